@@ -1,0 +1,186 @@
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{BundleError, Precision, Probe};
+use crate::attack::AttackConfig;
+use crate::metrics::Proportion;
+use crate::model::{Architecture, Classifier};
+
+/// The newest format of `model.json` that this build reads and the one it writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// `model.json`: what a model is, where its weights are, how it was made and what it scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Version of this format.
+    pub format_version: u32,
+    /// Short name: `standard`, `hardened`.
+    pub name: String,
+    /// What the network is made of.
+    pub architecture: Architecture,
+    /// Mean of the training pictures, RGB in `[0, 1]`.
+    pub mean: [f32; 3],
+    /// Standard deviation of the training pictures, RGB in `[0, 1]`.
+    pub std: [f32; 3],
+    /// The weights' file.
+    pub weights: Weights,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// sha256 of the data it was trained on, as `bastion data import` prints it.
+    pub data_sha256: String,
+    /// What it scored, each with its count.
+    pub scores: Vec<Score>,
+    /// What it computes on the probe image.
+    pub probe: Probe,
+    /// Classes in the order of the logits.
+    pub classes: Vec<Class>,
+}
+
+/// A class of the data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Class {
+    /// WordNet id: `n01443537`.
+    pub wnid: String,
+    /// Its names: `goldfish, Carassius auratus`.
+    pub name: String,
+}
+
+impl Class {
+    /// The first of the names.
+    pub fn short_name(&self) -> &str {
+        self.name.split(',').next().unwrap_or(&self.name).trim()
+    }
+}
+
+/// The file that holds the weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weights {
+    /// File name, beside `model.json`.
+    pub file: String,
+    /// Number format of the convolutions and the head.
+    pub precision: Precision,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+impl Weights {
+    /// Describes a file by its content.
+    pub fn describe(file: &str, precision: Precision, content: &[u8]) -> Self {
+        Self {
+            file: file.into(),
+            precision,
+            sha256: sha256_hex(content),
+            bytes: content.len() as u64,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`BundleError::WrongSize`] or [`BundleError::WrongHash`] if `content` is not the file described.
+    pub fn check(&self, content: &[u8]) -> Result<(), BundleError> {
+        let bytes = content.len() as u64;
+        if bytes != self.bytes {
+            return Err(BundleError::WrongSize {
+                found: bytes,
+                expected: self.bytes,
+            });
+        }
+        let found = sha256_hex(content);
+        if found != self.sha256 {
+            return Err(BundleError::WrongHash {
+                found,
+                expected: self.sha256.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How a model was trained: enough to do it again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Name of the recipe: `normal`, `hardened`.
+    pub name: String,
+    /// The commands, in order.
+    pub commands: Vec<String>,
+    /// The resolved configuration of the last of them.
+    pub config: serde_json::Value,
+}
+
+/// One measured accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The images: `validation`.
+    pub set: String,
+    /// The white-box attack on each of them; none means clean images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<AttackConfig>,
+    /// Images whose label came first.
+    pub top1: Proportion,
+    /// Wilson's 95% interval of top-1.
+    pub top1_interval: [f64; 2],
+    /// Images whose label was among the first five.
+    pub top5: Proportion,
+    /// Of the images that are classified correctly without the attack, those that no longer are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<Proportion>,
+    /// Median distance of the attacked image in pixel units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_linf: Option<f32>,
+    /// Median Euclidean distance of the attacked image in pixel units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_l2: Option<f32>,
+}
+
+impl Card {
+    /// Reads `model.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError::NewerFormat`] or [`BundleError::BadJson`].
+    pub fn from_json(json: &[u8]) -> Result<Self, BundleError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: u32,
+        }
+        let bad = |error: serde_json::Error| BundleError::BadJson(error.to_string());
+        // The version first: a newer format may look like anything else.
+        let Version { format_version } = serde_json::from_slice(json).map_err(bad)?;
+        if format_version > FORMAT_VERSION {
+            return Err(BundleError::NewerFormat {
+                found: format_version,
+                known: FORMAT_VERSION,
+            });
+        }
+        serde_json::from_slice(json).map_err(bad)
+    }
+
+    /// Writes `model.json`, for people to read as well.
+    pub fn to_json(&self) -> Vec<u8> {
+        // A card is plain data with string keys: serialising it cannot fail.
+        let mut json = serde_json::to_vec_pretty(self).expect("a card is plain data");
+        json.push(b'\n');
+        json
+    }
+
+    /// The network with random weights.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError::Architecture`] if its parameters are out of range.
+    pub fn build(&self, device: &Device) -> Result<Classifier, BundleError> {
+        self.architecture
+            .init(self.classes.len(), self.mean, self.std, device)
+            .map_err(BundleError::Architecture)
+    }
+}
+
+fn sha256_hex(content: &[u8]) -> String {
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

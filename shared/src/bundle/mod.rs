@@ -1,0 +1,115 @@
+//! A deployable model: `model.json` (the card) and `model.safetensors` (the weights), both loadable from bytes.
+//!
+//! Whoever loads one gets either a network that computes what it computed when it was exported, or an error that says
+//! what is wrong: the hash of the weights is checked, then every tensor, then the golden probe on the device at hand.
+
+mod card;
+mod error;
+mod probe;
+mod weights;
+
+use burn::prelude::*;
+
+pub use card::{Card, Class, FORMAT_VERSION, Recipe, Score, Weights};
+pub use error::BundleError;
+pub use probe::{Probe, probe_image};
+pub use weights::{Precision, load_weights, save_weights};
+
+use crate::model::{Architecture, Classifier};
+
+/// A model that was checked and is ready to use.
+#[derive(Debug)]
+pub struct Bundle {
+    /// What it is.
+    pub card: Card,
+    /// The network, on the plain device it was loaded to.
+    pub model: Classifier,
+}
+
+/// What an exporter knows of a model, besides its weights.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Short name: `standard`, `hardened`.
+    pub name: String,
+    /// What the network is made of.
+    pub architecture: Architecture,
+    /// Its classes, in the order of the logits.
+    pub classes: Vec<Class>,
+    /// Mean of the training pictures.
+    pub mean: [f32; 3],
+    /// Standard deviation of the training pictures.
+    pub std: [f32; 3],
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// sha256 of the training data.
+    pub data_sha256: String,
+    /// What it scored.
+    pub scores: Vec<Score>,
+}
+
+impl Bundle {
+    /// Loads and checks a model.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError`] if the card cannot be read or is of a newer format, if the weights have another size or hash
+    /// than the card says, if a tensor is missing, left over or misshapen, or if the network computes something else on
+    /// `device` than it did when it was exported.
+    pub async fn load(card: &[u8], weights: &[u8], device: &Device) -> Result<Self, BundleError> {
+        let card = Card::from_json(card)?;
+        card.weights.check(weights)?;
+        let mut model = card.build(device)?;
+        load_weights(&mut model, weights)?;
+        let model = model.valid();
+        card.probe.check(&model, device).await?;
+        Ok(Self { card, model })
+    }
+
+    /// Makes the two files of a model: `model.json` and `model.safetensors`.
+    ///
+    /// The probe is computed with the weights as they will be read back, in `precision`, on `device`.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError`] if the weights cannot be written or do not load back.
+    pub async fn export(
+        model: &Classifier,
+        description: Description,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<(Vec<u8>, Vec<u8>), BundleError> {
+        let weights = save_weights(model, precision)?;
+        let Description {
+            name,
+            architecture,
+            classes,
+            mean,
+            std,
+            recipe,
+            data_sha256,
+            scores,
+        } = description;
+        let mut card = Card {
+            format_version: FORMAT_VERSION,
+            name,
+            architecture,
+            classes,
+            mean,
+            std,
+            recipe,
+            data_sha256,
+            scores,
+            weights: Weights::describe("model.safetensors", precision, &weights),
+            probe: Probe::default(),
+        };
+        let mut shipped = card.build(device)?;
+        load_weights(&mut shipped, &weights)?;
+        card.probe = Probe::measure(&shipped.valid(), device).await?;
+        let json = card.to_json();
+        Self::load(&json, &weights, device).await?;
+        Ok((json, weights))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+use burn::prelude::*;
+use pollster::block_on;
+
+use super::*;
+use crate::model::WideResNetConfig;
+
+fn made() -> (Vec<u8>, Vec<u8>) {
+    let device = Device::flex();
+    device.seed(3);
+    let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
+    let (mean, std) = ([0.48, 0.45, 0.4], [0.28, 0.27, 0.28]);
+    let model = architecture.init(5, mean, std, &device).unwrap();
+    let description = Description {
+        name: "made".into(),
+        architecture,
+        classes: (0..5)
+            .map(|i| Class {
+                wnid: format!("n{i}"),
+                name: format!("class {i}, also {i}"),
+            })
+            .collect(),
+        mean,
+        std,
+        recipe: Recipe::default(),
+        data_sha256: String::new(),
+        scores: vec![],
+    };
+    block_on(Bundle::export(&model, description, Precision::F16, &device)).unwrap()
+}
+
+fn load(card: &[u8], weights: &[u8]) -> Result<Bundle, BundleError> {
+    block_on(Bundle::load(card, weights, &Device::flex()))
+}
+
+fn edited(card: &[u8], edit: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let mut value = serde_json::from_slice(card).unwrap();
+    edit(&mut value);
+    serde_json::to_vec(&value).unwrap()
+}
+
+#[test]
+fn what_is_exported_loads_and_has_the_classes() {
+    let (card, weights) = made();
+    let bundle = load(&card, &weights).unwrap();
+    assert_eq!(bundle.card.classes[3].short_name(), "class 3");
+    assert_eq!(bundle.card.weights.bytes, weights.len() as u64);
+}
+
+#[test]
+fn a_flipped_byte_is_a_wrong_hash() {
+    let (card, mut weights) = made();
+    let middle = weights.len() / 2;
+    weights[middle] ^= 1;
+    assert!(matches!(
+        load(&card, &weights),
+        Err(BundleError::WrongHash { .. })
+    ));
+}
+
+#[test]
+fn a_truncated_file_is_a_wrong_size() {
+    let (card, weights) = made();
+    assert!(matches!(
+        load(&card, &weights[..100]),
+        Err(BundleError::WrongSize { found: 100, .. })
+    ));
+}
+
+#[test]
+fn a_newer_format_is_told_even_if_the_rest_is_unknown() {
+    let error = load(br#"{"format_version": 9, "surprise": true}"#, &[]).unwrap_err();
+    assert_eq!(
+        error,
+        BundleError::NewerFormat {
+            found: 9,
+            known: FORMAT_VERSION
+        }
+    );
+}
+
+#[test]
+fn text_is_no_card() {
+    assert!(matches!(
+        load(b"<html>not found</html>", &[]),
+        Err(BundleError::BadJson(_))
+    ));
+}
+
+#[test]
+fn tensors_of_another_network_do_not_fit() {
+    let (card, weights) = made();
+    let wider = edited(&card, |v| v["architecture"]["width"] = 2.into());
+    let error = load(&wider, &weights).unwrap_err();
+    assert!(matches!(error, BundleError::Tensors(_)), "{error}");
+    let deeper = edited(&card, |v| v["architecture"]["depth"] = 16.into());
+    let error = load(&deeper, &weights).unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
+}
+
+#[test]
+fn an_impossible_network_is_named() {
+    let (card, weights) = made();
+    let odd = edited(&card, |v| v["architecture"]["depth"] = 11.into());
+    let error = load(&odd, &weights).unwrap_err();
+    assert!(error.to_string().contains("depth 11"), "{error}");
+}
+
+#[test]
+fn a_device_that_computes_something_else_is_found_out() {
+    let (card, weights) = made();
+    for field in ["logits", "input_gradient_sums"] {
+        let wrong = edited(&card, |v| {
+            let value = v["probe"][field][1].as_f64().unwrap();
+            let scale = v["probe"][field]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|x| x.as_f64().unwrap().abs())
+                .fold(0.0, f64::max);
+            v["probe"][field][1] = (value + 0.1 * scale).into();
+        });
+        let error = load(&wrong, &weights).unwrap_err();
+        assert!(matches!(error, BundleError::ProbeDiffers { .. }), "{error}");
+    }
+    let short = edited(&card, |v| {
+        v["probe"]["logits"].as_array_mut().unwrap().pop();
+    });
+    assert!(matches!(
+        load(&short, &weights),
+        Err(BundleError::ProbeDiffers { .. })
+    ));
+}

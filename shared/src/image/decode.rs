@@ -1,0 +1,149 @@
+//! The decode chain: sniff, check sizes, decode, cut the centre square, lay on white, scale to 64x64, turn upright.
+
+use std::io::Cursor;
+
+use image::{
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
+    imageops::{self, FilterType},
+    metadata::Orientation,
+};
+
+use super::{ImageError, SIDE, content};
+
+/// The longest file that is looked at.
+pub const MAX_FILE_BYTES: usize = 64 << 20;
+/// The most pixels, so that decoding fits into a browser tab's memory: above a phone's 50 megapixels.
+pub const MAX_PIXELS: u64 = 64_000_000;
+/// The longest side, in pixels.
+pub const MAX_SIDE: u32 = 16_384;
+/// What a decoder may allocate: the most pixels with 16-bit RGBA would need.
+const MAX_ALLOC_BYTES: u64 = MAX_PIXELS * 8;
+
+/// The 64x64 RGB pixels, interleaved, and the upright picture's width and height.
+pub(super) fn decode(bytes: &[u8]) -> Result<(Vec<u8>, (u32, u32)), ImageError> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(ImageError::FileTooLarge { bytes: bytes.len() });
+    }
+    let (format, name) = content::format(bytes)?;
+    let damaged = |error: image::ImageError| damaged(name, &error);
+
+    if let Some((width, height)) = png_header_size(format, bytes) {
+        check_size(name, width, height)?;
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits());
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    check_size(name, width, height)?;
+    if format == ImageFormat::Jpeg && jpeg_is_cut_short(bytes) {
+        // The decoder would fill the missing rows with grey, and the network would classify those.
+        return Err(ImageError::Damaged { format: name, detail: "it ends before the picture does".into() });
+    }
+    // A broken EXIF block does not spoil the pixels.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+
+    let square = flatten_on_white(centre_square(image));
+    // Turning the small picture gives the same pixels as turning the large one, without a second copy of a photograph.
+    let mut upright = DynamicImage::ImageRgb8(scale(square));
+    upright.apply_orientation(orientation);
+    Ok((upright.into_rgb8().into_raw(), upright_size(width, height, orientation)))
+}
+
+fn limits() -> Limits {
+    // Not the sides: the error of `check_size` names them.
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_ALLOC_BYTES);
+    limits
+}
+
+fn check_size(format: &'static str, width: u32, height: u32) -> Result<(), ImageError> {
+    if width == 0 || height == 0 {
+        return Err(ImageError::Damaged { format, detail: format!("it says that it has {width} x {height} pixels") });
+    }
+    if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(ImageError::TooManyPixels { width, height });
+    }
+    Ok(())
+}
+
+/// Width and height from a PNG's first chunk: the decoder wants more of the file before it says anything.
+fn png_header_size(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
+    let field = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    (format == ImageFormat::Png && bytes.get(12..16)? == b"IHDR").then_some((field(16)?, field(20)?))
+}
+
+/// Whether a JPEG has no end-of-image marker after its first scan begins. In a scan's own data a 0xFF is always followed by a
+/// zero or a restart marker, so the marker cannot appear there by chance.
+fn jpeg_is_cut_short(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+    let mut at = 2;
+    // Segments before the scan carry their length; a thumbnail inside one has an end marker of its own, which must not count.
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        if marker == START_OF_SCAN {
+            break;
+        }
+        // 0xFF may be repeated to pad before a marker.
+        at += if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
+    }
+    !bytes.get(at..).is_some_and(|rest| rest.windows(2).any(|pair| pair == END_OF_IMAGE))
+}
+
+/// The largest square around the middle.
+fn centre_square(image: DynamicImage) -> DynamicImage {
+    let (width, height) = (image.width(), image.height());
+    let side = width.min(height);
+    if width == height {
+        return image;
+    }
+    image.crop_imm((width - side) / 2, (height - side) / 2, side, side)
+}
+
+/// 8-bit RGB, with transparent parts laid on white, as on a web page. Grayscale and 16-bit pictures are converted.
+fn flatten_on_white(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
+    }
+    let rgba: RgbaImage = image.into_rgba8();
+    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+        let [red, green, blue, alpha] = rgba.get_pixel(x, y).0;
+        image::Rgb([red, green, blue].map(|value| over_white(value, alpha)))
+    })
+}
+
+/// `value` with opacity `alpha` on white, rounded to the nearest byte.
+fn over_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    // At most 255, so the cast keeps everything.
+    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
+
+/// Scales with a triangle filter as wide as the reduction, which is what PIL calls bilinear and torchvision antialiased.
+fn scale(square: RgbImage) -> RgbImage {
+    let side = SIDE as u32;
+    if square.dimensions() == (side, side) {
+        return square;
+    }
+    imageops::resize(&square, side, side, FilterType::Triangle)
+}
+
+fn upright_size(width: u32, height: u32, orientation: Orientation) -> (u32, u32) {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    match orientation {
+        Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH => (height, width),
+        _ => (width, height),
+    }
+}
+
+fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
+    use image::ImageError as E;
+    let detail = match error {
+        E::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => "it ends before the picture does".into(),
+        E::Unsupported(_) => format!("it uses a variant of the format that is not supported: {error}"),
+        E::Limits(_) => "decoding it would need too much memory".into(),
+        // What the format's own decoder says; the outer text only repeats the format's name.
+        _ => std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string),
+    };
+    ImageError::Damaged { format, detail }
+}

@@ -1,0 +1,161 @@
+//! From the bytes of a picture file to the 64x64 RGB picture that the networks see, and back to a PNG.
+//!
+//! Everything that shows, classifies or attacks a picture goes through [`Picture`], so the trainer and the page cannot prepare
+//! pictures differently.
+
+mod content;
+mod decode;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use burn::prelude::*;
+use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
+
+pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
+pub use error::ImageError;
+
+/// Width and height, in pixels, of the pictures that the networks see.
+pub const SIDE: usize = 64;
+
+/// Red, green and blue.
+const CHANNELS: usize = 3;
+const PIXELS: usize = SIDE * SIDE;
+const VALUES: usize = PIXELS * CHANNELS;
+
+/// A 64x64 RGB picture with 8 bits a channel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Rows from the top, pixels from the left, RGB interleaved: `[64, 64, 3]`.
+    rgb8: Vec<u8>,
+    original_size: Option<(u32, u32)>,
+}
+
+impl Picture {
+    /// Decodes a PNG, JPEG, WebP, GIF (its first frame) or BMP file, told apart by its content and not by its name.
+    ///
+    /// The picture is turned upright (EXIF), laid on white where it is transparent, cut to its full centre square and scaled to
+    /// 64x64 with an antialiased bilinear filter, which is how Tiny ImageNet's pictures were made. A 64x64 picture comes
+    /// through unchanged.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError`], whose text is fit for a visitor of the page. Sizes are checked before any pixel is decoded.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
+        let (rgb8, original_size) = decode::decode(bytes)?;
+        Ok(Self { rgb8, original_size: Some(original_size) })
+    }
+
+    /// A picture from its pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::WrongLength`] where there are not 64 * 64 * 3 values.
+    pub fn from_rgb8(rgb8: Vec<u8>) -> Result<Self, ImageError> {
+        if rgb8.len() != VALUES {
+            return Err(ImageError::WrongLength { expected: VALUES, found: rgb8.len() });
+        }
+        Ok(Self { rgb8, original_size: None })
+    }
+
+    /// A picture from a `[3, 64, 64]` tensor's values in `[0, 1]`, rounded to 8 bits. Values outside are clamped.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::WrongLength`] where there are not 3 * 64 * 64 values, [`ImageError::NotFinite`] for a NaN or infinity.
+    pub fn from_chw(values: &[f32]) -> Result<Self, ImageError> {
+        if values.len() != VALUES {
+            return Err(ImageError::WrongLength { expected: VALUES, found: values.len() });
+        }
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            return Err(ImageError::NotFinite { index });
+        }
+        let mut rgb8 = Vec::with_capacity(VALUES);
+        for pixel in 0..PIXELS {
+            for channel in 0..CHANNELS {
+                rgb8.push(to_byte(values[channel * PIXELS + pixel] * 255.0));
+            }
+        }
+        Self::from_rgb8(rgb8)
+    }
+
+    /// The pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.
+    pub fn as_rgb8(&self) -> &[u8] {
+        &self.rgb8
+    }
+
+    /// The pixels with an opaque alpha, `[64, 64, 4]`: what a canvas takes.
+    pub fn to_rgba8(&self) -> Vec<u8> {
+        self.rgb8.chunks_exact(CHANNELS).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], u8::MAX]).collect()
+    }
+
+    /// The values in a tensor's order, `[3, 64, 64]`, in `[0, 1]`.
+    pub fn to_chw(&self) -> Vec<f32> {
+        let mut values = Vec::with_capacity(VALUES);
+        push_chw(&mut values, self);
+        values
+    }
+
+    /// The picture as a batch of one: `[1, 3, 64, 64]`, RGB in `[0, 1]`.
+    pub fn to_tensor(&self, device: &Device) -> Tensor<4> {
+        pictures_to_tensor(std::slice::from_ref(self), device)
+    }
+
+    /// The picture as a PNG file; decoding it gives the same pixels.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Encode`] where the encoder fails.
+    pub fn encode_png(&self) -> Result<Vec<u8>, ImageError> {
+        let mut png = Vec::new();
+        let side = SIDE as u32;
+        PngEncoder::new(&mut png)
+            .write_image(&self.rgb8, side, side, ExtendedColorType::Rgb8)
+            .map_err(|error| ImageError::Encode { detail: error.to_string() })?;
+        Ok(png)
+    }
+
+    /// Width and height, in pixels, of the upright picture that this one was made from, where it was decoded from a file.
+    pub fn original_size(&self) -> Option<(u32, u32)> {
+        self.original_size
+    }
+}
+
+impl std::fmt::Debug for Picture {
+    /// Leaves the pixels out: a failed assertion would print twelve thousand numbers.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Picture").field("original_size", &self.original_size).finish_non_exhaustive()
+    }
+}
+
+/// Pictures as one batch: `[N, 3, 64, 64]`, RGB in `[0, 1]`.
+///
+/// # Panics
+///
+/// Where `pictures` is empty: a tensor has no empty batch.
+pub fn pictures_to_tensor(pictures: &[Picture], device: &Device) -> Tensor<4> {
+    assert!(!pictures.is_empty(), "a batch needs at least one picture");
+    let mut values = Vec::with_capacity(pictures.len() * VALUES);
+    for picture in pictures {
+        push_chw(&mut values, picture);
+    }
+    Tensor::from_data(TensorData::new(values, [pictures.len(), CHANNELS, SIDE, SIDE]), device)
+}
+
+/// What `changed` adds to `original`, amplified `gain` times around mid-grey: grey is no change, lighter is more.
+pub fn difference(original: &Picture, changed: &Picture, gain: f32) -> Picture {
+    let pairs = original.rgb8.iter().zip(&changed.rgb8);
+    let rgb8 = pairs.map(|(&from, &to)| to_byte(128.0 + gain * (f32::from(to) - f32::from(from)))).collect();
+    Picture { rgb8, original_size: None }
+}
+
+fn push_chw(values: &mut Vec<f32>, picture: &Picture) {
+    for channel in 0..CHANNELS {
+        values.extend(picture.rgb8.chunks_exact(CHANNELS).map(|rgb| f32::from(rgb[channel]) / 255.0));
+    }
+}
+
+/// Rounds to the nearest byte; `as` saturates at 0 and 255.
+fn to_byte(value: f32) -> u8 {
+    value.round() as u8
+}

@@ -1,0 +1,218 @@
+//! Wide ResNet (Zagoruyko and Komodakis, 2016, arXiv 1605.07146), compact, for 64x64 pictures.
+//!
+//! Pre-activation basic blocks in three groups of `16k`, `32k` and `64k` channels, behind a stride-2 stem. With strides
+//! `[1, 2, 2]` the groups work at 32x32, 16x16 and 8x8 and this is the CIFAR network of the paper after a stem that
+//! halves; with `[2, 2, 2]` they work at 16x16, 8x8 and 4x4, which buys four times the width for the same work.
+
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
+use burn::prelude::*;
+use burn::tensor::activation::relu;
+use serde::{Deserialize, Serialize};
+
+/// Channels of the stem, and of a group at width 1.
+const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
+
+/// WRN-`depth`-`width`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WideResNetConfig {
+    /// Layers: `6n + 4` for `n` blocks a group.
+    pub depth: usize,
+    /// Channels, as a multiple of 16, 32 and 64.
+    pub width: usize,
+    /// Stride of the first block of each group.
+    #[serde(default = "paper_strides")]
+    pub strides: [usize; 3],
+}
+
+fn paper_strides() -> [usize; 3] {
+    [1, 2, 2]
+}
+
+impl WideResNetConfig {
+    /// The paper's strides: `[1, 2, 2]`.
+    pub fn new(depth: usize, width: usize) -> Self {
+        Self {
+            depth,
+            width,
+            strides: paper_strides(),
+        }
+    }
+
+    /// Builds the network with Kaiming-normal convolutions.
+    ///
+    /// # Errors
+    ///
+    /// If depth is not `6n + 4`, or width or a stride is out of range.
+    pub fn init(&self, num_classes: usize, device: &Device) -> Result<WideResNet, String> {
+        let Self {
+            depth,
+            width,
+            strides,
+        } = *self;
+        if depth < 10 || !(depth - 4).is_multiple_of(6) || depth > 100 {
+            return Err(format!(
+                "depth {depth} of a Wide ResNet must be 6n + 4: 10, 16, 22, 28, ... up to 100"
+            ));
+        }
+        if !(1..=32).contains(&width) {
+            return Err(format!("width {width} of a Wide ResNet must be 1 to 32"));
+        }
+        if strides.iter().any(|s| !(1..=2).contains(s)) {
+            return Err(format!("strides {strides:?} of a Wide ResNet must be 1 or 2"));
+        }
+        let blocks = (depth - 4) / 6;
+        let group = |index: usize| {
+            let input = match index {
+                0 => BASE_CHANNELS[0],
+                _ => BASE_CHANNELS[index] * width,
+            };
+            let output = BASE_CHANNELS[index + 1] * width;
+            (0..blocks)
+                .map(|block| match block {
+                    0 => Block::new(input, output, strides[index], device),
+                    _ => Block::new(output, output, 1, device),
+                })
+                .collect()
+        };
+        let channels = BASE_CHANNELS[3] * width;
+        Ok(WideResNet {
+            conv1: conv(3, BASE_CHANNELS[0], 3, 2, device),
+            layer1: group(0),
+            layer2: group(1),
+            layer3: group(2),
+            bn1: BatchNormConfig::new(channels).init(device),
+            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
+            fc: LinearConfig::new(channels, num_classes).init(device),
+        })
+    }
+}
+
+/// The network, with the layer names that torchvision gives its ResNets.
+#[derive(Module, Debug)]
+pub struct WideResNet {
+    conv1: Conv2d,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    bn1: BatchNorm,
+    avgpool: AdaptiveAvgPool2d,
+    fc: Linear,
+}
+
+impl WideResNet {
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, 3, height, width]`, normalised
+    /// - output: logits `[batch, num_classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut x = self.conv1.forward(images); // [B, 16, H/2, W/2]
+        for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
+            x = block.forward(x);
+        }
+        let x = relu(self.bn1.forward(x)); // [B, 64k, h, w]
+        let x = self.avgpool.forward(x).flatten(1, 3); // [B, 64k]
+        self.fc.forward(x)
+    }
+}
+
+/// Pre-activation basic block: twice batch norm, ReLU, 3x3 convolution, around a shortcut.
+#[derive(Module, Debug)]
+pub struct Block {
+    bn1: BatchNorm,
+    conv1: Conv2d,
+    bn2: BatchNorm,
+    conv2: Conv2d,
+    downsample: Option<Conv2d>,
+}
+
+impl Block {
+    fn new(input: usize, output: usize, stride: usize, device: &Device) -> Self {
+        let changes_shape = input != output || stride != 1;
+        Self {
+            bn1: BatchNormConfig::new(input).init(device),
+            conv1: conv(input, output, 3, stride, device),
+            bn2: BatchNormConfig::new(output).init(device),
+            conv2: conv(output, output, 3, 1, device),
+            downsample: changes_shape.then(|| conv(input, output, 1, stride, device)),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let activated = relu(self.bn1.forward(x.clone()));
+        // The projection takes the activated input (Zagoruyko's code), the identity the input itself.
+        let shortcut = match &self.downsample {
+            Some(project) => project.forward(activated.clone()),
+            None => x,
+        };
+        let x = self.conv1.forward(activated);
+        let x = self.conv2.forward(relu(self.bn2.forward(x)));
+        x.add(shortcut)
+    }
+}
+
+fn conv(input: usize, output: usize, kernel: usize, stride: usize, device: &Device) -> Conv2d {
+    let pad = kernel / 2;
+    Conv2dConfig::new([input, output], [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_bias(false)
+        .with_initializer(Initializer::KaimingNormal {
+            gain: std::f64::consts::SQRT_2,
+            fan_out_only: true,
+        })
+        .init(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strides_decide_the_size_of_the_last_map_but_not_of_the_logits() {
+        let device = Device::flex();
+        for strides in [[1, 2, 2], [2, 2, 2]] {
+            let config = WideResNetConfig {
+                strides,
+                ..WideResNetConfig::new(10, 1)
+            };
+            let net = config.init(7, &device).unwrap();
+            let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device));
+            assert_eq!(logits.dims(), [2, 7]);
+        }
+    }
+
+    #[test]
+    fn depth_says_how_many_blocks() {
+        let net = WideResNetConfig::new(22, 1).init(5, &Device::flex()).unwrap();
+        assert_eq!((net.layer1.len(), net.layer2.len(), net.layer3.len()), (3, 3, 3));
+    }
+
+    #[test]
+    fn parameters_of_wrn_16_4_are_those_of_the_paper() {
+        // 2,748,890 for CIFAR-10 in the reference implementation: the stem's stride changes no shape.
+        let net = WideResNetConfig::new(16, 4).init(10, &Device::flex()).unwrap();
+        assert_eq!(net.num_params(), 2_748_890);
+    }
+
+    #[test]
+    fn wrong_sizes_are_named() {
+        let device = Device::flex();
+        for (config, word) in [
+            (WideResNetConfig::new(12, 1), "depth 12"),
+            (WideResNetConfig::new(10, 0), "width 0"),
+            (
+                WideResNetConfig {
+                    strides: [1, 3, 2],
+                    ..WideResNetConfig::new(10, 1)
+                },
+                "strides [1, 3, 2]",
+            ),
+        ] {
+            let error = config.init(2, &device).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

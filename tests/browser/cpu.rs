@@ -1,0 +1,70 @@
+//! A visit with a browser that has no WebGPU adapter: the CPU computes.
+
+use crate::page::{Attack, CPU_PATIENCE, Page};
+use crate::server::{Server, page_folder};
+use crate::session::{Graphics, browse};
+use crate::visit;
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_visit_on_the_cpu() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let folder = tempfile::tempdir().unwrap();
+        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        assert_eq!(page.attribute("backend-badge", "data-backend").await.unwrap(), "cpu");
+        let reason = page.text("backend-reason").await.unwrap();
+        assert!(reason.contains("no graphics adapter"), "{reason}");
+
+        visit::classify_a_sample(&page).await;
+        visit::upload_a_file(&page, &folder).await;
+        visit::attack_within_epsilon(&page, Attack { kind: "fgsm", epsilon_255: 8, steps: 1 }).await;
+        visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 5 }).await;
+        visit::cancel(&page, Attack { kind: "bim", epsilon_255: 16, steps: 40 }).await;
+        visit::attack_within_epsilon(&page, Attack { kind: "pgd", epsilon_255: 32, steps: 3 }).await;
+    });
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn the_page_reacts_while_the_engine_works() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        page.choose_sample(0).await;
+        page.begin_attack(Attack { kind: "bim", epsilon_255: 8, steps: 40 }).await;
+        let stall = page.longest_stall_ms().await;
+        println!("longest stall of the page during an attack: {stall:.0} ms");
+        assert!(stall < 250.0, "the page did not react for {stall:.0} ms");
+    });
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn webgpu_asked_for_where_there_is_none() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "?backend=webgpu", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        assert_eq!(page.attribute("backend-badge", "data-backend").await.unwrap(), "cpu");
+        let reason = page.text("backend-reason").await.unwrap();
+        assert!(reason.starts_with("WebGPU was asked for, but") && reason.contains("the CPU computes"), "{reason}");
+        visit::classify_a_sample(&page).await;
+    });
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_second_visit_needs_no_network() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        assert_eq!(page.attribute("engine-status", "data-weights").await.unwrap(), "network");
+        let answers = visit::classify_a_sample(&page).await;
+        visit::reload_without_network(&page, server).await;
+        assert_eq!(visit::classify_a_sample(&page).await, answers);
+    });
+}

@@ -1,0 +1,261 @@
+//! The page as a visitor handles it. Tests say what they do and see; this module knows the elements (`data-testid`, listed
+//! at the top of `web/src/lib.rs`).
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, Locator};
+use serde_json::{Value, json};
+
+/// The networks that the page compares.
+pub const NETWORKS: [&str; 2] = ["standard", "hardened"];
+
+/// How long the engine may take. WebGPU emulated on two cores compiles shaders for a minute and computes slowly.
+pub const CPU_PATIENCE: Duration = Duration::from_secs(120);
+/// See [`CPU_PATIENCE`].
+pub const SOFTWARE_GPU_PATIENCE: Duration = Duration::from_secs(1200);
+
+/// An open page.
+pub struct Page<'a> {
+    client: &'a Client,
+    patience: Duration,
+}
+
+/// What an attack is asked to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Attack {
+    /// `fgsm`, `bim`, `pgd`.
+    pub kind: &'static str,
+    /// Largest change of a pixel, in 255ths.
+    pub epsilon_255: u8,
+    /// Gradient steps; FGSM has no choice.
+    pub steps: u32,
+}
+
+impl<'a> Page<'a> {
+    /// Opens the page of a server with `query` (`?backend=cpu`, say); does not wait for the engine.
+    pub async fn open(client: &'a Client, server: &str, query: &str, patience: Duration) -> Self {
+        client.goto(&format!("{server}{query}")).await.unwrap();
+        Self { client, patience }
+    }
+
+    /// Loads the page anew.
+    pub async fn reload(&self) {
+        self.client.refresh().await.unwrap();
+    }
+
+    /// Waits until the engine is ready; fails with what the page says if the engine does.
+    pub async fn wait_until_ready(&self) {
+        self.until("the engine to be ready", async || {
+            if let Some(error) = self.text("engine-error").await {
+                panic!("the engine failed: {error}");
+            }
+            self.engine_state().await == "ready"
+        })
+        .await;
+    }
+
+    /// `starting` to `ready`, or `failed`; empty before there is a page.
+    pub async fn engine_state(&self) -> String {
+        self.attribute("engine-status", "data-state").await.unwrap_or_default()
+    }
+
+    /// Chooses a picture of the gallery and waits for both networks' answers.
+    pub async fn choose_sample(&self, index: usize) {
+        let before = self.pictures_opened().await;
+        let sample = format!("sample-{index}");
+        self.until(&sample, async || self.exists(&sample).await).await;
+        self.click(&sample).await;
+        self.wait_until_classified(before).await;
+    }
+
+    /// Chooses a file and waits for both networks' answers.
+    pub async fn upload(&self, file: &Path) {
+        let before = self.pictures_opened().await;
+        self.choose_file(file).await;
+        self.wait_until_classified(before).await;
+    }
+
+    /// Chooses a file and waits for nothing.
+    pub async fn choose_file(&self, file: &Path) {
+        let path = file.to_str().unwrap();
+        self.client.find(locate("file-input").as_locator()).await.unwrap().send_keys(path).await.unwrap();
+    }
+
+    async fn wait_until_classified(&self, opened_before: u64) {
+        self.until("both networks to classify", async || {
+            if let Some(alert) = self.alert().await {
+                panic!("the page refused the picture: {alert}");
+            }
+            self.pictures_opened().await > opened_before && self.columns_are("clean").await
+        })
+        .await;
+    }
+
+    async fn pictures_opened(&self) -> u64 {
+        self.number("picture", "data-picture").await
+    }
+
+    async fn columns_are(&self, state: &str) -> bool {
+        for network in NETWORKS {
+            if self.column_state(network).await != state {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`.
+    pub async fn column_state(&self, network: &str) -> String {
+        self.attribute(&format!("column-{network}"), "data-state").await.unwrap_or_default()
+    }
+
+    /// Runs an attack and waits for its end.
+    pub async fn attack(&self, attack: Attack) {
+        self.begin_attack(attack).await;
+        let total = if attack.kind == "fgsm" { 1 } else { attack.steps };
+        self.until(&format!("{attack:?} to end"), async || {
+            self.columns_are("done").await && self.steps("data-steps-total").await == [u64::from(total); 2]
+        })
+        .await;
+    }
+
+    /// Sets the controls and presses the button; does not wait for the end.
+    ///
+    /// A setting that is changed while a result is shown starts an attack by itself; this one starts afterwards, anew.
+    pub async fn begin_attack(&self, attack: Attack) {
+        self.run_script("arguments[0].click()", &format!("attack-kind-{}", attack.kind), vec![]).await;
+        self.set_slider("epsilon", u32::from(attack.epsilon_255)).await;
+        if attack.kind != "fgsm" {
+            self.set_slider("steps", attack.steps).await;
+        }
+        // The page waits a moment for the hand to come to rest.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let run = self.number("column-standard", "data-run").await;
+        self.click("attack-button").await;
+        self.until("the attack to begin", async || self.number("column-standard", "data-run").await > run).await;
+    }
+
+    async fn set_slider(&self, slider: &str, value: u32) {
+        let script =
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}))";
+        self.run_script(script, slider, vec![json!(value.to_string())]).await;
+    }
+
+    /// Steps done (`data-steps-done`) or asked for (`data-steps-total`), standard network first.
+    pub async fn steps(&self, which: &str) -> [u64; 2] {
+        [self.number("column-standard", which).await, self.number("column-hardened", which).await]
+    }
+
+    /// The classes and shares of the best guesses, best first; `when` is `clean` or `attacked`.
+    pub async fn answers(&self, when: &str, network: &str) -> Vec<(u64, f64)> {
+        let script = "return [...arguments[0].querySelectorAll('[data-class]')]
+            .map(item => [Number(item.dataset.class), Number(item.dataset.share)])";
+        let answers = self.run_script(script, &format!("{when}-top5-{network}"), vec![]).await;
+        serde_json::from_value(answers).unwrap()
+    }
+
+    /// The red, green and blue values that a canvas shows, row by row.
+    pub async fn pixels(&self, canvas: &str) -> Vec<u8> {
+        let script = "const [canvas] = arguments;
+            return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]";
+        let rgba: Vec<u8> = serde_json::from_value(self.run_script(script, canvas, vec![]).await).unwrap();
+        assert_eq!(rgba.len(), 64 * 64 * 4, "{canvas}");
+        assert!(rgba.chunks_exact(4).all(|pixel| pixel[3] == 255), "{canvas} is transparent somewhere");
+        rgba.chunks_exact(4).flat_map(|pixel| pixel[..3].to_vec()).collect()
+    }
+
+    /// The last thing that went wrong, if it is shown.
+    pub async fn alert(&self) -> Option<String> {
+        self.text("alert").await
+    }
+
+    /// Waits for an alert that holds all of `words`.
+    pub async fn wait_for_alert(&self, words: &[&str]) {
+        self.until(&format!("an alert with {words:?}"), async || {
+            self.alert().await.is_some_and(|alert| words.iter().all(|word| alert.contains(word)))
+        })
+        .await;
+    }
+
+    /// The longest time, in milliseconds, that the page did not react while half a second went by.
+    pub async fn longest_stall_ms(&self) -> f64 {
+        let script = "const done = arguments[0], start = performance.now();
+            let last = start, longest = 0;
+            const tick = () => {
+                const now = performance.now();
+                longest = Math.max(longest, now - last);
+                last = now;
+                now - start < 500 ? setTimeout(tick, 0) : done(longest);
+            };
+            tick();";
+        self.client.execute_async(script, vec![]).await.unwrap().as_f64().unwrap()
+    }
+
+    /// Presses a button.
+    pub async fn click(&self, testid: &str) {
+        self.client.find(locate(testid).as_locator()).await.unwrap().click().await.unwrap();
+    }
+
+    /// Chooses an option of a select.
+    pub async fn select(&self, testid: &str, value: &str) {
+        self.client.find(locate(testid).as_locator()).await.unwrap().select_by_value(value).await.unwrap();
+    }
+
+    /// The text that an element shows, if there is such an element.
+    pub async fn text(&self, testid: &str) -> Option<String> {
+        let script = "return document.querySelector(arguments[0])?.innerText ?? null";
+        let text = self.client.execute(script, vec![json!(locate(testid).0)]).await.unwrap();
+        text.as_str().map(str::to_owned)
+    }
+
+    /// An attribute's value, if there is such an element and it has it.
+    pub async fn attribute(&self, testid: &str, name: &str) -> Option<String> {
+        let script = "return document.querySelector(arguments[0])?.getAttribute(arguments[1]) ?? null";
+        let value = self.client.execute(script, vec![json!(locate(testid).0), json!(name)]).await.unwrap();
+        value.as_str().map(str::to_owned)
+    }
+
+    /// An attribute that holds a whole number; 0 where it is missing.
+    pub async fn number(&self, testid: &str, name: &str) -> u64 {
+        self.attribute(testid, name).await.and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
+
+    async fn exists(&self, testid: &str) -> bool {
+        self.client.find(locate(testid).as_locator()).await.is_ok()
+    }
+
+    /// Runs a script whose first argument is the element.
+    async fn run_script(&self, script: &str, testid: &str, mut arguments: Vec<Value>) -> Value {
+        let find = format!("arguments[0] = document.querySelector(arguments[0]); {script}");
+        arguments.insert(0, json!(locate(testid).0));
+        let outcome = self.client.execute(&find, arguments).await;
+        outcome.unwrap_or_else(|error| panic!("on {testid}: {error}"))
+    }
+
+    /// Asks again and again until `condition` holds; fails with what the page shows when patience runs out.
+    pub async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+        let started = Instant::now();
+        while !condition().await {
+            if started.elapsed() > self.patience {
+                let body = self.client.execute("return document.body.innerText", vec![]).await;
+                let shown = body.ok().and_then(|body| body.as_str().map(str::to_owned)).unwrap_or_default();
+                panic!("waited {:?} in vain for {what}; the page shows:\n{shown}", self.patience);
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+}
+
+/// A selector for a `data-testid`.
+struct Selector(String);
+
+fn locate(testid: &str) -> Selector {
+    Selector(format!("[data-testid='{testid}']"))
+}
+
+impl Selector {
+    fn as_locator(&self) -> Locator<'_> {
+        Locator::Css(&self.0)
+    }
+}

@@ -1,0 +1,63 @@
+//! Pictures for the page, good and bad, all made here.
+
+use std::io::Cursor;
+
+use image::{ImageFormat, Rgb, RgbImage};
+
+/// Pixels a side of what the networks see.
+pub const SIDE: u32 = 64;
+
+/// A 64x64 picture with colour, edges and texture, whose pixels the page must show unchanged: no scaling, nothing lost.
+/// All values are 40 to 215, so that an attack of up to 40/255 is never cut off by black or white.
+pub fn striped_disc() -> RgbImage {
+    RgbImage::from_fn(SIDE, SIDE, |x, y| {
+        let (dx, dy) = (f64::from(x) - 31.5, f64::from(y) - 31.5);
+        let ripple = (dx * 0.7).sin() * (dy * 0.4).cos() * 20.0;
+        let value = |base: f64| (base + ripple).clamp(40.0, 215.0) as u8;
+        if dx.hypot(dy) < 22.0 {
+            Rgb([value(200.0), value(120.0), value(70.0)])
+        } else {
+            Rgb([value(70.0), value(110.0), value(150.0)])
+        }
+    })
+}
+
+/// The bytes of a picture file.
+pub fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// A PNG that stops in the middle.
+pub fn truncated_png() -> Vec<u8> {
+    let mut bytes = encode(&striped_disc(), ImageFormat::Png);
+    bytes.truncate(bytes.len() / 2);
+    bytes
+}
+
+/// A well-formed PNG of a few bytes that says it has 20,000 x 20,000 pixels: 1.2 GB if anybody believed it.
+pub fn huge_png() -> Vec<u8> {
+    let mut header = Vec::new();
+    header.extend(20_000_u32.to_be_bytes());
+    header.extend(20_000_u32.to_be_bytes());
+    header.extend([8, 2, 0, 0, 0]); // 8 bits, RGB, the only compression, filter and interlacing there is
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    png.extend(png_chunk(b"IHDR", &header));
+    png.extend(png_chunk(b"IDAT", &[0x78, 0x9c, 3, 0, 0, 0, 0, 1])); // an empty zlib stream
+    png.extend(png_chunk(b"IEND", &[]));
+    png
+}
+
+fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let named: Vec<u8> = kind.iter().chain(data).copied().collect();
+    let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+    length.into_iter().chain(named.iter().copied()).chain(crc32(&named).to_be_bytes()).collect()
+}
+
+/// The checksum of a PNG chunk (ISO 3309).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}

@@ -1,0 +1,50 @@
+//! The server that `cargo xtask demo` serves the page with, as a process of its own, so that it can be taken away.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The built page, as `cargo xtask` hands it to the tests.
+pub fn page_folder() -> PathBuf {
+    from_environment("BASTION_PAGE")
+}
+
+/// A path from the environment.
+pub fn from_environment(name: &str) -> PathBuf {
+    let path = std::env::var_os(name);
+    path.unwrap_or_else(|| panic!("{name} is not set: start these tests with `cargo xtask test`")).into()
+}
+
+/// A running server; it dies with this value.
+pub struct Server {
+    process: Child,
+    /// Its address, with a slash at the end.
+    pub url: String,
+}
+
+impl Server {
+    /// Serves `folder` on a free port.
+    pub fn start(folder: &Path) -> Self {
+        let mut process = Command::new(from_environment("BASTION_XTASK"))
+            .arg("serve")
+            .arg(folder)
+            .args(["--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("the server said {line:?} and no address")).to_owned();
+        Self { process, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, which its clients notice.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

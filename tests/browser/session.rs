@@ -1,0 +1,161 @@
+//! A Chromium of its own for each test, driven through chromedriver, and what is left to look at when a test fails.
+
+use std::io::{BufRead, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder};
+use http::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::{ParseError, Url};
+
+use crate::server::from_environment;
+
+/// What graphics the browser offers to the page.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Graphics {
+    /// `navigator.gpu` is there, but gives no adapter: what headless Chromium does by itself on a machine without a GPU.
+    NoAdapter,
+    /// WebGPU on SwiftShader, the browser's software adapter. Right, and some 70 times slower than the CPU path.
+    SwiftShader,
+}
+
+/// Starts a browser, runs `test` in it, and closes it whatever happened. A failed test leaves a screenshot and the
+/// browser's console.
+pub fn browse(graphics: Graphics, test: impl AsyncFnOnce(&Client)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let driver = Driver::start();
+    let profile = tempfile::tempdir().unwrap();
+    let client = runtime.block_on(open_browser(&driver, graphics, &profile));
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&client))));
+    if outcome.is_err() {
+        runtime.block_on(save_evidence(&client));
+    }
+    let closed = runtime.block_on(client.close());
+    match outcome {
+        Err(panic) => resume_unwind(panic),
+        Ok(()) => closed.unwrap(),
+    }
+}
+
+async fn open_browser(driver: &Driver, graphics: Graphics, profile: &TempDir) -> Client {
+    let mut arguments = vec![
+        "--headless".to_owned(),
+        // Containers and root have no use for Chromium's own sandbox, and no kernel support for it.
+        "--no-sandbox".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--disable-quic".to_owned(),
+        "--window-size=1280,1000".to_owned(),
+        format!("--user-data-dir={}", profile.path().display()),
+    ];
+    if graphics == Graphics::SwiftShader {
+        arguments.extend(
+            ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+                .map(str::to_owned),
+        );
+    }
+    let capabilities = json!({
+        "goog:chromeOptions": { "binary": from_environment("CHROME"), "args": arguments },
+        "goog:loggingPrefs": { "browser": "ALL" },
+        // A page that computes on a software adapter answers late, but it answers.
+        "timeouts": { "script": 120_000, "pageLoad": 120_000 },
+    });
+    let Value::Object(capabilities) = capabilities else { unreachable!("it is written as an object") };
+    let url = format!("http://127.0.0.1:{}", driver.port);
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(capabilities);
+    builder.connect(&url).await.unwrap_or_else(|error| panic!("Chromium does not start: {error}"))
+}
+
+/// A running chromedriver; it dies with this value.
+struct Driver {
+    process: Child,
+    port: u16,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let mut process = Command::new(from_environment("CHROMEDRIVER"))
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(process.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+        // "ChromeDriver was started successfully on port 35347."
+        let port = said
+            .filter_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok())
+            .next()
+            .expect("chromedriver ended without naming its port");
+        Self { process, port }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Asked politely it closes the browsers it has started; killed, it leaves them running.
+        if cfg!(unix) {
+            let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while Instant::now() < deadline && matches!(self.process.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a command of the Chrome DevTools Protocol and gives its result.
+pub async fn chrome_command(client: &Client, name: &str, parameters: Value) -> Value {
+    let command = Extension { path: "goog/cdp/execute", body: json!({ "cmd": name, "params": parameters }) };
+    client.issue_cmd(command).await.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A command that chromedriver knows and WebDriver's standard does not.
+#[derive(Debug)]
+struct Extension {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Extension {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}
+
+/// Saves what can be seen of a failed test under `target/browser-failures`. Nothing here may hide the test's own message.
+async fn save_evidence(client: &Client) {
+    let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/browser-failures");
+    let _ = std::fs::create_dir_all(&folder);
+    if let Ok(png) = client.screenshot().await {
+        let file = folder.join(format!("{name}.png"));
+        if std::fs::write(&file, png).is_ok() {
+            eprintln!("screenshot: {}", file.display());
+        }
+    }
+    let console = Extension { path: "se/log", body: json!({ "type": "browser" }) };
+    match client.issue_cmd(console).await {
+        Ok(lines) => {
+            for line in lines.as_array().into_iter().flatten() {
+                eprintln!("console of the page: {}: {}", line["level"], line["message"]);
+            }
+        }
+        Err(error) => eprintln!("no console of the page: {error}"),
+    }
+}

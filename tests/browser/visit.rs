@@ -1,0 +1,89 @@
+//! What every visit must be able to do, whatever computes. Each step asserts what a visitor would see.
+
+use std::fs;
+
+use image::ImageFormat;
+use tempfile::TempDir;
+
+use crate::page::{Attack, NETWORKS, Page};
+use crate::pictures::{encode, striped_disc};
+use crate::server::Server;
+
+/// Both networks answer to a picture of the gallery, with shares that add up. Gives their answers.
+pub async fn classify_a_sample(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
+    page.choose_sample(0).await;
+    let answers = clean_answers(page).await;
+    for answers in &answers {
+        assert_eq!(answers.len(), 5, "{answers:?}");
+        assert!(answers.is_sorted_by(|better, worse| better.1 >= worse.1), "{answers:?}");
+        let sum: f64 = answers.iter().map(|answer| answer.1).sum();
+        assert!(sum > 0.0 && sum < 1.0 + 1e-3, "the shares {answers:?} add up to {sum}");
+    }
+    answers
+}
+
+/// The answers to the clean picture, standard network first.
+pub async fn clean_answers(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
+    [page.answers("clean", NETWORKS[0]).await, page.answers("clean", NETWORKS[1]).await]
+}
+
+/// A file of the visitor's is what the networks see: 64x64 in a lossless format must not change by a single value.
+pub async fn upload_a_file(page: &Page<'_>, folder: &TempDir) {
+    let picture = striped_disc();
+    let file = folder.path().join("striped disc.png");
+    fs::write(&file, encode(&picture, ImageFormat::Png)).unwrap();
+    page.upload(&file).await;
+    for canvas in ["input-canvas", "clean-canvas-standard", "clean-canvas-hardened"] {
+        assert!(page.pixels(canvas).await == *picture.as_raw(), "{canvas} shows another picture than the file");
+    }
+}
+
+/// An attack on [`upload_a_file`]'s picture changes what is shown, by as much as epsilon and no more.
+pub async fn attack_within_epsilon(page: &Page<'_>, attack: Attack) {
+    page.attack(attack).await;
+    for network in NETWORKS {
+        let clean = page.pixels(&format!("clean-canvas-{network}")).await;
+        let attacked = page.pixels(&format!("attacked-canvas-{network}")).await;
+        let changes: Vec<u8> = clean.iter().zip(&attacked).map(|(before, after)| before.abs_diff(*after)).collect();
+        let largest = *changes.iter().max().unwrap();
+        let changed = changes.iter().filter(|change| **change > 0).count();
+        // The picture keeps clear of black and white, so the attacks reach the edge of what they may do.
+        assert_eq!(largest, attack.epsilon_255, "{attack:?} on the {network} network");
+        assert!(changed > changes.len() / 2, "{attack:?} on the {network} network changed {changed} values only");
+
+        let said = page.number(&format!("change-{network}"), "data-levels").await;
+        assert_eq!(said, u64::from(largest), "what the page says about the {network} network");
+        let (before, after) = (page.answers("clean", network).await, page.answers("attacked", network).await);
+        let verdict = page.attribute(&format!("verdict-{network}"), "data-verdict").await.unwrap();
+        let expected = if before[0].0 == after[0].0 { "holds" } else { "fooled" };
+        assert_eq!(verdict, expected, "{attack:?} on the {network} network: {before:?} became {after:?}");
+    }
+}
+
+/// A long attack stops when told to, and the page goes on from there.
+pub async fn cancel(page: &Page<'_>, attack: Attack) {
+    page.begin_attack(attack).await;
+    page.until("the first step", async || page.number("column-standard", "data-steps-done").await > 0).await;
+    page.click("cancel-button").await;
+    page.until("the engine to stop", async || {
+        page.attribute("engine-status", "data-work").await.as_deref() == Some("idle")
+    })
+    .await;
+    assert_eq!(page.column_state("standard").await, "stopped");
+    let [done, _] = page.steps("data-steps-done").await;
+    assert!(done < u64::from(attack.steps), "it ran to its end");
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(page.steps("data-steps-done").await[0], done, "it went on after it was stopped");
+}
+
+/// Takes the server away and loads the page again, from what the browser has kept.
+pub async fn reload_without_network(page: &Page<'_>, server: Server) {
+    page.until("the page to be kept", async || {
+        page.attribute("offline-status", "data-state").await.as_deref() == Some("kept")
+    })
+    .await;
+    drop(server);
+    page.reload().await;
+    page.wait_until_ready().await;
+    assert_eq!(page.attribute("engine-status", "data-weights").await.unwrap(), "cache");
+}

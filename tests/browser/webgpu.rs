@@ -1,0 +1,75 @@
+//! The same visit on WebGPU, on the browser's software adapter, and what it computes beside what the CPU does.
+
+use crate::page::{Attack, CPU_PATIENCE, Page, SOFTWARE_GPU_PATIENCE};
+use crate::server::{Server, page_folder};
+use crate::session::{Graphics, browse};
+use crate::visit;
+
+/// One browser and few steps, because a step takes seconds here.
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_visit_on_webgpu() {
+    browse(Graphics::SwiftShader, async |client| {
+        let server = Server::start(&page_folder());
+        let folder = tempfile::tempdir().unwrap();
+        let page = Page::open(client, &server.url, "?backend=webgpu", SOFTWARE_GPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        assert_is_software_webgpu(&page).await;
+
+        visit::upload_a_file(&page, &folder).await;
+        let on_webgpu = visit::clean_answers(&page).await;
+        visit::attack_within_epsilon(&page, Attack { kind: "fgsm", epsilon_255: 8, steps: 1 }).await;
+        let sample = visit::classify_a_sample(&page).await;
+        visit::cancel(&page, Attack { kind: "bim", epsilon_255: 16, steps: 40 }).await;
+        visit::upload_a_file(&page, &folder).await;
+        visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 4 }).await;
+        // A device that was given up in the middle would have made the CPU compute the rest.
+        assert_is_software_webgpu(&page).await;
+
+        visit::reload_without_network(&page, server).await;
+        assert_is_software_webgpu(&page).await;
+        assert_same_answers(&visit::classify_a_sample(&page).await, &sample);
+
+        page.select("backend-select", "cpu").await;
+        page.until("the CPU to take over", async || {
+            page.attribute("backend-badge", "data-backend").await.as_deref() == Some("cpu")
+        })
+        .await;
+        page.wait_until_ready().await;
+        assert_same_answers(&visit::classify_a_sample(&page).await, &sample);
+        visit::upload_a_file(&page, &folder).await;
+        assert_same_answers(&visit::clean_answers(&page).await, &on_webgpu);
+    });
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_software_adapter_is_left_alone_unless_asked_for() {
+    browse(Graphics::SwiftShader, async |client| {
+        let server = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        assert_eq!(page.attribute("backend-badge", "data-backend").await.unwrap(), "cpu");
+        let reason = page.text("backend-reason").await.unwrap();
+        assert!(reason.contains("emulated in software"), "{reason}");
+    });
+}
+
+async fn assert_is_software_webgpu(page: &Page<'_>) {
+    for (name, value) in [("data-backend", "webgpu"), ("data-software", "true"), ("data-fallback", "false")] {
+        let reason = page.text("backend-reason").await.unwrap_or_default();
+        assert_eq!(page.attribute("backend-badge", name).await.as_deref(), Some(value), "{name}; {reason}");
+    }
+}
+
+/// The same classes with the same shares, up to rounding. The fifth guess may have a close rival that took its place.
+#[track_caller]
+fn assert_same_answers(some: &[Vec<(u64, f64)>; 2], others: &[Vec<(u64, f64)>; 2]) {
+    for (answers, other_answers) in some.iter().zip(others) {
+        for (class, share) in &answers[..4] {
+            let found =
+                other_answers.iter().any(|(other, its_share)| other == class && (share - its_share).abs() < 1e-4);
+            assert!(found, "{answers:?} and {other_answers:?} differ");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What holds of every attack on every network, whatever it finds: one table of attacks, one of networks, all pairs.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use burn::prelude::*;
+use safetensors::{SafeTensors, tensor::TensorView};
+use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal, cross_entropy, loss_gradient};
+use shared::bundle::load_weights;
+use shared::image::{Picture, pictures_to_tensor};
+use shared::model::{Architecture, Classifier, WideResNetConfig};
+use tests::{Golden, compare, label_tensor, read};
+
+const CLASSES: usize = 20;
+const LABELS: [usize; 4] = [3, 17, 0, 9];
+const TARGETS: [usize; 4] = [12, 5, 19, 1];
+const GOALS: [Goal; 2] = [Goal::Untargeted, Goal::Targeted];
+
+/// Radius in 255ths, steps, step size in 255ths.
+fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32>) -> AttackConfig {
+    AttackConfig {
+        step_size: step_255.map(|step| step / 255.0),
+        seed: 7,
+        ..AttackConfig::new(kind, epsilon_255 / 255.0, steps)
+    }
+}
+
+fn attacks() -> Vec<AttackConfig> {
+    use AttackKind::{Bim, Fgsm, Pgd};
+    vec![
+        attack(Fgsm, 8.0, 1, None),
+        attack(Fgsm, 255.0, 1, None),
+        attack(Bim, 8.0, 5, None),
+        // Steps longer than the radius, and steps too short to reach the edge.
+        attack(Bim, 2.0, 3, Some(20.0)),
+        attack(Bim, 16.0, 2, Some(1.0)),
+        attack(Pgd, 8.0, 3, None),
+        attack(Pgd, 255.0, 2, None),
+    ]
+}
+
+/// The random generator belongs to the whole process: without a lock, tests would draw between another's seed and draw.
+fn generator() -> MutexGuard<'static, ()> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn networks(device: &Device) -> Vec<(&'static str, Classifier)> {
+    let random = |seed, config: WideResNetConfig| {
+        let _lock = generator();
+        device.seed(seed);
+        let model = build(config, device);
+        // Parameters are made at the first use.
+        model.forward(Tensor::zeros([1, 3, 64, 64], device));
+        model.valid()
+    };
+    vec![
+        ("random weights", random(1, WideResNetConfig::new(10, 1))),
+        ("strides of 2", random(2, WideResNetConfig { strides: [2, 2, 2], ..WideResNetConfig::new(10, 1) })),
+        ("weights of the golden files", golden_network(Golden::open("wrn_10_1.weights.safetensors").bytes(), device)),
+    ]
+}
+
+fn build(config: WideResNetConfig, device: &Device) -> Classifier {
+    let (mean, std) = ([0.480, 0.448, 0.398], [0.277, 0.269, 0.282]);
+    Architecture::WideResNet(config).init(CLASSES, mean, std, device).unwrap()
+}
+
+fn golden_network(weights: &[u8], device: &Device) -> Classifier {
+    let mut model = build(WideResNetConfig::new(10, 1), device);
+    load_weights(&mut model, weights).unwrap();
+    model.valid()
+}
+
+/// A made picture, noise, and the two that touch the ends of the range everywhere.
+fn images(device: &Device) -> Tensor<4> {
+    let picture = |value: &dyn Fn(usize) -> u8| Picture::from_rgb8((0..64 * 64 * 3).map(value).collect()).unwrap();
+    // A multiplicative hash: noise that needs no generator.
+    let noise = |index: usize| (index.wrapping_mul(2_654_435_761) >> 13) as u8;
+    let soft = |index: usize| (index / 3 % 64 * 3 + index / 192 + index % 3 * 20) as u8;
+    pictures_to_tensor(&[picture(&soft), picture(&noise), picture(&|_| 0), picture(&|_| 255)], device)
+}
+
+fn labels(goal: Goal) -> [usize; 4] {
+    match goal {
+        Goal::Untargeted => LABELS,
+        Goal::Targeted => TARGETS,
+    }
+}
+
+fn start(config: &AttackConfig, images: &Tensor<4>, goal: Goal) -> AttackRun {
+    let count = images.dims()[0];
+    let _lock = generator();
+    AttackRun::new(config, images.clone(), label_tensor(&labels(goal)[..count], &images.device()), goal).unwrap()
+}
+
+/// Cross entropy to `labels`, one an image.
+fn losses(model: &Classifier, images: &Tensor<4>, labels: &[usize]) -> Vec<f32> {
+    read(cross_entropy(model.forward(images.clone()), label_tensor(labels, &images.device())))
+}
+
+/// Calls `check` with each attack on each network, each goal.
+fn for_all(check: impl Fn(&str, &AttackConfig, &Classifier, Goal)) {
+    for (name, model) in networks(&Device::flex()) {
+        for config in attacks() {
+            for goal in GOALS {
+                check(&format!("{config:?}, {goal:?}, {name}"), &config, &model, goal);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_step_stays_in_the_ball_and_in_the_pixel_range() {
+    let images = images(&Device::flex());
+    let before = read(images.clone());
+    for_all(|what, config, model, goal| {
+        let mut run = start(config, &images, goal);
+        while !run.is_done() {
+            run.step(model);
+            let now = read(run.adversarial());
+            assert!(now.iter().all(|value| (0.0..=1.0).contains(value)), "{what}: out of range or NaN");
+            let moved = compare(&now, &before, 0.0);
+            assert!(moved.max <= config.epsilon + 1e-6, "{what}: {moved:?}");
+            assert!(moved.max > 0.0, "{what}: nothing moved");
+        }
+        assert_eq!(run.steps_done(), config.steps_total(), "{what}");
+    });
+}
+
+#[test]
+fn with_epsilon_zero_nothing_moves() {
+    let images = images(&Device::flex());
+    let before = read(images.clone());
+    for_all(|what, config, model, goal| {
+        let config = AttackConfig { epsilon: 0.0, ..config.clone() };
+        assert_eq!(read(start(&config, &images, goal).finish(model)), before, "{what}");
+    });
+}
+
+#[test]
+fn iterated_attacks_do_what_they_are_for() {
+    let device = Device::flex();
+    let images = images(&device);
+    for (name, model) in networks(&device) {
+        for config in [AttackConfig::bim(2.0 / 255.0, 5), AttackConfig::pgd(2.0 / 255.0, 5, 1)] {
+            let away = start(&config, &images, Goal::Untargeted).finish(&model);
+            let towards = start(&config, &images, Goal::Targeted).finish(&model);
+            for index in 0..LABELS.len() {
+                let rise = losses(&model, &away, &LABELS)[index] - losses(&model, &images, &LABELS)[index];
+                assert!(rise > 0.0, "{config:?}, {name}, image {index}: the loss rose by {rise}");
+                let fall = losses(&model, &images, &TARGETS)[index] - losses(&model, &towards, &TARGETS)[index];
+                assert!(fall > 0.0, "{config:?}, {name}, image {index}: the loss to the target fell by {fall}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fgsm_is_one_step_of_bim_as_long_as_epsilon() {
+    let device = Device::flex();
+    let images = images(&device);
+    for (name, model) in networks(&device) {
+        for goal in GOALS {
+            let fgsm = start(&AttackConfig::fgsm(0.03), &images, goal).finish(&model);
+            let bim = AttackConfig { step_size: Some(0.03), ..AttackConfig::bim(0.03, 1) };
+            assert_eq!(read(fgsm), read(start(&bim, &images, goal).finish(&model)), "{name}, {goal:?}");
+        }
+    }
+}
+
+#[test]
+fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
+    let images = images(&Device::flex());
+    for_all(|what, config, model, goal| {
+        // PGD's start is drawn for the batch as a whole.
+        if config.kind == AttackKind::Pgd {
+            return;
+        }
+        let together = read(start(config, &images, goal).finish(model));
+        let alone = images.clone().chunk(LABELS.len(), 0).into_iter().enumerate().flat_map(|(index, image)| {
+            let label = label_tensor(&labels(goal)[index..=index], &image.device());
+            read(AttackRun::new(config, image, label, goal).unwrap().finish(model))
+        });
+        // Sums in another order may turn the sign of a gradient of nearly zero.
+        let difference = compare(&alone.collect::<Vec<_>>(), &together, 1e-6);
+        assert!(difference.share <= 1e-2, "{what}: {difference:?}");
+    });
+}
+
+#[test]
+fn the_seed_decides_where_pgd_starts() {
+    let images = images(&Device::flex());
+    let first = |seed| read(start(&AttackConfig::pgd(0.03, 3, seed), &images, Goal::Untargeted).adversarial());
+    assert_eq!(first(1), first(1));
+    let (one, other, centre) = (first(1), first(2), read(images.clone()));
+    assert!(compare(&one, &other, 1e-3).share > 0.5);
+    // Half of the steps out of black and white are cut off; the rest of the ball is used evenly.
+    let moved = compare(&one, &centre, 0.0);
+    assert!(moved.max > 0.029 && (0.009..0.013).contains(&moved.mean), "{moved:?}");
+}
+
+#[test]
+fn an_attack_changes_nothing_in_the_network_and_stops_when_done() {
+    let device = Device::flex();
+    let images = images(&device);
+    for (name, model) in networks(&device) {
+        let before = read(model.forward(images.clone()));
+        let mut run = start(&AttackConfig::bim(0.03, 2), &images, Goal::Untargeted);
+        run.step(&model);
+        run.step(&model);
+        let done = read(run.adversarial());
+        run.step(&model);
+        assert_eq!((read(run.adversarial()), run.steps_done()), (done, 2), "{name}");
+        assert_eq!(read(model.forward(images.clone())), before, "{name}");
+    }
+}
+
+#[test]
+fn without_a_gradient_nothing_moves() {
+    let device = Device::flex();
+    let golden = Golden::open("wrn_10_1.weights.safetensors");
+    // A head of zeros: the logits are the biases, whatever the picture.
+    let file = SafeTensors::deserialize(golden.bytes()).unwrap();
+    let zeros = vec![0; 64 * CLASSES * 4];
+    let tensors = file.tensors().into_iter().map(|(name, view)| {
+        let head = name == "backbone.fc.weight";
+        let data = if head { &zeros } else { view.data() };
+        (name, TensorView::new(view.dtype(), view.shape().to_vec(), data).unwrap())
+    });
+    let blind = golden_network(&safetensors::serialize(tensors, None).unwrap(), &device);
+    let images = images(&device);
+    for config in [AttackConfig::fgsm(0.1), AttackConfig::bim(0.1, 2)] {
+        assert_eq!(read(start(&config, &images, Goal::Untargeted).finish(&blind)), read(images.clone()), "{config:?}");
+    }
+}
+
+#[test]
+fn the_input_gradient_is_the_slope_of_the_loss() {
+    let device = Device::flex();
+    let (_, model) = networks(&device).pop().unwrap();
+    let image = images(&device).narrow(0, 0, 1);
+    let label = &LABELS[..1];
+    let gradient = loss_gradient(&model, image.clone(), label_tensor(label, &device));
+    let norm = |tensor: &Tensor<4>| read(tensor.clone()).iter().map(|value| value * value).sum::<f32>().sqrt();
+    // Soft directions: the network has kinks, and a move of thousands of pixels by very little crosses few of them.
+    let wave = read(image.clone()).iter().enumerate().map(|(i, _)| (i as f32 / 500.0).sin()).collect::<Vec<_>>();
+    let wave = Tensor::<4>::from_data(TensorData::new(wave, [1, 3, 64, 64]), &device);
+    for (what, direction) in [("gradient", gradient.clone()), ("wave", wave), ("brightness", image.ones_like())] {
+        let direction = direction.clone().div_scalar(norm(&direction));
+        let slope: f32 = read(gradient.clone().mul(direction.clone())).iter().sum();
+        let step = 2e-3;
+        let at = |step: f32| losses(&model, &image.clone().add(direction.clone().mul_scalar(step)), label)[0];
+        let measured = (at(step) - at(-step)) / (2.0 * step);
+        let error = (measured - slope).abs() / norm(&gradient);
+        assert!(error < 0.01, "{what}: slope {slope}, measured {measured}");
+    }
+}
+
+#[test]
+fn impossible_attacks_are_refused_with_the_range() {
+    let images = images(&Device::flex());
+    let refused = |config: AttackConfig| {
+        AttackRun::new(&config, images.clone(), label_tensor(&LABELS, &images.device()), Goal::Untargeted).unwrap_err()
+    };
+    for epsilon in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
+        assert!(matches!(refused(AttackConfig::fgsm(epsilon)), AttackError::Epsilon(_)), "{epsilon}");
+    }
+    assert_eq!(refused(AttackConfig::bim(0.1, 0)), AttackError::Steps(0));
+    let backwards = AttackConfig { step_size: Some(-1.0), ..AttackConfig::bim(0.1, 1) };
+    assert_eq!(refused(backwards), AttackError::StepSize(-1.0));
+    let few = label_tensor(&LABELS[..3], &images.device());
+    let error = AttackRun::new(&AttackConfig::fgsm(0.1), images.clone(), few, Goal::Untargeted).unwrap_err();
+    assert_eq!(error, AttackError::Labels { images: 4, labels: 3 });
+}

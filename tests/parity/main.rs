@@ -1,0 +1,6 @@
+//! Bastion computes what PyTorch, torchattacks, scipy and Pillow compute. `tests/reference` made the golden files.
+
+mod attacks;
+mod metrics;
+mod network;
+mod pictures;

@@ -1,0 +1,70 @@
+"""Writes ../golden: what PyTorch, torchattacks, scipy and Pillow compute. See README.md."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+import attacks
+import metrics
+import network
+import pictures
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+NUM_CLASSES = 20
+
+
+def as_u16(images):
+    """Images in units of 1/65535: half the size of f32, and 7.6e-6 off at most."""
+    return (images.clamp(0, 1) * 65535).round().to(torch.uint16)
+
+
+def batch():
+    """Four made pictures as bytes: every pixel is a multiple of 1/255 in Rust and here alike."""
+    chw = [torch.from_numpy(pictures.numpy_rgb(pictures.scene(64, 64, 40 + i, noise=6))).permute(2, 0, 1) for i in range(4)]
+    return torch.stack(chw).contiguous()
+
+
+def write_network(name, strides, images_u8, labels, with_gradient):
+    model = network.random_classifier(10, 1, strides, NUM_CLASSES, seed=5)
+    save_file(network.weights(model), GOLDEN / f"{name}.weights.safetensors")
+    images = images_u8.float() / 255
+    values = {"images": images_u8, "labels": labels.to(torch.int32)}
+    values["logits"] = model(images).detach()
+    if with_gradient:
+        values["input_gradient"] = attacks.input_gradient(model, images, labels)
+    save_file(values, GOLDEN / f"{name}.values.safetensors")
+    return model
+
+
+def main():
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+    GOLDEN.mkdir(exist_ok=True)
+
+    images_u8, labels = batch(), torch.tensor([3, 17, 0, 9])
+    model = write_network("wrn_10_1", [1, 2, 2], images_u8, labels, with_gradient=True)
+    write_network("wrn_10_1_strides_222", [2, 2, 2], images_u8, labels, with_gradient=False)
+
+    # Two of the images are enough for the attacks, and keep the file small.
+    images, targets = images_u8[:2].float() / 255, torch.tensor([12, 5])
+    attacked = attacks.run(model, images, labels[:2], targets)
+    results = {name: as_u16(result) for name, result in attacked.items()}
+    # Where the steps begin, rounding would turn the sign of many a small gradient.
+    results["pgd_start"] = attacked["pgd_start"]
+    results["targets"] = targets.to(torch.int32)
+    save_file(results, GOLDEN / "attacks.safetensors")
+
+    tensors, tables = metrics.tables()
+    save_file(tensors, GOLDEN / "metrics.safetensors")
+    (GOLDEN / "metrics.json").write_text(json.dumps(tables, indent=1) + "\n")
+
+    pictures.write(GOLDEN / "pictures")
+    for file in sorted(GOLDEN.rglob("*")):
+        if file.is_file():
+            print(f"{file.stat().st_size:8} {file.relative_to(GOLDEN)}")
+
+
+if __name__ == "__main__":
+    main()

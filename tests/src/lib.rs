@@ -1,0 +1,123 @@
+//! What the tests of Bastion share: golden files from PyTorch, and tensors read back in one line.
+
+use std::path::PathBuf;
+
+use burn::prelude::*;
+use safetensors::{Dtype, SafeTensors};
+
+/// A file under `tests/golden`; `tests/reference` says how it was made.
+pub fn golden_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+}
+
+/// The content of a file under `tests/golden`.
+pub fn golden_bytes(name: &str) -> Vec<u8> {
+    let path = golden_path(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A safetensors file under `tests/golden`.
+pub struct Golden {
+    name: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl Golden {
+    /// Reads the file.
+    pub fn open(name: &'static str) -> Self {
+        Self { name, bytes: golden_bytes(name) }
+    }
+
+    /// The file as it is.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Names and shapes of all tensors, sorted by name.
+    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        shapes(&self.bytes)
+    }
+
+    /// A tensor's values and shape. Bytes are given as multiples of 1/255 and 16-bit values as multiples of 1/65535.
+    pub fn values(&self, tensor: &str) -> (Vec<f32>, Vec<usize>) {
+        let file = SafeTensors::deserialize(&self.bytes).expect("a golden file is valid safetensors");
+        let view = file.tensor(tensor).unwrap_or_else(|error| panic!("{}: {tensor}: {error}", self.name));
+        let data = view.data();
+        let values = match view.dtype() {
+            Dtype::U8 => data.iter().map(|&value| f32::from(value) / 255.0).collect(),
+            Dtype::U16 => numbers(data, |bytes| f32::from(u16::from_le_bytes(bytes)) / 65535.0),
+            Dtype::I32 => numbers(data, |bytes| i32::from_le_bytes(bytes) as f32),
+            Dtype::F32 => numbers(data, f32::from_le_bytes),
+            other => panic!("{}: {tensor} has the type {other:?}, which no golden file needs", self.name),
+        };
+        (values, view.shape().to_vec())
+    }
+
+    /// A batch of images.
+    pub fn images(&self, tensor: &str, device: &Device) -> Tensor<4> {
+        let (values, shape) = self.values(tensor);
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// Class indices.
+    pub fn labels(&self, tensor: &str) -> Vec<usize> {
+        self.values(tensor).0.into_iter().map(|label| label as usize).collect()
+    }
+}
+
+/// Names and shapes of the tensors of a safetensors file, sorted by name.
+pub fn shapes(safetensors: &[u8]) -> Vec<(String, Vec<usize>)> {
+    let file = SafeTensors::deserialize(safetensors).expect("a valid safetensors file");
+    let mut shapes: Vec<_> = file.tensors().into_iter().map(|(name, view)| (name, view.shape().to_vec())).collect();
+    shapes.sort();
+    shapes
+}
+
+/// Class indices as a tensor.
+pub fn label_tensor(labels: &[usize], device: &Device) -> Tensor<1, Int> {
+    let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
+    Tensor::from_ints(labels.as_slice(), device)
+}
+
+/// A tensor's values.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = pollster::block_on(tensor.into_data_async()).expect("the CPU can always be read");
+    data.try_into_vec_as::<f32>().expect("a float tensor")
+}
+
+/// How two slices of numbers differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference {
+    /// The largest absolute difference; NaN where there is a NaN.
+    pub max: f32,
+    /// The mean absolute difference.
+    pub mean: f32,
+    /// The share of pairs further apart than the tolerance.
+    pub share: f32,
+}
+
+/// Compares two slices; `tolerance` is that of [`Difference::share`].
+///
+/// # Panics
+///
+/// Where the lengths differ.
+#[track_caller]
+pub fn compare(found: &[f32], expected: &[f32], tolerance: f32) -> Difference {
+    assert_eq!(found.len(), expected.len(), "lengths differ");
+    let mut difference = Difference { max: 0.0, mean: 0.0, share: 0.0 };
+    let count = found.len() as f32;
+    for (a, b) in found.iter().zip(expected) {
+        let distance = (a - b).abs();
+        // Not `max`, which would drop a NaN.
+        if distance > difference.max || distance.is_nan() {
+            difference.max = distance;
+        }
+        difference.mean += distance / count;
+        difference.share += if distance <= tolerance { 0.0 } else { 1.0 / count };
+    }
+    difference
+}
+
+fn numbers<const BYTES: usize>(data: &[u8], number: impl Fn([u8; BYTES]) -> f32) -> Vec<f32> {
+    data.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
+}

@@ -1,0 +1,48 @@
+//! What can be typed after `bastion`.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::attack::AttackArgs;
+use crate::commands::classify::ClassifyArgs;
+use crate::commands::data::DataArgs;
+use crate::commands::evaluate::EvaluateArgs;
+use crate::commands::export::ExportArgs;
+use crate::commands::train::TrainArgs;
+use crate::device::DeviceChoice;
+
+/// Train image classifiers that hold under attack, and attack them.
+#[derive(Debug, Parser)]
+#[command(name = "bastion", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// What computes
+    #[arg(long, value_enum, default_value = "auto", global = true)]
+    pub device: DeviceChoice,
+}
+
+const EXAMPLES: &str = "\
+From data to the page:
+  bastion data import tiny-imagenet-200.zip
+  bastion train --run runs/standard --recipe normal
+  bastion train --run runs/hardened --recipe hardened --init runs/standard/final
+  bastion export runs/hardened --out static/models/hardened
+  bastion evaluate --model static/models/hardened --save
+
+Exit codes: 0 done, 1 failed, 2 not understood.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Get the data set (Tiny ImageNet) ready for training
+    Data(DataArgs),
+    /// Train a network
+    Train(TrainArgs),
+    /// Measure networks on the validation images, clean and attacked
+    Evaluate(EvaluateArgs),
+    /// Make a trained network ready for the page
+    Export(ExportArgs),
+    /// Say what networks see in a picture
+    Classify(ClassifyArgs),
+    /// Attack a picture
+    Attack(AttackArgs),
+}

@@ -1,0 +1,362 @@
+//! `bastion attack`: changes a picture as little as possible so that the networks see something else in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn::prelude::*;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
+use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal};
+use shared::bundle::Bundle;
+use shared::image::Picture;
+use shared::metrics::{l2_distance, linf_distance};
+
+use super::UsageError;
+use super::classify::{guess_line, read_picture};
+use crate::device::{self, DeviceChoice};
+use crate::epsilon::Epsilon;
+use crate::models::{self, Guess};
+use crate::{montage, output, progress};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The attack uses each network's own gradients (white box). Without --target it leads away from what the network sees in
+the picture; with --target it leads towards that class. Success is judged on the written 8-bit picture.
+
+Examples:
+  bastion attack photo.jpg --out attacked
+  bastion attack photo.jpg --attack fgsm --epsilon 2/255 --out attacked
+  bastion attack photo.jpg --attack pgd --steps 20 --target goldfish --out attacked")]
+pub struct AttackArgs {
+    /// Picture: PNG, JPEG, WebP, GIF or BMP
+    image: PathBuf,
+    /// fgsm: one step; bim: several; pgd: several from a random start
+    #[arg(long, value_name = "ATTACK", default_value = "bim", value_parser = attack_kinds())]
+    attack: AttackKind,
+    /// How far each pixel may change, as 8/255 or as a decimal from 0 to 1
+    #[arg(long, default_value = "8/255")]
+    epsilon: Epsilon,
+    /// Gradient steps [default: 1 for fgsm, 5 for bim, 10 for pgd]
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Length of a step [default: epsilon for fgsm, epsilon/4 for bim, 2.5 epsilon/steps for pgd]
+    #[arg(long, value_name = "EPSILON")]
+    step_size: Option<Epsilon>,
+    /// Class that the network shall see: a wnid, a name or an index
+    #[arg(long, value_name = "CLASS")]
+    target: Option<String>,
+    /// Seed of pgd's random start
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder of an exported model; may be given more than once [default: standard and hardened in static/models]
+    #[arg(long = "model", value_name = "DIR")]
+    models: Vec<PathBuf>,
+    /// Folder for the attacked pictures
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads `fgsm`, `bim` or `pgd`.
+pub fn attack_kinds() -> impl TypedValueParser<Value = AttackKind> {
+    PossibleValuesParser::new(["fgsm", "bim", "pgd"]).map(|name| match name.as_str() {
+        "fgsm" => AttackKind::Fgsm,
+        "pgd" => AttackKind::Pgd,
+        _ => AttackKind::Bim,
+    })
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    device: &'static str,
+    image: &'a Path,
+    attack: &'a AttackConfig,
+    models: Vec<ModelReport>,
+}
+
+#[derive(Serialize)]
+struct ModelReport {
+    model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    before: Vec<Guess>,
+    after: Vec<Guess>,
+    success: bool,
+    /// Of the written picture, in pixel units.
+    linf: f32,
+    l2: f32,
+    attacked: PathBuf,
+    side_by_side: PathBuf,
+}
+
+/// Runs `bastion attack`.
+///
+/// # Errors
+/// When the picture or a model cannot be read, the attack cannot be meant, or a picture cannot be written.
+pub fn run(args: &AttackArgs, device: DeviceChoice) -> Result<()> {
+    let config = args.config()?;
+    let picture = read_picture(&args.image)?;
+    let engine = device::open(device)?;
+    let bundles = models::load_all(&args.models, &engine.device)?;
+    let models = attack_all(args, &config, &picture, &bundles, &engine.device)?;
+    let report = Report { device: engine.backend.label(), image: &args.image, attack: &config, models };
+    if args.json { output::json(&report) } else { output::text(&text(&report, args.epsilon)) }
+}
+
+fn attack_all(
+    args: &AttackArgs,
+    config: &AttackConfig,
+    picture: &Picture,
+    bundles: &[Bundle],
+    device: &Device,
+) -> Result<Vec<ModelReport>> {
+    // Known before anything is computed or written.
+    let targets = bundles
+        .iter()
+        .map(|bundle| args.target.as_deref().map(|text| models::find_class(&bundle.card, text)).transpose())
+        .collect::<Result<Vec<_>>>()?;
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot write to {}", args.out.display()))?;
+    let mut reports = Vec::with_capacity(bundles.len());
+    for (index, (bundle, target)) in bundles.iter().zip(targets).enumerate() {
+        let files = Files::new(args, bundles, index);
+        reports.push(attack(config, picture, bundle, target, files, device)?);
+    }
+    Ok(reports)
+}
+
+/// Where the pictures of one model go.
+struct Files {
+    attacked: PathBuf,
+    side_by_side: PathBuf,
+}
+
+impl Files {
+    fn new(args: &AttackArgs, bundles: &[Bundle], index: usize) -> Self {
+        let name = &bundles[index].card.name;
+        let stem = args.image.file_stem().unwrap_or_default().to_string_lossy();
+        let kind = args.attack.label().to_lowercase();
+        // A name may hold anything, a file name may not.
+        let safe = name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
+        let twin = bundles[..index].iter().filter(|bundle| bundle.card.name == *name).count();
+        let twin = if twin > 0 { format!("-{}", twin + 1) } else { String::new() };
+        let file = |suffix: &str| args.out.join(format!("{stem}-{safe}{twin}-{kind}{suffix}.png"));
+        Self { attacked: file(""), side_by_side: file("-side-by-side") }
+    }
+}
+
+impl AttackArgs {
+    fn config(&self) -> Result<AttackConfig> {
+        let steps = match (self.attack, self.steps) {
+            (AttackKind::Fgsm, None | Some(1)) => 1,
+            (AttackKind::Fgsm, Some(_)) => {
+                return Err(UsageError("fgsm takes one step; for more choose --attack bim or pgd".into()).into());
+            }
+            (AttackKind::Bim, None) => 5,
+            (AttackKind::Pgd, None) => 10,
+            (_, Some(steps)) => steps,
+        };
+        let step_size = self.step_size.map(Epsilon::value);
+        let epsilon = self.epsilon.value();
+        let config = AttackConfig { kind: self.attack, epsilon, steps, step_size, seed: self.seed };
+        config.validate().map_err(|error| UsageError(error.to_string()))?;
+        Ok(config)
+    }
+}
+
+fn attack(
+    config: &AttackConfig,
+    picture: &Picture,
+    bundle: &Bundle,
+    target: Option<usize>,
+    files: Files,
+    device: &Device,
+) -> Result<ModelReport> {
+    let before = first(models::classify(bundle, std::slice::from_ref(picture), 5, device)?)?;
+    let original = before.first().context("the model has no classes")?.index;
+    let (label, goal) = match target {
+        Some(target) => (target, Goal::Targeted),
+        None => (original, Goal::Untargeted),
+    };
+    let labels = Tensor::from_data([label as i64], device);
+    let mut run = AttackRun::new(config, picture.to_tensor(device), labels, goal)?;
+    let bar = progress::count(run.steps_total() as u64, "Attacking");
+    while !run.is_done() {
+        run.step(&bundle.model);
+        bar.inc(1);
+    }
+    let values = models::read(run.adversarial())?;
+    bar.finish_and_clear();
+    let attacked = montage::quantized(picture, &Picture::from_chw(&values)?, config.epsilon)?;
+
+    let png = attacked.encode_png()?;
+    write(&files.attacked, &png)?;
+    write(&files.side_by_side, &montage::side_by_side(picture, &attacked, config.epsilon)?)?;
+
+    // What counts is the file, as anyone else will read it.
+    let written = Picture::decode(&png)?;
+    let after = first(models::classify(bundle, std::slice::from_ref(&written), 5, device)?)?;
+    let now = after.first().map(|guess| guess.index);
+    let (from, to) = (picture.to_chw(), written.to_chw());
+    Ok(ModelReport {
+        model: bundle.card.name.clone(),
+        target: target.map(|target| bundle.card.classes[target].name.clone()),
+        success: if let Some(target) = target { now == Some(target) } else { now != Some(original) },
+        before,
+        after,
+        linf: linf_distance(&from, &to),
+        l2: l2_distance(&from, &to),
+        attacked: files.attacked,
+        side_by_side: files.side_by_side,
+    })
+}
+
+fn first<T>(mut one: Vec<T>) -> Result<T> {
+    one.pop().context("the model gave no answer")
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn text(report: &Report, epsilon: Epsilon) -> String {
+    let config = report.attack;
+    let steps = config.steps_total();
+    let steps = if steps == 1 { "1 step".to_string() } else { format!("{steps} steps") };
+    let mut text = format!("{}: {}, epsilon {epsilon}, {steps}", report.image.display(), config.kind.label());
+    for model in &report.models {
+        let (before, after) = (guess_name(&model.before), guess_name(&model.after));
+        let verdict = match (&model.target, model.success) {
+            (None, true) => format!("fooled: {before} became {after}"),
+            (None, false) => format!("held: still {after}"),
+            (Some(_), true) if before == after => format!("nothing to do: {before} is the target already"),
+            (Some(_), true) => format!("fooled: {before} became {after}, the target"),
+            (Some(target), false) => format!("held: {before} became {after}, not {}", short(target)),
+        };
+        text += &format!("\n\n{}\n  {:<36}  after", model.model, "before");
+        for (before, after) in model.before.iter().zip(&model.after) {
+            text += &format!("\n{:<38}{}", guess_line(before), guess_line(after));
+        }
+        text += &format!(
+            "\n  {verdict}\n  changed by {:.0}/255 at most (L-inf {:.4}), L2 {:.3}\n  {}\n  {}",
+            255.0 * model.linf,
+            model.linf,
+            model.l2,
+            model.attacked.display(),
+            model.side_by_side.display()
+        );
+    }
+    text
+}
+
+fn guess_name(guesses: &[Guess]) -> &str {
+    guesses.first().map_or("nothing", |guess| short(&guess.name))
+}
+
+fn short(name: &str) -> &str {
+    name.split(',').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use shared::image::SIDE;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::models::tests::bundle;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        args: AttackArgs,
+    }
+
+    fn args(more: &[&str]) -> AttackArgs {
+        Flags::parse_from(["attack", "dir/photo.jpg"].iter().chain(more)).args
+    }
+
+    /// In the middle of the range, so that no change is clipped.
+    fn picture() -> Picture {
+        Picture::from_rgb8((0..SIDE * SIDE * 3).map(|i| 100 + (i * 7 % 50) as u8).collect()).unwrap()
+    }
+
+    /// Attacks two random networks of the same name.
+    fn attack_two(out: &TempDir, more: &[&str]) -> Result<Vec<ModelReport>> {
+        let args = args(&[&["--out", out.path().to_str().unwrap()], more].concat());
+        let device = Device::flex();
+        let bundles = [bundle("a/b", 1, &device), bundle("a/b", 2, &device)];
+        attack_all(&args, &args.config()?, &picture(), &bundles, &device)
+    }
+
+    fn names(dir: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_written_picture_is_in_the_ball_and_is_what_is_judged() {
+        for (attack, epsilon, steps) in [("fgsm", "2/255", 2), ("bim", "0.03", 7), ("pgd", "8/255", 8)] {
+            let dir = TempDir::new().unwrap();
+            let reports = attack_two(&dir, &["--attack", attack, "--epsilon", epsilon]).unwrap();
+            assert_eq!(reports.len(), 2);
+            for (report, seed) in reports.iter().zip([1, 2]) {
+                let written = read_picture(&report.attacked).unwrap();
+                let pairs = written.as_rgb8().iter().zip(picture().as_rgb8().to_vec());
+                let largest = pairs.map(|(to, from)| to.abs_diff(from)).max().unwrap();
+                assert!(largest > 0 && largest <= steps, "{attack}: {largest}");
+                assert!((report.linf * 255.0 - f32::from(largest)).abs() < 1e-3);
+                assert!(report.l2 > report.linf);
+
+                let device = Device::flex();
+                let again = models::classify(&bundle("a/b", seed, &device), &[written], 5, &device).unwrap();
+                assert_eq!(again[0], report.after);
+                assert_eq!(report.success, report.after[0].index != report.before[0].index);
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_becomes_likelier() {
+        let dir = TempDir::new().unwrap();
+        for target in ["n00000002", "2", "Class 2", "second name 2"] {
+            let reports = attack_two(&dir, &["--target", target, "--steps", "3"]).unwrap();
+            for report in reports {
+                let of = |guesses: &[Guess]| guesses.iter().find(|guess| guess.index == 2).unwrap().probability;
+                assert!(of(&report.after) > of(&report.before));
+                assert_eq!(report.success, report.after[0].index == 2);
+            }
+        }
+    }
+
+    #[test]
+    fn models_of_one_name_do_not_share_a_file() {
+        let dir = TempDir::new().unwrap();
+        attack_two(&dir, &["--attack", "fgsm"]).unwrap();
+        let expected = ["photo-a_b-2-fgsm-side-by-side.png", "photo-a_b-2-fgsm.png", "photo-a_b-fgsm-side-by-side.png", "photo-a_b-fgsm.png"];
+        assert_eq!(names(&dir), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error_and_writes_nothing() {
+        let dir = TempDir::new().unwrap();
+        for (more, says) in [
+            (&["--target", "unicorn"][..], "'unicorn' is not a class of the model a/b"),
+            (&["--target", "name"], "perhaps Class 0 (n00000000)"),
+            (&["--target", "7"], "index from 0 to 4"),
+            (&["--attack", "fgsm", "--steps", "5"], "fgsm takes one step"),
+            (&["--steps", "0"], "0 steps"),
+        ] {
+            let error = attack_two(&dir, more).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(error.downcast_ref::<UsageError>().is_some(), "{error}");
+        }
+        assert!(names(&dir).is_empty());
+    }
+}

@@ -1,0 +1,196 @@
+//! `bastion data`: the data set, from its official files to the cache that training reads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::data::{self, Cache, Download, ImportOptions, Meta, TINY_IMAGENET, TINY_IMAGENET_URL};
+use crate::output;
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// Import Tiny ImageNet, or a set in its layout, from an archive or a folder
+    Import(ImportArgs),
+    /// Download Tiny ImageNet from Stanford (248 MB), check and import it
+    Fetch(FetchArgs),
+    /// Show what has been imported, and check it
+    Info(InfoArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The data set is decoded once into raw arrays (1.4 GB for the whole of Tiny ImageNet), which the other commands read.
+
+Examples:
+  bastion data import tiny-imagenet-200.zip
+  bastion data import tiny-imagenet-200.tar.zst --out /big/disk/tiny
+  bastion data import ~/datasets/tiny-imagenet-200/")]
+struct ImportArgs {
+    /// The official .zip, a .tar or .tar.zst, or a folder: wnids.txt, words.txt, train/ and val/, in a top folder or not
+    path: PathBuf,
+    #[command(flatten)]
+    to: To,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An interrupted download goes on where it stopped when the command is run again. The official archive is checked against
+its known length and SHA-256; of any other address the archive's own check sums and the data set's counts are checked.
+
+Tiny ImageNet may be used for non-commercial research and education, under ImageNet's terms.")]
+struct FetchArgs {
+    /// Another address of the archive
+    #[arg(long)]
+    url: Option<String>,
+    /// Keep the archive after the import
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    to: To,
+}
+
+/// Where and how to import.
+#[derive(Debug, Args)]
+struct To {
+    /// Where to put the imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Accept Tiny ImageNet with pictures missing
+    #[arg(long)]
+    partial: bool,
+    /// Replace a data set that has been imported to the same place
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct InfoArgs {
+    /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Compare every byte with the hashes taken at the import
+    #[arg(long)]
+    verify: bool,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    dir: &'a Path,
+    classes: usize,
+    train_images: usize,
+    val_images: usize,
+    whole: bool,
+    sha256: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
+impl<'a> Report<'a> {
+    fn new(dir: &'a Path, meta: &'a Meta) -> Self {
+        Self {
+            dir,
+            classes: meta.classes.len(),
+            train_images: meta.train.images,
+            val_images: meta.val.images,
+            whole: meta.whole,
+            sha256: &meta.sha256,
+            verified: None,
+            warnings: None,
+            seconds: None,
+        }
+    }
+}
+
+/// Runs `bastion data ...`.
+///
+/// # Errors
+/// Those of the import, or of reading what was imported.
+pub fn run(args: &DataArgs) -> Result<()> {
+    match &args.command {
+        DataCommand::Import(args) => import(&args.path, &args.to),
+        DataCommand::Fetch(args) => fetch(args),
+        DataCommand::Info(args) => info(args),
+    }
+}
+
+fn import(path: &Path, to: &To) -> Result<()> {
+    let started = Instant::now();
+    let out = data::dir_or_default(to.out.as_deref());
+    let (meta, warnings) = data::import(path, &out, ImportOptions { partial: to.partial, force: to.force })?;
+    let seconds = started.elapsed().as_secs_f64();
+    warnings.iter().for_each(|warning| output::warn(warning));
+    if to.json {
+        return output::json(&Report { warnings: Some(&warnings), seconds: Some(seconds), ..Report::new(&out, &meta) });
+    }
+    eprintln!(
+        "Imported {} training and {} validation pictures of {} classes in {seconds:.0} s to {}",
+        meta.train.images,
+        meta.val.images,
+        meta.classes.len(),
+        out.display()
+    );
+    Ok(())
+}
+
+fn fetch(args: &FetchArgs) -> Result<()> {
+    let out = data::dir_or_default(args.to.out.as_deref());
+    // Before the long download.
+    data::check_destination(&out, args.to.force)?;
+    let mut archive = out.clone().into_os_string();
+    archive.push(".zip");
+    let archive = PathBuf::from(archive);
+    let expected = args.url.is_none().then_some(TINY_IMAGENET);
+    let url = args.url.as_deref().unwrap_or(TINY_IMAGENET_URL);
+    let fetched = Download { url, expected, pause: Duration::from_secs(1) }.run(&archive)?;
+    let verb = if fetched { "Downloaded" } else { "Found" };
+    eprintln!("{verb} {}", archive.display());
+    import(&archive, &args.to)?;
+    if !args.keep {
+        fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
+    }
+    Ok(())
+}
+
+fn info(args: &InfoArgs) -> Result<()> {
+    let dir = data::dir_or_default(args.data.as_deref());
+    let cache = Cache::open(&dir)?;
+    if args.verify {
+        cache.verify()?;
+    }
+    let meta = cache.meta();
+    if args.json {
+        return output::json(&Report { verified: args.verify.then_some(true), ..Report::new(&dir, meta) });
+    }
+    output::text(&format!(
+        "{}\n  from        {}{}\n  classes     {}\n  training    {} pictures\n  validation  {} pictures\n  SHA-256     {}{}",
+        dir.display(),
+        meta.source,
+        if meta.whole { "" } else { " (not the whole of Tiny ImageNet)" },
+        meta.classes.len(),
+        meta.train.images,
+        meta.val.images,
+        meta.sha256,
+        if args.verify { "\n  verified    every byte is as imported" } else { "" }
+    ))
+}

@@ -1,0 +1,142 @@
+//! `bastion export`: a trained network becomes a bundle that the page picks up, or validation pictures its samples.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use shared::bundle::{Bundle, Description, Precision};
+use shared::image::Picture;
+
+use crate::commands::UsageError;
+use crate::data::{self, Dataset};
+use crate::device::{self, DeviceChoice};
+use crate::evaluate::spread;
+use crate::run_dir::write_atomically;
+use crate::{models, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bastion export runs/standard --out static/models/standard
+  bastion export runs/hardened/final --out static/models/hardened --name hardened
+  bastion export --samples 12")]
+pub struct ExportArgs {
+    /// A run folder whose training is done, or the folder of a model
+    #[arg(value_name = "RUN", required_unless_present = "samples", requires = "out")]
+    run: Option<PathBuf>,
+    /// Folder to write model.json and model.safetensors to
+    #[arg(long, value_name = "DIR", requires = "run")]
+    out: Option<PathBuf>,
+    /// Name of the model [default: that of the folder it is written to]
+    #[arg(long, requires = "run")]
+    name: Option<String>,
+    /// Number format of the weights
+    #[arg(long, value_enum, default_value = "f16")]
+    precision: PrecisionArg,
+    /// Put so many validation pictures into the page's own samples; git ignores them, for their licence
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// The imported data set the samples are from [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR", requires = "samples")]
+    data: Option<PathBuf>,
+    /// The page's folder of local samples
+    #[arg(long, value_name = "DIR", default_value = "static/samples/local", requires = "samples")]
+    samples_out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionArg {
+    /// Half precision: half the size, logits within a thousandth
+    F16,
+    /// Full precision
+    F32,
+}
+
+/// An entry of the page's `index.json`.
+#[derive(Serialize)]
+struct Sample {
+    file: String,
+    title: String,
+    wnid: String,
+    source: &'static str,
+}
+
+/// Runs `bastion export`.
+///
+/// # Errors
+/// When the network cannot be read or the files cannot be written.
+pub fn run(args: &ExportArgs, device: DeviceChoice) -> Result<()> {
+    if let (Some(run), Some(out)) = (&args.run, &args.out) {
+        export(run, out, args, device)?;
+    }
+    match args.samples {
+        Some(count) => samples(count, args),
+        None => Ok(()),
+    }
+}
+
+fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Result<()> {
+    let dir = if run.join("model.json").is_file() { run.to_path_buf() } else { run.join("final") };
+    ensure!(
+        dir.join("model.json").is_file(),
+        "{} holds no trained network: finish its training with bastion train --resume {0}",
+        run.display()
+    );
+    let name = match (&args.name, out.file_name()) {
+        (Some(name), _) => name.clone(),
+        (None, Some(name)) => name.to_string_lossy().into_owned(),
+        (None, None) => return Err(UsageError(format!("{} names no folder", out.display())).into()),
+    };
+    let engine = device::open(device)?;
+    let Bundle { card, model } = models::load(&dir, &engine.device)?;
+    let precision = match args.precision {
+        PrecisionArg::F16 => Precision::F16,
+        PrecisionArg::F32 => Precision::F32,
+    };
+    // Scores belong to the weights they were measured with, and rounding makes other weights.
+    let scores = if precision == card.weights.precision { card.scores } else { vec![] };
+    let description = Description {
+        name,
+        architecture: card.architecture,
+        classes: card.classes,
+        mean: card.mean,
+        std: card.std,
+        recipe: card.recipe,
+        data_sha256: card.data_sha256,
+        scores,
+    };
+    let exported = Bundle::export(&model, description, precision, &engine.device);
+    let (json, weights) = pollster::block_on(exported)?;
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    write_atomically(&out.join("model.safetensors"), &weights)?;
+    write_atomically(&out.join("model.json"), &json)?;
+    models::load(out, &engine.device)?;
+    output::text(&format!(
+        "{}: {:.2} MB of weights, loaded back and self-tested",
+        out.display(),
+        weights.len() as f64 / 1e6
+    ))
+}
+
+fn samples(count: usize, args: &ExportArgs) -> Result<()> {
+    let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
+    let out = &args.samples_out;
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let mut index = Vec::with_capacity(count);
+    for (number, place) in spread(dataset.val.len(), Some(count)).into_iter().enumerate() {
+        let class = &dataset.classes[dataset.val.label(place)];
+        let file = format!("{number}.png");
+        let picture = Picture::from_rgb8(dataset.val.image(place).to_vec())?;
+        write_atomically(&out.join(&file), &picture.encode_png()?)?;
+        index.push(Sample {
+            file,
+            title: class.short_name().into(),
+            wnid: class.wnid.clone(),
+            source: "Tiny ImageNet, validation",
+        });
+    }
+    write_atomically(&out.join("index.json"), &serde_json::to_vec_pretty(&index)?)?;
+    output::text(&format!("{} samples in {}", index.len(), out.display()))
+}

@@ -1,0 +1,281 @@
+//! The imported data set on disk: `meta.json` and four raw arrays, that need no decoding and can be checked.
+//!
+//! ```text
+//! meta.json           what it is: classes, counts, hashes
+//! train.rgb8          [N, 64, 64, 3] bytes          train.labels.u16le   [N] labels, 16 bits, little-endian
+//! val.rgb8                                          val.labels.u16le
+//! ```
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::decode::decode_all;
+use super::layout::{Layout, RawImage};
+use super::{Class, IMAGE_BYTES, Split, hex};
+use crate::progress;
+
+const FORMAT_VERSION: u32 = 1;
+const META: &str = "meta.json";
+
+/// `meta.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Meta {
+    pub format_version: u32,
+    /// Name of the file or folder it was imported from.
+    pub source: String,
+    /// Whether it is the whole of Tiny ImageNet.
+    pub whole: bool,
+    pub train: SplitMeta,
+    pub val: SplitMeta,
+    /// Over classes, labels and pictures.
+    pub sha256: String,
+    /// In the order of their labels.
+    pub classes: Vec<Class>,
+}
+
+/// Size and hashes of a split's two arrays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitMeta {
+    /// Number of pictures.
+    pub images: usize,
+    pub images_sha256: String,
+    pub labels_sha256: String,
+}
+
+/// An imported data set on disk.
+pub struct Cache {
+    dir: PathBuf,
+    meta: Meta,
+}
+
+impl Cache {
+    /// Opens what `import` wrote to `dir`, and checks the sizes of all files.
+    ///
+    /// # Errors
+    /// When there is none, it is of a newer format, or a file is missing or of the wrong size.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(META);
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error).with_context(|| {
+                format!(
+                    "there is no imported data set in {}; make one with `bastion data import PATH` or `bastion data \
+                     fetch`, or say with --data where it is",
+                    dir.display()
+                )
+            }),
+            other => other.with_context(|| format!("cannot read {}", path.display())),
+        }?;
+        let damaged = || format!("{} is damaged; import the data set again with --force", path.display());
+        let json: serde_json::Value = serde_json::from_slice(&text).with_context(damaged)?;
+        let version = json["format_version"].as_u64();
+        ensure!(
+            version.is_none_or(|version| version <= u64::from(FORMAT_VERSION)),
+            "{} was written by a newer bastion (format {}, this one knows up to {FORMAT_VERSION}); import the data set \
+             again with --force",
+            path.display(),
+            version.unwrap_or_default()
+        );
+        let meta: Meta = serde_json::from_value(json).with_context(damaged)?;
+        let cache = Self { dir: dir.to_path_buf(), meta };
+        for (name, split) in cache.splits() {
+            cache.check_size(&images_file(name), split.images * IMAGE_BYTES)?;
+            cache.check_size(&labels_file(name), split.images * 2)?;
+        }
+        Ok(cache)
+    }
+
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    pub fn into_meta(self) -> Meta {
+        self.meta
+    }
+
+    /// Reads the training pictures.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds a label without a class.
+    pub fn train(&self) -> Result<Split> {
+        self.read("train")
+    }
+
+    /// Reads the validation pictures.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds a label without a class.
+    pub fn val(&self) -> Result<Split> {
+        self.read("val")
+    }
+
+    /// Compares every byte with the hashes in `meta.json`.
+    ///
+    /// # Errors
+    /// Names the first file that differs.
+    pub fn verify(&self) -> Result<()> {
+        let total: usize = self.splits().iter().map(|(_, split)| split.images * (IMAGE_BYTES + 2)).sum();
+        let bar = progress::bytes(total as u64, "Verifying");
+        for (name, split) in self.splits() {
+            self.check_hash(&images_file(name), &split.images_sha256, &bar)?;
+            self.check_hash(&labels_file(name), &split.labels_sha256, &bar)?;
+        }
+        let meta = &self.meta;
+        ensure!(
+            overall_hash(&meta.classes, &meta.train, &meta.val) == meta.sha256,
+            "the classes in {} are not those that were imported; import the data set again with --force",
+            self.dir.join(META).display()
+        );
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn splits(&self) -> [(&'static str, &SplitMeta); 2] {
+        [("train", &self.meta.train), ("val", &self.meta.val)]
+    }
+
+    fn read(&self, name: &str) -> Result<Split> {
+        let read = |file: String| {
+            let path = self.dir.join(file);
+            fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        let images = read(images_file(name))?;
+        let labels: Vec<u16> =
+            read(labels_file(name))?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        let classes = self.meta.classes.len();
+        let stray = labels.iter().find(|&&label| usize::from(label) >= classes);
+        ensure!(
+            stray.is_none() && labels.len() * IMAGE_BYTES == images.len(),
+            "{} is damaged; import the data set again with --force",
+            self.dir.join(labels_file(name)).display()
+        );
+        Ok(Split { images, labels })
+    }
+
+    fn check_size(&self, file: &str, expected: usize) -> Result<()> {
+        let path = self.dir.join(file);
+        let size = fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
+        ensure!(
+            size == expected as u64,
+            "{} has {size} bytes instead of {expected}; import the data set again with --force",
+            path.display()
+        );
+        Ok(())
+    }
+
+    fn check_hash(&self, file: &str, expected: &str, bar: &ProgressBar) -> Result<()> {
+        let path = self.dir.join(file);
+        let context = || format!("cannot read {}", path.display());
+        let mut reader = BufReader::with_capacity(1 << 20, bar.wrap_read(File::open(&path).with_context(context)?));
+        let mut hash = Sha256::new();
+        io::copy(&mut reader, &mut HashWriter(&mut hash)).with_context(context)?;
+        ensure!(
+            hex(hash.finalize()) == expected,
+            "{} is damaged (its SHA-256 differs from the one in meta.json); import the data set again with --force",
+            path.display()
+        );
+        Ok(())
+    }
+}
+
+/// Decodes `layout` and writes it to the empty folder `dir`, `meta.json` last.
+///
+/// # Errors
+/// Names the bad pictures, or the file that could not be written (for example for want of disk space).
+pub fn write(dir: &Path, layout: Layout, source: String) -> Result<Meta> {
+    let bar = progress::count((layout.train.len() + layout.val.len()) as u64, "Decoding");
+    let train = write_split(dir, "train", &layout.train, &bar)?;
+    let val = write_split(dir, "val", &layout.val, &bar)?;
+    bar.finish_and_clear();
+    let sha256 = overall_hash(&layout.classes, &train, &val);
+    let (whole, classes) = (layout.whole, layout.classes);
+    let meta = Meta { format_version: FORMAT_VERSION, source, whole, train, val, sha256, classes };
+    let mut out = OutFile::create(dir.join(META))?;
+    out.write(serde_json::to_string_pretty(&meta)?.as_bytes())?;
+    out.finish()?;
+    Ok(meta)
+}
+
+fn write_split(dir: &Path, name: &str, images: &[RawImage], bar: &ProgressBar) -> Result<SplitMeta> {
+    let mut out = OutFile::create(dir.join(images_file(name)))?;
+    decode_all(images, bar, |pixels| out.write(pixels))?;
+    let images_sha256 = out.finish()?;
+    let mut out = OutFile::create(dir.join(labels_file(name)))?;
+    let labels: Vec<u8> = images.iter().flat_map(|image| image.label.to_le_bytes()).collect();
+    out.write(&labels)?;
+    Ok(SplitMeta { images: images.len(), images_sha256, labels_sha256: out.finish()? })
+}
+
+/// SHA-256 over one line a class (`wnid <tab> name`), then the four arrays' hashes.
+fn overall_hash(classes: &[Class], train: &SplitMeta, val: &SplitMeta) -> String {
+    let mut hash = Sha256::new();
+    for class in classes {
+        hash.update(format!("{}\t{}\n", class.wnid, class.name));
+    }
+    for split in [train, val] {
+        hash.update(format!("{}\n{}\n", split.images_sha256, split.labels_sha256));
+    }
+    hex(hash.finalize())
+}
+
+/// Whether a cache has a file of this name.
+pub fn is_file_of(name: &OsStr) -> bool {
+    let arrays = ["train", "val"].iter().flat_map(|split| [images_file(split), labels_file(split)]);
+    name == META || arrays.into_iter().any(|file| name == file.as_str())
+}
+
+fn images_file(split: &str) -> String {
+    format!("{split}.rgb8")
+}
+
+fn labels_file(split: &str) -> String {
+    format!("{split}.labels.u16le")
+}
+
+/// A file being written, with the hash of what went into it.
+struct OutFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    hash: Sha256,
+}
+
+impl OutFile {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path, file: BufWriter::with_capacity(1 << 20, file), hash: Sha256::new() })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hash.update(bytes);
+        self.file.write_all(bytes).with_context(|| self.failure())
+    }
+
+    /// Waits until the disk has it all, and tells the SHA-256.
+    fn finish(mut self) -> Result<String> {
+        self.file.flush().and_then(|()| self.file.get_ref().sync_all()).with_context(|| self.failure())?;
+        Ok(hex(self.hash.finalize()))
+    }
+
+    fn failure(&self) -> String {
+        format!("cannot write {} (the whole of Tiny ImageNet needs 1.4 GB of disk space)", self.path.display())
+    }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! Downloads from a small server on 127.0.0.1 that misbehaves to order.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::fetch::{Archive, Download};
+use super::hex;
+
+/// How the server answers one connection.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// As it should.
+    Well,
+    /// As it should, but hangs up after so many bytes of the body.
+    Cut(usize),
+    /// Sends everything, whatever range was asked for.
+    NoRanges,
+    /// With this status line and no file.
+    Status(&'static str),
+    /// With another part than the one asked for.
+    WrongPart,
+}
+
+struct Server {
+    url: String,
+    /// The `Range` header of each request.
+    ranges: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Serves `content` over as many connections as there are `answers`.
+    fn start(content: &[u8], answers: &[Answer]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/set.zip", listener.local_addr().unwrap());
+        let ranges = Arc::new(Mutex::new(Vec::new()));
+        let (content, answers, seen) = (content.to_vec(), answers.to_vec(), ranges.clone());
+        thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let range = head.iter().find_map(|line| line.to_lowercase().strip_prefix("range: ").map(str::to_string));
+                let range = range.unwrap_or_default();
+                seen.lock().unwrap().push(range.clone());
+                let start = range.strip_prefix("bytes=").and_then(|range| range.trim_end_matches('-').parse().ok());
+                // A client that hangs up first is not this server's problem.
+                let _ = stream.write_all(&response(&content, start, answer));
+            }
+        });
+        Self { url, ranges }
+    }
+
+    fn ranges(&self) -> Vec<String> {
+        self.ranges.lock().unwrap().clone()
+    }
+}
+
+fn response(content: &[u8], start: Option<usize>, answer: Answer) -> Vec<u8> {
+    let total = content.len();
+    let (status, range, body) = match (answer, start) {
+        (Answer::Status(status), _) => (status, String::new(), &b"sorry"[..]),
+        (Answer::WrongPart, _) => ("206 Partial Content", format!("bytes 1-9/{total}"), &content[1..10]),
+        (Answer::NoRanges, _) | (_, None) => ("200 OK", String::new(), content),
+        (_, Some(start)) if start >= total => ("416 Range Not Satisfiable", format!("bytes */{total}"), &b""[..]),
+        (_, Some(start)) => {
+            ("206 Partial Content", format!("bytes {start}-{}/{total}", total - 1), &content[start..])
+        }
+    };
+    let range = if range.is_empty() { range } else { format!("Content-Range: {range}\r\n") };
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{range}Connection: close\r\n\r\n", body.len());
+    let sent = if let Answer::Cut(count) = answer { count.min(body.len()) } else { body.len() };
+    [head.as_bytes(), &body[..sent]].concat()
+}
+
+fn content() -> Vec<u8> {
+    (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+fn archive_of(content: &[u8]) -> Archive {
+    Archive { bytes: content.len() as u64, sha256: hex(Sha256::digest(content)).leak() }
+}
+
+/// Downloads to `dir/set.zip`.
+fn download(server: &Server, expected: Option<Archive>, dir: &TempDir) -> anyhow::Result<bool> {
+    Download { url: &server.url, expected, pause: Duration::ZERO }.run(&dir.path().join("set.zip"))
+}
+
+#[track_caller]
+fn assert_fails(result: anyhow::Result<bool>, parts: &[&str]) {
+    let message = format!("{:#}", result.unwrap_err());
+    for part in parts {
+        assert!(message.contains(part), "'{part}' is not in: {message}");
+    }
+}
+
+#[test]
+fn a_whole_download_is_verified_and_named() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    let server = Server::start(&content, &[Answer::Well]);
+    assert!(download(&server, Some(archive_of(&content)), &dir).unwrap());
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
+    assert!(!dir.path().join("set.zip.part").exists());
+    // No connection is left to answer a second one.
+    assert!(!download(&server, Some(archive_of(&content)), &dir).unwrap());
+}
+
+#[test]
+fn a_lost_connection_is_taken_up_where_it_broke() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    let answers = [Answer::Cut(100_000), Answer::Cut(50_000), Answer::Status("503 Service Unavailable"), Answer::Well];
+    let server = Server::start(&content, &answers);
+    download(&server, Some(archive_of(&content)), &dir).unwrap();
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
+    assert_eq!(server.ranges(), ["", "bytes=100000-", "bytes=150000-", "bytes=150000-"]);
+}
+
+#[test]
+fn the_next_run_goes_on_from_what_is_there() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    let server = Server::start(&content, &[Answer::Cut(1000), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0)]);
+    assert_fails(download(&server, None, &dir), &["lost after 1000 bytes", "run the command again"]);
+    assert_eq!(fs::metadata(dir.path().join("set.zip.part")).unwrap().len(), 1000);
+
+    let server = Server::start(&content, &[Answer::Well]);
+    download(&server, None, &dir).unwrap();
+    assert_eq!(server.ranges(), ["bytes=1000-"]);
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
+}
+
+#[test]
+fn a_download_killed_before_its_last_step_is_finished() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    fs::write(dir.path().join("set.zip.part"), &content).unwrap();
+    let server = Server::start(&content, &[Answer::Well]);
+    download(&server, Some(archive_of(&content)), &dir).unwrap();
+    assert_eq!(server.ranges(), ["bytes=300000-"]);
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
+}
+
+#[test]
+fn servers_without_ranges_and_with_changed_files_start_over() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    let server = Server::start(&content, &[Answer::Cut(1000), Answer::NoRanges]);
+    download(&server, Some(archive_of(&content)), &dir).unwrap();
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
+
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("set.zip.part"), vec![0; 400_000]).unwrap();
+    let server = Server::start(&content, &[Answer::Well, Answer::Well]);
+    download(&server, Some(archive_of(&content)), &dir).unwrap();
+    assert_eq!(server.ranges(), ["bytes=400000-", ""]);
+}
+
+#[test]
+fn another_file_is_refused() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    let longer = Archive { bytes: 300_001, ..archive_of(&content) };
+    let server = Server::start(&content, &[Answer::Well]);
+    assert_fails(download(&server, Some(longer), &dir), &["has 300000 bytes instead of 300001"]);
+
+    let other = Archive { sha256: "0123", ..archive_of(&content) };
+    let server = Server::start(&content, &[Answer::Well]);
+    assert_fails(download(&server, Some(other), &dir), &["its SHA-256 is", "instead of 0123", "deleted"]);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+
+    fs::write(dir.path().join("set.zip"), "something else").unwrap();
+    assert_fails(download(&server, Some(archive_of(&content)), &dir), &["set.zip is not the archive", "14 bytes"]);
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(&content(), &[Answer::Status("404 Not Found"), Answer::Cut(10), Answer::WrongPart]);
+    assert_fails(download(&server, None, &dir), &["404 Not Found", "--url", "bastion data import"]);
+    assert_fails(download(&server, None, &dir), &["another part of the file"]);
+    let nowhere = Download { url: "ftp://x/y", expected: None, pause: Duration::ZERO };
+    assert_fails(nowhere.run(&dir.path().join("z.zip")), &["ftp://x/y"]);
+}

@@ -1,0 +1,84 @@
+//! The data set: imported once from Tiny ImageNet's layout, cached as raw arrays, held in memory while training.
+
+mod cache;
+mod decode;
+mod fetch;
+#[cfg(test)]
+mod fetch_tests;
+mod import;
+mod layout;
+pub mod made;
+mod source;
+mod split;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+pub use cache::{Cache, Meta, SplitMeta};
+pub use fetch::{Archive, Download, TINY_IMAGENET, TINY_IMAGENET_URL};
+pub use import::{ImportOptions, check_destination, import};
+pub use shared::bundle::Class;
+pub use split::Split;
+
+/// Pixels on a side of every picture.
+pub const SIDE: usize = 64;
+/// Bytes of one picture: 64 rows of 64 pixels of red, green, blue.
+pub const IMAGE_BYTES: usize = SIDE * SIDE * 3;
+
+/// A data set in memory, 1.35 GB for the whole of Tiny ImageNet.
+pub struct Dataset {
+    /// In the order of the labels.
+    pub classes: Vec<Class>,
+    pub train: Split,
+    pub val: Split,
+    /// Of all pictures, labels and classes: two data sets with the same hash are the same.
+    pub sha256: String,
+}
+
+/// A data set's validation pictures alone, 123 MB for Tiny ImageNet.
+pub struct ValSet {
+    pub classes: Vec<Class>,
+    pub val: Split,
+    /// That of the whole data set, as in [`Dataset::sha256`].
+    pub sha256: String,
+}
+
+impl Dataset {
+    /// Loads what [`import`] wrote to `dir`. Sizes are checked here, contents by [`Cache::verify`].
+    ///
+    /// # Errors
+    /// When there is no data set in `dir`, or it is of a newer format or damaged.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let cache = Cache::open(dir)?;
+        let (train, val) = (cache.train()?, cache.val()?);
+        let Meta { classes, sha256, .. } = cache.into_meta();
+        Ok(Self { classes, train, val, sha256 })
+    }
+
+    /// Loads the validation pictures alone.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_val(dir: &Path) -> Result<ValSet> {
+        let cache = Cache::open(dir)?;
+        let val = cache.val()?;
+        let Meta { classes, sha256, .. } = cache.into_meta();
+        Ok(ValSet { classes, val, sha256 })
+    }
+}
+
+/// Where a command looks for the data set: what `--data` says, else `BASTION_DATA`, else `data/tiny-imagenet-200`.
+pub fn dir_or_default(given: Option<&Path>) -> PathBuf {
+    match (given, std::env::var_os("BASTION_DATA")) {
+        (Some(given), _) => given.to_path_buf(),
+        (None, Some(variable)) if !variable.is_empty() => variable.into(),
+        _ => Path::new("data").join("tiny-imagenet-200"),
+    }
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

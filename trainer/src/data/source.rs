@@ -1,0 +1,164 @@
+//! The files of a data set, read one after the other from a folder, a `.tar`, a `.tar.zst` or a `.zip`.
+//!
+//! An archive is recognised by its first bytes, not by its name, and is never unpacked on disk.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::ProgressBar;
+
+use super::layout::{RawFiles, Role, classify};
+use crate::progress;
+
+/// No 64x64 picture needs more; a larger entry is not a picture of this data set.
+const MAX_IMAGE_BYTES: u64 = 1 << 20;
+/// `words.txt` has 2.5 MB.
+const MAX_TEXT_BYTES: u64 = 64 << 20;
+
+/// Reads all files of the data set at `path` into memory, pictures still encoded (some 200 MB for the whole set).
+///
+/// # Errors
+/// When `path` cannot be read, is no folder or archive of a known kind, or is cut off.
+pub fn read(path: &Path) -> Result<RawFiles> {
+    let meta = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if meta.is_dir() {
+        return read_folder(path);
+    }
+    let bar = progress::bytes(meta.len(), "Reading");
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let files = match kind_of(&mut file)? {
+        Kind::Zip => read_zip(file, &bar),
+        Kind::Tar => read_tar(bar.wrap_read(BufReader::new(file))),
+        Kind::TarZst => read_tar(zstd::Decoder::new(bar.wrap_read(file))?),
+        Kind::Other => bail!(
+            "{} is neither a folder nor a .zip, .tar or .tar.zst archive; give it in one of these forms",
+            path.display()
+        ),
+    };
+    let files = files.with_context(|| format!("cannot read {} to its end", path.display()))?;
+    bar.finish_and_clear();
+    Ok(files)
+}
+
+enum Kind {
+    Zip,
+    Tar,
+    TarZst,
+    Other,
+}
+
+fn kind_of(file: &mut File) -> Result<Kind> {
+    let mut head = Vec::new();
+    file.by_ref().take(512).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(match head.as_slice() {
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Zip,
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Kind::TarZst,
+        head if head.get(257..262) == Some(b"ustar") => Kind::Tar,
+        _ => Kind::Other,
+    })
+}
+
+fn read_zip(file: File, bar: &ProgressBar) -> Result<RawFiles> {
+    let cut_off = "the zip archive is damaged or cut off; download it again";
+    let mut archive = zip::ZipArchive::new(BufReader::new(file)).context(cut_off)?;
+    let mut files = RawFiles::default();
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).context(cut_off)?;
+        if entry.is_file() {
+            let (name, size, packed) = (entry.name().to_string(), entry.size(), entry.compressed_size());
+            add(&mut files, &name, size, entry).context(cut_off)?;
+            bar.inc(packed);
+        }
+    }
+    Ok(files)
+}
+
+fn read_tar(reader: impl Read) -> Result<RawFiles> {
+    let cut_off = "the tar archive is damaged or cut off; download it again";
+    let mut archive = tar::Archive::new(EndWatch { inner: reader, reached: false });
+    let mut files = RawFiles::default();
+    for entry in archive.entries()? {
+        let entry = entry.context(cut_off)?;
+        if entry.header().entry_type().is_file() {
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let size = entry.size();
+            add(&mut files, &name, size, entry).context(cut_off)?;
+        }
+    }
+    // A whole archive ends with zero blocks, after which nothing more was read; the compression may tell more.
+    let mut rest = archive.into_inner();
+    ensure!(!rest.reached, cut_off);
+    io::copy(&mut rest, &mut io::sink()).context(cut_off)?;
+    Ok(files)
+}
+
+/// Notes whether anyone read past the end.
+struct EndWatch<R> {
+    inner: R,
+    reached: bool,
+}
+
+impl<R: Read> Read for EndWatch<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.reached |= count == 0 && !buffer.is_empty();
+        Ok(count)
+    }
+}
+
+fn read_folder(path: &Path) -> Result<RawFiles> {
+    let root = layout_root(path)?;
+    let bar = progress::spinner("Reading");
+    let mut files = RawFiles::default();
+    let mut folders = vec![(root, String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        let context = || format!("cannot read {}", folder.display());
+        for entry in fs::read_dir(&folder).with_context(context)? {
+            let entry = entry.with_context(context)?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            // Links are followed: data sets are often linked in from another disk.
+            let meta = fs::metadata(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            if meta.is_dir() && (name.starts_with("train") || name.starts_with("val")) {
+                folders.push((entry.path(), format!("{name}/")));
+            } else if meta.is_file() && classify(&name).is_some() {
+                let file = File::open(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+                add(&mut files, &name, meta.len(), file)?;
+                bar.inc(1);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(files)
+}
+
+/// `path` itself, or the only folder in it that has a `wnids.txt`.
+fn layout_root(path: &Path) -> Result<std::path::PathBuf> {
+    if path.join("wnids.txt").is_file() {
+        return Ok(path.to_path_buf());
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let below = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|below| below.join("wnids.txt").is_file());
+    let mut below: Vec<_> = below.collect();
+    match (below.pop(), below.is_empty()) {
+        (Some(root), true) => Ok(root),
+        (Some(_), false) => bail!("{} holds more than one data set; give the path of one of them", path.display()),
+        (None, _) => bail!("{} is not a data set in Tiny ImageNet's layout: it has no wnids.txt", path.display()),
+    }
+}
+
+fn add(files: &mut RawFiles, path: &str, size: u64, reader: impl Read) -> Result<()> {
+    let Some((root, role)) = classify(path) else { return Ok(()) };
+    let limit = match role {
+        Role::TrainImage { .. } | Role::ValImage { .. } => MAX_IMAGE_BYTES,
+        _ => MAX_TEXT_BYTES,
+    };
+    ensure!(size <= limit, "{path} has {size} bytes: too many for a file of this data set");
+    let mut bytes = Vec::with_capacity(size as usize);
+    // The size is the archive's word; the limit holds for what is really there.
+    reader.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {path}"))?;
+    ensure!(bytes.len() as u64 == size, "{path} has {} bytes instead of {size}", bytes.len());
+    files.add(path, root, role, bytes)
+}

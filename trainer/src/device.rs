@@ -1,0 +1,53 @@
+//! Which device computes, as chosen on the command line.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use shared::device::{Backend, Engine};
+
+/// What `--device` takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DeviceChoice {
+    /// A real GPU through wgpu or Vulkan if there is one, otherwise the CPU
+    #[default]
+    Auto,
+    /// wgpu with WGSL shaders (Vulkan, Metal, DirectX), software adapters included
+    Wgpu,
+    /// wgpu with SPIR-V shaders on Vulkan (builds with the `vulkan` feature)
+    Vulkan,
+    /// The CPU
+    Cpu,
+}
+
+/// Opens the device and says on stderr which one it is, and why.
+///
+/// # Errors
+/// When a device that was asked for by name is not in this build or not on this machine.
+pub fn open(choice: DeviceChoice) -> Result<Engine> {
+    let (engine, why) = match choice {
+        DeviceChoice::Cpu => (open_backend(Backend::Flex)?, String::new()),
+        DeviceChoice::Wgpu => (open_backend(Backend::Wgpu)?, String::new()),
+        DeviceChoice::Vulkan => (open_backend(Backend::Vulkan)?, String::new()),
+        DeviceChoice::Auto => auto()?,
+    };
+    let adapter = engine.adapter.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+    let software = if engine.software { ", emulated in software" } else { "" };
+    eprintln!("Device: {}{adapter}{software}{why}", engine.backend.label());
+    Ok(engine)
+}
+
+fn auto() -> Result<(Engine, String)> {
+    let gpu = if cfg!(feature = "vulkan") { Backend::Vulkan } else { Backend::Wgpu };
+    let why = match open_backend(gpu) {
+        Ok(engine) if !engine.software => return Ok((engine, String::new())),
+        Ok(engine) => format!(
+            " (the only adapter, {}, is emulated in software and slower than the CPU itself)",
+            engine.adapter.as_deref().unwrap_or("unnamed")
+        ),
+        Err(error) => format!(" ({error:#})"),
+    };
+    Ok((open_backend(Backend::Flex)?, why))
+}
+
+fn open_backend(backend: Backend) -> Result<Engine> {
+    Ok(pollster::block_on(shared::device::open(backend))?)
+}

@@ -1,0 +1,14 @@
+//! `bastion`: imports the data set, trains, evaluates and exports classifiers, and attacks pictures from the command line.
+
+pub mod cli;
+pub mod commands;
+pub mod data;
+pub mod device;
+pub mod epsilon;
+pub mod evaluate;
+pub mod models;
+mod montage;
+mod output;
+pub mod progress;
+pub mod run_dir;
+pub mod train;

@@ -1,0 +1,26 @@
+//! The command line: parse, do, and tell in one place how it ended.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use trainer::cli::{Cli, Command};
+use trainer::commands::{self, Failure};
+
+fn main() -> ExitCode {
+    let Cli { command, device } = Cli::parse();
+    let result = match &command {
+        Command::Data(args) => commands::data::run(args),
+        Command::Train(args) => commands::train::run(args, device),
+        Command::Evaluate(args) => commands::evaluate::run(args, device),
+        Command::Export(args) => commands::export::run(args, device),
+        Command::Classify(args) => commands::classify::run(args, device),
+        Command::Attack(args) => commands::attack::run(args, device),
+    };
+    match result.map_err(Failure::from) {
+        Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
+
+use std::sync::Arc;
+
+use burn::prelude::*;
+use clap::Parser;
+use shared::bundle::{Precision, save_weights};
+use shared::model::Classifier;
+use tempfile::TempDir;
+
+use super::*;
+use crate::data::{Class, Dataset, Split, made};
+use crate::run_dir::{RunDir, RunRecord};
+
+const CLASSES: usize = 4;
+
+/// Pictures that differ from each other within a class, so that learning them by heart does not help.
+fn dataset() -> Dataset {
+    let split = |count: usize, seed: u64| {
+        let places: Vec<(usize, usize)> = (0..CLASSES).flat_map(|class| (0..count).map(move |k| (class, k))).collect();
+        Split {
+            images: places.iter().flat_map(|&(class, k)| made::picture(class, seed + k as u64)).collect(),
+            labels: places.iter().map(|&(class, _)| class as u16).collect(),
+        }
+    };
+    let class = |class: usize| Class { wnid: format!("n{class:08}"), name: made::class_name(class) };
+    Dataset {
+        classes: (0..CLASSES).map(class).collect(),
+        train: split(40, 0),
+        val: split(25, 1_000_000),
+        sha256: "made".into(),
+    }
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    config: TrainConfig,
+}
+
+fn config(more: &[&str]) -> TrainConfig {
+    let small = ["test", "--width", "1", "--batch-size", "16", "--image-size", "32", "--held-out", "2"];
+    Flags::parse_from(small.iter().chain(more)).config
+}
+
+fn network(config: &TrainConfig) -> Classifier {
+    let device = Device::flex();
+    device.seed(1);
+    let model = config.architecture().unwrap().init(CLASSES, [0.5; 3], [0.25; 3], &device).unwrap();
+    model.forward(Tensor::zeros([1, 3, 32, 32], &device));
+    model
+}
+
+/// Trains in `dir`, or goes on there, until the end or until `stop_after` steps.
+fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outcome {
+    let path = dir.path().join("run");
+    let run = if path.exists() {
+        RunDir::open(&path).unwrap().0
+    } else {
+        let record = RunRecord {
+            command: String::new(),
+            history: vec![],
+            init: None,
+            data: path.clone(),
+            data_sha256: String::new(),
+            config: config.clone(),
+        };
+        RunDir::create(&path, &record).unwrap()
+    };
+    let checkpoint = run.latest_checkpoint().unwrap();
+    let position = Arc::new(Position::at(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)));
+    if let Some(steps) = stop_after {
+        let position = position.clone();
+        std::thread::spawn(move || {
+            while position.steps_done() < steps {
+                std::thread::yield_now();
+            }
+            position.request_stop();
+        });
+    }
+    let session =
+        Session { config: config.clone(), run, dataset: dataset(), device: Device::flex(), position, checkpoint };
+    session.run(network(config)).unwrap()
+}
+
+fn trained(outcome: Outcome) -> Classifier {
+    match outcome {
+        Outcome::Done(model) => *model,
+        Outcome::Stopped { steps_done, .. } => panic!("stopped after {steps_done} steps"),
+    }
+}
+
+fn accuracy(model: &Classifier, split: &Split) -> f64 {
+    let images: Vec<_> =
+        (0..split.len()).map(|i| shared::image::Picture::from_rgb8(split.image(i).to_vec()).unwrap()).collect();
+    // Trained on halves: evaluated on halves.
+    let images = shared::image::pictures_to_tensor(&images, &Device::flex());
+    let halves = burn::tensor::module::avg_pool2d(images, [2, 2], [2, 2], [0, 0], true, false);
+    let logits = crate::models::read(model.forward(halves)).unwrap();
+    let labels: Vec<usize> = (0..split.len()).map(|i| split.label(i)).collect();
+    shared::metrics::correct_at_k(&logits, CLASSES, &labels, 1) as f64 / labels.len() as f64
+}
+
+#[test]
+fn both_recipes_learn_what_they_have_not_seen() {
+    for recipe in ["normal", "hardened"] {
+        let config = config(&["--recipe", recipe, "--epochs", "8", "--bim-steps", "2", "--epsilon", "2/255"]);
+        let dir = TempDir::new().unwrap();
+        let val = dataset().val;
+        let before = accuracy(&network(&config), &val);
+        let after = accuracy(&trained(train(&dir, &config, None)), &val);
+        // Chance is 0.25; 100 pictures put its 99.9% bound at 0.39.
+        assert!(after > 0.6 && after > before, "{recipe}: {before} before, {after} after");
+    }
+}
+
+#[test]
+fn a_stopped_run_ends_with_the_weights_of_an_undisturbed_one() {
+    let config = config(&["--recipe", "hardened", "--steps", "9", "--rounds", "3", "--bim-steps", "1"]);
+    let undisturbed = TempDir::new().unwrap();
+    let expected = save_weights(&trained(train(&undisturbed, &config, None)), Precision::F32).unwrap();
+
+    let dir = TempDir::new().unwrap();
+    // In the middle of a round: a round is 3 steps here.
+    let Outcome::Stopped { steps_done, steps_total } = train(&dir, &config, Some(4)) else {
+        panic!("the run was not stopped")
+    };
+    assert!((4..9).contains(&steps_done) && steps_total == 9, "{steps_done} of {steps_total}");
+    let resumed = save_weights(&trained(train(&dir, &config, None)), Precision::F32).unwrap();
+    assert!(resumed == expected, "the resumed run ended with other weights");
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    for (flags, name) in [
+        (["--epochs", "0"], "--epochs"),
+        (["--learning-rate", "3"], "--learning-rate"),
+        (["--image-size", "48"], "--image-size"),
+        (["--label-smoothing", "1"], "--label-smoothing"),
+    ] {
+        let error = config(&flags).validate().unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}

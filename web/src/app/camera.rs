@@ -1,0 +1,132 @@
+//! A picture from the camera: a live view, and one frame of it.
+
+use futures_channel::oneshot;
+use js_sys::{Object, Reflect, Uint8Array};
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, CanvasRenderingContext2d, HtmlCanvasElement, HtmlVideoElement, MediaDevices, MediaStream, MediaStreamTrack, Url};
+
+use super::store::Store;
+use crate::state::{Candidate, Event};
+
+/// The live view. `close` is called once a frame is taken, or the visitor has had enough, or there is no camera.
+#[component]
+pub(super) fn Camera(
+    /// Closes the view.
+    close: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let video = NodeRef::<html::Video>::new();
+    let stream = StoredValue::new_local(None::<MediaStream>);
+    let live = RwSignal::new(false);
+
+    spawn_local(async move {
+        match open_camera().await {
+            // Closed while the browser asked for permission.
+            Ok(opened) if stream.try_update_value(|stream| *stream = Some(opened.clone())).is_none() => stop(&opened),
+            Ok(opened) => {
+                if let Some(video) = video.get_untracked() {
+                    video.set_src_object(Some(&opened));
+                    live.set(true);
+                }
+            }
+            Err(error) => {
+                store.dispatch(Event::PickFailed(format!("The camera could not be used: {}.", describe(&error))));
+                close();
+            }
+        }
+    });
+    on_cleanup(move || {
+        if let Some(Some(stream)) = stream.try_update_value(Option::take) {
+            stop(&stream);
+        }
+    });
+
+    let take = move |_| {
+        let Some(video) = video.get_untracked() else {
+            return;
+        };
+        store.pick(false, async move {
+            let candidate = take_frame(&video).await;
+            candidate.map_err(|error| format!("No picture could be taken: {}.", describe(&error)))
+        });
+    };
+    view! {
+        <div class="camera">
+            <video node_ref=video autoplay playsinline prop:muted=true aria-label="Live view of the camera"></video>
+            <div class="sources">
+                <button
+                    type="button"
+                    class="primary"
+                    data-testid="camera-take"
+                    disabled=move || !live.get()
+                    on:click=take
+                >
+                    "Take this picture"
+                </button>
+                <button type="button" data-testid="camera-close" on:click=move |_| close()>
+                    "Close the camera"
+                </button>
+            </div>
+        </div>
+    }
+}
+
+async fn open_camera() -> Result<MediaStream, JsValue> {
+    let devices = Reflect::get(&window().navigator(), &"mediaDevices".into())?;
+    let devices: MediaDevices = devices
+        .dyn_into()
+        .map_err(|_| js_sys::Error::new("this page may not use one, since it is neither https nor local"))?;
+    let camera = Object::new();
+    Reflect::set(&camera, &"facingMode".into(), &"environment".into())?;
+    let wanted = Object::new();
+    Reflect::set(&wanted, &"video".into(), &camera)?;
+    let stream = devices.get_user_media_with_constraints(wanted.unchecked_ref())?;
+    Ok(JsFuture::from(stream).await?.unchecked_into())
+}
+
+fn stop(stream: &MediaStream) {
+    for track in stream.get_tracks().iter() {
+        track.unchecked_ref::<MediaStreamTrack>().stop();
+    }
+}
+
+/// The frame that the video shows, as a PNG file: it goes the way of every other picture.
+async fn take_frame(video: &HtmlVideoElement) -> Result<Candidate, JsValue> {
+    let canvas: HtmlCanvasElement = document().create_element("canvas")?.unchecked_into();
+    canvas.set_width(video.video_width());
+    canvas.set_height(video.video_height());
+    let context = canvas.get_context("2d")?.ok_or_else(|| js_sys::Error::new("the browser has no canvas"))?;
+    context.unchecked_into::<CanvasRenderingContext2d>().draw_image_with_html_video_element(video, 0.0, 0.0)?;
+
+    let (sender, receiver) = oneshot::channel();
+    let encoded = Closure::once_into_js(move |blob: Option<Blob>| {
+        // Nobody waits any more once the page is gone.
+        let _ = sender.send(blob);
+    });
+    canvas.to_blob(encoded.unchecked_ref())?;
+    let blob = receiver.await.ok().flatten().ok_or_else(|| js_sys::Error::new("the camera gave no frame"))?;
+    let buffer = JsFuture::from(blob.array_buffer()).await?;
+    Ok(Candidate {
+        bytes: Uint8Array::new(&buffer).to_vec().into(),
+        title: "From the camera".into(),
+        label: None,
+        source: None,
+        sample: None,
+        preview_url: Url::create_object_url_with_blob(&blob).ok(),
+    })
+}
+
+fn describe(error: &JsValue) -> String {
+    let field = |name: &str| Reflect::get(error, &name.into()).ok()?.as_string();
+    match field("name").as_deref() {
+        Some("NotAllowedError") => "the browser was not allowed to".into(),
+        Some("NotFoundError") => "there is none".into(),
+        Some("NotReadableError") => "another program is using it".into(),
+        _ => field("message").unwrap_or_else(|| format!("{error:?}")),
+    }
+}

@@ -1,0 +1,275 @@
+//! One network: its answer before and after the attack, and the pictures between.
+
+use leptos::prelude::*;
+
+use super::canvas::PixelCanvas;
+use super::notes::Scores;
+use super::store::Store;
+use crate::protocol::{Guess, Slot, TOP, Verdict};
+use crate::state::{Column, Progress, State};
+use crate::text;
+
+/// A network's column.
+#[component]
+pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let name = network.name();
+    let progress = column(store, network, |column| column.progress);
+    let steps = column(store, network, |column| (column.steps_done, column.steps_total));
+    let runs = store.read(|state| state.attacks_begun);
+    let about = match network {
+        Slot::Standard => "Trained on ordinary pictures only.",
+        Slot::Hardened => "Trained on attacked pictures as well.",
+    };
+    view! {
+        <article
+            class="panel network"
+            aria-labelledby=format!("title-{name}")
+            data-testid=format!("column-{name}")
+            data-state=move || progress.get().name()
+            data-steps-done=move || steps.get().0.to_string()
+            data-steps-total=move || steps.get().1.to_string()
+            data-run=move || runs.get().to_string()
+        >
+            <header>
+                <div>
+                    <h2 id=format!("title-{name}")>{network.title()}</h2>
+                    <p>{about}</p>
+                </div>
+                <VerdictChip network/>
+            </header>
+            <Pictures network/>
+            <StepBar network/>
+            <div class="answers">
+                <Answers network when="clean" title="Before" guesses=column(store, network, |column| column.clean.clone())/>
+                <Answers
+                    network
+                    when="attacked"
+                    title="After"
+                    guesses=column(store, network, |column| column.step.as_ref().map(|step| step.top.clone()).unwrap_or_default())
+                />
+            </div>
+            <Facts network/>
+            <Scores network/>
+        </article>
+    }
+}
+
+/// A part of a column.
+fn column<T>(store: Store, network: Slot, part: impl Fn(&Column) -> T + Send + Sync + 'static) -> Memo<T>
+where
+    T: PartialEq + Send + Sync + 'static,
+{
+    store.read(move |state| part(&state.columns[network.index()]))
+}
+
+/// Whether it held, on a chip.
+#[component]
+fn VerdictChip(network: Slot) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let verdict = column(store, network, |column| column.step.as_ref().map(|step| step.verdict));
+    let progress = column(store, network, |column| column.progress);
+    let words = move || match (verdict.get(), progress.get()) {
+        (Some(verdict), _) => text::verdict_chip(verdict),
+        (None, Progress::Attacking) => "under attack",
+        (None, _) => "not attacked",
+    };
+    view! {
+        <span
+            class="chip"
+            data-testid=format!("verdict-{}", network.name())
+            data-verdict=move || verdict.get().map_or("", Verdict::name)
+        >
+            {words}
+        </span>
+    }
+}
+
+/// Clean picture + perturbation = attacked picture.
+#[component]
+fn Pictures(network: Slot) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let name = network.name();
+    let clean = store.read(|state| state.picture.as_ref().map(|shown| shown.pixels.clone()));
+    let attacked = column(store, network, |column| column.step.as_ref().map(|step| step.attacked.clone()));
+    let perturbation = column(store, network, |column| column.step.as_ref().map(|step| step.perturbation.clone()));
+    let gain = column(store, network, |column| column.step.as_ref().map(|step| step.gain));
+    let change = move || match gain.get() {
+        Some(gain) => format!("Change, × {gain:.0}"),
+        None => "Change".into(),
+    };
+    view! {
+        <div class="equation">
+            <figure>
+                <PixelCanvas pixels=clean testid=format!("clean-canvas-{name}") label="The clean picture"/>
+                <figcaption>"Picture"</figcaption>
+            </figure>
+            <span aria-hidden="true">"+"</span>
+            <figure>
+                <PixelCanvas
+                    pixels=perturbation
+                    testid=format!("perturbation-canvas-{name}")
+                    label="The change, amplified around grey"
+                />
+                <figcaption>{change}</figcaption>
+            </figure>
+            <span aria-hidden="true">"="</span>
+            <figure>
+                <PixelCanvas
+                    pixels=attacked
+                    testid=format!("attacked-canvas-{name}")
+                    label="The attacked picture"
+                />
+                <figcaption>"Attacked"</figcaption>
+            </figure>
+        </div>
+    }
+}
+
+/// How many steps are done.
+#[component]
+fn StepBar(network: Slot) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let steps = column(store, network, |column| (column.steps_done, column.steps_total));
+    view! {
+        <progress
+            class="steps"
+            aria-label=format!("Steps of the attack on the {} network", network.name())
+            max=move || steps.get().1.max(1).to_string()
+            prop:value=move || f64::from(steps.get().0)
+        ></progress>
+    }
+}
+
+/// The five best guesses. The rows stay and only their content changes, so that the bars can move.
+#[component]
+fn Answers(
+    network: Slot,
+    /// `clean` or `attacked`.
+    when: &'static str,
+    /// The heading.
+    title: &'static str,
+    /// Best first.
+    guesses: Memo<Vec<Guess>>,
+) -> impl IntoView {
+    let rows = (0..TOP).map(|rank| view! { <Answer network guess=Memo::new(move |_| guesses.with(|guesses| guesses.get(rank).copied()))/> });
+    view! {
+        <section>
+            <h3>{title}</h3>
+            <ol data-testid=format!("{when}-top5-{}", network.name())>{rows.collect_view()}</ol>
+        </section>
+    }
+}
+
+#[component]
+fn Answer(network: Slot, guess: Memo<Option<Guess>>) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let name = store.read(move |state| match guess.get() {
+        Some(guess) => state.class_name(guess.class),
+        None => String::new(),
+    });
+    let all_names = store.read(move |state| {
+        let class = state.classes.get(guess.get()?.class)?;
+        Some(class.name.clone())
+    });
+    // The network's own first answer is followed from list to list, and so is the class aimed at.
+    let role = store.read(move |state| guess.get().map_or("", |guess| role(state, network, guess.class)));
+    view! {
+        <li
+            class="answer"
+            class:empty=move || guess.get().is_none()
+            data-role=role
+            data-class=move || guess.get().map(|guess| guess.class.to_string())
+            data-share=move || guess.get().map(|guess| format!("{:.6}", guess.share))
+            title=all_names
+        >
+            <span class="name">{name}</span>
+            <span class="share">{move || guess.get().map(|guess| text::percent(guess.share.into()))}</span>
+            <span
+                class="bar"
+                aria-hidden="true"
+                style=move || format!("--share: {:.4}", guess.get().map_or(0.0, |guess| guess.share))
+            ></span>
+        </li>
+    }
+}
+
+fn role(state: &State, network: Slot, class: usize) -> &'static str {
+    let own = state.columns[network.index()].clean.first().map(|guess| guess.class);
+    match class {
+        class if state.settings.target == Some(class) => "target",
+        class if own == Some(class) => "own",
+        _ => "",
+    }
+}
+
+/// Label, time, size of the change, and the control.
+#[component]
+fn Facts(network: Slot) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let name = network.name();
+    let elapsed = column(store, network, |column| column.step.as_ref().map(|step| step.elapsed_ms));
+    let change = column(store, network, |column| column.step.as_ref().map(|step| step.largest_change));
+    let noise = column(store, network, |column| column.noise);
+    let noise_words = store.read(move |state| {
+        let best = noise.get()?.best;
+        let own = state.columns[network.index()].clean.first()?.class;
+        let still = if best.class == own { "still " } else { "" };
+        Some(format!("{still}{} ({})", state.class_name(best.class), text::percent(best.share.into())))
+    });
+    let time = store.read(move |state| time_words(&state.columns[network.index()]));
+    let label_words = store.read(move |state| label_words(state, network));
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+    view! {
+        <dl class="facts">
+            {move || label_words.get().map(|words| view! { <div><dt>"Clean answer"</dt><dd>{words}</dd></div> })}
+            <div>
+                <dt>"Time"</dt>
+                <dd data-testid=format!("elapsed-{name}") data-ms=move || elapsed.get().map(|ms| format!("{ms:.2}"))>
+                    {move || or_dash(time.get())}
+                </dd>
+            </div>
+            <div>
+                <dt>"Largest change"</dt>
+                <dd data-testid=format!("change-{name}") data-levels=move || change.get().map(|levels| levels.to_string())>
+                    {move || or_dash(change.get().map(|levels| format!("{levels}/255")))}
+                </dd>
+            </div>
+            <div>
+                <dt>"Random noise of that size"</dt>
+                <dd
+                    data-testid=format!("noise-{name}")
+                    data-verdict=move || noise.get().map_or("", |noise| noise.verdict.name())
+                >
+                    {move || or_dash(noise_words.get())}
+                </dd>
+            </div>
+        </dl>
+    }
+}
+
+fn time_words(column: &Column) -> Option<String> {
+    match (&column.step, column.clean_ms) {
+        (Some(step), _) => {
+            let steps = if step.done == 1 { "step" } else { "steps" };
+            Some(format!("{} for {} {steps}", text::duration(step.elapsed_ms), step.done))
+        }
+        (None, Some(ms)) => Some(format!("{} to classify", text::duration(ms))),
+        (None, None) => None,
+    }
+}
+
+/// Whether the clean answer is the picture's label, where it has one.
+fn label_words(state: &State, network: Slot) -> Option<String> {
+    let label = state.label()?;
+    let guesses = &state.columns[network.index()].clean;
+    let place = guesses.iter().position(|guess| guess.class == label);
+    if guesses.is_empty() {
+        return None;
+    }
+    Some(match place {
+        Some(0) => "right".into(),
+        Some(place) => format!("wrong; {} is its guess {}", state.class_name(label), place + 1),
+        None => format!("wrong; it is {}", state.class_name(label)),
+    })
+}

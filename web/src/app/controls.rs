@@ -1,0 +1,179 @@
+//! What the attack does, and the button that begins it.
+
+use leptos::prelude::*;
+use shared::attack::AttackKind;
+
+use super::store::Store;
+use crate::protocol::Settings;
+use crate::state::{Change, Event, Phase, State, Work};
+use crate::text;
+
+/// Attack, epsilon, steps, target; start and stop.
+#[component]
+pub(super) fn Controls() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let can_attack = store.read(State::can_attack);
+    let attacking = store.read(|state| state.work() == Work::Attacking);
+    let hint = store.read(|state| match (&state.phase, state.work(), &state.picture) {
+        (Phase::Failed(_), ..) => "The engine is not running.",
+        (Phase::Ready, Work::Idle, None) => "Choose a picture first.",
+        (Phase::Ready, Work::Attacking, _) => "Every setting stays live: move epsilon while it runs.",
+        (Phase::Ready, ..) => "The change is computed from each network’s own gradients (white-box).",
+        _ => "The networks are still loading.",
+    });
+    view! {
+        <section class="panel controls" aria-labelledby="controls-title">
+            <h2 id="controls-title"><span class="step">"2"</span>"Attack it"</h2>
+            <Kind/>
+            <Epsilon/>
+            <Steps/>
+            <Target/>
+            <div class="go">
+                <button
+                    type="button"
+                    class="primary"
+                    data-testid="attack-button"
+                    disabled=move || !can_attack.get()
+                    on:click=move |_| store.dispatch(Event::Attack)
+                >
+                    "Attack both networks"
+                </button>
+                <button
+                    type="button"
+                    data-testid="cancel-button"
+                    disabled=move || !attacking.get()
+                    on:click=move |_| store.dispatch(Event::Cancel)
+                >
+                    "Cancel"
+                </button>
+            </div>
+            <p class="hint">{hint}</p>
+        </section>
+    }
+}
+
+#[component]
+fn Kind() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let kind = store.read(|state| state.settings.kind);
+    let choices = AttackKind::ALL.map(|choice| {
+        let (name, what) = match choice {
+            AttackKind::Fgsm => ("fgsm", "one step of the full size"),
+            AttackKind::Bim => ("bim", "many small steps"),
+            AttackKind::Pgd => ("pgd", "small steps from a random start"),
+        };
+        view! {
+            <label title=what>
+                <input
+                    type="radio"
+                    name="attack-kind"
+                    value=name
+                    prop:checked=move || kind.get() == choice
+                    data-testid=format!("attack-kind-{name}")
+                    on:change=move |_| store.dispatch(Event::Set(Change::Kind(choice)))
+                />
+                <span>{choice.label()}</span>
+            </label>
+        }
+    });
+    let what = move || match kind.get() {
+        AttackKind::Fgsm => "Fast gradient sign method: one step, every pixel by epsilon.",
+        AttackKind::Bim => "Basic iterative method: steps of a quarter of epsilon, kept within it.",
+        AttackKind::Pgd => "Projected gradient descent: from a random start, kept within epsilon.",
+    };
+    view! {
+        <fieldset class="segmented">
+            <legend>"Attack"</legend>
+            <div class="segments">{choices.into_iter().collect_view()}</div>
+            <p class="hint">{what}</p>
+        </fieldset>
+    }
+}
+
+#[component]
+fn Epsilon() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let epsilon = store.read(|state| state.settings.epsilon_255);
+    let slide = move |event: leptos::ev::Event| {
+        if let Ok(k) = event_target_value(&event).parse() {
+            store.dispatch(Event::Set(Change::Epsilon(k)));
+        }
+    };
+    view! {
+        <div class="slider">
+            <label for="epsilon">"Epsilon, the largest change of a pixel"</label>
+            <output for="epsilon">{move || text::epsilon(epsilon.get())}</output>
+            <input
+                id="epsilon"
+                type="range"
+                min="0"
+                max=Settings::MAX_EPSILON_255.to_string()
+                step="1"
+                prop:value=move || epsilon.get().to_string()
+                aria-valuetext=move || text::epsilon(epsilon.get())
+                data-testid="epsilon"
+                on:input=slide
+            />
+        </div>
+    }
+}
+
+#[component]
+fn Steps() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let steps = store.read(|state| state.settings.steps);
+    let one_step = store.read(|state| state.settings.kind == AttackKind::Fgsm);
+    let slide = move |event: leptos::ev::Event| {
+        if let Ok(count) = event_target_value(&event).parse() {
+            store.dispatch(Event::Set(Change::Steps(count)));
+        }
+    };
+    view! {
+        <div class="slider" class:off=one_step>
+            <label for="steps">"Steps"</label>
+            <output for="steps">
+                {move || if one_step.get() { "always 1".into() } else { steps.get().to_string() }}
+            </output>
+            <input
+                id="steps"
+                type="range"
+                min="1"
+                max=Settings::MAX_STEPS.to_string()
+                step="1"
+                prop:value=move || steps.get().to_string()
+                disabled=one_step
+                data-testid="steps"
+                on:input=slide
+            />
+        </div>
+    }
+}
+
+#[component]
+fn Target() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let classes = store.read(|state| {
+        let mut classes: Vec<(usize, String)> = (0..state.classes.len()).map(|class| (class, state.class_name(class))).collect();
+        classes.sort_by_key(|(_, name)| name.to_lowercase());
+        classes
+    });
+    let target = store.read(|state| state.settings.target);
+    let choose = move |event: leptos::ev::Event| {
+        store.dispatch(Event::Set(Change::Target(event_target_value(&event).parse().ok())));
+    };
+    let options = move || {
+        let option = |(class, name): (usize, String)| {
+            view! { <option value=class.to_string() prop:selected=move || target.get() == Some(class)>{name}</option> }
+        };
+        classes.get().into_iter().map(option).collect_view()
+    };
+    view! {
+        <div class="field">
+            <label for="target">"Goal"</label>
+            <select id="target" data-testid="target-class" on:change=choose>
+                <option value="" prop:selected=move || target.get().is_none()>"Any other answer"</option>
+                <optgroup label="Towards this answer">{options}</optgroup>
+            </select>
+        </div>
+    }
+}

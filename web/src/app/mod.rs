@@ -1,0 +1,163 @@
+//! The page: what is seen and touched. Nothing computes here; see [`crate::engine`].
+
+mod camera;
+mod canvas;
+mod column;
+mod controls;
+mod files;
+mod gallery;
+mod header;
+mod notes;
+mod offline;
+mod store;
+mod worker;
+
+use leptos::prelude::*;
+use leptos::{ev, mount::mount_to_body};
+use web_sys::UrlSearchParams;
+
+use crate::protocol::{BackendChoice, Slot};
+use crate::state::{Event, Progress, State};
+use crate::text;
+use column::NetworkColumn;
+use controls::Controls;
+use gallery::Chooser;
+use header::{Header, Loading};
+use notes::{Footer, Intro, Reading};
+use store::Store;
+
+/// Name of the choice of backend in the page's address.
+const BACKEND_PARAMETER: &str = "backend";
+
+/// Shows the page and starts its engine.
+pub fn start() {
+    console_error_panic_hook::set_once();
+    if let Some(waiting) = document().get_element_by_id("boot") {
+        waiting.remove();
+    }
+    mount_to_body(App);
+}
+
+#[component]
+fn App() -> impl IntoView {
+    let store = Store::new(State::new(choice_in_address()));
+    provide_context(store);
+    store.begin();
+    offline::listen(store);
+    let dragging = accept_dropped_and_pasted(store);
+    view! {
+        <a class="skip" href="#comparison">"Skip to the comparison"</a>
+        <Header/>
+        <main>
+            <Intro/>
+            <Alert/>
+            <Loading/>
+            <div class="workbench">
+                <Chooser/>
+                <Controls/>
+            </div>
+            <div class="columns" id="comparison">
+                <NetworkColumn network=Slot::Standard/>
+                <NetworkColumn network=Slot::Hardened/>
+            </div>
+            <Announcement/>
+            <Reading/>
+        </main>
+        <Footer/>
+        <div class="drop-hint" class:shown=move || dragging.get() aria-hidden="true">"Drop the picture"</div>
+    }
+}
+
+/// The last thing that went wrong.
+#[component]
+fn Alert() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let alert = store.read(|state| state.alert.clone());
+    // The region is always there: a live region that appears together with its text is not read out everywhere.
+    view! {
+        <div role="alert">
+            {move || {
+                alert
+                    .get()
+                    .map(|message| {
+                        view! {
+                            <div class="alert">
+                                <p data-testid="alert">{message}</p>
+                                <button
+                                    type="button"
+                                    class="plain"
+                                    data-testid="alert-dismiss"
+                                    on:click=move |_| store.dispatch(Event::Dismiss)
+                                >
+                                    "Dismiss"
+                                </button>
+                            </div>
+                        }
+                    })
+            }}
+        </div>
+    }
+}
+
+/// Both verdicts in words, for those who listen to the page.
+#[component]
+fn Announcement() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let verdicts = store.read(|state| {
+        let done = state.columns.iter().all(|column| column.progress == Progress::Done);
+        if done { Slot::ALL.map(|slot| spoken_verdict(state, slot)).join(" ") } else { String::new() }
+    });
+    view! { <p class="visually-hidden" role="status" aria-live="polite">{verdicts}</p> }
+}
+
+fn spoken_verdict(state: &State, slot: Slot) -> String {
+    let column = &state.columns[slot.index()];
+    let (Some(step), Some(before)) = (&column.step, column.clean.first()) else {
+        return String::new();
+    };
+    let name = |guess: Option<&crate::protocol::Guess>| guess.map(|guess| state.class_name(guess.class)).unwrap_or_default();
+    let sentence = text::verdict_sentence(step.verdict, &name(Some(before)), &name(step.top.first()));
+    format!("{} network {}: {sentence}.", slot.title(), text::verdict_chip(step.verdict))
+}
+
+/// Opens pictures that are dropped on the page or pasted into it. Gives whether one is being dragged over it.
+fn accept_dropped_and_pasted(store: Store) -> RwSignal<bool> {
+    let dragging = RwSignal::new(false);
+    let handles = [
+        window_event_listener(ev::dragover, move |event| {
+            // Without this the browser opens the file instead of the page.
+            event.prevent_default();
+            dragging.set(true);
+        }),
+        window_event_listener(ev::dragleave, move |event| {
+            if event.related_target().is_none() {
+                dragging.set(false);
+            }
+        }),
+        window_event_listener(ev::drop, move |event| {
+            event.prevent_default();
+            dragging.set(false);
+            match event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0)) {
+                Some(file) => store.pick_file(file),
+                None => store.dispatch(Event::PickFailed("That was no file. Save the picture first, then drop it here.".into())),
+            }
+        }),
+        window_event_listener(ev::paste, move |event| {
+            // Pasted text is none of our business.
+            if let Some(file) = event.clipboard_data().and_then(|data| data.files()).and_then(|files| files.get(0)) {
+                event.prevent_default();
+                store.pick_file(file);
+            }
+        }),
+    ];
+    on_cleanup(move || handles.into_iter().for_each(WindowListenerHandle::remove));
+    dragging
+}
+
+/// The backend that the page's address asks for.
+fn choice_in_address() -> BackendChoice {
+    let query = window().location().search().unwrap_or_default();
+    let parameters = UrlSearchParams::new_with_str(&query).ok();
+    let name = parameters.and_then(|parameters| parameters.get(BACKEND_PARAMETER));
+    name.and_then(|name| BackendChoice::from_name(&name)).unwrap_or_default()
+}

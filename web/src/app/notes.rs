@@ -1,0 +1,136 @@
+//! What the visitor is told: what this is, how to read it, and how good the networks are.
+
+use leptos::prelude::*;
+
+use super::store::Store;
+use crate::protocol::{ScoreLine, Slot};
+use crate::text;
+
+/// What this page is, in three sentences.
+#[component]
+pub(super) fn Intro() -> impl IntoView {
+    view! {
+        <section class="intro">
+            <p class="lead">
+                "Two neural networks look at the same picture. Change each pixel by an amount you would hardly notice, in the "
+                "direction that hurts the network most, and one of them loses its answer far sooner than the other."
+            </p>
+            <p class="private">
+                <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+                    <path
+                        d="M4 7V5a4 4 0 0 1 8 0v2h.5A1.5 1.5 0 0 1 14 8.5v5a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 13.5v-5A1.5 1.5 0 0 1 3.5 7H4Zm1.5 0h5V5a2.5 2.5 0 0 0-5 0v2Z"
+                        fill="currentColor"
+                    ></path>
+                </svg>
+                "Everything is computed on this device. Your picture never leaves it."
+            </p>
+        </section>
+    }
+}
+
+/// How to read the two columns.
+#[component]
+pub(super) fn Reading() -> impl IntoView {
+    view! {
+        <section class="panel reading" aria-labelledby="reading-title">
+            <h2 id="reading-title">"How to read this"</h2>
+            <ul>
+                <li>
+                    <strong>"Holds or fooled."</strong>
+                    " A network holds if its first answer to the attacked picture is still its own first answer to the clean "
+                    "one, right or wrong. With a goal chosen, it is fooled once it gives that answer, and swayed if it gives "
+                    "neither."
+                </li>
+                <li>
+                    <strong>"What is shown is what is scored."</strong>
+                    " The attacked picture is rounded to 8 bits a channel, no channel differs by more than epsilon, and the "
+                    "answers are to exactly these pixels."
+                </li>
+                <li>
+                    <strong>"The control."</strong>
+                    " Random noise moves every channel by epsilon too, up or down by the toss of a coin. A network that shrugs it off "
+                    "and falls to the attack is not confused by noise but by direction."
+                </li>
+                <li>
+                    <strong>"Not a promise."</strong>
+                    " Both networks are small, and were trained on 64 × 64 pictures of 200 classes. Hardening costs clean "
+                    "accuracy and does not stop every attack; the tables say how far it goes."
+                </li>
+            </ul>
+        </section>
+    }
+}
+
+/// What a network scored, from its card.
+#[component]
+pub(super) fn Scores(network: Slot) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let model = store.read(move |state| state.models.as_ref().map(|models| models[network.index()].clone()));
+    view! {
+        <div class="scores" data-testid=format!("scores-{}", network.name())>
+            {move || {
+                model
+                    .get()
+                    .map(|model| {
+                        let what = format!("{}, {}", model.architecture, text::bytes(model.weights_bytes));
+                        if model.scores.is_empty() {
+                            view! { <p class="hint">{format!("{what}. Its card holds no scores.")}</p> }.into_any()
+                        } else {
+                            let images = model.scores.iter().map(|line| line.top1.of).max().unwrap_or(0);
+                            let caption = format!("{what}, on {} validation pictures", text::count(images));
+                            score_table(caption, model.scores).into_any()
+                        }
+                    })
+            }}
+        </div>
+    }
+}
+
+fn score_table(caption: String, lines: Vec<ScoreLine>) -> impl IntoView {
+    let most = lines.iter().map(|line| line.top1.of).max().unwrap_or(0);
+    let row = move |line: ScoreLine| {
+        let [low, high] = line.top1_interval;
+        // A score on fewer pictures than the rest says so.
+        let fewer = (line.top1.of < most).then(|| format!(" ({} pictures)", text::count(line.top1.of)));
+        view! {
+            <tr>
+                <th scope="row">{line.what}{fewer}</th>
+                <td>{format!("{:.1}%", 100.0 * line.top1.value())}</td>
+                <td>{format!("{:.1}–{:.1}", 100.0 * low, 100.0 * high)}</td>
+                <td>{format!("{:.1}%", 100.0 * line.top5.value())}</td>
+            </tr>
+        }
+    };
+    view! {
+        <table>
+            <caption>{caption}</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"White-box"</th>
+                    <th scope="col">"Right"</th>
+                    <th scope="col">"95% interval"</th>
+                    <th scope="col">"In top 5"</th>
+                </tr>
+            </thead>
+            <tbody>{lines.into_iter().map(row).collect_view()}</tbody>
+        </table>
+    }
+}
+
+/// Whether the next visit needs a network.
+#[component]
+pub(super) fn Footer() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let kept = store.read(|state| state.kept_offline);
+    let words = move || {
+        if kept.get() { "Kept in this browser: the next visit works without a network." } else { "Not kept for visits without a network yet." }
+    };
+    view! {
+        <footer>
+            <p data-testid="offline-status" data-state=move || if kept.get() { "kept" } else { "not-kept" }>{words}</p>
+            <p>
+                "Bastion is open source. Attacks: FGSM (Goodfellow et al., 2014), BIM (Kurakin et al., 2016), PGD (Madry et al., 2017)."
+            </p>
+        </footer>
+    }
+}

@@ -1,0 +1,70 @@
+//! The engine's worker, seen from the page.
+
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use super::store::Store;
+use crate::protocol::Request;
+use crate::state::Event;
+
+/// The script that Trunk makes for the `engine` program.
+const SCRIPT: &str = "./engine_loader.js";
+
+/// A running worker. Ends with [`WorkerHandle::end`].
+pub(super) struct WorkerHandle {
+    worker: Worker,
+    _on_message: Closure<dyn Fn(MessageEvent)>,
+    _on_error: Closure<dyn Fn(web_sys::Event)>,
+}
+
+impl WorkerHandle {
+    /// Starts a worker whose replies go to the store under this number.
+    pub(super) fn start(generation: u32, store: Store) -> Result<Self, String> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let worker = Worker::new_with_options(SCRIPT, &options).map_err(|error| describe(&error))?;
+
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            let event = match serde_wasm_bindgen::from_value(event.data()) {
+                Ok(reply) => Event::Engine { generation, reply },
+                Err(error) => Event::WorkerBroke {
+                    generation,
+                    message: format!("page and engine are of different versions: {error}"),
+                },
+            };
+            store.dispatch(event);
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+
+        let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
+            // A script that cannot be fetched gives an event without a message.
+            let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
+            let message = message.unwrap_or_else(|| format!("{SCRIPT} did not load"));
+            store.dispatch(Event::WorkerBroke { generation, message });
+        });
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+
+        Ok(Self { worker, _on_message: on_message, _on_error: on_error })
+    }
+
+    /// Sends a request; what is sent before the worker says that it listens is lost.
+    pub(super) fn post(&self, request: &Request) -> Result<(), String> {
+        serde_wasm_bindgen::to_value(request)
+            .map_err(JsValue::from)
+            .and_then(|message| self.worker.post_message(&message))
+            .map_err(|error| describe(&error))
+    }
+
+    /// Stops it at once, whatever it does.
+    pub(super) fn end(&self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+    }
+}
+
+fn describe(error: &JsValue) -> String {
+    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    message.unwrap_or_else(|| format!("{error:?}"))
+}

@@ -1,0 +1,5 @@
+//! The Web Worker that computes.
+
+fn main() {
+    web::engine::start();
+}

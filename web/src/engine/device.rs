@@ -1,0 +1,116 @@
+//! Which backend computes, and why.
+
+use shared::device::{self, Backend, DeviceError, Engine};
+use wasm_bindgen::JsValue;
+
+use crate::protocol::{BackendChoice, BackendReport};
+
+/// Opens what the visitor chose, or what is best here, and says why it is that.
+///
+/// # Errors
+///
+/// If not even the CPU can be opened, which only a broken build does.
+pub(super) async fn open(choice: BackendChoice) -> Result<(Engine, BackendReport), DeviceError> {
+    let found = match choice {
+        BackendChoice::Cpu => Found::NotLookedFor,
+        _ if !browser_has_webgpu() => Found::NoWebGpu,
+        _ => match device::open(Backend::WebGpu).await {
+            Ok(engine) => Found::Adapter(engine),
+            Err(error) => Found::NoAdapter(error.to_string()),
+        },
+    };
+    let (takes_webgpu, reason) = decide(choice, &found);
+    let engine = match found {
+        Found::Adapter(engine) if takes_webgpu => engine,
+        _ => device::open(Backend::Flex).await?,
+    };
+    let report = BackendReport {
+        backend: engine.backend,
+        adapter: engine.adapter.clone(),
+        software: engine.software,
+        reason,
+    };
+    Ok((engine, report))
+}
+
+/// What looking for WebGPU gave.
+enum Found {
+    NotLookedFor,
+    NoWebGpu,
+    NoAdapter(String),
+    Adapter(Engine),
+}
+
+/// Whether to take WebGPU, and why in a sentence.
+fn decide(choice: BackendChoice, found: &Found) -> (bool, String) {
+    let asked = if choice == BackendChoice::WebGpu { "WebGPU was asked for, but " } else { "" };
+    match found {
+        Found::NotLookedFor => (false, "You chose the CPU.".into()),
+        Found::NoWebGpu => (false, capitalised(format!("{asked}this browser offers no WebGPU to this page, so the CPU computes."))),
+        Found::NoAdapter(why) => (
+            false,
+            capitalised(format!("{asked}this browser has no graphics adapter for WebGPU, so the CPU computes ({why}).")),
+        ),
+        Found::Adapter(engine) => {
+            let name = engine.adapter.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+            match (choice, engine.software) {
+                (BackendChoice::WebGpu, false) => (true, format!("You chose WebGPU{name}.")),
+                (BackendChoice::WebGpu, true) => {
+                    (true, format!("You chose WebGPU. Its adapter{name} is emulated in software: expect it to be slow."))
+                }
+                (_, true) => {
+                    (false, format!("The only WebGPU adapter here{name} is emulated in software; the CPU itself is faster."))
+                }
+                (_, false) => (true, format!("This device's graphics processor{name} computes; a self-test checks it first.")),
+            }
+        }
+    }
+}
+
+fn capitalised(text: String) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+/// Whether the browser offers WebGPU at all. It hides it from pages that are neither `https` nor local.
+fn browser_has_webgpu() -> bool {
+    let global = js_sys::global();
+    let get = |object: &JsValue, name: &str| js_sys::Reflect::get(object, &name.into()).ok();
+    get(&global, "navigator")
+        .and_then(|navigator| get(&navigator, "gpu"))
+        .is_some_and(|gpu| !gpu.is_undefined() && !gpu.is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::prelude::Device;
+
+    fn adapter(software: bool) -> Found {
+        Found::Adapter(Engine {
+            device: Device::flex(),
+            backend: Backend::WebGpu,
+            adapter: Some("Made-up".into()),
+            software,
+        })
+    }
+
+    #[test]
+    fn webgpu_is_taken_on_hardware_or_on_demand() {
+        use BackendChoice::{Auto, WebGpu};
+        let taken = |choice, found: Found| decide(choice, &found).0;
+        assert!(taken(Auto, adapter(false)) && taken(WebGpu, adapter(false)) && taken(WebGpu, adapter(true)));
+        assert!(!taken(Auto, adapter(true)) && !taken(Auto, Found::NoWebGpu));
+        assert!(!taken(WebGpu, Found::NoAdapter("none".into())));
+    }
+
+    #[test]
+    fn every_reason_is_a_sentence_that_fits() {
+        let (_, reason) = decide(BackendChoice::WebGpu, &Found::NoWebGpu);
+        assert_eq!(reason, "WebGPU was asked for, but this browser offers no WebGPU to this page, so the CPU computes.");
+        let (_, reason) = decide(BackendChoice::Auto, &Found::NoWebGpu);
+        assert_eq!(reason, "This browser offers no WebGPU to this page, so the CPU computes.");
+        let (_, reason) = decide(BackendChoice::Auto, &adapter(true));
+        assert!(reason.contains("(Made-up)") && reason.contains("software"), "{reason}");
+    }
+}

@@ -1,0 +1,132 @@
+//! The requests that wait.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+use crate::protocol::Request;
+
+/// Requests in order of arrival, without those that a later one made pointless.
+#[derive(Default)]
+struct Queue(VecDeque<Request>);
+
+impl Queue {
+    fn push(&mut self, request: Request) {
+        match request {
+            Request::Open { .. } => self.0.clear(),
+            Request::Attack { .. } | Request::Cancel => self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. })),
+            Request::Start { .. } => {}
+        }
+        self.0.push_back(request);
+    }
+
+    /// Whether an attack under way should end: whatever waits is newer, and either replaces it or cancels it.
+    fn ends_attack(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether the opening of a picture should end: another one waits.
+    fn ends_opening(&self) -> bool {
+        self.0.iter().any(|waiting| matches!(waiting, Request::Open { .. }))
+    }
+}
+
+/// The worker's mailbox.
+pub(super) struct Inbox(Rc<RefCell<Mail>>);
+
+#[derive(Default)]
+struct Mail {
+    queue: Queue,
+    reader: Option<Waker>,
+}
+
+impl Inbox {
+    /// Begins to listen to the page.
+    pub(super) fn listen() -> Self {
+        let mail = Rc::new(RefCell::new(Mail::default()));
+        let delivered = Rc::clone(&mail);
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            match serde_wasm_bindgen::from_value(event.data()) {
+                Ok(request) => {
+                    let mut mail = delivered.borrow_mut();
+                    mail.queue.push(request);
+                    if let Some(reader) = mail.reader.take() {
+                        reader.wake();
+                    }
+                }
+                Err(error) => log::error!("a message that is no request: {error}"),
+            }
+        });
+        let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
+        scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        // The worker listens as long as it lives.
+        on_message.forget();
+        Self(mail)
+    }
+
+    /// The next request, once there is one.
+    pub(super) async fn next(&self) -> Request {
+        poll_fn(|context| {
+            let mut mail = self.0.borrow_mut();
+            match mail.queue.0.pop_front() {
+                Some(request) => Poll::Ready(request),
+                None => {
+                    mail.reader = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Whether an attack under way should end.
+    pub(super) fn ends_attack(&self) -> bool {
+        self.0.borrow().queue.ends_attack()
+    }
+
+    /// Whether the opening of a picture should end.
+    pub(super) fn ends_opening(&self) -> bool {
+        self.0.borrow().queue.ends_opening()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Settings;
+
+    fn open(id: u32) -> Request {
+        Request::Open { id, bytes: Vec::new() }
+    }
+
+    fn attack(id: u32) -> Request {
+        Request::Attack { id, settings: Settings::default() }
+    }
+
+    fn queue(requests: impl IntoIterator<Item = Request>) -> Queue {
+        let mut queue = Queue::default();
+        requests.into_iter().for_each(|request| queue.push(request));
+        queue
+    }
+
+    #[test]
+    fn the_latest_attack_on_the_latest_picture_is_left() {
+        assert_eq!(queue([open(1), attack(2), attack(3)]).0, [open(1), attack(3)]);
+        assert_eq!(queue([open(1), attack(2), open(3), attack(4)]).0, [open(3), attack(4)]);
+        assert_eq!(queue([attack(1), Request::Cancel]).0, [Request::Cancel]);
+    }
+
+    #[test]
+    fn what_ends_what() {
+        assert!(!queue([]).ends_attack() && !queue([]).ends_opening());
+        assert!(queue([attack(2)]).ends_attack() && !queue([attack(2)]).ends_opening());
+        assert!(queue([Request::Cancel]).ends_attack());
+        assert!(queue([open(3)]).ends_attack() && queue([open(3)]).ends_opening());
+    }
+}

@@ -1,0 +1,86 @@
+//! The engine: a Web Worker that owns the device and the two networks, and works on one request at a time.
+//!
+//! It never decides to leave WebGPU half-way. It says that WebGPU failed, and the page ends this worker and starts a fresh
+//! one on the CPU: after a lost device or a rejected shader, nothing in here can be trusted any more.
+
+mod attack;
+mod cache;
+mod clock;
+mod device;
+mod fetch;
+mod inbox;
+mod models;
+mod pixels;
+mod report;
+mod session;
+
+use shared::device::Backend;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::protocol::{BackendChoice, Reply, Request, Slot};
+use inbox::Inbox;
+use models::LoadError;
+use report::post;
+use session::Session;
+
+/// Starts the worker; it works as long as the page keeps it.
+pub fn start() {
+    report::install();
+    let inbox = Inbox::listen();
+    post(&Reply::Loaded);
+    spawn_local(work(inbox));
+}
+
+async fn work(inbox: Inbox) {
+    let (choice, base) = loop {
+        if let Request::Start { choice, base } = inbox.next().await {
+            break (choice, base);
+        }
+    };
+    let Some(mut session) = open(choice, &base).await else {
+        return;
+    };
+    loop {
+        match inbox.next().await {
+            Request::Open { id, bytes } => session.open(id, &bytes, &inbox).await,
+            Request::Attack { id, settings } => session.attack(id, settings, &inbox).await,
+            // An attack that could be cancelled has ended by itself by now.
+            Request::Cancel | Request::Start { .. } => {}
+        }
+    }
+}
+
+/// Opens a device and loads both networks. Tells the page how it goes; none if it went wrong.
+async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
+    let (engine, report) = match device::open(choice).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            post(&Reply::Failed(error.to_string()));
+            return None;
+        }
+    };
+    post(&Reply::Backend(report));
+    let mut bundles = Vec::with_capacity(Slot::ALL.len());
+    for slot in Slot::ALL {
+        match models::load(slot, base, &engine.device).await {
+            Ok(bundle) => bundles.push(bundle),
+            Err(LoadError::Device(reason)) if engine.backend == Backend::WebGpu => {
+                post(&Reply::WebGpuFailed(reason));
+                return None;
+            }
+            Err(LoadError::Device(reason) | LoadError::Bundle(reason)) => {
+                post(&Reply::Failed(reason));
+                return None;
+            }
+        }
+    }
+    let [standard, hardened] = <[_; 2]>::try_from(bundles).ok()?;
+    match models::catalogue([&standard.card, &hardened.card]) {
+        Ok(catalogue) => post(&Reply::Ready(Box::new(catalogue))),
+        Err(reason) => {
+            post(&Reply::Failed(reason));
+            return None;
+        }
+    }
+    Some(Session::new(engine, [standard, hardened]))
+}

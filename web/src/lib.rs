@@ -1,0 +1,43 @@
+//! Bastion's page. Two programs and what they share:
+//!
+//! - [`app`] runs on the page's main thread: the view and nothing that computes. It must stay small, so it names no burn type.
+//! - [`engine`] runs in a Web Worker: it owns the device and the two networks, and works on one request at a time.
+//! - [`protocol`] is what they say to each other, and all that both know.
+//! - [`state`] is all that the view shows, changed by a reducer that knows no browser and is tested natively.
+//! - [`text`] puts numbers into words.
+//!
+//! # What a browser test can hold on to
+//!
+//! Elements carry `data-testid`, and `data-state` where there is something to wait for. `M` is `standard` or `hardened`.
+//!
+//! | `data-testid` | what it is |
+//! |---|---|
+//! | `engine-status` | `data-state`: `starting`, `opening-device`, `downloading`, `self-testing`, `ready`, `failed`; `data-work`: `idle`, `opening`, `classifying`, `attacking`; `data-weights`: `network` or `cache`, from where the weights came, once ready |
+//! | `engine-error` | why the engine failed, while it has |
+//! | `backend-badge` | `data-backend`: `cpu`, `webgpu` or empty; `data-software`: `true`, `false`; `data-fallback`: `true` after WebGPU failed |
+//! | `backend-reason` | why this backend, in a sentence |
+//! | `backend-select` | a select: `auto`, `webgpu`, `cpu`; `?backend=` in the address does the same |
+//! | `progress-M` | the download; `data-received`, `data-total` in bytes |
+//! | `alert`, `alert-dismiss` | the last thing that went wrong; there only while there is one |
+//! | `samples`, `sample-N` | the gallery and its pictures, from 0; `aria-pressed` on the chosen one |
+//! | `file-input`, `camera-open`, `camera-take`, `camera-close` | other ways to a picture |
+//! | `picture` | `data-picture`: counts the pictures opened so far, on this page; 0 before the first |
+//! | `input-canvas` | what the networks see, 64x64 |
+//! | `attack-kind-K` | radio: `fgsm`, `bim`, `pgd` |
+//! | `epsilon`, `steps` | range inputs; epsilon in 255ths, 0 to 32 |
+//! | `target-class` | select: empty for untargeted, else the index of the class |
+//! | `attack-button`, `cancel-button` | start, stop |
+//! | `column-M` | `data-state`: `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`; `data-steps-done`, `data-steps-total`; `data-run`: counts the attacks begun |
+//! | `clean-canvas-M`, `attacked-canvas-M`, `perturbation-canvas-M` | 64x64; the pixels shown are the pixels scored |
+//! | `clean-top5-M`, `attacked-top5-M` | ordered lists; each item has `data-class` (index) and `data-share` (0 to 1) |
+//! | `verdict-M` | `data-verdict`: `holds`, `swayed`, `fooled`, `pointless`, or empty |
+//! | `elapsed-M`, `change-M` | `data-ms`: time for the attack; `data-levels`: largest change of a pixel, in 255ths |
+//! | `noise-M` | the control, random noise of the same size; `data-verdict` |
+//! | `offline-status` | `data-state`: `kept` once the next visit needs no network, before that `not-kept` |
+//! | `scores-M` | what the network scored on the validation images |
+
+pub mod app;
+pub mod engine;
+pub mod protocol;
+pub mod state;
+pub mod text;

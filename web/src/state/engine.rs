@@ -1,0 +1,193 @@
+//! What the engine says.
+
+use std::sync::Arc;
+
+use super::{Column, Effect, Phase, Progress, Shown, State, Work};
+use crate::protocol::{BackendChoice, BackendReport, Catalogue, Pixels, Reply, Request, RequestId, Step};
+
+/// Panics on the CPU after which the engine is not started again.
+const MAX_CPU_RESTARTS: u32 = 2;
+
+impl State {
+    /// Takes what the engine of this generation said.
+    pub(super) fn heard(&mut self, reply: Reply) -> Vec<Effect> {
+        match reply {
+            Reply::Loaded => {
+                self.phase = Phase::OpeningDevice;
+                // The base is the browser's to know; whoever posts this fills it in.
+                return vec![Effect::Post(Request::Start { choice: self.effective_choice(), base: String::new() })];
+            }
+            Reply::Backend(report) => self.opened_device(report),
+            Reply::Download(download) => {
+                self.phase = Phase::Downloading;
+                self.downloads[download.slot.index()] = Some(download);
+            }
+            Reply::SelfTest(slot) => self.phase = Phase::SelfTesting(slot),
+            Reply::Ready(catalogue) => return self.ready(*catalogue),
+            Reply::Failed(message) => self.phase = Phase::Failed(message),
+            Reply::WebGpuFailed(reason) => return self.fall_back(reason),
+            Reply::Panicked(message) => return self.panicked(&message),
+            Reply::Logged { target, message } => return self.logged(&target, &message),
+            Reply::Seen { id, pixels, original_size } => return self.seen(id, pixels, original_size),
+            Reply::BadPicture { id, message } => return self.bad_picture(id, message),
+            Reply::Classified { id, slot, top, elapsed_ms } if self.classifying == Some(id) => {
+                let column = &mut self.columns[slot.index()];
+                column.clean = top;
+                column.clean_ms = Some(elapsed_ms);
+                column.progress = Progress::Clean;
+                return self.classified();
+            }
+            Reply::Noise { id, slot, noise } if self.attacking == Some(id) => {
+                self.columns[slot.index()].noise = Some(noise);
+            }
+            Reply::Step { id, slot, step } if self.attacking == Some(id) => {
+                self.columns[slot.index()].stepped(*step);
+            }
+            Reply::Finished { id } if self.attacking == Some(id) => {
+                self.attacking = None;
+                for column in &mut self.columns {
+                    column.progress = Progress::Done;
+                }
+            }
+            Reply::Refused { id, message } if self.attacking == Some(id) || self.classifying == Some(id) => {
+                self.stop_attack();
+                self.classifying = None;
+                self.alert = Some(message);
+            }
+            // Answers to what is no longer asked.
+            Reply::Classified { .. }
+            | Reply::Noise { .. }
+            | Reply::Step { .. }
+            | Reply::Finished { .. }
+            | Reply::Refused { .. } => {}
+        }
+        Vec::new()
+    }
+
+    fn opened_device(&mut self, report: BackendReport) {
+        self.backend = Some(report);
+        self.phase = Phase::Downloading;
+    }
+
+    fn ready(&mut self, catalogue: Catalogue) -> Vec<Effect> {
+        self.phase = Phase::Ready;
+        self.classes = Arc::new(catalogue.classes);
+        self.models = Some(Arc::new(catalogue.models));
+        let mut effects = vec![Effect::KeepOffline(catalogue.resources)];
+        let waiting = self.queued.take().or_else(|| self.picture.as_ref().map(|shown| shown.candidate.clone()));
+        match waiting {
+            Some(candidate) => effects.extend(self.open(candidate)),
+            None if !self.samples.is_empty() => effects.push(Effect::FetchSample(0)),
+            None => {}
+        }
+        effects
+    }
+
+    fn seen(&mut self, id: RequestId, pixels: Pixels, original_size: Option<(u32, u32)>) -> Vec<Effect> {
+        let Some((_, candidate)) = self.opening.take_if(|(opening, _)| *opening == id) else {
+            return Vec::new();
+        };
+        self.pictures_opened += 1;
+        self.classifying = Some(id);
+        self.columns = std::array::from_fn(|_| Column { progress: Progress::Classifying, ..Column::default() });
+        let before = self.picture.replace(Shown { candidate, pixels, original_size });
+        before.and_then(|shown| self.revoke_unless_shown(shown.candidate)).into_iter().collect()
+    }
+
+    fn bad_picture(&mut self, id: RequestId, message: String) -> Vec<Effect> {
+        let Some((_, candidate)) = self.opening.take_if(|(opening, _)| *opening == id) else {
+            return Vec::new();
+        };
+        self.alert = Some(format!("{}: {message}", candidate.title));
+        self.revoke_unless_shown(candidate).into_iter().collect()
+    }
+
+    fn classified(&mut self) -> Vec<Effect> {
+        if self.columns.iter().any(|column| column.progress == Progress::Classifying) {
+            return Vec::new();
+        }
+        self.classifying = None;
+        if std::mem::take(&mut self.attack_again) { self.attack() } else { Vec::new() }
+    }
+
+    fn logged(&mut self, target: &str, message: &str) -> Vec<Effect> {
+        const GPU: [&str; 4] = ["wgpu", "cubecl", "burn", "naga"];
+        let of_gpu = GPU.iter().any(|name| target.starts_with(name));
+        if self.on_webgpu() && of_gpu {
+            return self.fall_back(sentence(&format!("it reported an error ({message})")));
+        }
+        Vec::new()
+    }
+
+    fn panicked(&mut self, message: &str) -> Vec<Effect> {
+        let trying_webgpu = self.phase == Phase::OpeningDevice && self.effective_choice() != BackendChoice::Cpu;
+        if self.on_webgpu() || trying_webgpu {
+            return self.fall_back(sentence(&format!("the engine crashed on it ({message})")));
+        }
+        self.cpu_restarts += 1;
+        if self.cpu_restarts > MAX_CPU_RESTARTS {
+            self.phase = Phase::Failed(sentence(&format!("The engine crashed again and again ({message})")));
+            return Vec::new();
+        }
+        self.alert = Some(sentence(&format!("The engine crashed and was started again ({message})")));
+        // Not the picture that it crashed on: that might go on for ever.
+        let mut effects = self.restart();
+        self.attack_again = false;
+        effects.extend(self.queued.take().and_then(|unseen| self.revoke_unless_shown(unseen)));
+        if let Some(shown) = self.picture.take() {
+            effects.extend(self.revoke_unless_shown(shown.candidate));
+        }
+        self.columns = Default::default();
+        effects
+    }
+
+    /// The worker could not be loaded, or threw an error that is no panic of ours.
+    pub(super) fn broke(&mut self, message: String) -> Vec<Effect> {
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Failed(sentence(&format!(
+                "The engine's program could not be loaded ({message}). Check the connection and reload the page"
+            )));
+            return Vec::new();
+        }
+        if self.phase == Phase::Ready && self.work() == Work::Idle {
+            return Vec::new();
+        }
+        self.panicked(&message)
+    }
+
+    /// The engine has not answered for as long as it may.
+    pub(super) fn silent(&mut self) -> Vec<Effect> {
+        match self.patience_ms() {
+            Some(ms) => self.fall_back(format!("it did not answer for {} seconds.", ms / 1000)),
+            None => Vec::new(),
+        }
+    }
+
+    /// A fresh worker on the CPU, because WebGPU does not work here. `reason` is a sentence that follows a colon.
+    fn fall_back(&mut self, reason: String) -> Vec<Effect> {
+        self.fallback = Some(reason);
+        self.restart()
+    }
+}
+
+impl Column {
+    fn stepped(&mut self, step: Step) {
+        self.steps_done = step.done;
+        self.steps_total = step.total;
+        self.step = Some(step);
+    }
+}
+
+/// Ends with one full stop, and is not too long to be read.
+fn sentence(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((cut, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(cut);
+        text.push_str("…)");
+    }
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    text
+}

@@ -1,0 +1,143 @@
+//! What can happen to the page, and what the page can do.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use shared::attack::AttackKind;
+
+use crate::protocol::{BackendChoice, Reply, Request};
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// The engine said something.
+    Engine {
+        /// The worker it came from.
+        generation: u32,
+        /// What it said.
+        reply: Reply,
+    },
+    /// The worker could not be loaded, or broke without a word.
+    WorkerBroke {
+        /// The worker.
+        generation: u32,
+        /// What the browser said.
+        message: String,
+    },
+    /// A watch ran out: the engine was silent if nothing has happened since.
+    Silence {
+        /// The worker.
+        generation: u32,
+        /// The pulse when the watch was set.
+        pulse: u64,
+    },
+    /// The gallery's list came.
+    SamplesListed(Vec<Sample>),
+    /// All that a visit needs is kept in the browser.
+    KeptOffline,
+    /// A picture file was read.
+    Picked {
+        /// The picture.
+        candidate: Candidate,
+        /// Whether the page chose it by itself, to have something to show.
+        automatic: bool,
+    },
+    /// A picture file could not be read at all.
+    PickFailed(String),
+    /// The visitor chose what to compute with.
+    Choose(BackendChoice),
+    /// The visitor changed a setting of the attack.
+    Set(Change),
+    /// Settings have been changed; by now perhaps several.
+    Settled,
+    /// The visitor wants an attack.
+    Attack,
+    /// The visitor wants it stopped.
+    Cancel,
+    /// The visitor has read the alert.
+    Dismiss,
+}
+
+/// A change of the attack's settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Another attack.
+    Kind(AttackKind),
+    /// Another radius, in 255ths.
+    Epsilon(u8),
+    /// More or fewer steps.
+    Steps(u32),
+    /// Another target, or none.
+    Target(Option<usize>),
+}
+
+/// Something to be done in the browser.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Send a request to the worker.
+    Post(Request),
+    /// End the worker and start a fresh one under this number.
+    StartWorker(u32),
+    /// Come back with an event.
+    After {
+        /// When, in milliseconds.
+        ms: u32,
+        /// With what.
+        event: Event,
+    },
+    /// Fetch a picture of the gallery, for want of the visitor's choice.
+    FetchSample(usize),
+    /// Free a preview's memory.
+    RevokeUrl(String),
+    /// Have these addresses kept for visits without a network.
+    KeepOffline(Vec<String>),
+}
+
+/// A picture file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Candidate {
+    /// The encoded file.
+    pub bytes: Arc<[u8]>,
+    /// What to call it.
+    pub title: String,
+    /// What it shows, if its source says: a WordNet id or a class's name.
+    pub label: Option<String>,
+    /// Where it comes from, if it is a sample.
+    pub source: Option<String>,
+    /// Its index in the gallery.
+    pub sample: Option<usize>,
+    /// Address under which the browser shows the file itself.
+    pub preview_url: Option<String>,
+}
+
+impl Candidate {
+    /// The effect that frees its preview.
+    pub(super) fn into_revoke(self) -> Option<Effect> {
+        self.preview_url.map(Effect::RevokeUrl)
+    }
+}
+
+/// A picture of the gallery, as `samples/index.json` lists it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Sample {
+    /// The file, relative to the list.
+    pub file: String,
+    /// What it shows: a WordNet id or a class's name.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// What to call it.
+    pub title: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Folder of the list, with a slash at its end; not in the list itself.
+    #[serde(skip)]
+    pub folder: String,
+}
+
+impl Sample {
+    /// Its address, relative to the page.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.folder, self.file)
+    }
+}

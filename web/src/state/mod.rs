@@ -1,0 +1,372 @@
+//! All that the page shows, in one plain struct, and the reducer that changes it.
+//!
+//! The reducer takes an [`Event`] and gives back the [`Effect`]s that the browser side carries out: it knows no browser and
+//! no clock, so every rule of the page (what a late answer does, when WebGPU is given up) is tested natively.
+
+mod engine;
+mod event;
+mod visitor;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use event::{Candidate, Change, Effect, Event, Sample};
+
+use crate::protocol::{
+    BackendChoice, BackendReport, ClassLabel, Download, Guess, ModelInfo, Noise, Pixels, Request, RequestId, Settings, Slot,
+    Step,
+};
+use shared::device::Backend;
+
+/// How far the engine is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Phase {
+    /// The worker's script is loading.
+    #[default]
+    Starting,
+    /// A device is being looked for.
+    OpeningDevice,
+    /// The networks' weights are coming.
+    Downloading,
+    /// A network is being checked on the device.
+    SelfTesting(Slot),
+    /// It takes work.
+    Ready,
+    /// It cannot start; why.
+    Failed(String),
+}
+
+impl Phase {
+    /// Its name in attributes.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::OpeningDevice => "opening-device",
+            Self::Downloading => "downloading",
+            Self::SelfTesting(_) => "self-testing",
+            Self::Ready => "ready",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What the engine works on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Nothing.
+    Idle,
+    /// Decoding a file.
+    Opening,
+    /// Classifying the picture.
+    Classifying,
+    /// Attacking it.
+    Attacking,
+}
+
+impl Work {
+    /// Its name in attributes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Opening => "opening",
+            Self::Classifying => "classifying",
+            Self::Attacking => "attacking",
+        }
+    }
+}
+
+/// The picture the networks look at.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shown {
+    /// Where it comes from.
+    pub candidate: Candidate,
+    /// What the networks see.
+    pub pixels: Pixels,
+    /// Width and height of the file's picture.
+    pub original_size: Option<(u32, u32)>,
+}
+
+/// How far a network's column is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Progress {
+    /// No picture yet.
+    #[default]
+    Empty,
+    /// The picture is being classified.
+    Classifying,
+    /// The clean answer is there.
+    Clean,
+    /// An attack is under way.
+    Attacking,
+    /// An attack was stopped half-way.
+    Stopped,
+    /// An attack is done.
+    Done,
+}
+
+impl Progress {
+    /// Its name in attributes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Classifying => "classifying",
+            Self::Clean => "clean",
+            Self::Attacking => "attacking",
+            Self::Stopped => "stopped",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// What one network's column shows.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Column {
+    /// How far it is.
+    pub progress: Progress,
+    /// The answer to the clean picture, best first.
+    pub clean: Vec<Guess>,
+    /// Time the clean answer took.
+    pub clean_ms: Option<f64>,
+    /// The latest step of the latest attack.
+    pub step: Option<Step>,
+    /// The control.
+    pub noise: Option<Noise>,
+    /// Steps of the attack under way, or of the last one.
+    pub steps_done: u32,
+    /// Steps it has in all.
+    pub steps_total: u32,
+}
+
+/// All that the page shows.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct State {
+    /// Number of the worker that is listened to; earlier ones are ignored.
+    pub generation: u32,
+    /// What the visitor wants to compute with.
+    pub choice: BackendChoice,
+    /// How far the engine is.
+    pub phase: Phase,
+    /// What computes, once a device is open.
+    pub backend: Option<BackendReport>,
+    /// Why WebGPU was given up, if it was.
+    pub fallback: Option<String>,
+    /// The weights' downloads, standard first.
+    pub downloads: [Option<Download>; 2],
+    /// The classes, once the networks are ready.
+    pub classes: Arc<Vec<ClassLabel>>,
+    /// The networks' cards, standard first, once they are ready.
+    pub models: Option<Arc<[ModelInfo; 2]>>,
+    /// The gallery.
+    pub samples: Vec<Sample>,
+    /// The picture.
+    pub picture: Option<Shown>,
+    /// Pictures opened so far.
+    pub pictures_opened: u32,
+    /// The networks' columns, standard first.
+    pub columns: [Column; 2],
+    /// Attacks begun so far.
+    pub attacks_begun: u32,
+    /// What the next attack will do.
+    pub settings: Settings,
+    /// The last thing that went wrong.
+    pub alert: Option<String>,
+    /// Whether the next visit needs no network.
+    pub kept_offline: bool,
+
+    /// A picture that waits until the engine is ready.
+    queued: Option<Candidate>,
+    /// A picture that the engine decodes.
+    opening: Option<(RequestId, Candidate)>,
+    /// The request whose clean answers are awaited.
+    classifying: Option<RequestId>,
+    /// The attack under way.
+    attacking: Option<RequestId>,
+    /// Begin an attack once the clean answers are there: one was under way when the engine fell back.
+    attack_again: bool,
+    /// A change of the settings waits to be carried out.
+    settling: bool,
+    /// How often the engine was started again after it panicked on the CPU.
+    cpu_restarts: u32,
+    /// Counts signs of life of the engine and requests to it.
+    pulse: u64,
+    last_id: RequestId,
+}
+
+impl State {
+    /// A page that has just opened.
+    pub fn new(choice: BackendChoice) -> Self {
+        Self { choice, generation: 1, ..Self::default() }
+    }
+
+    /// What the engine works on.
+    pub fn work(&self) -> Work {
+        if self.opening.is_some() {
+            Work::Opening
+        } else if self.classifying.is_some() {
+            Work::Classifying
+        } else if self.attacking.is_some() {
+            Work::Attacking
+        } else {
+            Work::Idle
+        }
+    }
+
+    /// Whether an attack can begin now.
+    pub fn can_attack(&self) -> bool {
+        let works = matches!(self.work(), Work::Idle | Work::Attacking);
+        self.phase == Phase::Ready && self.picture.is_some() && works
+    }
+
+    /// What the worker is told to compute with.
+    pub fn effective_choice(&self) -> BackendChoice {
+        if self.fallback.is_some() { BackendChoice::Cpu } else { self.choice }
+    }
+
+    /// Whether the engine computes on WebGPU.
+    pub fn on_webgpu(&self) -> bool {
+        self.backend.as_ref().is_some_and(|report| report.backend == Backend::WebGpu)
+    }
+
+    /// Whether a picture is there, or on its way.
+    pub fn has_picture(&self) -> bool {
+        self.picture.is_some() || self.queued.is_some() || self.opening.is_some()
+    }
+
+    /// Index of the class that the picture's source says it is of.
+    pub fn label(&self) -> Option<usize> {
+        let label = self.picture.as_ref()?.candidate.label.as_deref()?;
+        let known = |class: &ClassLabel| class.wnid == label || class.name == label || class.short_name() == label;
+        self.classes.iter().position(known)
+    }
+
+    /// The first of a class's names.
+    pub fn class_name(&self, class: usize) -> String {
+        match self.classes.get(class) {
+            Some(label) => label.short_name().to_owned(),
+            None => format!("class {class}"),
+        }
+    }
+
+    /// Why this backend computes, in a sentence or two.
+    pub fn backend_reason(&self) -> String {
+        match (&self.fallback, &self.backend) {
+            (Some(reason), _) => format!("WebGPU was given up: {reason} The CPU computes instead."),
+            (None, Some(report)) => report.reason.clone(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Takes an event; gives what is to be done about it.
+    pub fn update(&mut self, event: Event) -> Vec<Effect> {
+        let watched_before = self.pulse;
+        let mut effects = match event {
+            Event::Engine { generation, .. } | Event::WorkerBroke { generation, .. } | Event::Silence { generation, .. }
+                if generation != self.generation =>
+            {
+                return Vec::new();
+            }
+            Event::Engine { reply, .. } => {
+                self.pulse += 1;
+                self.heard(reply)
+            }
+            Event::WorkerBroke { message, .. } => self.broke(message),
+            Event::Silence { pulse, .. } if pulse == self.pulse => self.silent(),
+            Event::Silence { .. } => Vec::new(),
+            visitor => self.visited(visitor),
+        };
+        if effects.iter().any(|effect| matches!(effect, Effect::Post(_))) {
+            self.pulse += 1;
+        }
+        if self.pulse != watched_before
+            && let Some(ms) = self.patience_ms()
+        {
+            effects.push(Effect::After { ms, event: Event::Silence { generation: self.generation, pulse: self.pulse } });
+        }
+        effects
+    }
+
+    /// How long the engine may be silent before WebGPU is given up; none if it need not be watched.
+    fn patience_ms(&self) -> Option<u32> {
+        /// Looking for an adapter and opening it.
+        const DEVICE: u32 = 20_000;
+        /// One step on hardware, the compilation of all shaders included.
+        const HARDWARE: u32 = 90_000;
+        /// The same on an adapter emulated on the CPU.
+        const SOFTWARE: u32 = 600_000;
+        match self.phase {
+            Phase::OpeningDevice if self.effective_choice() != BackendChoice::Cpu => Some(DEVICE),
+            Phase::SelfTesting(_) | Phase::Ready if self.on_webgpu() && (self.phase != Phase::Ready || self.work() != Work::Idle) => {
+                let software = self.backend.as_ref().is_some_and(|report| report.software);
+                Some(if software { SOFTWARE } else { HARDWARE })
+            }
+            _ => None,
+        }
+    }
+
+    fn next_id(&mut self) -> RequestId {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Sends a picture to the engine, or keeps it until there is one.
+    fn open(&mut self, candidate: Candidate) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.phase != Phase::Ready {
+            effects.extend(self.queued.replace(candidate).and_then(Candidate::into_revoke));
+            return effects;
+        }
+        let id = self.next_id();
+        let bytes = candidate.bytes.to_vec();
+        if let Some((_, unseen)) = self.opening.replace((id, candidate)) {
+            effects.extend(self.revoke_unless_shown(unseen));
+        }
+        self.classifying = None;
+        self.stop_attack();
+        effects.push(Effect::Post(Request::Open { id, bytes }));
+        effects
+    }
+
+    /// Begins an attack with the settings as they are.
+    fn attack(&mut self) -> Vec<Effect> {
+        if !self.can_attack() {
+            return Vec::new();
+        }
+        let id = self.next_id();
+        self.attacking = Some(id);
+        self.attacks_begun += 1;
+        for column in &mut self.columns {
+            column.progress = Progress::Attacking;
+            column.steps_done = 0;
+            column.steps_total = self.settings.steps_total();
+        }
+        vec![Effect::Post(Request::Attack { id, settings: self.settings })]
+    }
+
+    /// Listens no more to the attack under way.
+    fn stop_attack(&mut self) {
+        if self.attacking.take().is_none() {
+            return;
+        }
+        for column in &mut self.columns {
+            if column.progress != Progress::Attacking {
+                continue;
+            }
+            if column.steps_done == 0 {
+                // What is shown is of an earlier attack, with other settings.
+                column.step = None;
+                column.noise = None;
+                column.progress = Progress::Clean;
+            } else {
+                column.progress = Progress::Stopped;
+            }
+        }
+    }
+
+    /// Frees a picture's preview, unless the page shows it.
+    fn revoke_unless_shown(&self, candidate: Candidate) -> Option<Effect> {
+        let shown = self.picture.as_ref().and_then(|shown| shown.candidate.preview_url.as_ref());
+        if shown == candidate.preview_url.as_ref() { None } else { candidate.into_revoke() }
+    }
+}

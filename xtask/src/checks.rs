@@ -1,0 +1,75 @@
+//! `cargo xtask test`: every check there is, in an order that compiles nothing twice.
+//!
+//! There are three builds of the dependencies, and each serves several steps: type-checked with the GPU stack (clippy and
+//! the documentation), native without it (tests; with `--gpu` native with it instead), and wasm32 (the page and its lints).
+
+use anyhow::Result;
+
+use crate::browser::Browser;
+use crate::steps::{Steps, human};
+use crate::{gpu, page, process, tools};
+
+/// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
+/// selection of packages would change those of burn, and compile it again.
+pub const CPU_ONLY: &[&str] = &["--workspace", "--no-default-features"];
+const WITH_GPU: &[&str] = &["--workspace", "--features", "tests/gpu"];
+
+pub fn run(skip_browser: bool, with_gpu: bool) -> Result<()> {
+    let mut steps = Steps::new();
+    let outcome = all(&mut steps, skip_browser, with_gpu);
+    println!("{}", steps.table());
+    outcome?;
+    let left_out = if skip_browser { "; the browser tests were skipped (--skip-browser)" } else { "" };
+    println!("All checks passed in {}{left_out}.", human(steps.elapsed()));
+    Ok(())
+}
+
+fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool) -> Result<()> {
+    let selection = if with_gpu { WITH_GPU } else { CPU_ONLY };
+    steps.run("toolchain", tools::ensure_components)?;
+    // Found out first, so that a missing browser or driver does not cost half an hour.
+    let browser = if skip_browser { None } else { Some(steps.run("Chromium", Browser::ensure)?) };
+    if with_gpu {
+        steps.run("Vulkan driver", gpu::ensure_driver)?;
+    }
+    steps.run("format", || process::run(process::cargo()?.args(["fmt", "--all", "--check"])))?;
+    steps.run("clippy", || {
+        let command = &mut process::cargo()?;
+        process::run(
+            command.args(["clippy", "--locked", "--all-targets"]).args(WITH_GPU).args(["--", "-D", "warnings"]),
+        )
+    })?;
+    steps.run("documentation", || {
+        let command = &mut process::cargo()?;
+        process::run(command.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--locked", "--no-deps"]).args(WITH_GPU))
+    })?;
+    steps.run("native tests", || process::run(process::cargo()?.args(["test", "--locked"]).args(selection)))?;
+    if with_gpu {
+        steps.run("GPU tests", || {
+            let command = &mut process::cargo()?;
+            // One at a time: a software adapter already uses every core.
+            let only_gpu = ["--test", "gpu", "--", "--ignored", "--test-threads", "1"];
+            process::run(command.args(["test", "--locked"]).args(WITH_GPU).args(only_gpu))
+        })?;
+    }
+    if let Some(browser) = browser {
+        let dist = page::ensure_built(steps)?;
+        steps.run("clippy (wasm32)", clippy_for_wasm)?;
+        steps.run("browser tests", || browser.test(&dist, selection, "", &[]))?;
+    }
+    Ok(())
+}
+
+/// Lints the code that only the browser compiles, with the dependencies that building the page has left.
+///
+/// `cargo clippy` would type-check all of them once more; so this builds the library as the page does, with clippy's
+/// driver in the compiler's place. `CLIPPY_ARGS` is how `cargo clippy` hands `-D warnings` to that driver.
+fn clippy_for_wasm() -> Result<()> {
+    let driver = tools::sysroot()?.join(format!("bin/clippy-driver{}", std::env::consts::EXE_SUFFIX));
+    process::run(
+        process::cargo()?
+            .args(["build", "--locked", "--release", "--package", "web", "--lib", "--target", tools::WASM_TARGET])
+            .env("RUSTC_WORKSPACE_WRAPPER", driver)
+            .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"),
+    )
+}

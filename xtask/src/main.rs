@@ -1,0 +1,87 @@
+//! `cargo xtask`: everything that has to be installed, built, served or checked, so that the README needs two commands.
+//!
+//! `main` only parses and dispatches; each command is a module, and each command is a list of [`steps`].
+
+mod bench;
+mod browser;
+mod checks;
+mod demo;
+mod gpu;
+mod page;
+mod process;
+mod server;
+mod shots;
+mod stamp;
+mod steps;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Set-up, demo, tests and benchmarks of Bastion")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the page needs, build it, serve it on this machine and open the browser
+    Demo {
+        /// Port to serve on; the next free one is taken if it is in use
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Only print the address, open no browser
+        #[arg(long)]
+        no_open: bool,
+    },
+    /// Format, lints, documentation, native tests, and the page in a real Chromium
+    Test {
+        /// Leave out the browser tests (and the build of the page that they need)
+        #[arg(long)]
+        skip_browser: bool,
+        /// Also compare training and attacking on the GPU with the CPU (a software Vulkan driver is enough)
+        #[arg(long)]
+        gpu: bool,
+    },
+    /// Measure what an input gradient and a training step cost, in forward passes
+    Bench,
+    /// Serve a folder that is already built
+    Serve {
+        /// Folder to serve
+        #[arg(default_value = "dist")]
+        dir: PathBuf,
+        /// Port to serve on; the next free one is taken if it is in use
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Photograph the page after an attack, wide and narrow, light and dark
+    Shots {
+        /// Folder for the PNG files
+        #[arg(default_value = "target/shots")]
+        out: PathBuf,
+        /// Picture to attack instead of a sample
+        #[arg(long)]
+        picture: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo { port, no_open } => demo::run(port, no_open),
+        Command::Test { skip_browser, gpu } => checks::run(skip_browser, gpu),
+        Command::Bench => bench::run(),
+        Command::Serve { dir, port } => server::serve(&dir, port),
+        Command::Shots { out, picture } => shots::run(&out, picture.as_deref()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

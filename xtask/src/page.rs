@@ -1,0 +1,145 @@
+//! Building the page: what it needs, `trunk build`, and whether that gave a whole page.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::steps::Steps;
+use crate::{process, stamp, tools};
+
+/// Bundles that the page offers, and the files of each.
+const MODELS: [&str; 2] = ["standard", "hardened"];
+const MODEL_FILES: [&str; 2] = ["model.json", "model.safetensors"];
+
+/// Builds the page into `dist/` unless that is the page of these very sources, and returns the folder.
+///
+/// # Errors
+/// If a tool cannot be had, a model is missing, or the build fails or gives only part of a page.
+pub fn ensure_built(steps: &mut Steps) -> Result<PathBuf> {
+    let root = process::root()?;
+    let dist = root.join("dist");
+    if steps.run("page up to date?", || is_current(&root, &dist))? {
+        return Ok(dist);
+    }
+    steps.run("wasm32 target", tools::ensure_wasm_target)?;
+    let wasm_bindgen = steps.run("wasm-bindgen", tools::ensure_wasm_bindgen)?;
+    let trunk = steps.run("Trunk", tools::ensure_trunk)?;
+    steps.run("dependencies", || process::run(process::cargo()?.args(["fetch", "--locked"])))?;
+    steps.run("page", || build(&root, &dist, &trunk, &wasm_bindgen))?;
+    Ok(dist)
+}
+
+fn is_current(root: &Path, dist: &Path) -> Result<bool> {
+    check_models(&root.join("static/models"))?;
+    let current =
+        fs::read_to_string(stamp_file(root)).is_ok_and(|old| new_stamp(root, dist).is_ok_and(|new| old == new));
+    println!("    {}", if current { "yes: nothing has changed since dist was built" } else { "no" });
+    Ok(current)
+}
+
+fn build(root: &Path, dist: &Path, trunk: &Path, wasm_bindgen: &Path) -> Result<()> {
+    let stamp_file = stamp_file(root);
+    if stamp_file.exists() {
+        fs::remove_file(&stamp_file).with_context(|| format!("cannot remove {}", stamp_file.display()))?;
+    }
+    let mut command = process::command(trunk)?;
+    command
+        .args(["build", "--locked", "--release", "--offline"])
+        .env("PATH", path_starting_with(wasm_bindgen)?)
+        .env("TRUNK_SKIP_VERSION_CHECK", "true")
+        // Trunk reads this as a switch that is `true` or `false`, and refuses the customary `1`.
+        .env_remove("NO_COLOR");
+    process::run(&mut command).context("the page does not build; the compiler's messages are above")?;
+    check_result(dist)?;
+    let folder = stamp_file.parent().context("the stamp has no folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    fs::write(&stamp_file, new_stamp(root, dist)?).with_context(|| format!("cannot write {}", stamp_file.display()))
+}
+
+fn stamp_file(root: &Path) -> PathBuf {
+    root.join("target/xtask/page.stamp")
+}
+
+fn new_stamp(root: &Path, dist: &Path) -> Result<String> {
+    let rustc = process::output(process::command("rustc")?.arg("--version"))?;
+    stamp::take(root, dist, &format!("{rustc}\ntrunk {}", tools::TRUNK_VERSION))
+}
+
+/// PATH with the folder of `program` in front, so that Trunk takes this one.
+fn path_starting_with(program: &Path) -> Result<std::ffi::OsString> {
+    let folder = program.parent().map(Path::to_path_buf);
+    let rest = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(folder.into_iter().chain(env::split_paths(&rest))).context("PATH cannot be extended")
+}
+
+/// Are the models there that the page loads first? Finding out now saves a build of many minutes.
+fn check_models(models: &Path) -> Result<()> {
+    for file in MODELS.iter().flat_map(|model| MODEL_FILES.map(|file| models.join(model).join(file))) {
+        let bytes = fs::metadata(&file).map_or(0, |metadata| metadata.len());
+        if bytes == 0 {
+            bail!(
+                "{} is missing or empty; restore it with `git checkout static/models`, or make it with `cargo bastion \
+                 train` and `cargo bastion export`",
+                file.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Is what Trunk left in `dist` a page: an entry, both programs, the models?
+fn check_result(dist: &Path) -> Result<()> {
+    ensure!(dist.join("index.html").is_file(), "the build left no index.html in {}", dist.display());
+    let entries = fs::read_dir(dist).with_context(|| format!("cannot look into {}", dist.display()))?;
+    let programs = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .count();
+    ensure!(
+        programs >= 2,
+        "the build left {programs} .wasm files in {}; the page and its engine are two",
+        dist.display()
+    );
+    check_models(&dist.join("models"))
+        .context("the build did not copy the models; index.html names the folders to copy")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_models(folder: &Path) {
+        for model in MODELS {
+            fs::create_dir_all(folder.join(model)).unwrap();
+            for file in MODEL_FILES {
+                fs::write(folder.join(model).join(file), "x").unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_or_empty_model_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        write_models(folder.path());
+        check_models(folder.path()).unwrap();
+        fs::write(folder.path().join("hardened/model.safetensors"), "").unwrap();
+        let error = check_models(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("hardened") && error.contains("model.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn half_a_page_is_no_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let dist = folder.path();
+        assert!(check_result(dist).unwrap_err().to_string().contains("no index.html"));
+        fs::write(dist.join("index.html"), "").unwrap();
+        fs::write(dist.join("app_bg.wasm"), "").unwrap();
+        assert!(check_result(dist).unwrap_err().to_string().contains("1 .wasm file"));
+        fs::write(dist.join("engine_bg.wasm"), "").unwrap();
+        assert!(format!("{:#}", check_result(dist).unwrap_err()).contains("did not copy the models"));
+        write_models(&dist.join("models"));
+        check_result(dist).unwrap();
+    }
+}

@@ -1,0 +1,95 @@
+//! The server over a real socket.
+
+use super::*;
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Serves a folder with a page and a large file; the port, and the folder that must outlive it.
+fn started() -> (u16, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("index.html"), "<p>page</p>").unwrap();
+    fs::write(folder.path().join("large.wasm"), vec![7; 300_000]).unwrap();
+    let server = Server::bind(folder.path(), 0).unwrap();
+    let port = server.port();
+    thread::spawn(move || server.run());
+    (port, folder)
+}
+
+/// Sends one request and returns the head and the body of the answer.
+fn ask(port: u16, request_line: &str, headers: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(stream, "{request_line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end_of_head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let body = answer.split_off(end_of_head + 4);
+    (String::from_utf8(answer).unwrap(), body)
+}
+
+#[test]
+fn a_large_file_comes_whole_and_with_its_length() {
+    let (port, _folder) = started();
+    let (head, body) = ask(port, "GET /large.wasm", "");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("Content-Length: 300000\r\n"), "{head}");
+    assert!(head.contains("Content-Type: application/wasm\r\n"), "{head}");
+    assert_eq!(body, vec![7; 300_000]);
+}
+
+#[test]
+fn head_says_the_same_without_a_body() {
+    let (port, _folder) = started();
+    let (head, body) = ask(port, "HEAD /large.wasm", "");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("Content-Length: 300000\r\n"), "{head}");
+    assert_eq!(body, b"");
+}
+
+#[test]
+fn the_page_is_asked_for_again_but_sent_once() {
+    let (port, _folder) = started();
+    let (head, body) = ask(port, "GET /", "");
+    assert!(head.contains("Content-Type: text/html; charset=utf-8\r\n"), "{head}");
+    assert!(head.contains("Cache-Control: no-cache\r\n"), "{head}");
+    assert_eq!(body, b"<p>page</p>");
+    let tag = head.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+    let (head, body) = ask(port, "GET /", &format!("If-None-Match: {tag}\r\n"));
+    assert!(head.starts_with("HTTP/1.1 304"), "{head}");
+    assert_eq!(body, b"");
+}
+
+#[test]
+fn what_is_not_there_or_not_allowed_is_refused() {
+    let (port, _folder) = started();
+    assert!(ask(port, "GET /nothing.js", "").0.starts_with("HTTP/1.1 404"));
+    assert!(ask(port, "GET /../Cargo.toml", "").0.starts_with("HTTP/1.1 404"));
+    assert!(ask(port, "POST /", "Content-Length: 0\r\n").0.starts_with("HTTP/1.1 405"));
+}
+
+#[test]
+fn a_slow_reader_does_not_hold_up_the_others() {
+    let (port, folder) = started();
+    // More than the socket buffers take, so that the answering thread is stuck until somebody reads.
+    fs::write(folder.path().join("huge.bin"), vec![0; 32 << 20]).unwrap();
+    let mut slow = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    write!(slow, "GET /huge.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert!(ask(port, "GET /", "").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_taken_port_gives_the_next_free_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::bind(folder.path(), 0).unwrap();
+    let second = Server::bind(folder.path(), first.port()).unwrap();
+    assert!(second.port() > first.port());
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let Err(error) = Server::bind(Path::new("no-such-folder"), 0) else { panic!("served a missing folder") };
+    assert!(error.to_string().contains("no-such-folder"), "{error}");
+}
