@@ -16,7 +16,9 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 
 function ours(request) {
   const url = new URL(request.url);
-  return request.method === "GET" && url.origin === self.location.origin && !url.pathname.includes("/models/");
+  // A blob: address has the page's origin too.
+  const here = url.protocol === self.location.protocol && url.origin === self.location.origin;
+  return request.method === "GET" && here && !url.pathname.includes("/models/");
 }
 
 self.addEventListener("fetch", (event) => {

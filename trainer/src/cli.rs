@@ -16,8 +16,8 @@ use crate::device::DeviceChoice;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
-    /// What computes
-    #[arg(long, value_enum, default_value = "auto", global = true)]
+    /// What computes: auto (a real GPU if there is one, else the CPU), wgpu, vulkan or cpu
+    #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = true)]
     pub device: DeviceChoice,
 }
 

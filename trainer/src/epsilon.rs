@@ -48,7 +48,8 @@ impl FromStr for Epsilon {
         };
         Self::new(value).map_err(|error| {
             // Steps of 8 bits are what people mean who write 8.
-            let hint = if (1.0..=255.0).contains(&value) { format!(" (did you mean {value}/255?)") } else { String::new() };
+            let hint =
+                if (1.0..=255.0).contains(&value) { format!(" (did you mean {value}/255?)") } else { String::new() };
             format!("{error}: write it as 8/255 or as a decimal such as 0.03{hint}")
         })
     }
@@ -69,7 +70,9 @@ mod tests {
 
     #[test]
     fn fractions_and_decimals_are_read() {
-        for (text, value) in [("8/255", 8.0 / 255.0), ("0.03", 0.03), ("0", 0.0), ("1", 1.0), (" 2 / 255 ", 2.0 / 255.0)] {
+        for (text, value) in
+            [("8/255", 8.0 / 255.0), ("0.03", 0.03), ("0", 0.0), ("1", 1.0), (" 2 / 255 ", 2.0 / 255.0)]
+        {
             assert_eq!(text.parse::<Epsilon>().map(Epsilon::value), Ok(value), "{text}");
         }
     }

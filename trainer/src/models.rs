@@ -32,7 +32,10 @@ pub fn load(dir: &Path, device: &Device) -> Result<Bundle> {
     let read = |name: &str| {
         let path = dir.join(name);
         fs::read(&path).with_context(|| {
-            format!("cannot read {}; a model is a folder with model.json, as `bastion export` writes it", path.display())
+            format!(
+                "cannot read {}; a model is a folder with model.json, as `bastion export` writes it",
+                path.display()
+            )
         })
     };
     let context = || format!("cannot load the model in {}", dir.display());
@@ -136,8 +139,11 @@ pub fn find_class(card: &Card, text: &str) -> Result<usize> {
         _ => "is the name of more than one class",
     };
     let near = matching(&|name| !wanted.is_empty() && name.contains(&wanted));
-    let near: Vec<String> =
-        near.iter().take(5).map(|&index| format!("{} ({})", classes[index].short_name(), classes[index].wnid)).collect();
+    let near: Vec<String> = near
+        .iter()
+        .take(5)
+        .map(|&index| format!("{} ({})", classes[index].short_name(), classes[index].wnid))
+        .collect();
     let hint = if near.is_empty() { String::new() } else { format!("; perhaps {}", near.join(", ")) };
     let last = classes.len().saturating_sub(1);
     let how = format!("give a wnid such as {}, a name or an index from 0 to {last}", classes[0].wnid);

@@ -1,7 +1,10 @@
-//! Progress of long work, on stderr: a bar on a terminal, nothing elsewhere.
+//! Progress of long work, on stderr: a bar on a terminal, nothing elsewhere; and the wish that it end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar over `total` bytes.
@@ -30,4 +33,39 @@ fn styled(bar: ProgressBar, numbers: &str, title: &'static str) -> ProgressBar {
 fn style(template: &str) -> ProgressStyle {
     // The templates are the literals above; a broken one would only cost the looks.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The user's wish that long work end early and tidily.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// A wish that Ctrl-C expresses; a second Ctrl-C ends the program at once. To be called once in a program.
+    ///
+    /// # Errors
+    /// When the system lets no one handle Ctrl-C.
+    pub fn on_ctrl_c() -> Result<Self> {
+        let stop = Self::default();
+        let asked = stop.clone();
+        let handle = move || {
+            if asked.0.swap(true, Ordering::Relaxed) {
+                // 128 + SIGINT, as shells report it.
+                std::process::exit(130);
+            }
+        };
+        ctrlc::set_handler(handle).context("cannot listen for Ctrl-C")?;
+        Ok(stop)
+    }
+
+    /// Asks for the end.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// When the end was asked for.
+    pub fn check(&self) -> Result<()> {
+        ensure!(!self.0.load(Ordering::Relaxed), "stopped by Ctrl-C");
+        Ok(())
+    }
 }

@@ -1,10 +1,12 @@
-//! Bastion's page. Two programs and what they share:
+//! Bastion's page: what runs on the browser's main thread, and what it has in common with the engine.
 //!
-//! - [`app`] runs on the page's main thread: the view and nothing that computes. It must stay small, so it names no burn type.
-//! - [`engine`] runs in a Web Worker: it owns the device and the two networks, and works on one request at a time.
-//! - [`protocol`] is what they say to each other, and all that both know.
+//! - [`app`] is the view, and nothing that computes.
+//! - [`protocol`] is what page and engine say to each other, and all that both know.
 //! - [`state`] is all that the view shows, changed by a reducer that knows no browser and is tested natively.
 //! - [`text`] puts numbers into words.
+//!
+//! The engine, a Web Worker that owns the device and the two networks, is the program `engine` in `src/engine/`. Only it links
+//! `shared` and burn; this library must name neither, or the page would load megabytes before it shows anything.
 //!
 //! # What a browser test can hold on to
 //!
@@ -37,7 +39,6 @@
 //! | `scores-M` | what the network scored on the validation images |
 
 pub mod app;
-pub mod engine;
 pub mod protocol;
 pub mod state;
 pub mod text;

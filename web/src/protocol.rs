@@ -4,15 +4,15 @@
 //! questions it no longer asks. Pictures and files travel as typed arrays.
 
 use serde::{Deserialize, Serialize};
-use shared::attack::AttackKind;
-use shared::device::Backend;
-use shared::metrics::Proportion;
 
 /// Number of a request for work; later ones are larger.
 pub type RequestId = u32;
 
 /// Pixels a side of every picture that is shown or scored.
 pub const SIDE: u32 = 64;
+
+/// Length of the longest file that the engine reads; the page need not take longer ones into memory.
+pub const MAX_FILE_BYTES: usize = 64 << 20;
 
 /// How many classes a list of guesses holds.
 pub const TOP: usize = 5;
@@ -86,6 +86,33 @@ impl BackendChoice {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.name() == name)
     }
+}
+
+/// What computes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The CPU.
+    Cpu,
+    /// WebGPU.
+    WebGpu,
+}
+
+/// Which attack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttackKind {
+    /// Fast gradient sign method: one step.
+    Fgsm,
+    /// Basic iterative method: small steps.
+    Bim,
+    /// Projected gradient descent: small steps from a random start.
+    Pgd,
+}
+
+impl AttackKind {
+    /// All, in the order of the menu.
+    pub const ALL: [Self; 3] = [Self::Fgsm, Self::Bim, Self::Pgd];
 }
 
 /// What an attack is asked to do.
@@ -300,6 +327,22 @@ pub struct ModelInfo {
     pub recipe: String,
     /// What it scored.
     pub scores: Vec<ScoreLine>,
+}
+
+/// A proportion with the count it comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Proportion {
+    /// Successes.
+    pub hits: usize,
+    /// Trials.
+    pub of: usize,
+}
+
+impl Proportion {
+    /// `hits / of`, 0 to 1; NaN of nothing.
+    pub fn value(self) -> f64 {
+        self.hits as f64 / self.of as f64
+    }
 }
 
 /// One measured accuracy.

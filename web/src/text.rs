@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn percentages_keep_two_digits() {
-        let cases = [(0.0, "0.0%"), (0.0004, "<0.1%"), (0.0321, "3.2%"), (0.0996, "10%"), (0.614, "61%"), (1.0, "100%")];
+        let cases =
+            [(0.0, "0.0%"), (0.0004, "<0.1%"), (0.0321, "3.2%"), (0.0996, "10%"), (0.614, "61%"), (1.0, "100%")];
         for (share, text) in cases {
             assert_eq!(percent(share), text);
         }
@@ -86,7 +87,10 @@ mod tests {
     fn sizes_times_and_counts() {
         assert_eq!([bytes(12), bytes(640_400), bytes(3_210_000)], ["12 bytes", "640 kB", "3.2 MB"]);
         assert_eq!([duration(4.26), duration(48.2), duration(3_120.0)], ["4.3 ms", "48 ms", "3.1 s"]);
-        assert_eq!([count(7), count(999), count(10_000), count(1_234_567)], ["7", "999", "10\u{202f}000", "1\u{202f}234\u{202f}567"]);
+        assert_eq!(
+            [count(7), count(999), count(10_000), count(1_234_567)],
+            ["7", "999", "10\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::browser::Browser;
 use crate::steps::{Steps, human};
-use crate::{gpu, page, process, tools};
+use crate::{gpu, page, process, scores, tools};
 
 /// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
 /// selection of packages would change those of burn, and compile it again.
@@ -33,6 +33,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool) -> Result<()> {
         steps.run("Vulkan driver", gpu::ensure_driver)?;
     }
     steps.run("format", || process::run(process::cargo()?.args(["fmt", "--all", "--check"])))?;
+    steps.run("scores", || scores::run(true))?;
     steps.run("clippy", || {
         let command = &mut process::cargo()?;
         process::run(
@@ -70,6 +71,8 @@ fn clippy_for_wasm() -> Result<()> {
         process::cargo()?
             .args(["build", "--locked", "--release", "--package", "web", "--lib", "--target", tools::WASM_TARGET])
             .env("RUSTC_WORKSPACE_WRAPPER", driver)
+            // The engine runs in a browser, so what is forbidden in `shared` is forbidden here.
+            .env("CLIPPY_CONF_DIR", process::root()?.join("shared"))
             .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"),
     )
 }

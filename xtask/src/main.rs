@@ -9,6 +9,7 @@ mod demo;
 mod gpu;
 mod page;
 mod process;
+mod scores;
 mod server;
 mod shots;
 mod stamp;
@@ -58,6 +59,8 @@ enum Command {
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },
+    /// Write the shipped models' scores into the README
+    Scores,
     /// Photograph the page after an attack, wide and narrow, light and dark
     Shots {
         /// Folder for the PNG files
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Test { skip_browser, gpu } => checks::run(skip_browser, gpu),
         Command::Bench => bench::run(),
         Command::Serve { dir, port } => server::serve(&dir, port),
+        Command::Scores => scores::run(false),
         Command::Shots { out, picture } => shots::run(&out, picture.as_deref()),
     };
     match outcome {

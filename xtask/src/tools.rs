@@ -142,15 +142,23 @@ impl Tool {
         }
         println!("    compiling {} {}: some minutes, once", self.package, self.version);
         let build = root.join("build");
-        process::run(
-            process::cargo()?
-                .args(["install", "--locked", "--force", self.package, "--version", &self.version])
-                .args(self.profile)
-                .arg("--root")
-                .arg(&root)
-                .arg("--target-dir")
-                .arg(&build),
-        )?;
+        let compile = |locked: &[&str]| {
+            process::run(
+                process::cargo()?
+                    .args(["install", "--force", self.package, "--version", &self.version])
+                    .args(locked)
+                    .args(self.profile)
+                    .arg("--root")
+                    .arg(&root)
+                    .arg("--target-dir")
+                    .arg(&build),
+            )
+        };
+        // A mirror may lack a version that the program's own lock file names (a yanked one, say); any that fits will do.
+        if let Err(error) = compile(&["--locked"]) {
+            println!("    not with its own lock file ({error:#}); once more with what the registry has");
+            compile(&[])?;
+        }
         // Objects of a program that is never compiled again; a gigabyte not worth an error if it stays.
         let _ = fs::remove_dir_all(build);
         Ok(())

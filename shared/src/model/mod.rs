@@ -17,6 +17,7 @@ pub use wide_resnet::{WideResNet, WideResNetConfig};
 #[serde(tag = "family", rename_all = "kebab-case")]
 pub enum Architecture {
     /// Zagoruyko's Wide ResNet, in a compact form for 64x64 pictures.
+    #[serde(rename = "wide-resnet")]
     WideResNet(WideResNetConfig),
 }
 

@@ -235,6 +235,7 @@ fn text(report: &Report, epsilon: Epsilon) -> String {
             (None, false) => format!("held: still {after}"),
             (Some(_), true) if before == after => format!("nothing to do: {before} is the target already"),
             (Some(_), true) => format!("fooled: {before} became {after}, the target"),
+            (Some(target), false) if before == after => format!("held: still {after}, not {}", short(target)),
             (Some(target), false) => format!("held: {before} became {after}, not {}", short(target)),
         };
         text += &format!("\n\n{}\n  {:<36}  after", model.model, "before");
@@ -339,7 +340,12 @@ mod tests {
     fn models_of_one_name_do_not_share_a_file() {
         let dir = TempDir::new().unwrap();
         attack_two(&dir, &["--attack", "fgsm"]).unwrap();
-        let expected = ["photo-a_b-2-fgsm-side-by-side.png", "photo-a_b-2-fgsm.png", "photo-a_b-fgsm-side-by-side.png", "photo-a_b-fgsm.png"];
+        let expected = [
+            "photo-a_b-2-fgsm-side-by-side.png",
+            "photo-a_b-2-fgsm.png",
+            "photo-a_b-fgsm-side-by-side.png",
+            "photo-a_b-fgsm.png",
+        ];
         assert_eq!(names(&dir), expected);
     }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::data::{self, Cache, Download, ImportOptions, Meta, TINY_IMAGENET, TINY_IMAGENET_URL};
 use crate::output;
+use crate::progress::Stop;
 
 #[derive(Debug, Args)]
 pub struct DataArgs {
@@ -137,7 +138,8 @@ pub fn run(args: &DataArgs) -> Result<()> {
 fn import(path: &Path, to: &To) -> Result<()> {
     let started = Instant::now();
     let out = data::dir_or_default(to.out.as_deref());
-    let (meta, warnings) = data::import(path, &out, ImportOptions { partial: to.partial, force: to.force })?;
+    let (meta, warnings) =
+        data::import(path, &out, ImportOptions { partial: to.partial, force: to.force }, &Stop::on_ctrl_c()?)?;
     let seconds = started.elapsed().as_secs_f64();
     warnings.iter().for_each(|warning| output::warn(warning));
     if to.json {

@@ -1,6 +1,7 @@
 //! `bastion train`: trains a network, from scratch or from another, and goes on where it was stopped.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +44,9 @@ pub struct TrainArgs {
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Show plain bars instead of the dashboard, as is done anyway where the output is no terminal
+    #[arg(long)]
+    plain: bool,
     #[command(flatten)]
     config: TrainConfig,
 }
@@ -79,8 +83,9 @@ pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
     let classifier = initial_model(&record, &dataset, &device)?;
     let position = Arc::new(Position::at(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)));
     stop_on_ctrl_c(position.clone())?;
+    let dashboard = !args.plain && std::io::stdout().is_terminal();
     let (classes, data_sha256) = (dataset.classes.clone(), dataset.sha256.clone());
-    let session = Session { config: config.clone(), run: run.clone(), dataset, device: device.clone(), position, checkpoint };
+    let session = Session { config: config.clone(), run: run.clone(), dataset, device: device.clone(), position, checkpoint, dashboard };
     match session.run(classifier)? {
         Outcome::Stopped { steps_done, steps_total } => {
             eprintln!(

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::decode::decode_all;
 use super::layout::{Layout, RawImage};
 use super::{Class, IMAGE_BYTES, Split, hex};
-use crate::progress;
+use crate::progress::{self, Stop};
 
 const FORMAT_VERSION: u32 = 1;
 const META: &str = "meta.json";
@@ -63,15 +63,13 @@ impl Cache {
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(META);
         let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error).with_context(|| {
-                format!(
-                    "there is no imported data set in {}; make one with `bastion data import PATH` or `bastion data \
-                     fetch`, or say with --data where it is",
-                    dir.display()
-                )
-            }),
-            other => other.with_context(|| format!("cannot read {}", path.display())),
-        }?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+                "there is no imported data set in {}; make one with `bastion data import PATH` or `bastion data \
+                 fetch`, or say with --data where it is",
+                dir.display()
+            ),
+            other => other.with_context(|| format!("cannot read {}", path.display()))?,
+        };
         let damaged = || format!("{} is damaged; import the data set again with --force", path.display());
         let json: serde_json::Value = serde_json::from_slice(&text).with_context(damaged)?;
         let version = json["format_version"].as_u64();
@@ -188,10 +186,10 @@ impl Cache {
 ///
 /// # Errors
 /// Names the bad pictures, or the file that could not be written (for example for want of disk space).
-pub fn write(dir: &Path, layout: Layout, source: String) -> Result<Meta> {
+pub fn write(dir: &Path, layout: Layout, source: String, stop: &Stop) -> Result<Meta> {
     let bar = progress::count((layout.train.len() + layout.val.len()) as u64, "Decoding");
-    let train = write_split(dir, "train", &layout.train, &bar)?;
-    let val = write_split(dir, "val", &layout.val, &bar)?;
+    let train = write_split(dir, "train", &layout.train, &bar, stop)?;
+    let val = write_split(dir, "val", &layout.val, &bar, stop)?;
     bar.finish_and_clear();
     let sha256 = overall_hash(&layout.classes, &train, &val);
     let (whole, classes) = (layout.whole, layout.classes);
@@ -202,9 +200,9 @@ pub fn write(dir: &Path, layout: Layout, source: String) -> Result<Meta> {
     Ok(meta)
 }
 
-fn write_split(dir: &Path, name: &str, images: &[RawImage], bar: &ProgressBar) -> Result<SplitMeta> {
+fn write_split(dir: &Path, name: &str, images: &[RawImage], bar: &ProgressBar, stop: &Stop) -> Result<SplitMeta> {
     let mut out = OutFile::create(dir.join(images_file(name)))?;
-    decode_all(images, bar, |pixels| out.write(pixels))?;
+    decode_all(images, bar, stop, |pixels| out.write(pixels))?;
     let images_sha256 = out.finish()?;
     let mut out = OutFile::create(dir.join(labels_file(name)))?;
     let labels: Vec<u8> = images.iter().flat_map(|image| image.label.to_le_bytes()).collect();

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::layout::{RawImage, none_of};
 use super::{IMAGE_BYTES, SIDE};
+use crate::progress::Stop;
 
 /// How many pictures are in memory decoded (50 MB): enough to keep all cores busy.
 const BATCH: usize = 4096;
@@ -16,11 +17,17 @@ const BATCH: usize = 4096;
 /// Decodes `images` in their order and gives them to `sink` in batches, `[n, 64, 64, 3]`.
 ///
 /// # Errors
-/// Names the pictures that cannot be decoded or are not 64x64, after trying all of them; or the first error of `sink`.
-pub fn decode_all(images: &[RawImage], bar: &ProgressBar, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+/// Names the pictures that cannot be decoded or are not 64x64, after trying all of them; or the first error of `sink`; or that it was to stop.
+pub fn decode_all(
+    images: &[RawImage],
+    bar: &ProgressBar,
+    stop: &Stop,
+    mut sink: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let mut bad = Vec::new();
     let mut pixels = vec![0; BATCH.min(images.len()) * IMAGE_BYTES];
     for batch in images.chunks(BATCH) {
+        stop.check()?;
         let pixels = &mut pixels[..batch.len() * IMAGE_BYTES];
         let errors = pixels.par_chunks_exact_mut(IMAGE_BYTES).zip(batch).filter_map(|(pixels, image)| {
             let result = decode(&image.bytes, pixels);

@@ -25,10 +25,8 @@ pub struct Archive {
 pub const TINY_IMAGENET_URL: &str = "http://cs231n.stanford.edu/tiny-imagenet-200.zip";
 
 /// `tiny-imagenet-200.zip` as many public loaders and records of the data set know it.
-pub const TINY_IMAGENET: Archive = Archive {
-    bytes: 248_100_043,
-    sha256: "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
-};
+pub const TINY_IMAGENET: Archive =
+    Archive { bytes: 248_100_043, sha256: "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821" };
 
 /// A download, ready to run.
 #[derive(Clone, Debug)]

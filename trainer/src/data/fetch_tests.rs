@@ -46,7 +46,8 @@ impl Server {
                 let (mut stream, _) = listener.accept().unwrap();
                 let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let range = head.iter().find_map(|line| line.to_lowercase().strip_prefix("range: ").map(str::to_string));
+                let range =
+                    head.iter().find_map(|line| line.to_lowercase().strip_prefix("range: ").map(str::to_string));
                 let range = range.unwrap_or_default();
                 seen.lock().unwrap().push(range.clone());
                 let start = range.strip_prefix("bytes=").and_then(|range| range.trim_end_matches('-').parse().ok());
@@ -69,9 +70,7 @@ fn response(content: &[u8], start: Option<usize>, answer: Answer) -> Vec<u8> {
         (Answer::WrongPart, _) => ("206 Partial Content", format!("bytes 1-9/{total}"), &content[1..10]),
         (Answer::NoRanges, _) | (_, None) => ("200 OK", String::new(), content),
         (_, Some(start)) if start >= total => ("416 Range Not Satisfiable", format!("bytes */{total}"), &b""[..]),
-        (_, Some(start)) => {
-            ("206 Partial Content", format!("bytes {start}-{}/{total}", total - 1), &content[start..])
-        }
+        (_, Some(start)) => ("206 Partial Content", format!("bytes {start}-{}/{total}", total - 1), &content[start..]),
     };
     let range = if range.is_empty() { range } else { format!("Content-Range: {range}\r\n") };
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{range}Connection: close\r\n\r\n", body.len());
@@ -124,7 +123,8 @@ fn a_lost_connection_is_taken_up_where_it_broke() {
 #[test]
 fn the_next_run_goes_on_from_what_is_there() {
     let (content, dir) = (content(), TempDir::new().unwrap());
-    let server = Server::start(&content, &[Answer::Cut(1000), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0)]);
+    let server =
+        Server::start(&content, &[Answer::Cut(1000), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0)]);
     assert_fails(download(&server, None, &dir), &["lost after 1000 bytes", "run the command again"]);
     assert_eq!(fs::metadata(dir.path().join("set.zip.part")).unwrap().len(), 1000);
 

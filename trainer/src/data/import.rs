@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Meta, cache, source};
+use crate::progress::Stop;
 
-/// How [`import`] goes about what is unusual.
+/// How [`import()`] goes about what is unusual.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ImportOptions {
     /// Take the official classes with fewer pictures than the official ones.
@@ -24,15 +25,19 @@ pub struct ImportOptions {
 /// Everything is written to a folder beside `out` that takes its name at the very end.
 ///
 /// # Errors
-/// Says what is wrong with the data set, and names up to ten of the files concerned; or what could not be written.
-pub fn import(path: &Path, out: &Path, options: ImportOptions) -> Result<(Meta, Vec<String>)> {
+/// Says what is wrong with the data set, and names up to ten of the files concerned; or what could not be written; or that it
+/// was to stop.
+pub fn import(path: &Path, out: &Path, options: ImportOptions, stop: &Stop) -> Result<(Meta, Vec<String>)> {
     check_destination(out, options.force)?;
-    let layout = source::read(path)?.arrange(options.partial).with_context(|| format!("cannot import {}", path.display()))?;
+    let layout = source::read(path, stop)?
+        .arrange(options.partial)
+        .with_context(|| format!("cannot import {}", path.display()))?;
     let warnings = layout.warnings.clone();
     let name = fs::canonicalize(path)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
 
     let staging = Staging::create(out)?;
-    let meta = cache::write(&staging.dir, layout, name).with_context(|| format!("cannot import {}", path.display()))?;
+    let meta =
+        cache::write(&staging.dir, layout, name, stop).with_context(|| format!("cannot import {}", path.display()))?;
     staging.publish(out)?;
     Ok((meta, warnings))
 }

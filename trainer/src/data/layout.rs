@@ -133,7 +133,10 @@ impl RawFiles {
         }
         let classes = wnids
             .iter()
-            .map(|wnid| Class { wnid: wnid.clone(), name: names.get(wnid.as_str()).unwrap_or(&wnid.as_str()).to_string() })
+            .map(|wnid| Class {
+                wnid: wnid.clone(),
+                name: names.get(wnid.as_str()).unwrap_or(&wnid.as_str()).to_string(),
+            })
             .collect();
 
         let mut train = Vec::with_capacity(counts.iter().sum());
@@ -143,7 +146,8 @@ impl RawFiles {
             train.extend(files.into_iter().map(|(file, bytes)| RawImage { path: path(&file), label, bytes }));
         }
         let val = self.val_images.into_iter();
-        let val = val.map(|(file, bytes)| RawImage { label: val_labels[&file], path: format!("val/images/{file}"), bytes });
+        let val =
+            val.map(|(file, bytes)| RawImage { label: val_labels[&file], path: format!("val/images/{file}"), bytes });
         let mut val: Vec<RawImage> = val.collect();
         train.sort_by_cached_key(|image| (image.label, number_in(&image.path), image.path.clone()));
         val.sort_by_cached_key(|image| (number_in(&image.path), image.path.clone()));

@@ -47,7 +47,7 @@ pub struct ValSet {
 }
 
 impl Dataset {
-    /// Loads what [`import`] wrote to `dir`. Sizes are checked here, contents by [`Cache::verify`].
+    /// Loads what [`import()`] wrote to `dir`. Sizes are checked here, contents by [`Cache::verify`].
     ///
     /// # Errors
     /// When there is no data set in `dir`, or it is of a newer format or damaged.

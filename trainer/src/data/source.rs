@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
 
 use super::layout::{RawFiles, Role, classify};
-use crate::progress;
+use crate::progress::{self, Stop};
 
 /// No 64x64 picture needs more; a larger entry is not a picture of this data set.
 const MAX_IMAGE_BYTES: u64 = 1 << 20;
@@ -20,18 +20,18 @@ const MAX_TEXT_BYTES: u64 = 64 << 20;
 /// Reads all files of the data set at `path` into memory, pictures still encoded (some 200 MB for the whole set).
 ///
 /// # Errors
-/// When `path` cannot be read, is no folder or archive of a known kind, or is cut off.
-pub fn read(path: &Path) -> Result<RawFiles> {
+/// When `path` cannot be read, is no folder or archive of a known kind, or is cut off; or when it was to stop.
+pub fn read(path: &Path, stop: &Stop) -> Result<RawFiles> {
     let meta = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
-        return read_folder(path);
+        return read_folder(path, stop);
     }
     let bar = progress::bytes(meta.len(), "Reading");
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let files = match kind_of(&mut file)? {
-        Kind::Zip => read_zip(file, &bar),
-        Kind::Tar => read_tar(bar.wrap_read(BufReader::new(file))),
-        Kind::TarZst => read_tar(zstd::Decoder::new(bar.wrap_read(file))?),
+        Kind::Zip => read_zip(file, &bar, stop),
+        Kind::Tar => read_tar(bar.wrap_read(BufReader::new(file)), stop),
+        Kind::TarZst => read_tar(zstd::Decoder::new(bar.wrap_read(file))?, stop),
         Kind::Other => bail!(
             "{} is neither a folder nor a .zip, .tar or .tar.zst archive; give it in one of these forms",
             path.display()
@@ -61,11 +61,12 @@ fn kind_of(file: &mut File) -> Result<Kind> {
     })
 }
 
-fn read_zip(file: File, bar: &ProgressBar) -> Result<RawFiles> {
+fn read_zip(file: File, bar: &ProgressBar, stop: &Stop) -> Result<RawFiles> {
     let cut_off = "the zip archive is damaged or cut off; download it again";
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).context(cut_off)?;
     let mut files = RawFiles::default();
     for index in 0..archive.len() {
+        stop.check()?;
         let entry = archive.by_index(index).context(cut_off)?;
         if entry.is_file() {
             let (name, size, packed) = (entry.name().to_string(), entry.size(), entry.compressed_size());
@@ -76,11 +77,12 @@ fn read_zip(file: File, bar: &ProgressBar) -> Result<RawFiles> {
     Ok(files)
 }
 
-fn read_tar(reader: impl Read) -> Result<RawFiles> {
+fn read_tar(reader: impl Read, stop: &Stop) -> Result<RawFiles> {
     let cut_off = "the tar archive is damaged or cut off; download it again";
     let mut archive = tar::Archive::new(EndWatch { inner: reader, reached: false });
     let mut files = RawFiles::default();
     for entry in archive.entries()? {
+        stop.check()?;
         let entry = entry.context(cut_off)?;
         if entry.header().entry_type().is_file() {
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -109,7 +111,7 @@ impl<R: Read> Read for EndWatch<R> {
     }
 }
 
-fn read_folder(path: &Path) -> Result<RawFiles> {
+fn read_folder(path: &Path, stop: &Stop) -> Result<RawFiles> {
     let root = layout_root(path)?;
     let bar = progress::spinner("Reading");
     let mut files = RawFiles::default();
@@ -117,6 +119,7 @@ fn read_folder(path: &Path) -> Result<RawFiles> {
     while let Some((folder, prefix)) = folders.pop() {
         let context = || format!("cannot read {}", folder.display());
         for entry in fs::read_dir(&folder).with_context(context)? {
+            stop.check()?;
             let entry = entry.with_context(context)?;
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             // Links are followed: data sets are often linked in from another disk.
@@ -124,7 +127,8 @@ fn read_folder(path: &Path) -> Result<RawFiles> {
             if meta.is_dir() && (name.starts_with("train") || name.starts_with("val")) {
                 folders.push((entry.path(), format!("{name}/")));
             } else if meta.is_file() && classify(&name).is_some() {
-                let file = File::open(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+                let file =
+                    File::open(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
                 add(&mut files, &name, meta.len(), file)?;
                 bar.inc(1);
             }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::made::{self, Made, MadeFile};
 use super::{Cache, Dataset, IMAGE_BYTES, ImportOptions, Meta, SIDE};
+use crate::progress::Stop;
 
 const MADE: Made = Made { classes: 3, train_per_class: 4, val_per_class: 2, seed: 5 };
 const TRAIN_IMAGE: &str = "train/n90000001/images/n90000001_2.JPEG";
@@ -25,7 +26,7 @@ impl Bench {
     }
 
     fn import(&self, path: &Path) -> anyhow::Result<(Meta, Vec<String>)> {
-        super::import(path, &self.out(), ImportOptions::default())
+        super::import(path, &self.out(), ImportOptions::default(), &Stop::default())
     }
 
     /// Imports `bytes` as an archive.
@@ -153,7 +154,10 @@ fn missing_and_unlisted_pictures_are_named() {
 
     let extra = |path: &str| [files(), vec![(path.to_string(), files().pop().unwrap().1)]].concat();
     assert_says(&bench.failure(&extra("val/images/val_99.JPEG")), &["not named in val_annotations.txt", "val_99.JPEG"]);
-    assert_says(&bench.failure(&extra("train/n90000000/images/more.JPEG")), &["boxes.txt", "n90000000/images/more.JPEG"]);
+    assert_says(
+        &bench.failure(&extra("train/n90000000/images/more.JPEG")),
+        &["boxes.txt", "n90000000/images/more.JPEG"],
+    );
     assert_says(&bench.failure(&extra("train/n5/images/n5_0.JPEG")), &["wnids.txt does not name", "train/n5"]);
     let no_class: Vec<_> = files().into_iter().filter(|file| !file.0.starts_with("train/n90000002")).collect();
     assert_says(&bench.failure(&no_class), &["no training pictures", "train/n90000002/images"]);
@@ -247,6 +251,17 @@ fn what_a_killed_import_left_does_no_harm() {
 }
 
 #[test]
+fn a_stopped_import_leaves_nothing() {
+    let bench = Bench::new();
+    let path = made::write_file(bench.dir.path(), "set", &made::zip("", &files()).unwrap()).unwrap();
+    let stop = Stop::default();
+    stop.request();
+    let error = super::import(&path, &bench.out(), ImportOptions::default(), &stop).unwrap_err();
+    assert_says(&format!("{error:#}"), &["stopped"]);
+    assert_eq!(fs::read_dir(bench.dir.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn two_imports_to_one_place_do_not_mix() {
     let bench = Bench::new();
     let left = bench.dir.path().join("out.importing");
@@ -268,12 +283,12 @@ fn what_is_there_is_replaced_only_by_force() {
     assert_eq!(Dataset::load(&bench.out()).unwrap().sha256, first.sha256);
 
     let force = ImportOptions { force: true, ..ImportOptions::default() };
-    super::import(&path, &bench.out(), force).unwrap();
+    super::import(&path, &bench.out(), force, &Stop::default()).unwrap();
     assert_ne!(Dataset::load(&bench.out()).unwrap().sha256, first.sha256);
     assert!(!bench.dir.path().join("out.replaced").exists());
 
     fs::write(bench.dir.path().join("thesis.txt"), "irreplaceable").unwrap();
-    let error = super::import(&path, bench.dir.path(), force).unwrap_err();
+    let error = super::import(&path, bench.dir.path(), force, &Stop::default()).unwrap_err();
     assert_says(&format!("{error:#}"), &["other things than an imported data set", "--out"]);
 }
 

@@ -1,11 +1,12 @@
 //! Batches in an order that the seed alone decides, so that a resumed run sees what an uninterrupted one would have.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::prelude::*;
+use burn::train::Interrupter;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -33,16 +34,16 @@ pub struct Pictures {
 }
 
 /// How far a run is; shared by the loader, which moves it, and whoever saves checkpoints.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Position {
     steps_done: AtomicUsize,
-    stop: AtomicBool,
+    stop: Interrupter,
 }
 
 impl Position {
     /// Starts after `steps_done` steps.
     pub fn at(steps_done: usize) -> Self {
-        Self { steps_done: steps_done.into(), stop: false.into() }
+        Self { steps_done: steps_done.into(), stop: Interrupter::new() }
     }
 
     /// Steps whose batch was handed out.
@@ -52,12 +53,17 @@ impl Position {
 
     /// Asks for an end after the step that is being computed.
     pub fn request_stop(&self) {
-        self.stop.store(true, Ordering::SeqCst);
+        self.stop.stop(None);
+    }
+
+    /// For a dashboard that has a key for it.
+    pub fn stop_handle(&self) -> Interrupter {
+        self.stop.clone()
     }
 
     /// Whether an end was asked for.
     pub fn stop_requested(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+        self.stop.should_stop()
     }
 }
 

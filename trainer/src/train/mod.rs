@@ -3,6 +3,7 @@
 mod config;
 mod loader;
 mod model;
+mod renderer;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -20,13 +20,16 @@ use burn::prelude::*;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
-use burn::train::{EarlyStoppingStrategy, Interrupter, Learner, SupervisedTraining};
+use burn::train::renderer::MetricsRenderer;
+use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+use burn::train::{EarlyStoppingStrategy, Learner, SupervisedTraining};
 use shared::attack::AttackConfig;
 use shared::model::Classifier;
 
 use super::config::{OptimizerName, RecipeName, TrainConfig};
 use super::loader::{Pictures, Position, TrainLoader, ValidLoader};
 use super::model::TrainingModel;
+use super::renderer::LineRenderer;
 use crate::data::Dataset;
 use crate::run_dir::{Checkpoint, RunDir};
 
@@ -43,6 +46,8 @@ pub struct Session {
     pub position: Arc<Position>,
     /// Where to go on.
     pub checkpoint: Option<Checkpoint>,
+    /// Whether to draw burn-train's dashboard; it needs a terminal.
+    pub dashboard: bool,
 }
 
 /// How a run ended.
@@ -59,7 +64,7 @@ impl Session {
     /// # Errors
     /// When a checkpoint cannot be written or read, or the device fails.
     pub fn run(self, classifier: Classifier) -> Result<Outcome> {
-        let Self { config, run, dataset, device, position, checkpoint } = self;
+        let Self { config, run, dataset, device, position, checkpoint, dashboard } = self;
         let autodiff = device.clone().autodiff();
         let split = Arc::new(dataset.train);
         let (train, held_out) = split.held_out(config.seed, config.held_out);
@@ -101,14 +106,13 @@ impl Session {
             label_smoothing: config.label_smoothing,
         };
         let learner = Learner::new(model, optimizer(&config)?, scheduler(&config, steps_total)?);
-        let interrupter = Interrupter::new();
         let mut training = SupervisedTraining::new(run.path(), Arc::new(train_loader), Arc::new(valid_loader))
             .metrics((AccuracyMetric::new(), LossMetric::new()))
             .metric_train_numeric(LearningRateMetric::new())
             .with_default_checkpointers()
             .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
             .early_stopping(AfterCheckpoint { run: run.clone(), position: position.clone() })
-            .with_interrupter(interrupter)
+            .renderer(renderer(&position, checkpoint, dashboard))
             .num_epochs(rounds_done + rounds_left);
         if let Some(checkpoint) = checkpoint {
             training = training.checkpoint(checkpoint.round);
@@ -141,6 +145,17 @@ impl EarlyStoppingStrategy for AfterCheckpoint {
             return true;
         }
         self.position.stop_requested()
+    }
+}
+
+/// The dashboard's own interrupter would end the run without saving: it gets the one that stops the loader, and the round
+/// then ends as after Ctrl-C.
+fn renderer(position: &Position, checkpoint: Option<Checkpoint>, dashboard: bool) -> Box<dyn MetricsRenderer> {
+    if dashboard {
+        let round = checkpoint.map(|checkpoint| checkpoint.round);
+        Box::new(TuiMetricsRendererWrapper::new(position.stop_handle(), round))
+    } else {
+        Box::new(LineRenderer::new())
     }
 }
 

@@ -152,7 +152,9 @@ fn Answers(
     /// Best first.
     guesses: Memo<Vec<Guess>>,
 ) -> impl IntoView {
-    let rows = (0..TOP).map(|rank| view! { <Answer network guess=Memo::new(move |_| guesses.with(|guesses| guesses.get(rank).copied()))/> });
+    let rows = (0..TOP).map(
+        |rank| view! { <Answer network guess=Memo::new(move |_| guesses.with(|guesses| guesses.get(rank).copied()))/> },
+    );
     view! {
         <section>
             <h3>{title}</h3>

@@ -1,10 +1,9 @@
 //! What the attack does, and the button that begins it.
 
 use leptos::prelude::*;
-use shared::attack::AttackKind;
 
 use super::store::Store;
-use crate::protocol::Settings;
+use crate::protocol::{AttackKind, Settings};
 use crate::state::{Change, Event, Phase, State, Work};
 use crate::text;
 
@@ -57,13 +56,13 @@ fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
     let kind = store.read(|state| state.settings.kind);
     let choices = AttackKind::ALL.map(|choice| {
-        let (name, what) = match choice {
-            AttackKind::Fgsm => ("fgsm", "one step of the full size"),
-            AttackKind::Bim => ("bim", "many small steps"),
-            AttackKind::Pgd => ("pgd", "small steps from a random start"),
+        let (name, label) = match choice {
+            AttackKind::Fgsm => ("fgsm", "FGSM"),
+            AttackKind::Bim => ("bim", "BIM"),
+            AttackKind::Pgd => ("pgd", "PGD"),
         };
         view! {
-            <label title=what>
+            <label>
                 <input
                     type="radio"
                     name="attack-kind"
@@ -72,7 +71,7 @@ fn Kind() -> impl IntoView {
                     data-testid=format!("attack-kind-{name}")
                     on:change=move |_| store.dispatch(Event::Set(Change::Kind(choice)))
                 />
-                <span>{choice.label()}</span>
+                <span>{label}</span>
             </label>
         }
     });
@@ -153,7 +152,8 @@ fn Steps() -> impl IntoView {
 fn Target() -> impl IntoView {
     let store = expect_context::<Store>();
     let classes = store.read(|state| {
-        let mut classes: Vec<(usize, String)> = (0..state.classes.len()).map(|class| (class, state.class_name(class))).collect();
+        let mut classes: Vec<(usize, String)> =
+            (0..state.classes.len()).map(|class| (class, state.class_name(class))).collect();
         classes.sort_by_key(|(_, name)| name.to_lowercase());
         classes
     });

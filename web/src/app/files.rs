@@ -2,12 +2,13 @@
 
 use js_sys::Uint8Array;
 use leptos::prelude::window;
-use shared::image::{ImageError, MAX_FILE_BYTES};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Response};
 
+use crate::protocol::MAX_FILE_BYTES;
 use crate::state::Sample;
+use crate::text;
 
 /// Folders with an `index.json` that lists pictures. The second is for what may not be shipped, and need not be there.
 const FOLDERS: [&str; 2] = ["samples/", "samples/local/"];
@@ -19,7 +20,11 @@ const FOLDERS: [&str; 2] = ["samples/", "samples/local/"];
 /// A sentence, if it is too large to be taken into memory or cannot be read.
 pub(super) async fn read(file: &Blob) -> Result<Vec<u8>, String> {
     if file.size() > MAX_FILE_BYTES as f64 {
-        return Err(ImageError::FileTooLarge { bytes: file.size() as usize }.to_string());
+        return Err(format!(
+            "The file is too large: {}, and at most {} are read. Save the picture smaller, as a JPEG for example.",
+            text::bytes(file.size() as u64),
+            text::bytes(MAX_FILE_BYTES as u64)
+        ));
     }
     match JsFuture::from(file.array_buffer()).await {
         Ok(buffer) => Ok(Uint8Array::new(&buffer).to_vec()),

@@ -1,13 +1,12 @@
 //! What computes, how far it is, and the switch that changes it.
 
 use leptos::prelude::*;
-use shared::device::Backend;
 use wasm_bindgen::JsValue;
 use web_sys::Url;
 
 use super::BACKEND_PARAMETER;
 use super::store::Store;
-use crate::protocol::{BackendChoice, Download, Slot};
+use crate::protocol::{Backend, BackendChoice, Download, Slot};
 use crate::state::{Event, Phase, State};
 use crate::text;
 
@@ -146,7 +145,9 @@ pub(super) fn Loading() -> impl IntoView {
         _ => None,
     });
     let doing = store.read(|state| match &state.phase {
-        Phase::Starting => "Loading the engine. The first visit takes longest; later ones come from this browser’s cache.".into(),
+        Phase::Starting => {
+            "Loading the engine. The first visit takes longest; later ones come from this browser’s cache.".into()
+        }
         Phase::OpeningDevice => "Looking for something to compute with.".into(),
         Phase::Downloading => "Loading the two networks.".into(),
         Phase::SelfTesting(slot) => {

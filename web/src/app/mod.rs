@@ -115,7 +115,8 @@ fn spoken_verdict(state: &State, slot: Slot) -> String {
     let (Some(step), Some(before)) = (&column.step, column.clean.first()) else {
         return String::new();
     };
-    let name = |guess: Option<&crate::protocol::Guess>| guess.map(|guess| state.class_name(guess.class)).unwrap_or_default();
+    let name =
+        |guess: Option<&crate::protocol::Guess>| guess.map(|guess| state.class_name(guess.class)).unwrap_or_default();
     let sentence = text::verdict_sentence(step.verdict, &name(Some(before)), &name(step.top.first()));
     format!("{} network {}: {sentence}.", slot.title(), text::verdict_chip(step.verdict))
 }
@@ -139,7 +140,8 @@ fn accept_dropped_and_pasted(store: Store) -> RwSignal<bool> {
             dragging.set(false);
             match event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0)) {
                 Some(file) => store.pick_file(file),
-                None => store.dispatch(Event::PickFailed("That was no file. Save the picture first, then drop it here.".into())),
+                None => store
+                    .dispatch(Event::PickFailed("That was no file. Save the picture first, then drop it here.".into())),
             }
         }),
         window_event_listener(ev::paste, move |event| {

@@ -12,8 +12,9 @@ pub(super) fn Intro() -> impl IntoView {
     view! {
         <section class="intro">
             <p class="lead">
-                "Two neural networks look at the same picture. Change each pixel by an amount you would hardly notice, in the "
-                "direction that hurts the network most, and one of them loses its answer far sooner than the other."
+                "Two neural networks look at the same picture: one learned from ordinary pictures, the other from attacked ones "
+                "as well. Change every pixel by an amount you would hardly notice, in the direction that hurts each network "
+                "most, and see whose answer lasts."
             </p>
             <p class="private">
                 <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
@@ -123,7 +124,11 @@ pub(super) fn Footer() -> impl IntoView {
     let store = expect_context::<Store>();
     let kept = store.read(|state| state.kept_offline);
     let words = move || {
-        if kept.get() { "Kept in this browser: the next visit works without a network." } else { "Not kept for visits without a network yet." }
+        if kept.get() {
+            "Kept in this browser: the next visit works without a network."
+        } else {
+            "Not kept for visits without a network yet."
+        }
     };
     view! {
         <footer>

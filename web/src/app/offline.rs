@@ -14,6 +14,9 @@ use crate::state::Event;
 /// The script is written by hand, and says why.
 const SCRIPT: &str = "./sw.js";
 
+/// The engine's program, under the names that Trunk gives it. The page cannot see a worker load its parts.
+const ENGINE: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
+
 /// Installs the service worker and listens for what it has kept. Does nothing where there is none to be had.
 pub(super) fn listen(store: Store) {
     let Some(container) = container() else {
@@ -57,6 +60,7 @@ async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
 /// The page itself and all that it loaded.
 fn loaded_by_page() -> Vec<String> {
     let mut addresses: Vec<String> = document().base_uri().ok().flatten().into_iter().collect();
+    addresses.extend(ENGINE.map(str::to_owned));
     if let Some(performance) = window().performance() {
         let entries = performance.get_entries_by_type("resource");
         let name = |entry: JsValue| Reflect::get(&entry, &"name".into()).ok()?.as_string();

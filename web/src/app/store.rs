@@ -74,7 +74,8 @@ impl Store {
         };
         self.pick(automatic, async move {
             let url = sample.url();
-            let bytes = files::fetch(&url).await.map_err(|why| format!("{} could not be fetched: {why}.", sample.title))?;
+            let bytes =
+                files::fetch(&url).await.map_err(|why| format!("{} could not be fetched: {why}.", sample.title))?;
             Ok(Candidate {
                 bytes: bytes.into(),
                 title: sample.title,

@@ -9,7 +9,7 @@ use super::inbox::Inbox;
 use super::pixels::{add_noise, gain, largest_change, project};
 use super::report::post;
 use super::session::{Opened, ReadError, Session, best, read};
-use crate::protocol::{Noise, Pixels, Reply, RequestId, Settings, Slot, Step, Verdict};
+use web::protocol::{self, Noise, Pixels, Reply, RequestId, Settings, Slot, Step, Verdict};
 
 /// Why a step came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ struct Assault {
 impl Session {
     /// Attacks the picture opened last through each network's own gradients, a step of each in turn. Ends early if a newer
     /// request waits.
-    pub(super) async fn attack(&self, id: RequestId, settings: Settings, inbox: &Inbox) {
+    pub(crate) async fn attack(&self, id: RequestId, settings: Settings, inbox: &Inbox) {
         let Some(opened) = &self.opened else {
             post(&Reply::Refused { id, message: "There is no picture to attack yet: choose one first.".into() });
             return;
@@ -114,10 +114,11 @@ impl Session {
 }
 
 fn config(settings: &Settings) -> AttackConfig {
-    let kind = match settings {
+    let kind = match settings.kind {
+        protocol::AttackKind::Fgsm => AttackKind::Fgsm,
         // There is no random point to start from in a ball without extent.
-        Settings { epsilon_255: 0, kind: AttackKind::Pgd, .. } => AttackKind::Bim,
-        Settings { kind, .. } => *kind,
+        protocol::AttackKind::Pgd if settings.epsilon_255 > 0 => AttackKind::Pgd,
+        protocol::AttackKind::Bim | protocol::AttackKind::Pgd => AttackKind::Bim,
     };
     AttackConfig::new(kind, f32::from(settings.epsilon_255) / 255.0, settings.steps as usize)
 }
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn settings_become_an_attack_in_pixel_units() {
-        let settings = Settings { kind: AttackKind::Pgd, epsilon_255: 8, steps: 7, target: None };
+        let settings = Settings { kind: protocol::AttackKind::Pgd, epsilon_255: 8, steps: 7, target: None };
         let attack = config(&settings);
         assert_eq!((attack.kind, attack.steps), (AttackKind::Pgd, 7));
         assert!((attack.epsilon - 8.0 / 255.0).abs() < 1e-7);

@@ -11,11 +11,11 @@ use web_sys::{Cache, CacheStorage, Request, Response};
 const NAME: &str = "bastion-models";
 
 /// The cache, opened.
-pub(super) struct Shelf(Cache);
+pub(crate) struct Shelf(Cache);
 
 impl Shelf {
     /// Opens the cache, if there is one.
-    pub(super) async fn open() -> Option<Self> {
+    pub(crate) async fn open() -> Option<Self> {
         let storage = Reflect::get(&js_sys::global(), &"caches".into()).ok()?;
         if storage.is_undefined() || storage.is_null() {
             return None;
@@ -26,7 +26,7 @@ impl Shelf {
     }
 
     /// The bytes kept under an address.
-    pub(super) async fn get(&self, address: &str) -> Option<Vec<u8>> {
+    pub(crate) async fn get(&self, address: &str) -> Option<Vec<u8>> {
         let found = JsFuture::from(self.0.match_with_str(address)).await.ok()?;
         let response: Response = found.dyn_into().ok()?;
         let buffer = JsFuture::from(response.array_buffer().ok()?).await.ok()?;
@@ -34,7 +34,7 @@ impl Shelf {
     }
 
     /// Keeps bytes under an address, instead of what was there.
-    pub(super) async fn put(&self, address: &str, bytes: &[u8]) {
+    pub(crate) async fn put(&self, address: &str, bytes: &[u8]) {
         if let Err(error) = self.try_put(address, bytes).await {
             log::warn!("{address} could not be kept for the next visit: {error:?}");
         }
@@ -48,7 +48,7 @@ impl Shelf {
     }
 
     /// Forgets all addresses that begin with `prefix`, except one.
-    pub(super) async fn forget(&self, prefix: &str, except: Option<&str>) {
+    pub(crate) async fn forget(&self, prefix: &str, except: Option<&str>) {
         let Ok(kept) = JsFuture::from(self.0.keys()).await else {
             return;
         };

@@ -5,12 +5,12 @@ use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
 
 /// Milliseconds since the worker began.
-pub(super) fn now_ms() -> f64 {
+pub(crate) fn now_ms() -> f64 {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     scope.performance().map_or(0.0, |performance| performance.now())
 }
 
 /// Lets the worker's event loop turn once, so that a waiting message is delivered.
-pub(super) async fn breathe() {
+pub(crate) async fn breathe() {
     TimeoutFuture::new(0).await;
 }

@@ -3,14 +3,14 @@
 use shared::device::{self, Backend, DeviceError, Engine};
 use wasm_bindgen::JsValue;
 
-use crate::protocol::{BackendChoice, BackendReport};
+use web::protocol::{self, BackendChoice, BackendReport};
 
 /// Opens what the visitor chose, or what is best here, and says why it is that.
 ///
 /// # Errors
 ///
 /// If not even the CPU can be opened, which only a broken build does.
-pub(super) async fn open(choice: BackendChoice) -> Result<(Engine, BackendReport), DeviceError> {
+pub(crate) async fn open(choice: BackendChoice) -> Result<(Engine, BackendReport), DeviceError> {
     let found = match choice {
         BackendChoice::Cpu => Found::NotLookedFor,
         _ if !browser_has_webgpu() => Found::NoWebGpu,
@@ -25,7 +25,10 @@ pub(super) async fn open(choice: BackendChoice) -> Result<(Engine, BackendReport
         _ => device::open(Backend::Flex).await?,
     };
     let report = BackendReport {
-        backend: engine.backend,
+        backend: match engine.backend {
+            Backend::WebGpu => protocol::Backend::WebGpu,
+            _ => protocol::Backend::Cpu,
+        },
         adapter: engine.adapter.clone(),
         software: engine.software,
         reason,
@@ -46,22 +49,30 @@ fn decide(choice: BackendChoice, found: &Found) -> (bool, String) {
     let asked = if choice == BackendChoice::WebGpu { "WebGPU was asked for, but " } else { "" };
     match found {
         Found::NotLookedFor => (false, "You chose the CPU.".into()),
-        Found::NoWebGpu => (false, capitalised(format!("{asked}this browser offers no WebGPU to this page, so the CPU computes."))),
+        Found::NoWebGpu => {
+            (false, capitalised(format!("{asked}this browser offers no WebGPU to this page, so the CPU computes.")))
+        }
         Found::NoAdapter(why) => (
             false,
-            capitalised(format!("{asked}this browser has no graphics adapter for WebGPU, so the CPU computes ({why}).")),
+            capitalised(format!(
+                "{asked}this browser has no graphics adapter for WebGPU, so the CPU computes ({why})."
+            )),
         ),
         Found::Adapter(engine) => {
             let name = engine.adapter.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
             match (choice, engine.software) {
                 (BackendChoice::WebGpu, false) => (true, format!("You chose WebGPU{name}.")),
-                (BackendChoice::WebGpu, true) => {
-                    (true, format!("You chose WebGPU. Its adapter{name} is emulated in software: expect it to be slow."))
+                (BackendChoice::WebGpu, true) => (
+                    true,
+                    format!("You chose WebGPU. Its adapter{name} is emulated in software: expect it to be slow."),
+                ),
+                (_, true) => (
+                    false,
+                    format!("The only WebGPU adapter here{name} is emulated in software; the CPU itself is faster."),
+                ),
+                (_, false) => {
+                    (true, format!("This device's graphics processor{name} computes; a self-test checks it first."))
                 }
-                (_, true) => {
-                    (false, format!("The only WebGPU adapter here{name} is emulated in software; the CPU itself is faster."))
-                }
-                (_, false) => (true, format!("This device's graphics processor{name} computes; a self-test checks it first.")),
             }
         }
     }
@@ -107,7 +118,10 @@ mod tests {
     #[test]
     fn every_reason_is_a_sentence_that_fits() {
         let (_, reason) = decide(BackendChoice::WebGpu, &Found::NoWebGpu);
-        assert_eq!(reason, "WebGPU was asked for, but this browser offers no WebGPU to this page, so the CPU computes.");
+        assert_eq!(
+            reason,
+            "WebGPU was asked for, but this browser offers no WebGPU to this page, so the CPU computes."
+        );
         let (_, reason) = decide(BackendChoice::Auto, &Found::NoWebGpu);
         assert_eq!(reason, "This browser offers no WebGPU to this page, so the CPU computes.");
         let (_, reason) = decide(BackendChoice::Auto, &adapter(true));

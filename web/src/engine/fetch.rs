@@ -3,13 +3,11 @@
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope,
-};
+use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
 
 /// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     /// No server answered.
     #[error("the network does not answer ({0})")]
     Unreachable(String),
@@ -26,7 +24,7 @@ pub(super) enum FetchError {
 
 /// How the browser's HTTP cache may take part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Freshness {
+pub(crate) enum Freshness {
     /// As the server's headers say.
     Default,
     /// Ask the server whether the cached copy is current.
@@ -40,7 +38,11 @@ pub(super) enum Freshness {
 /// # Errors
 ///
 /// [`FetchError`] says whether the network, the server or the connection failed.
-pub(super) async fn get(address: &str, freshness: Freshness, mut progress: impl FnMut(u64)) -> Result<Vec<u8>, FetchError> {
+pub(crate) async fn get(
+    address: &str,
+    freshness: Freshness,
+    mut progress: impl FnMut(u64),
+) -> Result<Vec<u8>, FetchError> {
     let response = respond(address, freshness).await.map_err(|error| FetchError::Unreachable(describe(&error)))?;
     if !response.ok() {
         return Err(FetchError::Status { status: response.status() });

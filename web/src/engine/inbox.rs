@@ -10,7 +10,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
-use crate::protocol::Request;
+use web::protocol::Request;
 
 /// Requests in order of arrival, without those that a later one made pointless.
 #[derive(Default)]
@@ -20,7 +20,9 @@ impl Queue {
     fn push(&mut self, request: Request) {
         match request {
             Request::Open { .. } => self.0.clear(),
-            Request::Attack { .. } | Request::Cancel => self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. })),
+            Request::Attack { .. } | Request::Cancel => {
+                self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. }))
+            }
             Request::Start { .. } => {}
         }
         self.0.push_back(request);
@@ -38,7 +40,7 @@ impl Queue {
 }
 
 /// The worker's mailbox.
-pub(super) struct Inbox(Rc<RefCell<Mail>>);
+pub(crate) struct Inbox(Rc<RefCell<Mail>>);
 
 #[derive(Default)]
 struct Mail {
@@ -48,7 +50,7 @@ struct Mail {
 
 impl Inbox {
     /// Begins to listen to the page.
-    pub(super) fn listen() -> Self {
+    pub(crate) fn listen() -> Self {
         let mail = Rc::new(RefCell::new(Mail::default()));
         let delivered = Rc::clone(&mail);
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
@@ -71,7 +73,7 @@ impl Inbox {
     }
 
     /// The next request, once there is one.
-    pub(super) async fn next(&self) -> Request {
+    pub(crate) async fn next(&self) -> Request {
         poll_fn(|context| {
             let mut mail = self.0.borrow_mut();
             match mail.queue.0.pop_front() {
@@ -86,12 +88,12 @@ impl Inbox {
     }
 
     /// Whether an attack under way should end.
-    pub(super) fn ends_attack(&self) -> bool {
+    pub(crate) fn ends_attack(&self) -> bool {
         self.0.borrow().queue.ends_attack()
     }
 
     /// Whether the opening of a picture should end.
-    pub(super) fn ends_opening(&self) -> bool {
+    pub(crate) fn ends_opening(&self) -> bool {
         self.0.borrow().queue.ends_opening()
     }
 }
@@ -99,7 +101,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Settings;
+    use web::protocol::Settings;
 
     fn open(id: u32) -> Request {
         Request::Open { id, bytes: Vec::new() }

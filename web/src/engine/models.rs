@@ -10,11 +10,11 @@ use super::cache::Shelf;
 use super::clock::breathe;
 use super::fetch::{self, FetchError, Freshness};
 use super::report::post;
-use crate::protocol::{Catalogue, ClassLabel, Download, ModelInfo, Reply, ScoreLine, Slot};
+use web::protocol::{Catalogue, ClassLabel, Download, ModelInfo, Proportion, Reply, ScoreLine, Slot};
 
 /// Why a network cannot be used.
 #[derive(Debug)]
-pub(super) enum LoadError {
+pub(crate) enum LoadError {
     /// The device computes it wrongly or not at all.
     Device(String),
     /// Its files are missing or wrong.
@@ -26,13 +26,16 @@ pub(super) enum LoadError {
 /// # Errors
 ///
 /// [`LoadError`], with a text for the visitor.
-pub(super) async fn load(slot: Slot, base: &str, device: &Device) -> Result<Bundle, LoadError> {
+pub(crate) async fn load(slot: Slot, base: &str, device: &Device) -> Result<Bundle, LoadError> {
     let shelf = Shelf::open().await;
     let shelf = shelf.as_ref();
     let folder = format!("{base}models/{}/", slot.name());
-    let broken = |error: &dyn std::fmt::Display| LoadError::Bundle(format!("The {} network cannot be used: {error}.", slot.name()));
+    let broken = |error: &dyn std::fmt::Display| {
+        LoadError::Bundle(format!("The {} network cannot be used: {error}.", slot.name()))
+    };
 
-    let card_json = fetch_card(&format!("{folder}model.json"), shelf).await.map_err(|error| missing(slot, "model.json", &error))?;
+    let card_json =
+        fetch_card(&format!("{folder}model.json"), shelf).await.map_err(|error| missing(slot, "model.json", &error))?;
     let card = Card::from_json(&card_json).map_err(|error| broken(&error))?;
     let weights = fetch_weights(slot, &folder, &card, shelf).await?;
 
@@ -128,7 +131,7 @@ fn missing(slot: Slot, file: &str, error: &FetchError) -> LoadError {
 /// # Errors
 ///
 /// If they do not know the same classes: then their answers cannot be compared.
-pub(super) fn catalogue(cards: [&Card; 2]) -> Result<Catalogue, String> {
+pub(crate) fn catalogue(cards: [&Card; 2]) -> Result<Catalogue, String> {
     if cards[0].classes != cards[1].classes {
         return Err("The two networks do not know the same classes, so they cannot be compared. Export both from the \
                     same data."
@@ -152,7 +155,12 @@ fn model_info(card: &Card) -> ModelInfo {
                 format!("{}{steps} at {}", attack.kind.label(), in_255ths(attack.epsilon))
             }
         };
-        ScoreLine { what, top1: score.top1, top1_interval: score.top1_interval, top5: score.top5 }
+        ScoreLine {
+            what,
+            top1: proportion(score.top1),
+            top1_interval: score.top1_interval,
+            top5: proportion(score.top5),
+        }
     });
     ModelInfo {
         architecture: card.architecture.name(),
@@ -160,6 +168,10 @@ fn model_info(card: &Card) -> ModelInfo {
         recipe: card.recipe.name.clone(),
         scores: scores.collect(),
     }
+}
+
+fn proportion(measured: shared::metrics::Proportion) -> Proportion {
+    Proportion { hits: measured.hits, of: measured.of }
 }
 
 /// `4/255`, or a decimal where it is no whole number of 255ths.

@@ -3,20 +3,20 @@
 /// Brings `changed` back to within `radius` of `original`, in place.
 ///
 /// For a whole radius the attack's own rounding stays inside it; but the page promises it, so the page makes sure.
-pub(super) fn project(original: &[u8], changed: &mut [u8], radius: u8) {
+pub(crate) fn project(original: &[u8], changed: &mut [u8], radius: u8) {
     for (&from, to) in original.iter().zip(changed) {
         *to = (*to).clamp(from.saturating_sub(radius), from.saturating_add(radius));
     }
 }
 
 /// The largest change of a channel.
-pub(super) fn largest_change(original: &[u8], changed: &[u8]) -> u8 {
+pub(crate) fn largest_change(original: &[u8], changed: &[u8]) -> u8 {
     original.iter().zip(changed).map(|(&from, &to)| from.abs_diff(to)).max().unwrap_or(0)
 }
 
 /// `original` with every channel moved by `radius` up or down by the toss of a coin: as large a change as an attack makes, but
 /// aimed at nothing. The same every time.
-pub(super) fn add_noise(original: &[u8], radius: u8) -> Vec<u8> {
+pub(crate) fn add_noise(original: &[u8], radius: u8) -> Vec<u8> {
     // xorshift64 (Marsaglia, 2003).
     let mut coin: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut toss = || {
@@ -30,7 +30,7 @@ pub(super) fn add_noise(original: &[u8], radius: u8) -> Vec<u8> {
 }
 
 /// How many times a change of at most `radius` can be amplified around mid-grey.
-pub(super) fn gain(radius: u8) -> f32 {
+pub(crate) fn gain(radius: u8) -> f32 {
     match radius {
         0 => 1.0,
         radius => f32::from(127 / radius.min(127)),

@@ -6,14 +6,13 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{DedicatedWorkerGlobalScope, console};
 
-use crate::protocol::Reply;
+use web::protocol::Reply;
 
 /// Sends a reply to the page.
-pub(super) fn post(reply: &Reply) {
+pub(crate) fn post(reply: &Reply) {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-    let sent = serde_wasm_bindgen::to_value(reply)
-        .map_err(JsValue::from)
-        .and_then(|message| scope.post_message(&message));
+    let sent =
+        serde_wasm_bindgen::to_value(reply).map_err(JsValue::from).and_then(|message| scope.post_message(&message));
     if let Err(error) = sent {
         console::error_2(&"a reply could not be sent".into(), &error);
     }
@@ -21,7 +20,7 @@ pub(super) fn post(reply: &Reply) {
 
 /// Has panics and logged errors reported to the page: they happen where no `Result` reaches, a rejected shader in the log
 /// alone.
-pub(super) fn install() {
+pub(crate) fn install() {
     panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         post(&Reply::Panicked(info.to_string()));

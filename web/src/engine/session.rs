@@ -9,42 +9,42 @@ use shared::metrics::{softmax, top_k};
 use super::clock::{breathe, now_ms};
 use super::inbox::Inbox;
 use super::report::post;
-use crate::protocol::{Guess, Pixels, Reply, RequestId, Slot, TOP};
+use web::protocol::{Guess, Pixels, Reply, RequestId, Slot, TOP};
 
 /// A result that could not be read back from the device.
 #[derive(Debug, thiserror::Error)]
 #[error("a result could not be read back from the device: {0}")]
-pub(super) struct ReadError(String);
+pub(crate) struct ReadError(String);
 
 /// An engine at work.
-pub(super) struct Session {
+pub(crate) struct Session {
     engine: Engine,
     bundles: [Bundle; 2],
-    pub(super) opened: Option<Opened>,
+    pub(crate) opened: Option<Opened>,
 }
 
 /// The picture opened last, and what the networks take it for.
-pub(super) struct Opened {
-    pub(super) picture: Picture,
+pub(crate) struct Opened {
+    pub(crate) picture: Picture,
     /// Best class of each network, standard first.
-    pub(super) clean: [usize; 2],
+    pub(crate) clean: [usize; 2],
 }
 
 impl Session {
-    pub(super) fn new(engine: Engine, bundles: [Bundle; 2]) -> Self {
+    pub(crate) fn new(engine: Engine, bundles: [Bundle; 2]) -> Self {
         Self { engine, bundles, opened: None }
     }
 
-    pub(super) fn device(&self) -> &Device {
+    pub(crate) fn device(&self) -> &Device {
         &self.engine.device
     }
 
-    pub(super) fn bundle(&self, slot: Slot) -> &Bundle {
+    pub(crate) fn bundle(&self, slot: Slot) -> &Bundle {
         &self.bundles[slot.index()]
     }
 
     /// Decodes a file and classifies it with both networks.
-    pub(super) async fn open(&mut self, id: RequestId, bytes: &[u8], inbox: &Inbox) {
+    pub(crate) async fn open(&mut self, id: RequestId, bytes: &[u8], inbox: &Inbox) {
         let picture = match Picture::decode(bytes) {
             Ok(picture) => picture,
             Err(error) => {
@@ -77,14 +77,14 @@ impl Session {
     }
 
     /// A network's best guesses for a picture, best first.
-    pub(super) async fn guess(&self, slot: Slot, picture: &Picture) -> Result<Vec<Guess>, ReadError> {
+    pub(crate) async fn guess(&self, slot: Slot, picture: &Picture) -> Result<Vec<Guess>, ReadError> {
         let logits = self.bundle(slot).model.forward(picture.to_tensor(self.device()));
         let shares = softmax(&read(logits).await?);
         Ok(top_k(&shares, TOP).into_iter().map(|class| Guess { class, share: shares[class] }).collect())
     }
 
     /// Tells the page that the device failed at a request.
-    pub(super) fn fail(&self, id: RequestId, error: &dyn std::fmt::Display) {
+    pub(crate) fn fail(&self, id: RequestId, error: &dyn std::fmt::Display) {
         post(&match self.engine.backend {
             Backend::WebGpu => Reply::WebGpuFailed(format!("{error}.")),
             _ => Reply::Refused { id, message: format!("The computation failed: {error}.") },
@@ -93,13 +93,22 @@ impl Session {
 }
 
 /// The best of some guesses.
-pub(super) fn best(top: &[Guess]) -> usize {
+pub(crate) fn best(top: &[Guess]) -> usize {
     // A network has at least one class, so there is a first guess.
     top.first().map_or(0, |guess| guess.class)
 }
 
 /// A tensor's values, read back.
-pub(super) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {
+pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {
     let data = tensor.into_data_async().await.map_err(|error| ReadError(error.to_string()))?;
     data.try_into_vec_as::<f32>().map_err(|error| ReadError(format!("{error:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_takes_in_what_the_engine_reads_and_no_more() {
+        assert_eq!(web::protocol::MAX_FILE_BYTES, shared::image::MAX_FILE_BYTES);
+        assert_eq!(web::protocol::SIDE as usize, shared::image::SIDE);
+    }
 }

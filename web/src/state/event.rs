@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use shared::attack::AttackKind;
 
-use crate::protocol::{BackendChoice, Reply, Request};
+use crate::protocol::{AttackKind, BackendChoice, Reply, Request};
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -123,7 +122,7 @@ pub struct Sample {
     /// The file, relative to the list.
     pub file: String,
     /// What it shows: a WordNet id or a class's name.
-    #[serde(default)]
+    #[serde(default, alias = "wnid")]
     pub label: Option<String>,
     /// What to call it.
     pub title: String,

@@ -15,10 +15,9 @@ use std::sync::Arc;
 pub use event::{Candidate, Change, Effect, Event, Sample};
 
 use crate::protocol::{
-    BackendChoice, BackendReport, ClassLabel, Download, Guess, ModelInfo, Noise, Pixels, Request, RequestId, Settings, Slot,
-    Step,
+    Backend, BackendChoice, BackendReport, ClassLabel, Download, Guess, ModelInfo, Noise, Pixels, Request, RequestId,
+    Settings, Slot, Step,
 };
-use shared::device::Backend;
 
 /// How far the engine is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -262,7 +261,9 @@ impl State {
     pub fn update(&mut self, event: Event) -> Vec<Effect> {
         let watched_before = self.pulse;
         let mut effects = match event {
-            Event::Engine { generation, .. } | Event::WorkerBroke { generation, .. } | Event::Silence { generation, .. }
+            Event::Engine { generation, .. }
+            | Event::WorkerBroke { generation, .. }
+            | Event::Silence { generation, .. }
                 if generation != self.generation =>
             {
                 return Vec::new();
@@ -282,7 +283,8 @@ impl State {
         if self.pulse != watched_before
             && let Some(ms) = self.patience_ms()
         {
-            effects.push(Effect::After { ms, event: Event::Silence { generation: self.generation, pulse: self.pulse } });
+            effects
+                .push(Effect::After { ms, event: Event::Silence { generation: self.generation, pulse: self.pulse } });
         }
         effects
     }
@@ -297,7 +299,9 @@ impl State {
         const SOFTWARE: u32 = 600_000;
         match self.phase {
             Phase::OpeningDevice if self.effective_choice() != BackendChoice::Cpu => Some(DEVICE),
-            Phase::SelfTesting(_) | Phase::Ready if self.on_webgpu() && (self.phase != Phase::Ready || self.work() != Work::Idle) => {
+            Phase::SelfTesting(_) | Phase::Ready
+                if self.on_webgpu() && (self.phase != Phase::Ready || self.work() != Work::Idle) =>
+            {
                 let software = self.backend.as_ref().is_some_and(|report| report.software);
                 Some(if software { SOFTWARE } else { HARDWARE })
             }

@@ -9,7 +9,8 @@ fn report(backend: Backend) -> BackendReport {
 
 fn catalogue() -> Box<Catalogue> {
     let class = |wnid: &str, name: &str| ClassLabel { wnid: wnid.into(), name: name.into() };
-    let info = || ModelInfo { architecture: "WRN-10-2".into(), weights_bytes: 1, recipe: "normal".into(), scores: Vec::new() };
+    let info =
+        || ModelInfo { architecture: "WRN-10-2".into(), weights_bytes: 1, recipe: "normal".into(), scores: Vec::new() };
     Box::new(Catalogue {
         classes: vec![class("n01443537", "goldfish, Carassius auratus"), class("n02123045", "tabby, tabby cat")],
         models: [info(), info()],
@@ -116,7 +117,7 @@ fn nothing_is_posted_before_the_worker_listens() {
     let mut page = Page::new(BackendChoice::Cpu);
     assert_eq!(posted(&page.0.update(picked("early"))), None);
     assert!(matches!(posted(&page.hear(Reply::Loaded)), Some(Request::Start { choice: BackendChoice::Cpu, .. })));
-    page.hear(Reply::Backend(report(Backend::Flex)));
+    page.hear(Reply::Backend(report(Backend::Cpu)));
     let effects = page.hear(Reply::Ready(catalogue()));
     assert!(matches!(posted(&effects), Some(Request::Open { bytes, .. }) if bytes == &[1, 2, 3]));
 }
@@ -124,7 +125,7 @@ fn nothing_is_posted_before_the_worker_listens() {
 #[test]
 fn a_picture_is_seen_then_classified() {
     let mut page = Page::new(BackendChoice::Auto);
-    page.start(Backend::Flex);
+    page.start(Backend::Cpu);
     let id = posted_id(&page.0.update(picked("cat")));
     assert_eq!(page.0.work(), Work::Opening);
     page.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: Some((640, 480)) });
@@ -140,7 +141,7 @@ fn a_picture_is_seen_then_classified() {
 
 #[test]
 fn an_attack_runs_to_its_end() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     let id = posted_id(&page.0.update(Event::Attack));
     assert_eq!(page.0.columns[1].progress, Progress::Attacking);
     for slot in Slot::ALL {
@@ -154,7 +155,7 @@ fn an_attack_runs_to_its_end() {
 
 #[test]
 fn late_answers_change_nothing() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     let old = posted_id(&page.0.update(Event::Attack));
     let new = posted_id(&page.0.update(Event::Attack));
     assert!(new > old);
@@ -173,7 +174,7 @@ fn late_answers_change_nothing() {
 
 #[test]
 fn cancelling_keeps_what_was_reached_and_only_that() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     let id = posted_id(&page.0.update(Event::Attack));
     page.hear(Reply::Step { id, slot: Slot::Standard, step: step(2, 10) });
     assert_eq!(posted(&page.0.update(Event::Cancel)), Some(&Request::Cancel));
@@ -185,7 +186,7 @@ fn cancelling_keeps_what_was_reached_and_only_that() {
 
 #[test]
 fn a_setting_changed_while_an_attack_is_shown_attacks_again_at_a_bearable_rate() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     assert_eq!(page.0.update(Event::Set(Change::Epsilon(8))), [], "no attack is shown yet");
     page.0.update(Event::Attack);
     let first = page.0.update(Event::Set(Change::Epsilon(9)));
@@ -198,7 +199,7 @@ fn a_setting_changed_while_an_attack_is_shown_attacks_again_at_a_bearable_rate()
 
 #[test]
 fn settings_stay_in_range() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     for change in [Change::Epsilon(200), Change::Steps(0), Change::Target(Some(5))] {
         page.0.update(Event::Set(change));
     }
@@ -209,7 +210,7 @@ fn settings_stay_in_range() {
 
 #[test]
 fn a_bad_file_leaves_the_picture_and_says_why() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     let before = (page.0.picture.clone(), page.0.columns.clone());
     let id = posted_id(&page.0.update(picked("notes.jpg")));
     let effects = page.hear(Reply::BadPicture { id, message: "This is not a picture.".into() });
@@ -223,7 +224,7 @@ fn a_bad_file_leaves_the_picture_and_says_why() {
 
 #[test]
 fn a_new_picture_stops_the_attack_and_frees_the_old_preview() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     page.0.update(Event::Attack);
     let id = posted_id(&page.0.update(picked("dog")));
     let effects = page.hear(Reply::Seen { id, pixels: Pixels(vec![6]), original_size: None });
@@ -239,7 +240,7 @@ fn webgpu_is_given_up_for_the_cpu_and_the_work_goes_on() {
     assert_eq!(effects, [Effect::StartWorker(2)]);
     assert_eq!(page.0.effective_choice(), BackendChoice::Cpu);
     assert!(page.0.backend_reason().contains("shader rejected"), "{}", page.0.backend_reason());
-    let id = posted_id(&page.start(Backend::Flex));
+    let id = posted_id(&page.start(Backend::Cpu));
     let effects = page.answer(id);
     assert!(matches!(posted(&effects), Some(Request::Attack { .. })), "{effects:?}");
     assert_eq!(page.0.picture.as_ref().map(|shown| shown.candidate.title.as_str()), Some("cat"));
@@ -267,7 +268,7 @@ fn a_silent_gpu_is_given_up_but_a_slow_cpu_is_not() {
     let (_, silence) = watch(&effects).expect("and watched anew");
     assert_eq!(page.0.update(silence), [Effect::StartWorker(2)]);
 
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     assert_eq!(watch(&page.0.update(Event::Attack)), None);
 }
 
@@ -282,12 +283,12 @@ fn an_idle_gpu_is_not_watched() {
 
 #[test]
 fn a_crash_on_the_cpu_drops_the_picture_and_is_not_repeated_for_ever() {
-    let mut page = Page::ready(Backend::Flex);
+    let mut page = Page::ready(Backend::Cpu);
     for generation in [2, 3] {
         let effects = page.hear(Reply::Panicked("index out of bounds".into()));
         assert!(effects.contains(&Effect::StartWorker(generation)), "{effects:?}");
         assert!(page.0.picture.is_none() && page.0.alert.is_some());
-        assert_eq!(posted(&page.start(Backend::Flex)), None);
+        assert_eq!(posted(&page.start(Backend::Cpu)), None);
     }
     assert_eq!(page.hear(Reply::Panicked("index out of bounds".into())), []);
     assert!(matches!(page.0.phase, Phase::Failed(_)));
@@ -302,13 +303,15 @@ fn a_missing_worker_script_is_told() {
 
 #[test]
 fn the_first_sample_is_shown_unless_the_visitor_was_quicker() {
-    let sample = || vec![Sample { file: "a.png".into(), label: None, title: "a".into(), source: None, folder: "samples/".into() }];
+    let sample = || {
+        vec![Sample { file: "a.png".into(), label: None, title: "a".into(), source: None, folder: "samples/".into() }]
+    };
     let mut page = Page::new(BackendChoice::Auto);
     assert_eq!(page.0.update(Event::SamplesListed(sample())), [Effect::FetchSample(0)]);
     page.0.update(picked("mine"));
     let late = Event::Picked { candidate: candidate("a"), automatic: true };
     assert_eq!(page.0.update(late), [Effect::RevokeUrl("blob:a".into())]);
-    let effects = page.start(Backend::Flex);
+    let effects = page.start(Backend::Cpu);
     assert!(page.0.opening.as_ref().is_some_and(|(_, candidate)| candidate.title == "mine"), "{effects:?}");
     let mut page = Page::new(BackendChoice::Auto);
     page.0.update(picked("mine"));

@@ -1,7 +1,11 @@
-//! The engine: a Web Worker that owns the device and the two networks, and works on one request at a time.
+//! The engine: a Web Worker that owns the device and the two networks, and works on one request at a time. It works as long
+//! as the page keeps it.
 //!
 //! It never decides to leave WebGPU half-way. It says that WebGPU failed, and the page ends this worker and starts a fresh
 //! one on the CPU: after a lost device or a rejected shader, nothing in here can be trusted any more.
+//!
+//! It is a program of its own and no part of the library `web`, which the page's program is made of: some of burn's
+//! dependencies register themselves at start, so that linking anything that names burn brings megabytes along.
 
 mod attack;
 mod cache;
@@ -17,14 +21,13 @@ mod session;
 use shared::device::Backend;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::protocol::{BackendChoice, Reply, Request, Slot};
 use inbox::Inbox;
 use models::LoadError;
 use report::post;
 use session::Session;
+use web::protocol::{BackendChoice, Reply, Request, Slot};
 
-/// Starts the worker; it works as long as the page keeps it.
-pub fn start() {
+fn main() {
     report::install();
     let inbox = Inbox::listen();
     post(&Reply::Loaded);

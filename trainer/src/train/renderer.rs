@@ -1,0 +1,125 @@
+//! What a run shows where there is no dashboard: a bar on a terminal, and a line after each round everywhere.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
+use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
+use burn::train::renderer::{
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
+};
+use indicatif::ProgressBar;
+
+use crate::progress;
+
+/// A mean over pictures.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+/// Bars and lines on stderr.
+pub struct LineRenderer {
+    names: HashMap<MetricId, String>,
+    rounds: usize,
+    means: BTreeMap<(String, String), Mean>,
+    bar: ProgressBar,
+}
+
+impl LineRenderer {
+    pub fn new() -> Self {
+        Self {
+            names: HashMap::new(),
+            rounds: 0,
+            means: BTreeMap::new(),
+            bar: ProgressBar::hidden(),
+        }
+    }
+
+    fn add(&mut self, split: &str, state: MetricState) {
+        let MetricState::Numeric(entry, Some(value)) = state else { return };
+        let Some(name) = self.names.get(&entry.metric_id) else { return };
+        let mean = self.means.entry((split.into(), name.clone())).or_default();
+        match value {
+            NumericEntry::Aggregated { aggregated_value, count } => {
+                mean.sum += aggregated_value * count as f64;
+                mean.count += count;
+            }
+            // The learning rate, say: the last value stands for the round.
+            NumericEntry::Value(value) | NumericEntry::Final(value) => *mean = Mean { sum: value, count: 1 },
+        }
+    }
+
+    fn summary(&self) -> String {
+        let value = |((split, name), mean): (&(String, String), &Mean)| {
+            format!("{split} {} {:.4}", name.to_lowercase(), mean.sum / mean.count.max(1) as f64)
+        };
+        self.means.iter().map(value).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl MetricsRendererTraining for LineRenderer {
+    fn update_train(&mut self, state: MetricState) {
+        self.add("training", state);
+    }
+
+    fn update_valid(&mut self, state: MetricState) {
+        self.add("validation", state);
+    }
+}
+
+impl TrainingProgressLogger for LineRenderer {
+    fn start(&mut self, total_epochs: usize, _starting_epoch: usize, _items: Option<usize>, _label: Option<&str>) {
+        self.rounds = total_epochs;
+    }
+
+    fn update_epoch(&mut self, epoch: usize) {
+        self.bar.finish_and_clear();
+        eprintln!("Round {epoch}/{}: {}", self.rounds, self.summary());
+        self.means.clear();
+    }
+
+    fn start_split(&mut self, split: &str, total_items: usize) {
+        self.bar.finish_and_clear();
+        let title = if split.eq_ignore_ascii_case("train") { "Training" } else { "Validating" };
+        self.bar = progress::count(total_items as u64, title);
+    }
+
+    fn update_split(&mut self, items_processed: usize) {
+        self.bar.set_position(items_processed as u64);
+    }
+
+    fn end_split(&mut self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn end(&mut self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn log_event_training(&mut self, event: String) {
+        self.bar.println(event);
+    }
+}
+
+// A training run evaluates nothing through burn-train: `bastion evaluate` does.
+impl EvaluationProgressLogger for LineRenderer {
+    fn start_global_progress(&mut self, _total_tests: usize) {}
+    fn start_test(&mut self, _name: &str, _total_items: usize) {}
+    fn update_test_progress(&mut self, _items_processed: usize) {}
+    fn end_test(&mut self) {}
+    fn end_global_progress(&mut self) {}
+    fn log_event_evaluation(&mut self, _event: String) {}
+}
+
+impl MetricsRendererEvaluation for LineRenderer {
+    fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
+}
+
+impl MetricsRenderer for LineRenderer {
+    fn manual_close(&mut self) {}
+
+    fn register_metric(&mut self, definition: MetricDefinition) {
+        self.names.insert(definition.metric_id.clone(), definition.name.to_string());
+    }
+}

@@ -1,5 +1,0 @@
-//! The Web Worker that computes.
-
-fn main() {
-    web::engine::start();
-}
