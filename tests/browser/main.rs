@@ -2,6 +2,8 @@
 //!
 //! All are ignored otherwise, and say why, because they need a built page, Chromium and chromedriver.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop and say where")]
+
 mod bad_input;
 mod cpu;
 mod layout;

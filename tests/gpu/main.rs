@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask test --gpu` runs these, on a real adapter or on Mesa's software one (lavapipe).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop and say where")]
+
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::Distribution;

@@ -102,7 +102,9 @@ mod tests {
     #[test]
     fn the_table_shows_values_with_their_intervals_and_count() {
         let folder = tempfile::tempdir().unwrap();
-        MODELS.map(|name| write_model(folder.path(), name, SCORES));
+        for name in MODELS {
+            write_model(folder.path(), name, SCORES);
+        }
         let table = table(folder.path()).unwrap();
         assert!(table.contains("| network | weights | clean | BIM-5, 4/255 |"), "{table}");
         assert!(table.contains("| standard | 1.5 MB | 25.0% [4.6, 69.9] | 0.0% [0.0, 49.0] |"), "{table}");

@@ -29,8 +29,9 @@ impl LinfBall {
     pub fn random_start(&self, seed: u64) -> Tensor<4> {
         let device = self.center.device();
         device.seed(seed);
-        let (low, high) = (-f64::from(self.epsilon), f64::from(self.epsilon));
-        let noise = self.center.random_like(Distribution::Uniform(low, high));
+        // A unit cube scaled, since a range without extent cannot be drawn from.
+        let unit = self.center.random_like(Distribution::Uniform(-1.0, 1.0));
+        let noise = unit.mul_scalar(self.epsilon);
         self.project(self.center.clone().add(noise))
     }
 

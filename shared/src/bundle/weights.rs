@@ -26,7 +26,8 @@ pub enum Precision {
 ///
 /// [`BundleError::Tensors`] if they cannot be read from the device.
 pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>, BundleError> {
-    let mut store = SafetensorsStore::from_bytes(None);
+    // One entry, since several are written in any order, and the same weights shall have the same hash.
+    let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt");
     store = match precision {
         Precision::F16 => store.with_to_adapter(HalfPrecisionAdapter::new().chain(BurnToPyTorchAdapter)),
         Precision::F32 => store.with_to_adapter(BurnToPyTorchAdapter),

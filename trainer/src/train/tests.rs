@@ -1,10 +1,10 @@
 //! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::prelude::*;
 use clap::Parser;
-use shared::bundle::{Precision, save_weights};
+use shared::bundle::{Precision, load_weights, save_weights};
 use shared::model::Classifier;
 use tempfile::TempDir;
 
@@ -33,6 +33,7 @@ fn dataset() -> Dataset {
 }
 
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Flags {
     #[command(flatten)]
     config: TrainConfig,
@@ -43,11 +44,16 @@ fn config(more: &[&str]) -> TrainConfig {
     Flags::parse_from(small.iter().chain(more)).config
 }
 
+/// A network as it is before its first step: the same one at every call.
+///
+/// Its weights are kept as a file, since flex has one generator for the whole process and tests draw side by side.
 fn network(config: &TrainConfig) -> Classifier {
+    static WEIGHTS: OnceLock<Vec<u8>> = OnceLock::new();
     let device = Device::flex();
-    device.seed(1);
-    let model = config.architecture().unwrap().init(CLASSES, [0.5; 3], [0.25; 3], &device).unwrap();
-    model.forward(Tensor::zeros([1, 3, 32, 32], &device));
+    let build = || config.architecture().unwrap().init(CLASSES, [0.5; 3], [0.25; 3], &device).unwrap();
+    let weights = WEIGHTS.get_or_init(|| save_weights(&build(), Precision::F32).unwrap());
+    let mut model = build();
+    load_weights(&mut model, weights).unwrap();
     model
 }
 

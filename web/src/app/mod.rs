@@ -75,7 +75,7 @@ fn Alert() -> impl IntoView {
     let alert = store.read(|state| state.alert.clone());
     // The region is always there: a live region that appears together with its text is not read out everywhere.
     view! {
-        <div role="alert">
+        <div class="alert-region" role="alert">
             {move || {
                 alert
                     .get()

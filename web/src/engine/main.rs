@@ -11,7 +11,7 @@ mod attack;
 mod cache;
 mod clock;
 mod device;
-mod fetch;
+mod download;
 mod inbox;
 mod models;
 mod pixels;
@@ -63,9 +63,19 @@ async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
         }
     };
     post(&Reply::Backend(report));
-    let mut bundles = Vec::with_capacity(Slot::ALL.len());
+    let mut files = Vec::with_capacity(Slot::ALL.len());
     for slot in Slot::ALL {
-        match models::load(slot, base, &engine.device).await {
+        match models::fetch(slot, base).await {
+            Ok(fetched) => files.push(fetched),
+            Err(reason) => {
+                post(&Reply::Failed(reason));
+                return None;
+            }
+        }
+    }
+    let mut bundles = Vec::with_capacity(Slot::ALL.len());
+    for (slot, files) in Slot::ALL.into_iter().zip(files) {
+        match models::load(slot, &files, &engine.device).await {
             Ok(bundle) => bundles.push(bundle),
             Err(LoadError::Device(reason)) if engine.backend == Backend::WebGpu => {
                 post(&Reply::WebGpuFailed(reason));

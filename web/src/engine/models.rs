@@ -8,7 +8,7 @@ use web_sys::WorkerGlobalScope;
 
 use super::cache::Shelf;
 use super::clock::breathe;
-use super::fetch::{self, FetchError, Freshness};
+use super::download::{self, FetchError, Freshness};
 use super::report::post;
 use web::protocol::{Catalogue, ClassLabel, Download, ModelInfo, Proportion, Reply, ScoreLine, Slot};
 
@@ -17,40 +17,50 @@ use web::protocol::{Catalogue, ClassLabel, Download, ModelInfo, Proportion, Repl
 pub(crate) enum LoadError {
     /// The device computes it wrongly or not at all.
     Device(String),
-    /// Its files are missing or wrong.
+    /// Its files are wrong.
     Bundle(String),
 }
 
-/// Fetches and loads the network of `slot` from `base`, which ends with a slash.
+/// A network's files.
+pub(crate) struct Files {
+    card_json: Vec<u8>,
+    weights: Vec<u8>,
+}
+
+/// Fetches the files of the network of `slot` from `base`, which ends with a slash.
+///
+/// # Errors
+///
+/// A text for the visitor, if they do not come or are not what the card says.
+pub(crate) async fn fetch(slot: Slot, base: &str) -> Result<Files, String> {
+    let shelf = Shelf::open().await;
+    let shelf = shelf.as_ref();
+    let folder = format!("{base}models/{}/", slot.name());
+    let card_json =
+        fetch_card(&format!("{folder}model.json"), shelf).await.map_err(|error| missing(slot, "model.json", &error))?;
+    let card = Card::from_json(&card_json).map_err(|error| unusable(slot, &error))?;
+    let weights = fetch_weights(slot, &folder, &card, shelf).await?;
+    Ok(Files { card_json, weights })
+}
+
+/// Loads a network to the device and checks that it computes there what it should.
 ///
 /// # Errors
 ///
 /// [`LoadError`], with a text for the visitor.
-pub(crate) async fn load(slot: Slot, base: &str, device: &Device) -> Result<Bundle, LoadError> {
-    let shelf = Shelf::open().await;
-    let shelf = shelf.as_ref();
-    let folder = format!("{base}models/{}/", slot.name());
-    let broken = |error: &dyn std::fmt::Display| {
-        LoadError::Bundle(format!("The {} network cannot be used: {error}.", slot.name()))
-    };
-
-    let card_json =
-        fetch_card(&format!("{folder}model.json"), shelf).await.map_err(|error| missing(slot, "model.json", &error))?;
-    let card = Card::from_json(&card_json).map_err(|error| broken(&error))?;
-    let weights = fetch_weights(slot, &folder, &card, shelf).await?;
-
+pub(crate) async fn load(slot: Slot, files: &Files, device: &Device) -> Result<Bundle, LoadError> {
     post(&Reply::SelfTest(slot));
     // Loading computes without a pause; the page should hear first what it waits for.
     breathe().await;
-    Bundle::load(&card_json, &weights, device).await.map_err(|error| match error {
+    Bundle::load(&files.card_json, &files.weights, device).await.map_err(|error| match error {
         BundleError::ProbeDiffers { .. } | BundleError::Device(_) => LoadError::Device(format!("{error}.")),
-        error => broken(&error),
+        error => LoadError::Bundle(unusable(slot, &error)),
     })
 }
 
 /// The card is small and says which weights are current: the server's if it answers, else the one kept.
 async fn fetch_card(address: &str, shelf: Option<&Shelf>) -> Result<Vec<u8>, FetchError> {
-    match fetch::get(address, Freshness::Revalidate, |_| {}).await {
+    match download::get(address, Freshness::Revalidate, |_| {}).await {
         Ok(json) => {
             if let Some(shelf) = shelf {
                 shelf.put(address, &json).await;
@@ -67,7 +77,7 @@ async fn fetch_card(address: &str, shelf: Option<&Shelf>) -> Result<Vec<u8>, Fet
 
 /// The weights that the card describes: kept ones, else the server's. A copy with another hash is thrown away and fetched
 /// again, once.
-async fn fetch_weights(slot: Slot, folder: &str, card: &Card, shelf: Option<&Shelf>) -> Result<Vec<u8>, LoadError> {
+async fn fetch_weights(slot: Slot, folder: &str, card: &Card, shelf: Option<&Shelf>) -> Result<Vec<u8>, String> {
     let total = card.weights.bytes;
     let tell = |received: u64, cached: bool| post(&Reply::Download(Download { slot, received, total, cached }));
     tell(0, false);
@@ -88,7 +98,7 @@ async fn fetch_weights(slot: Slot, folder: &str, card: &Card, shelf: Option<&She
     let mut freshness = Freshness::Default;
     loop {
         let mut told = 0;
-        let weights = fetch::get(&address, freshness, |received| {
+        let weights = download::get(&address, freshness, |received| {
             // A message for every hundredth is enough for a bar.
             if received >= told + total / 100 {
                 told = received;
@@ -108,14 +118,16 @@ async fn fetch_weights(slot: Slot, folder: &str, card: &Card, shelf: Option<&She
             }
             // Perhaps an older copy in the browser's HTTP cache.
             Err(_) if freshness != Freshness::Reload => freshness = Freshness::Reload,
-            Err(error) => {
-                return Err(LoadError::Bundle(format!("The {} network cannot be used: {error}.", slot.name())));
-            }
+            Err(error) => return Err(unusable(slot, &error)),
         }
     }
 }
 
-fn missing(slot: Slot, file: &str, error: &FetchError) -> LoadError {
+fn unusable(slot: Slot, error: &BundleError) -> String {
+    format!("The {} network cannot be used: {error}.", slot.name())
+}
+
+fn missing(slot: Slot, file: &str, error: &FetchError) -> String {
     let advice = match error {
         FetchError::Status { .. } => {
             "Whoever serves this page: put a model there with `bastion export`, and build the page again."
@@ -123,7 +135,7 @@ fn missing(slot: Slot, file: &str, error: &FetchError) -> LoadError {
         FetchError::Unreachable(_) | FetchError::BrokeOff(_) => "Check the connection and reload the page.",
     };
     let name = slot.name();
-    LoadError::Bundle(format!("The {name} network could not be fetched (models/{name}/{file}): {error}. {advice}"))
+    format!("The {name} network could not be fetched (models/{name}/{file}): {error}. {advice}")
 }
 
 /// What both networks' cards say, for the page.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::protocol::{Catalogue, Reply, Request, Slot, Verdict};
+use crate::protocol::{Catalogue, Guess, Pixels, Reply, Slot, Step, Verdict};
 
 fn report(backend: Backend) -> BackendReport {
     BackendReport { backend, adapter: None, software: false, reason: "because".into() }

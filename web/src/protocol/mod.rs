@@ -1,0 +1,174 @@
+//! What the page and its engine say to each other.
+//!
+//! Every request for work has an id, ids grow, and every reply to it carries its id, so that the page can drop answers to
+//! questions it no longer asks. Pictures and files travel as typed arrays.
+
+mod catalogue;
+mod outcome;
+mod settings;
+
+use serde::{Deserialize, Serialize};
+
+pub use catalogue::{Backend, BackendReport, Catalogue, ClassLabel, Download, ModelInfo, Proportion, ScoreLine};
+pub use outcome::{Guess, Noise, Pixels, Step, Verdict};
+pub use settings::{AttackKind, BackendChoice, Settings, Slot};
+
+/// Number of a request for work; later ones are larger.
+pub type RequestId = u32;
+
+/// Pixels a side of every picture that is shown or scored.
+pub const SIDE: u32 = 64;
+
+/// Length of the longest file that the engine reads; the page need not take longer ones into memory.
+pub const MAX_FILE_BYTES: usize = 64 << 20;
+
+/// How many classes a list of guesses holds.
+pub const TOP: usize = 5;
+
+/// From the page to the engine.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Open a device and load the networks; the first message, sent after [`Reply::Loaded`].
+    Start {
+        /// What to compute with.
+        choice: BackendChoice,
+        /// Address of the folder that holds `models/`, with a slash at its end.
+        base: String,
+    },
+    /// Decode a picture file and classify it; replaces all work that is older.
+    Open {
+        /// Id of this request.
+        id: RequestId,
+        /// The encoded file.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    /// Attack the picture opened last; replaces an older attack.
+    Attack {
+        /// Id of this request.
+        id: RequestId,
+        /// What to do.
+        settings: Settings,
+    },
+    /// Stop the attack under way.
+    Cancel,
+}
+
+/// From the engine to the page.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// The worker listens. What is sent to it earlier is lost.
+    Loaded,
+    /// A device is open.
+    Backend(BackendReport),
+    /// A piece of a network's weights has come.
+    Download(Download),
+    /// A network is being checked on the device.
+    SelfTest(Slot),
+    /// Both networks are ready.
+    Ready(Box<Catalogue>),
+    /// The engine cannot start, on any backend.
+    Failed(String),
+    /// WebGPU is there but does not compute these networks: start again on the CPU.
+    WebGpuFailed(String),
+    /// The engine panicked and answers no more.
+    Panicked(String),
+    /// An error in the engine's log. A shader that the browser rejects is told nowhere else.
+    Logged {
+        /// The module that logged it.
+        target: String,
+        /// What it said.
+        message: String,
+    },
+    /// A picture was decoded.
+    Seen {
+        /// The request.
+        id: RequestId,
+        /// What the networks see.
+        pixels: Pixels,
+        /// Width and height of the file's picture.
+        original_size: Option<(u32, u32)>,
+    },
+    /// A file is no picture, or not one that can be read.
+    BadPicture {
+        /// The request.
+        id: RequestId,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A network's answer to the clean picture.
+    Classified {
+        /// The request.
+        id: RequestId,
+        /// The network.
+        slot: Slot,
+        /// Its best guesses, best first.
+        top: Vec<Guess>,
+        /// Time it took.
+        elapsed_ms: f64,
+    },
+    /// A network's answer to random noise of the attack's size.
+    Noise {
+        /// The request.
+        id: RequestId,
+        /// The network.
+        slot: Slot,
+        /// What it did.
+        noise: Noise,
+    },
+    /// One step of an attack.
+    Step {
+        /// The request.
+        id: RequestId,
+        /// The network attacked.
+        slot: Slot,
+        /// What it came to.
+        step: Box<Step>,
+    },
+    /// All steps of an attack are done.
+    Finished {
+        /// The request.
+        id: RequestId,
+    },
+    /// A request came to nothing, though the engine is well.
+    Refused {
+        /// The request.
+        id: RequestId,
+        /// Why.
+        message: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip<T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug>(value: T) {
+        let json = serde_json::to_string(&value).expect("serialises");
+        assert_eq!(serde_json::from_str::<T>(&json).expect("deserialises"), value);
+    }
+
+    #[test]
+    fn messages_come_through_unchanged() {
+        round_trip(Request::Start { choice: BackendChoice::WebGpu, base: "http://localhost/".into() });
+        round_trip(Request::Open { id: 3, bytes: vec![0, 255, 7] });
+        round_trip(Request::Attack { id: 4, settings: Settings::default() });
+        round_trip(Request::Cancel);
+        round_trip(Reply::Seen { id: 3, pixels: Pixels(vec![1; 64 * 64 * 4]), original_size: Some((500, 375)) });
+        round_trip(Reply::Step {
+            id: 4,
+            slot: Slot::Hardened,
+            step: Box::new(Step {
+                done: 1,
+                total: 5,
+                attacked: Pixels(vec![2; 16]),
+                perturbation: Pixels(vec![128; 16]),
+                gain: 15.0,
+                largest_change: 8,
+                top: vec![Guess { class: 199, share: 0.25 }],
+                verdict: Verdict::Swayed,
+                elapsed_ms: 12.5,
+            }),
+        });
+    }
+}
