@@ -67,12 +67,7 @@ pub enum DeviceError {
 /// [`DeviceError`] if the build, the machine or the browser lacks it.
 pub async fn open(backend: Backend) -> Result<Engine, DeviceError> {
     match backend {
-        Backend::Flex => Ok(Engine {
-            device: Device::flex(),
-            backend,
-            adapter: None,
-            software: false,
-        }),
+        Backend::Flex => Ok(Engine { device: Device::flex(), backend, adapter: None, software: false }),
         #[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
         Backend::Wgpu => gpu::open(backend, burn::tensor::wgpu::WgpuBackend::Auto).await,
         #[cfg(all(feature = "vulkan", not(target_family = "wasm")))]
@@ -84,24 +79,17 @@ pub async fn open(backend: Backend) -> Result<Engine, DeviceError> {
     }
 }
 
-#[cfg(any(
-    all(feature = "wgpu", not(target_family = "wasm")),
-    all(feature = "webgpu", target_family = "wasm")
-))]
+#[cfg(any(all(feature = "wgpu", not(target_family = "wasm")), all(feature = "webgpu", target_family = "wasm")))]
 mod gpu {
     use super::*;
     use burn::tensor::wgpu::{WgpuBackend, wgpu::DeviceType};
 
     pub(super) async fn open(backend: Backend, api: WgpuBackend) -> Result<Engine, DeviceError> {
         let options = Device::wgpu_options().graphics_api(api);
-        let (device, setup) =
-            options
-                .init_with_setup_async()
-                .await
-                .map_err(|error| DeviceError::Unavailable {
-                    backend,
-                    reason: error.to_string(),
-                })?;
+        let (device, setup) = options
+            .init_with_setup_async()
+            .await
+            .map_err(|error| DeviceError::Unavailable { backend, reason: error.to_string() })?;
         let info = setup.adapter.get_info();
         Ok(Engine {
             device,

@@ -1,5 +1,7 @@
 //! The program as its users meet it: what it prints where, and with which exit code it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;

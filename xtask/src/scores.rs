@@ -50,7 +50,8 @@ fn table(models: &Path) -> Result<String> {
         .collect::<Result<Vec<_>>>()?;
     let [first, ..] = cards.as_slice() else { bail!("there are no models") };
     let names = scores(first)?.iter().map(score_name).collect::<Result<Vec<_>>>()?;
-    let mut text = format!("\n| network | weights | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    let mut text =
+        format!("\n| network | weights | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
     for card in &cards {
         let cells = scores(card)?.iter().map(cell).collect::<Result<Vec<_>>>()?;
         let megabytes = card["weights"]["bytes"].as_f64().context("a model without a size")? / 1e6;
@@ -58,7 +59,10 @@ fn table(models: &Path) -> Result<String> {
         text += &format!("| {name} | {megabytes:.1} MB | {} |\n", cells.join(" | "));
     }
     let images = first["scores"][0]["top1"]["of"].as_u64().context("a score without its number of images")?;
-    Ok(text + &format!("\nTop-1 accuracy on {images} validation images with Wilson's 95% interval; attacks are white-box.\n"))
+    Ok(text
+        + &format!(
+            "\nTop-1 accuracy on {images} validation images with Wilson's 95% interval; attacks are white-box.\n"
+        ))
 }
 
 fn scores(card: &Value) -> Result<&Vec<Value>> {

@@ -54,21 +54,12 @@ impl AttackConfig {
 
     /// PGD with steps of 2.5 epsilon / steps.
     pub fn pgd(epsilon: f32, steps: usize, seed: u64) -> Self {
-        Self {
-            seed,
-            ..Self::new(AttackKind::Pgd, epsilon, steps)
-        }
+        Self { seed, ..Self::new(AttackKind::Pgd, epsilon, steps) }
     }
 
     /// Any attack with its default step size and seed 0.
     pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
-        Self {
-            kind,
-            epsilon,
-            steps,
-            step_size: None,
-            seed: 0,
-        }
+        Self { kind, epsilon, steps, step_size: None, seed: 0 }
     }
 
     /// Steps the attack really takes: one for FGSM.

@@ -36,10 +36,7 @@ impl AttackRun {
         config.validate()?;
         let ([images_len, ..], [labels_len]) = (images.dims(), labels.dims());
         if images_len != labels_len {
-            return Err(AttackError::Labels {
-                images: images_len,
-                labels: labels_len,
-            });
+            return Err(AttackError::Labels { images: images_len, labels: labels_len });
         }
         let ball = LinfBall::new(images, config.epsilon);
         let adversarial = match config.kind {
@@ -67,9 +64,7 @@ impl AttackRun {
             Goal::Untargeted => self.step_size,
             Goal::Targeted => -self.step_size,
         };
-        let moved = self
-            .ball
-            .ascend(self.adversarial.clone(), gradient, step_size);
+        let moved = self.ball.ascend(self.adversarial.clone(), gradient, step_size);
         self.adversarial = self.ball.project(moved);
         self.steps_done += 1;
     }
@@ -106,10 +101,7 @@ impl AttackRun {
 /// Cross entropy of each image on logits (never on probabilities): `[batch, classes]`, `[batch]` to `[batch]`.
 pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch] = labels.dims();
-    log_softmax(logits, 1)
-        .gather(1, labels.reshape([batch, 1]))
-        .reshape([batch])
-        .neg()
+    log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).reshape([batch]).neg()
 }
 
 /// Gradient of the **summed** cross entropy with respect to `images`, so that no image's depends on its batch.

@@ -42,9 +42,7 @@ impl LinfBall {
 
     /// The nearest point of the ball.
     pub fn project(&self, images: Tensor<4>) -> Tensor<4> {
-        images
-            .max_pair(self.lower.clone())
-            .min_pair(self.upper.clone())
+        images.max_pair(self.lower.clone()).min_pair(self.upper.clone())
     }
 
     /// The images the ball is around.

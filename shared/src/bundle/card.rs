@@ -69,12 +69,7 @@ pub struct Weights {
 impl Weights {
     /// Describes a file by its content.
     pub fn describe(file: &str, precision: Precision, content: &[u8]) -> Self {
-        Self {
-            file: file.into(),
-            precision,
-            sha256: sha256_hex(content),
-            bytes: content.len() as u64,
-        }
+        Self { file: file.into(), precision, sha256: sha256_hex(content), bytes: content.len() as u64 }
     }
 
     /// # Errors
@@ -83,17 +78,11 @@ impl Weights {
     pub fn check(&self, content: &[u8]) -> Result<(), BundleError> {
         let bytes = content.len() as u64;
         if bytes != self.bytes {
-            return Err(BundleError::WrongSize {
-                found: bytes,
-                expected: self.bytes,
-            });
+            return Err(BundleError::WrongSize { found: bytes, expected: self.bytes });
         }
         let found = sha256_hex(content);
         if found != self.sha256 {
-            return Err(BundleError::WrongHash {
-                found,
-                expected: self.sha256.clone(),
-            });
+            return Err(BundleError::WrongHash { found, expected: self.sha256.clone() });
         }
         Ok(())
     }
@@ -150,10 +139,7 @@ impl Card {
         // The version first: a newer format may look like anything else.
         let Version { format_version } = serde_json::from_slice(json).map_err(bad)?;
         if format_version > FORMAT_VERSION {
-            return Err(BundleError::NewerFormat {
-                found: format_version,
-                known: FORMAT_VERSION,
-            });
+            return Err(BundleError::NewerFormat { found: format_version, known: FORMAT_VERSION });
         }
         serde_json::from_slice(json).map_err(bad)
     }
@@ -172,15 +158,10 @@ impl Card {
     ///
     /// [`BundleError::Architecture`] if its parameters are out of range.
     pub fn build(&self, device: &Device) -> Result<Classifier, BundleError> {
-        self.architecture
-            .init(self.classes.len(), self.mean, self.std, device)
-            .map_err(BundleError::Architecture)
+        self.architecture.init(self.classes.len(), self.mean, self.std, device).map_err(BundleError::Architecture)
     }
 }
 
 fn sha256_hex(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -79,16 +79,7 @@ impl Bundle {
         device: &Device,
     ) -> Result<(Vec<u8>, Vec<u8>), BundleError> {
         let weights = save_weights(model, precision)?;
-        let Description {
-            name,
-            architecture,
-            classes,
-            mean,
-            std,
-            recipe,
-            data_sha256,
-            scores,
-        } = description;
+        let Description { name, architecture, classes, mean, std, recipe, data_sha256, scores } = description;
         let mut card = Card {
             format_version: FORMAT_VERSION,
             name,

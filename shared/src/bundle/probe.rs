@@ -41,14 +41,8 @@ impl Probe {
         let label = Tensor::<1, Int>::from_ints([0], device);
         let gradient = loss_gradient(model, image, label); // [1, 3, 64, 64]
         let squares = SIDE / SQUARE;
-        let sums = gradient
-            .reshape([3, squares, SQUARE, squares, SQUARE])
-            .sum_dim(4)
-            .sum_dim(2);
-        Ok(Self {
-            logits,
-            input_gradient_sums: read(sums).await?,
-        })
+        let sums = gradient.reshape([3, squares, SQUARE, squares, SQUARE]).sum_dim(4).sum_dim(2);
+        Ok(Self { logits, input_gradient_sums: read(sums).await? })
     }
 
     /// Computes the probe again and compares.
@@ -59,12 +53,7 @@ impl Probe {
     pub async fn check(&self, model: &Classifier, device: &Device) -> Result<(), BundleError> {
         let now = Self::measure(model, device).await?;
         compare("logits", &now.logits, &self.logits, LOGITS_TOLERANCE)?;
-        compare(
-            "input gradients",
-            &now.input_gradient_sums,
-            &self.input_gradient_sums,
-            GRADIENT_TOLERANCE,
-        )
+        compare("input gradients", &now.input_gradient_sums, &self.input_gradient_sums, GRADIENT_TOLERANCE)
     }
 }
 
@@ -87,12 +76,7 @@ pub fn probe_image(device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(pixels, [1, 3, SIDE, SIDE]), device)
 }
 
-fn compare(
-    what: &'static str,
-    now: &[f32],
-    recorded: &[f32],
-    tolerance: f32,
-) -> Result<(), BundleError> {
+fn compare(what: &'static str, now: &[f32], recorded: &[f32], tolerance: f32) -> Result<(), BundleError> {
     let scale = recorded.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
     // Not `max`, which drops NaN.
     let difference = now
@@ -101,11 +85,7 @@ fn compare(
         .map(|(a, b)| (a - b).abs() / scale)
         .fold(0.0f32, |worst, d| if d > worst || d.is_nan() { d } else { worst });
     if now.len() != recorded.len() || difference.is_nan() || difference > tolerance {
-        return Err(BundleError::ProbeDiffers {
-            what,
-            difference,
-            tolerance,
-        });
+        return Err(BundleError::ProbeDiffers { what, difference, tolerance });
     }
     Ok(())
 }

@@ -13,12 +13,7 @@ fn made() -> (Vec<u8>, Vec<u8>) {
     let description = Description {
         name: "made".into(),
         architecture,
-        classes: (0..5)
-            .map(|i| Class {
-                wnid: format!("n{i}"),
-                name: format!("class {i}, also {i}"),
-            })
-            .collect(),
+        classes: (0..5).map(|i| Class { wnid: format!("n{i}"), name: format!("class {i}, also {i}") }).collect(),
         mean,
         std,
         recipe: Recipe::default(),
@@ -51,39 +46,24 @@ fn a_flipped_byte_is_a_wrong_hash() {
     let (card, mut weights) = made();
     let middle = weights.len() / 2;
     weights[middle] ^= 1;
-    assert!(matches!(
-        load(&card, &weights),
-        Err(BundleError::WrongHash { .. })
-    ));
+    assert!(matches!(load(&card, &weights), Err(BundleError::WrongHash { .. })));
 }
 
 #[test]
 fn a_truncated_file_is_a_wrong_size() {
     let (card, weights) = made();
-    assert!(matches!(
-        load(&card, &weights[..100]),
-        Err(BundleError::WrongSize { found: 100, .. })
-    ));
+    assert!(matches!(load(&card, &weights[..100]), Err(BundleError::WrongSize { found: 100, .. })));
 }
 
 #[test]
 fn a_newer_format_is_told_even_if_the_rest_is_unknown() {
     let error = load(br#"{"format_version": 9, "surprise": true}"#, &[]).unwrap_err();
-    assert_eq!(
-        error,
-        BundleError::NewerFormat {
-            found: 9,
-            known: FORMAT_VERSION
-        }
-    );
+    assert_eq!(error, BundleError::NewerFormat { found: 9, known: FORMAT_VERSION });
 }
 
 #[test]
 fn text_is_no_card() {
-    assert!(matches!(
-        load(b"<html>not found</html>", &[]),
-        Err(BundleError::BadJson(_))
-    ));
+    assert!(matches!(load(b"<html>not found</html>", &[]), Err(BundleError::BadJson(_))));
 }
 
 #[test]
@@ -111,12 +91,8 @@ fn a_device_that_computes_something_else_is_found_out() {
     for field in ["logits", "input_gradient_sums"] {
         let wrong = edited(&card, |v| {
             let value = v["probe"][field][1].as_f64().unwrap();
-            let scale = v["probe"][field]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|x| x.as_f64().unwrap().abs())
-                .fold(0.0, f64::max);
+            let scale =
+                v["probe"][field].as_array().unwrap().iter().map(|x| x.as_f64().unwrap().abs()).fold(0.0, f64::max);
             v["probe"][field][1] = (value + 0.1 * scale).into();
         });
         let error = load(&wrong, &weights).unwrap_err();
@@ -125,8 +101,5 @@ fn a_device_that_computes_something_else_is_found_out() {
     let short = edited(&card, |v| {
         v["probe"]["logits"].as_array_mut().unwrap().pop();
     });
-    assert!(matches!(
-        load(&short, &weights),
-        Err(BundleError::ProbeDiffers { .. })
-    ));
+    assert!(matches!(load(&short, &weights), Err(BundleError::ProbeDiffers { .. })));
 }

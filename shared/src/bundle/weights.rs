@@ -1,8 +1,8 @@
 //! Weights as safetensors, with PyTorch's names and layouts, so that other tools can read them.
 
 use burn::store::{
-    BurnToPyTorchAdapter, FloatCastAdapter, HalfPrecisionAdapter, ModuleAdapter, ModuleSnapshot,
-    PyTorchToBurnAdapter, SafetensorsStore,
+    BurnToPyTorchAdapter, FloatCastAdapter, HalfPrecisionAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
+    SafetensorsStore,
 };
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
@@ -50,10 +50,7 @@ pub fn load_weights(model: &mut Classifier, file: &[u8]) -> Result<(), BundleErr
     let missing: Vec<&String> = result.missing.iter().map(|(path, _)| path).collect();
     for (what, names) in [("missing", missing), ("not known", result.unused.iter().collect())] {
         if let Some(first) = names.first() {
-            return Err(BundleError::Tensors(format!(
-                "{} tensors are {what}, {first} among them",
-                names.len()
-            )));
+            return Err(BundleError::Tensors(format!("{} tensors are {what}, {first} among them", names.len())));
         }
     }
     match result.errors.first() {

@@ -27,11 +27,7 @@ pub fn rank(scores: &[f32], label: usize) -> usize {
     if own.is_nan() {
         return scores.len() - 1;
     }
-    scores
-        .iter()
-        .enumerate()
-        .filter(|&(i, &s)| i != label && (s >= own || s.is_nan()))
-        .count()
+    scores.iter().enumerate().filter(|&(i, &s)| i != label && (s >= own || s.is_nan())).count()
 }
 
 /// How many of the rows of `logits` (`[batch * classes]`, row-major) have their label among the `k` best.
@@ -41,11 +37,7 @@ pub fn rank(scores: &[f32], label: usize) -> usize {
 /// If the lengths do not fit or a label is not below `classes`.
 pub fn correct_at_k(logits: &[f32], classes: usize, labels: &[usize], k: usize) -> usize {
     assert_eq!(logits.len(), classes * labels.len(), "one row of logits a label");
-    logits
-        .chunks_exact(classes)
-        .zip(labels)
-        .filter(|&(row, &label)| rank(row, label) < k)
-        .count()
+    logits.chunks_exact(classes).zip(labels).filter(|&(row, &label)| rank(row, label) < k).count()
 }
 
 /// A proportion with the count it comes from.
@@ -72,14 +64,7 @@ impl Proportion {
 impl std::fmt::Display for Proportion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [low, high] = self.wilson_interval();
-        write!(
-            f,
-            "{:.2}% [{:.2}, {:.2}] of {}",
-            100.0 * self.value(),
-            100.0 * low,
-            100.0 * high,
-            self.of
-        )
+        write!(f, "{:.2}% [{:.2}, {:.2}] of {}", 100.0 * self.value(), 100.0 * low, 100.0 * high, self.of)
     }
 }
 
@@ -93,10 +78,7 @@ pub fn wilson_interval(hits: usize, of: usize, z: f64) -> [f64; 2] {
     let center = p + z * z / (2.0 * n);
     let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;
-    [
-        ((center - half) / scale).max(0.0),
-        ((center + half) / scale).min(1.0),
-    ]
+    [((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)]
 }
 
 /// Largest absolute difference.

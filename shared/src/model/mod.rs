@@ -43,10 +43,7 @@ impl Architecture {
         let backbone = match self {
             Self::WideResNet(config) => config.init(num_classes, device)?,
         };
-        Ok(Classifier {
-            normalize,
-            backbone,
-        })
+        Ok(Classifier { normalize, backbone })
     }
 
     /// The usual name: `WRN-10-4` is depth 10, width 4.

@@ -17,17 +17,10 @@ impl Normalize {
     /// If a value is not finite or a standard deviation is not positive.
     pub fn new(mean: [f32; 3], std: [f32; 3], device: &Device) -> Result<Self, String> {
         if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
-            return Err(format!(
-                "mean {mean:?} and std {std:?} must be finite, and std above zero"
-            ));
+            return Err(format!("mean {mean:?} and std {std:?} must be finite, and std above zero"));
         }
-        let channels = |values: [f32; 3]| {
-            Tensor::<1>::from_floats(values, device).reshape([1, 3, 1, 1])
-        };
-        Ok(Self {
-            mean: channels(mean),
-            std: channels(std),
-        })
+        let channels = |values: [f32; 3]| Tensor::<1>::from_floats(values, device).reshape([1, 3, 1, 1]);
+        Ok(Self { mean: channels(mean), std: channels(std) })
     }
 
     /// `[batch, 3, height, width]` in `[0, 1]` to the same shape, normalised.

@@ -34,11 +34,7 @@ fn paper_strides() -> [usize; 3] {
 impl WideResNetConfig {
     /// The paper's strides: `[1, 2, 2]`.
     pub fn new(depth: usize, width: usize) -> Self {
-        Self {
-            depth,
-            width,
-            strides: paper_strides(),
-        }
+        Self { depth, width, strides: paper_strides() }
     }
 
     /// Builds the network with Kaiming-normal convolutions.
@@ -47,15 +43,9 @@ impl WideResNetConfig {
     ///
     /// If depth is not `6n + 4`, or width or a stride is out of range.
     pub fn init(&self, num_classes: usize, device: &Device) -> Result<WideResNet, String> {
-        let Self {
-            depth,
-            width,
-            strides,
-        } = *self;
+        let Self { depth, width, strides } = *self;
         if depth < 10 || !(depth - 4).is_multiple_of(6) || depth > 100 {
-            return Err(format!(
-                "depth {depth} of a Wide ResNet must be 6n + 4: 10, 16, 22, 28, ... up to 100"
-            ));
+            return Err(format!("depth {depth} of a Wide ResNet must be 6n + 4: 10, 16, 22, 28, ... up to 100"));
         }
         if !(1..=32).contains(&width) {
             return Err(format!("width {width} of a Wide ResNet must be 1 to 32"));
@@ -159,10 +149,7 @@ fn conv(input: usize, output: usize, kernel: usize, stride: usize, device: &Devi
         .with_stride([stride, stride])
         .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
         .with_bias(false)
-        .with_initializer(Initializer::KaimingNormal {
-            gain: std::f64::consts::SQRT_2,
-            fan_out_only: true,
-        })
+        .with_initializer(Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: true })
         .init(device)
 }
 
@@ -174,10 +161,7 @@ mod tests {
     fn strides_decide_the_size_of_the_last_map_but_not_of_the_logits() {
         let device = Device::flex();
         for strides in [[1, 2, 2], [2, 2, 2]] {
-            let config = WideResNetConfig {
-                strides,
-                ..WideResNetConfig::new(10, 1)
-            };
+            let config = WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) };
             let net = config.init(7, &device).unwrap();
             let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device));
             assert_eq!(logits.dims(), [2, 7]);
@@ -205,13 +189,7 @@ mod tests {
         for (config, word) in [
             (WideResNetConfig::new(12, 1), "depth 12"),
             (WideResNetConfig::new(10, 0), "width 0"),
-            (
-                WideResNetConfig {
-                    strides: [1, 3, 2],
-                    ..WideResNetConfig::new(10, 1)
-                },
-                "strides [1, 3, 2]",
-            ),
+            (WideResNetConfig { strides: [1, 3, 2], ..WideResNetConfig::new(10, 1) }, "strides [1, 3, 2]"),
         ] {
             let error = config.init(2, &device).unwrap_err();
             assert!(error.contains(word), "{error}");

@@ -85,7 +85,15 @@ pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
     stop_on_ctrl_c(position.clone())?;
     let dashboard = !args.plain && std::io::stdout().is_terminal();
     let (classes, data_sha256) = (dataset.classes.clone(), dataset.sha256.clone());
-    let session = Session { config: config.clone(), run: run.clone(), dataset, device: device.clone(), position, checkpoint, dashboard };
+    let session = Session {
+        config: config.clone(),
+        run: run.clone(),
+        dataset,
+        device: device.clone(),
+        position,
+        checkpoint,
+        dashboard,
+    };
     match session.run(classifier)? {
         Outcome::Stopped { steps_done, steps_total } => {
             eprintln!(
@@ -109,8 +117,7 @@ pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
                 data_sha256,
                 scores: vec![],
             };
-            let (json, weights) =
-                pollster::block_on(Bundle::export(&model, description, Precision::F32, &device))?;
+            let (json, weights) = pollster::block_on(Bundle::export(&model, description, Precision::F32, &device))?;
             let dir = run.final_bundle();
             fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
             write_atomically(&dir.join("model.safetensors"), &weights)?;

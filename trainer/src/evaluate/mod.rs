@@ -79,8 +79,7 @@ pub fn evaluate(
         for (attack, tally) in attacks.iter().zip(&mut attacked) {
             let targets = labels.iter().map(|&label| label as i64).collect::<Vec<_>>();
             let targets = Tensor::from_data(TensorData::new(targets, [batch.len()]), device);
-            let adversarial =
-                AttackRun::new(attack, images.clone(), targets, Goal::Untargeted)?.finish(&bundle.model);
+            let adversarial = AttackRun::new(attack, images.clone(), targets, Goal::Untargeted)?.finish(&bundle.model);
             let moved = read(adversarial.clone())?;
             let size = pixels.len() / batch.len();
             for (a, b) in pixels.chunks_exact(size).zip(moved.chunks_exact(size)) {

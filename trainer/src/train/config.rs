@@ -110,10 +110,7 @@ impl TrainConfig {
         ensure!((1..=10_000).contains(&self.epochs), "--epochs must be 1 to 10000");
         ensure!(self.steps != Some(0), "--steps must be 1 or more");
         ensure!((2..=65_536).contains(&self.batch_size), "--batch-size must be 2 to 65536");
-        ensure!(
-            self.learning_rate > 0.0 && self.learning_rate <= 1.0,
-            "--learning-rate must be above 0 and at most 1"
-        );
+        ensure!(self.learning_rate > 0.0 && self.learning_rate <= 1.0, "--learning-rate must be above 0 and at most 1");
         ensure!((0.0..=0.9).contains(&self.warm_up), "--warm-up must be 0 to 0.9");
         ensure!((0.0..1.0).contains(&self.momentum), "--momentum must be 0 to below 1");
         ensure!((0.0..=1.0).contains(&self.weight_decay), "--weight-decay must be 0 to 1");

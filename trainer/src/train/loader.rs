@@ -257,11 +257,7 @@ impl Crop {
         let padding = padding as i32;
         let mut shift = || random.random_range(-padding..=padding) as isize;
         let (dx, dy) = (shift(), shift());
-        Self {
-            dx,
-            dy,
-            flip: random.random_bool(0.5),
-        }
+        Self { dx, dy, flip: random.random_bool(0.5) }
     }
 }
 

@@ -28,12 +28,7 @@ pub struct LineRenderer {
 
 impl LineRenderer {
     pub fn new() -> Self {
-        Self {
-            names: HashMap::new(),
-            rounds: 0,
-            means: BTreeMap::new(),
-            bar: ProgressBar::hidden(),
-        }
+        Self { names: HashMap::new(), rounds: 0, means: BTreeMap::new(), bar: ProgressBar::hidden() }
     }
 
     fn add(&mut self, split: &str, state: MetricState) {

@@ -206,4 +206,3 @@ fn scheduler(config: &TrainConfig, steps_total: usize) -> Result<ModuleLrSchedul
         Err(error) => bail!("no learning rate schedule can be made of these settings: {error}"),
     }
 }
-

@@ -84,8 +84,15 @@ fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outc
             position.request_stop();
         });
     }
-    let session =
-        Session { config: config.clone(), run, dataset: dataset(), device: Device::flex(), position, checkpoint, dashboard: false };
+    let session = Session {
+        config: config.clone(),
+        run,
+        dataset: dataset(),
+        device: Device::flex(),
+        position,
+        checkpoint,
+        dashboard: false,
+    };
     session.run(network(config)).unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! The page: what is seen and touched. Nothing computes here; see [`crate::engine`].
+//! The page: what is seen and touched. Nothing computes here; the engine does.
 
 mod camera;
 mod canvas;
@@ -29,11 +29,15 @@ use store::Store;
 /// Name of the choice of backend in the page's address.
 const BACKEND_PARAMETER: &str = "backend";
 
-/// Shows the page and starts its engine.
+/// Shows the page and starts its engine, unless the browser lacks something that it needs.
 pub fn start() {
     console_error_panic_hook::set_once();
-    if let Some(waiting) = document().get_element_by_id("boot") {
-        waiting.remove();
+    if let Some(boot) = document().get_element_by_id("boot") {
+        // index.html has found that the browser lacks something, and says so there.
+        if boot.has_attribute("data-lacks") {
+            return;
+        }
+        boot.remove();
     }
     mount_to_body(App);
 }

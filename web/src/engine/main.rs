@@ -77,12 +77,12 @@ async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
     for (slot, files) in Slot::ALL.into_iter().zip(files) {
         match models::load(slot, &files, &engine.device).await {
             Ok(bundle) => bundles.push(bundle),
-            Err(LoadError::Device(reason)) if engine.backend == Backend::WebGpu => {
-                post(&Reply::WebGpuFailed(reason));
-                return None;
-            }
-            Err(LoadError::Device(reason) | LoadError::Bundle(reason)) => {
-                post(&Reply::Failed(reason));
+            Err(error) => {
+                post(&match error {
+                    LoadError::Device(reason) if engine.backend == Backend::WebGpu => Reply::WebGpuFailed(reason),
+                    LoadError::Device(reason) => Reply::Failed(models::fails_on_cpu(slot, &reason)),
+                    LoadError::Bundle(reason) => Reply::Failed(reason),
+                });
                 return None;
             }
         }

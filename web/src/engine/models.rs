@@ -15,7 +15,7 @@ use web::protocol::{Catalogue, ClassLabel, Download, ModelInfo, Proportion, Repl
 /// Why a network cannot be used.
 #[derive(Debug)]
 pub(crate) enum LoadError {
-    /// The device computes it wrongly or not at all.
+    /// The device computes it wrongly or not at all; how, in the end of a sentence.
     Device(String),
     /// Its files are wrong.
     Bundle(String),
@@ -53,7 +53,10 @@ pub(crate) async fn load(slot: Slot, files: &Files, device: &Device) -> Result<B
     // Loading computes without a pause; the page should hear first what it waits for.
     breathe().await;
     Bundle::load(&files.card_json, &files.weights, device).await.map_err(|error| match error {
-        BundleError::ProbeDiffers { .. } | BundleError::Device(_) => LoadError::Device(format!("{error}.")),
+        BundleError::ProbeDiffers { what, difference, .. } => {
+            LoadError::Device(format!("in the self-test its {what} were off by {:.2}%.", 100.0 * difference))
+        }
+        BundleError::Device(reason) => LoadError::Device(format!("it failed during the self-test ({reason}).")),
         error => LoadError::Bundle(unusable(slot, &error)),
     })
 }
@@ -121,6 +124,15 @@ async fn fetch_weights(slot: Slot, folder: &str, card: &Card, shelf: Option<&She
             Err(error) => return Err(unusable(slot, &error)),
         }
     }
+}
+
+/// What to say when not even the CPU passes the self-test: then hardly the CPU is to blame. `reason` is a sentence's end.
+pub(crate) fn fails_on_cpu(slot: Slot, reason: &str) -> String {
+    format!(
+        "The {} network cannot be used: {reason} This is the CPU, so model.json is not of these weights or was changed. \
+         Export the model again.",
+        slot.name()
+    )
 }
 
 fn unusable(slot: Slot, error: &BundleError) -> String {

@@ -13,7 +13,7 @@ use web::protocol::{Guess, Pixels, Reply, RequestId, Slot, TOP};
 
 /// A result that could not be read back from the device.
 #[derive(Debug, thiserror::Error)]
-#[error("a result could not be read back from the device: {0}")]
+#[error("a result could not be read back: {0}")]
 pub(crate) struct ReadError(String);
 
 /// An engine at work.

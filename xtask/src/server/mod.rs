@@ -2,28 +2,34 @@
 //!
 //! Everything is sent with `Cache-Control: no-cache` and an entity tag, so that a rebuilt page shows at once and an
 //! unchanged file costs one short answer.
+//!
+//! Each connection has a thread of its own, because a browser opens several at once and keeps them open. (tiny_http, tried
+//! first, leaves a connection unanswered for ever when several arrive before its pool of threads has woken up.)
 
 mod files;
+mod http;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use tiny_http::{Header, Method, Request, Response, StatusCode};
+use anyhow::{Context, Result, bail, ensure};
 
-/// Requests answered at the same time: a browser opens at most six connections to one host.
-const THREADS: usize = 8;
+use http::{Connection, Request};
 
 /// Ports tried one after the other before giving up.
 const PORTS_TRIED: u16 = 100;
 
+/// How long a connection may be idle.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A folder being offered; nothing is answered before [`Server::run`].
 pub struct Server {
-    http: tiny_http::Server,
+    listener: TcpListener,
     root: PathBuf,
     port: u16,
 }
@@ -38,9 +44,7 @@ impl Server {
         let root = dir.canonicalize().with_context(|| format!("cannot open {}", dir.display()))?;
         let listener = listen(port)?;
         let port = listener.local_addr().context("the listening socket has no address")?.port();
-        let http = tiny_http::Server::from_listener(listener, None)
-            .map_err(|error| anyhow!("cannot serve on port {port}: {error}"))?;
-        Ok(Self { http, root, port })
+        Ok(Self { listener, root, port })
     }
 
     /// The address to open.
@@ -52,22 +56,19 @@ impl Server {
         self.port
     }
 
-    /// Answers requests until the process ends or the listening socket breaks.
+    /// Answers requests until the process ends.
     pub fn run(self) {
-        let server = Arc::new(self);
-        let threads: Vec<_> = (0..THREADS)
-            .map(|_| {
-                let server = Arc::clone(&server);
-                thread::spawn(move || {
-                    for request in server.http.incoming_requests() {
-                        answer(&server.root, request);
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            // A thread that panicked has printed why; the others go on.
-            let _ = thread.join();
+        let root = Arc::new(self.root);
+        for stream in self.listener.incoming() {
+            let root = Arc::clone(&root);
+            match stream {
+                Ok(stream) => drop(thread::spawn(move || converse(stream, &root))),
+                Err(error) => {
+                    eprintln!("cannot accept a connection: {error}");
+                    // Out of file descriptors, say: others have to be closed first.
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
         }
     }
 }
@@ -90,64 +91,54 @@ fn listen(port: u16) -> Result<TcpListener> {
             outcome => return outcome.with_context(|| format!("cannot listen on 127.0.0.1:{candidate}")),
         }
     }
-    Err(anyhow!("ports {port} to {last} of 127.0.0.1 are all in use; choose another with --port"))
+    bail!("ports {port} to {last} of 127.0.0.1 are all in use; choose another with --port")
+}
+
+/// Answers one request after the other until the browser has had enough.
+fn converse(stream: TcpStream, root: &Path) {
+    let outcome = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| {
+        let mut connection = Connection::new(stream)?;
+        while let Some(request) = connection.read_request()? {
+            let last = request.is_last();
+            answer(&mut connection, &request, root)?;
+            if last {
+                break;
+            }
+        }
+        Ok(())
+    });
+    // A visitor who closes the tab in the middle of a download, or goes to sleep, is no news.
+    if let Err(error) = outcome
+        && error.kind() == ErrorKind::InvalidData
+    {
+        eprintln!("a request that makes no sense: {error}");
+    }
 }
 
 /// Sends the file that `request` asks for, or says why not.
-fn answer(root: &Path, request: Request) {
-    let outcome = if !matches!(request.method(), Method::Get | Method::Head) {
-        refuse(request, 405, "only GET and HEAD are served here")
-    } else if let Some(path) = files::resolve(root, request.url()) {
-        send(&path, request)
-    } else {
-        eprintln!("404 {}", request.url());
-        refuse(request, 404, "there is no such file")
-    };
-    match outcome {
-        // A visitor who closes the tab in the middle of a download is no news.
-        Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
-            eprintln!("cannot answer: {error}");
-        }
-        _ => {}
+fn answer(connection: &mut Connection, request: &Request, root: &Path) -> io::Result<()> {
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        return connection.refuse(request, "405 Method Not Allowed", "only GET and HEAD are served here");
     }
-}
-
-fn send(path: &Path, request: Request) -> io::Result<()> {
-    let (file, tag) = match File::open(path).and_then(|file| Ok((files::entity_tag(&file.metadata()?), file))) {
-        Ok((tag, file)) => (file, tag),
+    let Some(path) = files::resolve(root, &request.target) else {
+        eprintln!("404 {}", request.target);
+        return connection.refuse(request, "404 Not Found", "there is no such file");
+    };
+    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             eprintln!("cannot read {}: {error}", path.display());
-            return refuse(request, 500, "the file cannot be read");
+            return connection.refuse(request, "500 Internal Server Error", "the file cannot be read");
         }
     };
-    let known = request.headers().iter().any(|h| h.field.equiv("If-None-Match") && h.value.as_str() == tag);
-    let headers = [
-        header("Content-Type", files::mime_type(path)),
-        header("Cache-Control", "no-cache"),
-        header("X-Content-Type-Options", "nosniff"),
-        header("ETag", &tag),
-    ];
-    if known {
-        return request.respond(with_headers(Response::empty(304), headers));
+    let tag = files::entity_tag(&metadata);
+    let headers = [("Content-Type", files::mime_type(&path)), ("Cache-Control", "no-cache"), ("ETag", &tag)];
+    if request.known_tag.as_deref() == Some(&tag) {
+        return connection.send_head("304 Not Modified", &headers, None);
     }
-    // Without a threshold large files would go out in chunks, without the length a progress bar needs.
-    let response = Response::from_file(file).with_chunked_threshold(usize::MAX);
-    request.respond(with_headers(response, headers))
-}
-
-fn refuse(request: Request, status: u16, reason: &str) -> io::Result<()> {
-    let response = Response::from_string(format!("{status}: {reason}\n")).with_status_code(StatusCode(status));
-    let headers = [header("Content-Type", "text/plain; charset=utf-8"), header("Cache-Control", "no-store")];
-    request.respond(with_headers(response, headers))
-}
-
-fn with_headers<R: io::Read>(response: Response<R>, headers: impl IntoIterator<Item = Header>) -> Response<R> {
-    headers.into_iter().fold(response, Response::with_header)
-}
-
-#[expect(clippy::expect_used, reason = "names and values are ASCII by construction")]
-fn header(name: &str, value: &str) -> Header {
-    Header::from_bytes(name, value).expect("an ASCII header")
+    connection.send_head("200 OK", &headers, Some(metadata.len()))?;
+    if request.wants_body() { connection.send_body(file, metadata.len()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -65,18 +65,47 @@ fn the_page_is_asked_for_again_but_sent_once() {
 fn what_is_not_there_or_not_allowed_is_refused() {
     let (port, _folder) = started();
     assert!(ask(port, "GET /nothing.js", "").0.starts_with("HTTP/1.1 404"));
+    let (head, body) = ask(port, "HEAD /nothing.js", "");
+    assert!(head.starts_with("HTTP/1.1 404") && body.is_empty(), "{head}");
     assert!(ask(port, "GET /../Cargo.toml", "").0.starts_with("HTTP/1.1 404"));
     assert!(ask(port, "POST /", "Content-Length: 0\r\n").0.starts_with("HTTP/1.1 405"));
 }
 
 #[test]
-fn a_slow_reader_does_not_hold_up_the_others() {
+fn connections_that_come_at_once_and_stay_open_are_all_answered() {
     let (port, folder) = started();
-    // More than the socket buffers take, so that the answering thread is stuck until somebody reads.
+    // More than the socket buffers take, so that its answer is stuck until somebody reads.
     fs::write(folder.path().join("huge.bin"), vec![0; 32 << 20]).unwrap();
     let mut slow = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    write!(slow, "GET /huge.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    thread::sleep(Duration::from_millis(100));
+    write!(slow, "GET /huge.bin HTTP/1.1\r\n\r\n").unwrap();
+    let mut streams: Vec<_> = (0..20).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()).collect();
+    for _ in 0..2 {
+        for stream in &mut streams {
+            write!(stream, "GET / HTTP/1.1\r\n\r\n").unwrap();
+        }
+        for stream in &mut streams {
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"<p>page</p>") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                answer.push(byte[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_http_ends_the_connection_and_nothing_else() {
+    let (port, _folder) = started();
+    for nonsense in ["\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nno header\r\n\r\n", "GET / HTTP/1.1\r\nHost: x"] {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(nonsense.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "", "{nonsense:?}");
+    }
     assert!(ask(port, "GET /", "").0.starts_with("HTTP/1.1 200"));
 }
 
