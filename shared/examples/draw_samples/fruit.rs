@@ -1,7 +1,7 @@
-//! What one eats: oranges, lemons, a bell pepper, a mushroom, a pizza.
+//! What one eats: oranges, lemons, a bell pepper.
 
 use crate::canvas::Canvas;
-use crate::paint::{Color, Dice, capsule, dim, ellipse, fbm, inflate, join, lit, mix, rgb, rounded_box, smooth, turn};
+use crate::paint::{Color, Dice, capsule, dim, ellipse, fbm, inflate, join, lit, mix, rgb, smooth, turn};
 
 /// A heap of oranges that fills the picture.
 pub fn oranges(canvas: &mut Canvas, dice: &mut Dice) {
@@ -117,98 +117,4 @@ pub fn bell_pepper(canvas: &mut Canvas, dice: &mut Dice) {
     canvas.shape(stalk, |x, y| {
         inflate(stalk, x, y, 0.05).on(mix(rgb(0x4e7a1e), rgb(0x7da23a), fbm(x, y, 20.0, seed)), 0.3)
     });
-}
-
-/// A fly agaric in grass.
-pub fn mushroom(canvas: &mut Canvas, dice: &mut Dice) {
-    let seed = dice.seed();
-    canvas.fill(|x, y| {
-        let moss = mix(rgb(0x18300c), rgb(0x6d9a34), fbm(x, y, 7.0, seed));
-        dim(moss, 0.6 + 0.5 * y)
-    });
-    let (cx, top) = (0.5 + dice.range(-0.04, 0.04), dice.range(0.36, 0.42));
-    let stem = |x: f32, y: f32| {
-        join(capsule(x, y, (cx, top), (cx + 0.02, 0.86), 0.075), ellipse(x, y, (cx + 0.02, 0.88), (0.12, 0.09)), 0.08)
-    };
-    canvas.shadow(|x, y| ellipse(x, y, (cx + 0.05, 0.94), (0.3, 0.05)), 0.08, 0.6);
-    canvas.shape(stem, |x, y| {
-        let flesh = mix(rgb(0xd9cdb0), rgb(0xf8f2e2), fbm(x * 3.0, y, 14.0, seed));
-        let shaded = 1.0 - 0.45 * smooth(0.22, 0.05, y - top);
-        inflate(stem, x, y, 0.08).on(dim(flesh, shaded), 0.1)
-    });
-    let ring = |x: f32, y: f32| ellipse(x, y, (cx, top + 0.2), (0.13, 0.045));
-    canvas.shape(ring, |x, y| inflate(ring, x, y, 0.05).on(rgb(0xf2e9d2), 0.1));
-    let wide = dice.range(0.34, 0.4);
-    let cap = move |x: f32, y: f32| {
-        let dome = ellipse(x, y, (cx, top), (wide, 0.29));
-        dome.max(y - top - 0.06 * (1.0 - ((x - cx) / wide).powi(2)).max(0.0))
-    };
-    canvas.shape(cap, |x, y| {
-        let normal = ((x - cx) / wide * 0.9, (y - top) / 0.29 * 0.9);
-        lit(normal).on(mix(rgb(0xd41f10), rgb(0xa80f0c), fbm(x, y, 9.0, seed)), 0.6)
-    });
-    for _ in 0..26 {
-        // Warts are evenly spread on the dome, so they crowd and flatten towards its edge.
-        let (angle, out) = (dice.range(0.0, std::f32::consts::TAU), dice.range(0.05, 0.97).sqrt());
-        let center = (cx + wide * 0.93 * out * angle.cos(), top - 0.29 * (0.06 + 0.85 * (out * angle.sin()).abs()));
-        let size = dice.range(0.018, 0.034);
-        let flat = (1.0 - out * out * 0.7).max(0.3);
-        let wart =
-            |x: f32, y: f32| ellipse(x, y, center, (size * (0.4 + 0.6 * flat), size * flat.max(0.5))).max(cap(x, y));
-        canvas.shape(wart, |x, y| inflate(wart, x, y, size).on(rgb(0xf6efdc), 0.0));
-    }
-    grass(canvas, dice);
-}
-
-fn grass(canvas: &mut Canvas, dice: &mut Dice) {
-    for _ in 0..60 {
-        let (root, lean, height) = (dice.range(0.0, 1.0), dice.range(-0.08, 0.08), dice.range(0.06, 0.2));
-        let color = mix(rgb(0x2c5212), rgb(0x8cbc46), dice.range(0.0, 1.0));
-        let blade = |x: f32, y: f32| capsule(x, y, (root, 1.02), (root + lean, 1.0 - height), 0.006);
-        canvas.shape(blade, |_, _| color);
-    }
-}
-
-/// A pizza seen from above.
-pub fn pizza(canvas: &mut Canvas, dice: &mut Dice) {
-    let seed = dice.seed();
-    let board = dice.pick([0x8a5a30, 0x5a3a22, 0xd8cbb6]);
-    canvas.fill(|x, y| dim(rgb(board), 0.75 + 0.5 * fbm(x * 0.5, y, 8.0, seed)));
-    let (cx, cy, radius) = (0.5, 0.5, dice.range(0.43, 0.48));
-    let wobble = move |x: f32, y: f32| ellipse(x, y, (cx, cy), (radius, radius)) + 0.03 * (fbm(x, y, 5.0, seed) - 0.5);
-    canvas.shadow(|x, y| wobble(x - 0.01, y - 0.02), 0.06, 0.6);
-    canvas.shape(wobble, |x, y| {
-        let crust = mix(rgb(0xc98a3e), rgb(0x8a4a18), smooth(0.45, 0.75, fbm(x, y, 12.0, seed + 9)));
-        inflate(wobble, x, y, 0.05).on(crust, 0.15)
-    });
-    let topping = move |x: f32, y: f32| wobble(x, y) + 0.055 + 0.03 * (fbm(x, y, 14.0, seed + 5) - 0.5);
-    canvas.shape(topping, |x, y| {
-        let sauce = mix(rgb(0xb8301a), rgb(0xd8501c), fbm(x, y, 9.0, seed + 1));
-        let cheese = mix(rgb(0xf2c860), rgb(0xfbe8a8), fbm(x, y, 12.0, seed + 2));
-        let baked = mix(cheese, rgb(0xc87a28), smooth(0.58, 0.75, fbm(x, y, 13.0, seed + 3)));
-        mix(sauce, baked, smooth(0.38, 0.52, fbm(x, y, 9.0, seed + 4)) * smooth(0.0, -0.04, topping(x, y)))
-    });
-    for ring in [(0.0, 1), (0.19, 6), (0.34, 10)] {
-        let first = dice.range(0.0, 1.0);
-        for place in 0..ring.1 {
-            let angle = (place as f32 + first + dice.range(-0.15, 0.15)) / ring.1 as f32 * std::f32::consts::TAU;
-            let center = (cx + ring.0 * angle.cos(), cy + ring.0 * angle.sin());
-            let size = dice.range(0.056, 0.07);
-            let disc = move |x: f32, y: f32| ellipse(x, y, center, (size, size * 0.95));
-            canvas.shadow(disc, 0.015, 0.5);
-            canvas.shape(disc, |x, y| {
-                let meat = mix(rgb(0xa8200f), rgb(0xd2442a), fbm(x, y, 16.0, seed));
-                dim(meat, 0.72 + 0.4 * smooth(0.0, -0.02, disc(x, y)))
-            });
-        }
-    }
-    for _ in 0..16 {
-        let (angle, out, tilt) = (dice.range(0.0, std::f32::consts::TAU), dice.range(0.05, 0.37), dice.range(0.0, 3.1));
-        let center = (cx + out * angle.cos(), cy + out * angle.sin());
-        let leaf = |x: f32, y: f32| {
-            let (x, y) = turn(x, y, center, tilt);
-            rounded_box(x, y, center, (0.032, 0.014), 0.012)
-        };
-        canvas.shape(leaf, |x, y| inflate(leaf, x, y, 0.02).on(rgb(0x3c7a22), 0.3));
-    }
 }
