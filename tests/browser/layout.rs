@@ -37,7 +37,7 @@ fn everything_fits_wide_and_narrow_light_and_dark() {
                 assert!(overflow <= 0, "at {width} pixels the page is {overflow} pixels too wide ({scheme})");
                 keep_picture(client, scheme, width).await;
             }
-            let script = "return getComputedStyle(document.body).backgroundColor";
+            let script = "return getComputedStyle(document.documentElement).backgroundColor";
             backgrounds.push(client.execute(script, vec![]).await.unwrap());
         }
         assert_ne!(backgrounds[0], backgrounds[1], "light and dark look the same");
