@@ -48,6 +48,7 @@ fn everything_fits_wide_and_narrow_light_and_dark() {
 async fn show(client: &Client, scheme: &str, width: u32, height: u32) {
     let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
     chrome_command(client, "Emulation.setDeviceMetricsOverride", screen).await;
+    chrome_command(client, "Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
     let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
     chrome_command(client, "Emulation.setEmulatedMedia", media).await;
     // Bars and colours move for a moment.

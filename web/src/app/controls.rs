@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::store::Store;
-use crate::protocol::{AttackKind, Settings};
+use crate::protocol::{AttackKind, Settings, Slot, Verdict};
 use crate::state::{Change, Event, Phase, State, Work};
 use crate::text;
 
@@ -47,8 +47,34 @@ pub(super) fn Controls() -> impl IntoView {
                 </button>
             </div>
             <p class="hint">{hint}</p>
+            <Outcome/>
         </section>
     }
+}
+
+/// Both verdicts beside the button, with the way to their columns.
+#[component]
+fn Outcome() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let verdicts = store.read(|state| {
+        let of_network = |network: Slot| {
+            let step = state.columns[network.index()].step.as_ref()?;
+            let best = step.top.first()?;
+            let answer = format!("{}, {}", state.class_name(best.class), text::percent(best.share.into()));
+            Some((network, step.verdict, answer))
+        };
+        Slot::ALL.into_iter().filter_map(of_network).collect::<Vec<_>>()
+    });
+    let line = |(network, verdict, answer): (Slot, Verdict, String)| {
+        view! {
+            <a href=format!("#title-{}", network.name())>
+                <span>{network.title()}</span>
+                <span class="chip" data-verdict=verdict.name()>{text::verdict_chip(verdict)}</span>
+                <span class="what">{answer}</span>
+            </a>
+        }
+    };
+    view! { <div class="outcome">{move || verdicts.get().into_iter().map(line).collect_view()}</div> }
 }
 
 #[component]

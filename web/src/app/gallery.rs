@@ -80,7 +80,7 @@ fn Chosen() -> impl IntoView {
                 <div class="square">
                     <PixelCanvas pixels testid="input-canvas" label="The picture at 64 by 64 pixels"/>
                 </div>
-                <figcaption>"What the networks see"</figcaption>
+                <figcaption>"The networks’ view"</figcaption>
             </figure>
             <p class="facts">{facts}</p>
         </div>

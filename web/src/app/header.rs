@@ -145,9 +145,7 @@ pub(super) fn Loading() -> impl IntoView {
         _ => None,
     });
     let doing = store.read(|state| match &state.phase {
-        Phase::Starting => {
-            "Loading the engine. The first visit takes longest; later ones come from this browser’s cache.".into()
-        }
+        Phase::Starting => "The first visit takes longest; later ones come from this browser’s cache.".into(),
         Phase::OpeningDevice => "Looking for something to compute with.".into(),
         Phase::Downloading => "Loading the two networks.".into(),
         Phase::SelfTesting(slot) => {
@@ -170,12 +168,35 @@ pub(super) fn Loading() -> impl IntoView {
                 None => {
                     view! {
                         <p role="status">{doing}</p>
+                        <EngineBar/>
                         {Slot::ALL.map(|slot| view! { <Bar network=slot/> }).into_iter().collect_view()}
                     }
                         .into_any()
                 }
             }}
         </section>
+    }
+}
+
+/// The engine's program, of which the browser tells no more than that it has come.
+#[component]
+fn EngineBar() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let loaded = store.read(|state| state.phase != Phase::Starting);
+    // A bar without a value moves to and fro.
+    let bar = move || {
+        if loaded.get() {
+            view! { <progress id="download-engine" max="1" value="1"></progress> }.into_any()
+        } else {
+            view! { <progress id="download-engine"></progress> }.into_any()
+        }
+    };
+    view! {
+        <div class="download">
+            <label for="download-engine">"Engine"</label>
+            {bar}
+            <span class="amount">{move || if loaded.get() { "loaded" } else { "loading" }}</span>
+        </div>
     }
 }
 

@@ -39,8 +39,8 @@ pub(super) fn Reading() -> impl IntoView {
                 <li>
                     <strong>"Holds or fooled."</strong>
                     " A network holds if its first answer to the attacked picture is still its own first answer to the clean "
-                    "one, right or wrong. With a goal chosen, it is fooled once it gives that answer, and swayed if it gives "
-                    "neither."
+                    "one, right or wrong: the one in bold. With a goal chosen, it is fooled once it gives that answer, and "
+                    "swayed if it gives neither."
                 </li>
                 <li>
                     <strong>"What is shown is what is scored."</strong>

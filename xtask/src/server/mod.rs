@@ -121,7 +121,6 @@ fn answer(connection: &mut Connection, request: &Request, root: &Path) -> io::Re
         return connection.refuse(request, "405 Method Not Allowed", "only GET and HEAD are served here");
     }
     let Some(path) = files::resolve(root, &request.target) else {
-        eprintln!("404 {}", request.target);
         return connection.refuse(request, "404 Not Found", "there is no such file");
     };
     let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
