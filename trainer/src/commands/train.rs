@@ -4,6 +4,7 @@ use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
@@ -170,12 +171,16 @@ fn initial_model(record: &RunRecord, dataset: &Dataset, device: &Device) -> Resu
 }
 
 fn stop_on_ctrl_c(position: Arc<Position>) -> Result<()> {
-    ctrlc::set_handler(move || {
-        if position.stop_requested() {
-            std::process::exit(130);
+    let mut asked_at: Option<Instant> = None;
+    ctrlc::set_handler(move || match asked_at {
+        // Wrappers such as `timeout` pass on a Ctrl-C that the terminal has sent already.
+        Some(first) if first.elapsed() < Duration::from_secs(1) => {}
+        Some(_) => std::process::exit(130),
+        None => {
+            asked_at = Some(Instant::now());
+            eprintln!("Saving and stopping; once more to stop at once");
+            position.request_stop();
         }
-        eprintln!("Saving and stopping; once more to stop at once");
-        position.request_stop();
     })
     .context("cannot listen for Ctrl-C")
 }

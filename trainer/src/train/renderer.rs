@@ -46,10 +46,16 @@ impl LineRenderer {
     }
 
     fn summary(&self) -> String {
-        let value = |((split, name), mean): (&(String, String), &Mean)| {
-            format!("{split} {} {:.4}", name.to_lowercase(), mean.sum / mean.count.max(1) as f64)
+        let text = |((split, name), mean): (&(String, String), &Mean)| {
+            let value = mean.sum / mean.count.max(1) as f64;
+            match name.as_str() {
+                "Accuracy" => format!("{split} accuracy {value:.2}%"),
+                name => format!("{split} {} {value:.4}", name.to_lowercase()),
+            }
         };
-        self.means.iter().map(value).collect::<Vec<_>>().join(", ")
+        // A round that was stopped has validated nothing.
+        let known = self.means.iter().filter(|(_, mean)| mean.sum.is_finite());
+        known.map(text).collect::<Vec<_>>().join(", ")
     }
 }
 
