@@ -36,6 +36,9 @@ pub fn open(choice: DeviceChoice) -> Result<Engine> {
 }
 
 fn auto() -> Result<(Engine, String)> {
+    if !cfg!(feature = "wgpu") {
+        return Ok((open_backend(Backend::Flex)?, " (this build has no GPU backend)".into()));
+    }
     let gpu = if cfg!(feature = "vulkan") { Backend::Vulkan } else { Backend::Wgpu };
     let why = match open_backend(gpu) {
         Ok(engine) if !engine.software => return Ok((engine, String::new())),
