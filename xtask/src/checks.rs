@@ -42,7 +42,10 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool) -> Result<()> {
     })?;
     steps.run("documentation", || {
         let command = &mut process::cargo()?;
-        process::run(command.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--locked", "--no-deps"]).args(WITH_GPU))
+        // With the examples, since without them cargo leaves out the features that development dependencies add, and
+        // type-checks everything once more.
+        let documented = ["doc", "--locked", "--no-deps", "--lib", "--bins", "--examples"];
+        process::run(command.env("RUSTDOCFLAGS", "-D warnings").args(documented).args(WITH_GPU))
     })?;
     steps.run("native tests", || process::run(process::cargo()?.args(["test", "--locked"]).args(selection)))?;
     if with_gpu {

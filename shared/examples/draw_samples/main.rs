@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p shared --example draw_samples` writes `static/samples/*.png` and their `index.json`.
 //! `cargo run -p shared --example draw_samples -- FOLDER COUNT` writes the first COUNT variants of every picture to FOLDER, to
-//! choose among; the choice goes into [`SAMPLES`].
+//! choose among; the choice goes into `SAMPLES`.
 
 #![allow(clippy::disallowed_methods, reason = "an example runs natively and may write files")]
 
