@@ -1,7 +1,5 @@
 //! What holds of every attack on every network, whatever it finds: one table of attacks, one of networks, all pairs.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use burn::prelude::*;
 use safetensors::{SafeTensors, tensor::TensorView};
 use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal, cross_entropy, loss_gradient};
@@ -11,6 +9,8 @@ use shared::model::{Architecture, Classifier, WideResNetConfig};
 use tests::{Golden, compare, label_tensor, read};
 
 const CLASSES: usize = 20;
+const MEAN: [f32; 3] = [0.480, 0.448, 0.398];
+const STD: [f32; 3] = [0.277, 0.269, 0.282];
 const LABELS: [usize; 4] = [3, 17, 0, 9];
 const TARGETS: [usize; 4] = [12, 5, 19, 1];
 const GOALS: [Goal; 2] = [Goal::Untargeted, Goal::Targeted];
@@ -38,20 +38,9 @@ fn attacks() -> Vec<AttackConfig> {
     ]
 }
 
-/// The random generator belongs to the whole process: without a lock, tests would draw between another's seed and draw.
-fn generator() -> MutexGuard<'static, ()> {
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn networks(device: &Device) -> Vec<(&'static str, Classifier)> {
     let random = |seed, config: WideResNetConfig| {
-        let _lock = generator();
-        device.seed(seed);
-        let model = build(config, device);
-        // Parameters are made at the first use.
-        model.forward(Tensor::zeros([1, 3, 64, 64], device));
-        model.valid()
+        Architecture::WideResNet(config).init_seeded(CLASSES, MEAN, STD, seed, device).unwrap()
     };
     vec![
         ("random weights", random(1, WideResNetConfig::new(10, 1))),
@@ -60,13 +49,9 @@ fn networks(device: &Device) -> Vec<(&'static str, Classifier)> {
     ]
 }
 
-fn build(config: WideResNetConfig, device: &Device) -> Classifier {
-    let (mean, std) = ([0.480, 0.448, 0.398], [0.277, 0.269, 0.282]);
-    Architecture::WideResNet(config).init(CLASSES, mean, std, device).unwrap()
-}
-
 fn golden_network(weights: &[u8], device: &Device) -> Classifier {
-    let mut model = build(WideResNetConfig::new(10, 1), device);
+    let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
+    let mut model = architecture.init(CLASSES, MEAN, STD, device).unwrap();
     load_weights(&mut model, weights).unwrap();
     model.valid()
 }
@@ -89,7 +74,6 @@ fn labels(goal: Goal) -> [usize; 4] {
 
 fn start(config: &AttackConfig, images: &Tensor<4>, goal: Goal) -> AttackRun {
     let count = images.dims()[0];
-    let _lock = generator();
     AttackRun::new(config, images.clone(), label_tensor(&labels(goal)[..count], &images.device()), goal).unwrap()
 }
 

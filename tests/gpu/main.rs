@@ -28,13 +28,8 @@ fn gpu() -> Device {
 
 /// A small network with random weights, the same ones on every device.
 fn network(device: &Device) -> Classifier {
-    let cpu = Device::flex();
-    cpu.seed(11);
     let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
-    let network = architecture.init(CLASSES, [0.48, 0.45, 0.40], [0.28, 0.27, 0.28], &cpu).unwrap();
-    // Weights are drawn when they are first used, and that must happen here.
-    network.forward(Tensor::zeros([1, 3, 64, 64], &cpu));
-    network.valid().to_device(device)
+    architecture.init_seeded(CLASSES, [0.48, 0.45, 0.40], [0.28, 0.27, 0.28], 11, device).unwrap()
 }
 
 /// Pictures and labels, the same ones on every device.

@@ -160,7 +160,6 @@ pub(crate) mod tests {
 
     /// The two files of a small random network of five classes.
     fn exported(name: &str, seed: u64, device: &Device) -> (Vec<u8>, Vec<u8>) {
-        device.seed(seed);
         let architecture = Architecture::WideResNet(WideResNetConfig { depth: 10, width: 1, strides: [2, 2, 2] });
         let (mean, std) = ([0.5; 3], [0.25; 3]);
         let description = Description {
@@ -175,7 +174,7 @@ pub(crate) mod tests {
             data_sha256: String::new(),
             scores: vec![],
         };
-        let model = architecture.init(5, mean, std, device).unwrap().valid();
+        let model = architecture.init_seeded(5, mean, std, seed, device).unwrap();
         pollster::block_on(Bundle::export(&model, description, Precision::F16, device)).unwrap()
     }
 

@@ -1,5 +1,7 @@
 use burn::prelude::*;
-use burn::tensor::Distribution;
+use burn::tensor::TensorData;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 /// What the attacker may do: move each pixel by at most `epsilon`, and stay within `[0, 1]`.
 ///
@@ -25,13 +27,14 @@ impl LinfBall {
         }
     }
 
-    /// A point drawn uniformly from the ball. `seed` reseeds the device's generator.
+    /// A point drawn uniformly from the ball, the same one for a seed on every device.
     pub fn random_start(&self, seed: u64) -> Tensor<4> {
-        let device = self.center.device();
-        device.seed(seed);
-        // A unit cube scaled, since a range without extent cannot be drawn from.
-        let unit = self.center.random_like(Distribution::Uniform(-1.0, 1.0));
-        let noise = unit.mul_scalar(self.epsilon);
+        // Not the device's own generator: each backend draws other numbers, and shares one state with the whole process.
+        let mut rng = StdRng::seed_from_u64(seed);
+        let shape = self.center.dims();
+        let noise: Vec<f32> =
+            (0..shape.iter().product()).map(|_| self.epsilon * rng.random_range(-1.0..=1.0_f32)).collect();
+        let noise = Tensor::from_data(TensorData::new(noise, shape), &self.center.device());
         self.project(self.center.clone().add(noise))
     }
 

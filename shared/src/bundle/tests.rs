@@ -6,10 +6,9 @@ use crate::model::WideResNetConfig;
 
 fn made() -> (Vec<u8>, Vec<u8>) {
     let device = Device::flex();
-    device.seed(3);
     let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
     let (mean, std) = ([0.48, 0.45, 0.4], [0.28, 0.27, 0.28]);
-    let model = architecture.init(5, mean, std, &device).unwrap();
+    let model = architecture.init_seeded(5, mean, std, 3, &device).unwrap();
     let description = Description {
         name: "made".into(),
         architecture,

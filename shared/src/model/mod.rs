@@ -3,6 +3,9 @@
 mod normalize;
 mod wide_resnet;
 
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::{ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::tensor::assert_shape;
 use serde::{Deserialize, Serialize};
@@ -22,7 +25,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// Builds the network with random weights.
+    /// Builds the network, to be filled with weights: those it has are drawn when they are first used.
     ///
     /// `mean` and `std` are those of the training pictures, one value a channel, in `[0, 1]` pixel units.
     ///
@@ -46,11 +49,45 @@ impl Architecture {
         Ok(Classifier { normalize, backbone })
     }
 
+    /// Builds the network with random weights, the same ones for a seed on every device.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::init`].
+    pub fn init_seeded(
+        &self,
+        num_classes: usize,
+        mean: [f32; 3],
+        std: [f32; 3],
+        seed: u64,
+        device: &Device,
+    ) -> Result<Classifier, String> {
+        // A backend has one generator for the whole process, and burn draws weights when they are first used: so seed
+        // and draw under a lock, and on the CPU, whose numbers are the same everywhere.
+        static GENERATOR: Mutex<()> = Mutex::new(());
+        let cpu = Device::flex();
+        let model = self.init(num_classes, mean, std, &cpu)?;
+        let lock = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        cpu.seed(seed);
+        model.visit(&mut Draw);
+        drop(lock);
+        Ok(model.to_device(device))
+    }
+
     /// The usual name: `WRN-10-4` is depth 10, width 4.
     pub fn name(&self) -> String {
         match self {
             Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
         }
+    }
+}
+
+/// Uses each parameter once.
+struct Draw;
+
+impl ModuleVisitor for Draw {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        param.val();
     }
 }
 
@@ -79,5 +116,30 @@ impl Classifier {
     /// `self` is on a plain device (loaded weights, or [`Module::valid`] of a model in training).
     pub fn for_input_gradient(&self) -> Self {
         self.clone().train().freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::bundle::{Precision, save_weights};
+
+    #[test]
+    fn a_seed_names_the_weights_whoever_else_draws() {
+        let device = Device::flex();
+        let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
+        let weights = |seed| {
+            let model = architecture.init_seeded(5, [0.5; 3], [0.25; 3], seed, &device).unwrap();
+            save_weights(&model, Precision::F32).unwrap()
+        };
+        let expected = weights(7);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!((0..5).all(|_| weights(7) == expected)));
+                scope.spawn(|| assert!((0..5).all(|_| weights(8) != expected)));
+            }
+        });
     }
 }

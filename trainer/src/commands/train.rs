@@ -155,11 +155,8 @@ fn start(args: &TrainArgs) -> Result<(RunDir, RunRecord, Dataset)> {
 fn initial_model(record: &RunRecord, dataset: &Dataset, device: &Device) -> Result<Classifier> {
     let architecture = record.config.architecture()?;
     let Some(dir) = &record.init else {
-        device.seed(record.config.seed);
-        let model = architecture.init(dataset.classes.len(), MEAN, STD, device).map_err(UsageError)?;
-        // burn draws weights when they are first read: read them now, while the seed is fresh.
-        model.forward(Tensor::zeros([1, 3, record.config.image_size, record.config.image_size], device));
-        return Ok(model);
+        let model = architecture.init_seeded(dataset.classes.len(), MEAN, STD, record.config.seed, device);
+        return model.map_err(|error| UsageError(error).into());
     };
     let bundle = models::load(dir, device)?;
     ensure!(
