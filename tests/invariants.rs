@@ -25,7 +25,7 @@ fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32
 }
 
 fn attacks() -> Vec<AttackConfig> {
-    use AttackKind::{Bim, Fgsm, Pgd};
+    use AttackKind::{Bim, Fgsm, Noise, Pgd};
     vec![
         attack(Fgsm, 8.0, 1, None),
         attack(Fgsm, 255.0, 1, None),
@@ -35,6 +35,7 @@ fn attacks() -> Vec<AttackConfig> {
         attack(Bim, 16.0, 2, Some(1.0)),
         attack(Pgd, 8.0, 3, None),
         attack(Pgd, 255.0, 2, None),
+        attack(Noise, 8.0, 0, None),
     ]
 }
 
@@ -156,8 +157,8 @@ fn fgsm_is_one_step_of_bim_as_long_as_epsilon() {
 fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
     let images = images(&Device::flex());
     for_all(|what, config, model, goal| {
-        // PGD's start is drawn for the batch as a whole.
-        if config.kind == AttackKind::Pgd {
+        // What is random is drawn for the batch as a whole.
+        if matches!(config.kind, AttackKind::Pgd | AttackKind::Noise) {
             return;
         }
         let together = read(start(config, &images, goal).finish(model));
@@ -196,6 +197,52 @@ fn an_attack_changes_nothing_in_the_network_and_stops_when_done() {
         run.step(&model);
         assert_eq!((read(run.adversarial()), run.steps_done()), (done, 2), "{name}");
         assert_eq!(read(model.forward(images.clone())), before, "{name}");
+    }
+}
+
+#[test]
+fn attacks_hurt_more_than_noise_of_their_size() {
+    let device = Device::flex();
+    let images = images(&device);
+    let epsilon = 4.0 / 255.0;
+    for (name, model) in networks(&device) {
+        let total = |config: AttackConfig| -> f32 {
+            losses(&model, &start(&config, &images, Goal::Untargeted).finish(&model), &LABELS).iter().sum()
+        };
+        let noise = total(AttackConfig::noise(epsilon, 3));
+        for config in [AttackConfig::fgsm(epsilon), AttackConfig::bim(epsilon, 5), AttackConfig::pgd(epsilon, 5, 1)] {
+            let attacked = total(config.clone());
+            assert!(attacked > noise, "{config}, {name}: a loss of {attacked}, and of {noise} under noise");
+        }
+    }
+}
+
+#[test]
+fn noise_uses_the_whole_radius_in_both_directions() {
+    let device = Device::flex();
+    let grey = Tensor::<4>::full([1, 3, 64, 64], 0.5, &device);
+    let noise = AttackConfig::noise(8.0 / 255.0, 5);
+    let run = AttackRun::new(&noise, grey, label_tensor(&[0], &device), Goal::Untargeted).unwrap();
+    assert!(run.is_done());
+    let values = read(run.adversarial());
+    assert!(values.iter().all(|value| ((value - 0.5).abs() - 8.0 / 255.0).abs() < 1e-6));
+    let ups = values.iter().filter(|&&value| value > 0.5).count();
+    // 6,144 are expected; six standard deviations are 333.
+    assert!((5_811..6_477).contains(&ups), "{ups} of 12288 tosses");
+}
+
+#[test]
+fn in_normalised_space_each_channel_has_its_own_radius() {
+    let device = Device::flex();
+    let images = images(&device);
+    let (_, model) = networks(&device).pop().unwrap();
+    for kind in AttackKind::ALL {
+        let config = AttackConfig { channel_scale: STD, ..attack(kind, 0.2 * 255.0, 4, None) };
+        let moved = start(&config, &images, Goal::Untargeted).finish(&model).sub(images.clone()).abs();
+        for (channel, std) in STD.iter().enumerate() {
+            let most = read(moved.clone().narrow(1, channel, 1)).into_iter().fold(0.0, f32::max);
+            assert!((most - 0.2 * std).abs() < 1e-6, "{config}, channel {channel}: {most}");
+        }
     }
 }
 

@@ -58,6 +58,19 @@ pub enum DeviceError {
         /// What the driver said.
         reason: String,
     },
+    /// It was lost, or ran out of memory.
+    #[error("the device failed: {0}")]
+    Failed(String),
+}
+
+/// A tensor's values.
+///
+/// # Errors
+///
+/// [`DeviceError::Failed`] if the device was lost or could not compute them.
+pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceError> {
+    let data = tensor.into_data_async().await.map_err(|error| DeviceError::Failed(error.to_string()))?;
+    data.try_into_vec_as::<f32>().map_err(|error| DeviceError::Failed(format!("{error:?}")))
 }
 
 /// Opens a device, once in a process for each GPU backend.

@@ -9,7 +9,10 @@
 
 pub mod attack;
 pub mod bundle;
+pub mod corrupt;
 pub mod device;
 pub mod image;
 pub mod metrics;
 pub mod model;
+pub mod perturb;
+pub mod seed;

@@ -111,13 +111,13 @@ fn targeted_bim_is_that_of_torchattacks() {
 fn pgd_from_the_same_start_is_that_of_torchattacks() {
     // The random start is the library's own, so PGD's steps are taken from torchattacks' start.
     let setup = Setup::new();
-    let ball = LinfBall::new(setup.images.clone(), EPSILON);
+    let ball = LinfBall::new(setup.images.clone(), [EPSILON; 3]);
     let step_size = AttackConfig::pgd(EPSILON, STEPS, 0).resolved_step_size();
     let mut attacked = ball.project(setup.golden.images("pgd_start", &setup.device));
     for _ in 0..STEPS {
         let labels = label_tensor(&setup.labels, &setup.device);
         let gradient = loss_gradient(&setup.model, attacked.clone(), labels);
-        attacked = ball.project(ball.ascend(attacked, gradient, step_size));
+        attacked = ball.project(ball.ascend(attacked, gradient, [step_size; 3]));
     }
     setup.assert_matches(attacked, "pgd_5", MAX_SHARE_LATER);
 }

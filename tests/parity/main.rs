@@ -1,6 +1,8 @@
 //! Bastion computes what PyTorch, torchattacks, scipy and Pillow compute. `tests/reference` made the golden files.
 
 mod attacks;
+mod corruptions;
 mod metrics;
 mod network;
+mod perturbations;
 mod pictures;

@@ -7,8 +7,10 @@ import torch
 from safetensors.torch import save_file
 
 import attacks
+import corruptions
 import metrics
 import network
+import perturbations
 import pictures
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -56,9 +58,15 @@ def main():
     results["targets"] = targets.to(torch.int32)
     save_file(results, GOLDEN / "attacks.safetensors")
 
+    image = images_u8[1].float() / 255
+    perturbed = {name: as_u16(result).contiguous() for name, result in perturbations.run(image).items()}
+    save_file({"image": images_u8[1], **perturbed}, GOLDEN / "perturbations.safetensors")
+
     tensors, tables = metrics.tables()
     save_file(tensors, GOLDEN / "metrics.safetensors")
     (GOLDEN / "metrics.json").write_text(json.dumps(tables, indent=1) + "\n")
+
+    save_file(corruptions.run(), GOLDEN / "corruptions.safetensors")
 
     pictures.write(GOLDEN / "pictures")
     for file in sorted(GOLDEN.rglob("*")):

@@ -1,3 +1,5 @@
+use std::fmt::{self, Display};
+
 use serde::{Deserialize, Serialize};
 
 /// Which attack.
@@ -10,11 +12,14 @@ pub enum AttackKind {
     Bim,
     /// Projected gradient descent (Madry et al., 2017): BIM from a random start in the ball.
     Pgd,
+    /// The control: every channel moved by epsilon, up or down by the toss of a coin. As large a change as an attack makes,
+    /// but aimed at nothing.
+    Noise,
 }
 
 impl AttackKind {
-    /// All attacks, in the order of a menu.
-    pub const ALL: [Self; 3] = [Self::Fgsm, Self::Bim, Self::Pgd];
+    /// All attacks, in the order of a menu, and the control.
+    pub const ALL: [Self; 4] = [Self::Fgsm, Self::Bim, Self::Pgd, Self::Noise];
 
     /// The name in print.
     pub fn label(self) -> &'static str {
@@ -22,6 +27,7 @@ impl AttackKind {
             Self::Fgsm => "FGSM",
             Self::Bim => "BIM",
             Self::Pgd => "PGD",
+            Self::Noise => "noise",
         }
     }
 }
@@ -33,12 +39,24 @@ pub struct AttackConfig {
     pub kind: AttackKind,
     /// Radius of the L-infinity ball in pixel units: `8.0 / 255.0`, say. 0 to 1.
     pub epsilon: f32,
-    /// Gradient steps; FGSM always takes one.
+    /// Gradient steps; FGSM always takes one, and noise none.
     pub steps: usize,
     /// Length of a step in pixel units. Default: epsilon (FGSM), epsilon / 4 (BIM), 2.5 epsilon / steps (PGD).
     pub step_size: Option<f32>,
-    /// Seed of PGD's random start.
+    /// Seed of PGD's random start, and of noise.
     pub seed: u64,
+    /// What epsilon and the step size are multiplied with, RGB: ones for pixel units, or a network's standard deviations where
+    /// they are meant in its normalised space, as in the paper.
+    #[serde(default = "pixel_units", skip_serializing_if = "is_pixel_units")]
+    pub channel_scale: [f32; 3],
+}
+
+fn pixel_units() -> [f32; 3] {
+    [1.0; 3]
+}
+
+fn is_pixel_units(scale: &[f32; 3]) -> bool {
+    *scale == pixel_units()
 }
 
 impl AttackConfig {
@@ -57,23 +75,30 @@ impl AttackConfig {
         Self { seed, ..Self::new(AttackKind::Pgd, epsilon, steps) }
     }
 
-    /// Any attack with its default step size and seed 0.
-    pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
-        Self { kind, epsilon, steps, step_size: None, seed: 0 }
+    /// Random noise of the size of an attack: its control.
+    pub fn noise(epsilon: f32, seed: u64) -> Self {
+        Self { seed, ..Self::new(AttackKind::Noise, epsilon, 0) }
     }
 
-    /// Steps the attack really takes: one for FGSM.
-    pub fn steps_total(&self) -> usize {
-        match self.kind {
+    /// Any attack with its default step size and seed 0, in pixel units. FGSM and noise take the steps that they take.
+    pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
+        let steps = match kind {
             AttackKind::Fgsm => 1,
-            AttackKind::Bim | AttackKind::Pgd => self.steps,
-        }
+            AttackKind::Noise => 0,
+            AttackKind::Bim | AttackKind::Pgd => steps,
+        };
+        Self { kind, epsilon, steps, step_size: None, seed: 0, channel_scale: pixel_units() }
+    }
+
+    /// Steps the attack really takes: one for FGSM, none for noise.
+    pub fn steps_total(&self) -> usize {
+        Self::new(self.kind, self.epsilon, self.steps).steps
     }
 
     /// Length of a step in pixel units.
     pub fn resolved_step_size(&self) -> f32 {
         self.step_size.unwrap_or(match self.kind {
-            AttackKind::Fgsm => self.epsilon,
+            AttackKind::Fgsm | AttackKind::Noise => self.epsilon,
             AttackKind::Bim => self.epsilon / 4.0,
             AttackKind::Pgd => 2.5 * self.epsilon / self.steps as f32,
         })
@@ -86,14 +111,38 @@ impl AttackConfig {
         if !(0.0..=1.0).contains(&self.epsilon) {
             return Err(AttackError::Epsilon(self.epsilon));
         }
-        if !(1..=10_000).contains(&self.steps) {
+        if self.kind != AttackKind::Noise && !(1..=10_000).contains(&self.steps_total()) {
             return Err(AttackError::Steps(self.steps));
+        }
+        if self.channel_scale.iter().any(|scale| !(scale.is_finite() && *scale > 0.0)) {
+            return Err(AttackError::ChannelScale(self.channel_scale));
         }
         match self.step_size {
             Some(size) if !(size.is_finite() && size >= 0.0) => Err(AttackError::StepSize(size)),
             _ => Ok(()),
         }
     }
+}
+
+/// `BIM-5 at 8/255`, `FGSM at 0.2 std`.
+impl Display for AttackConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let steps = match self.kind {
+            AttackKind::Fgsm | AttackKind::Noise => String::new(),
+            AttackKind::Bim | AttackKind::Pgd => format!("-{}", self.steps),
+        };
+        let epsilon = match is_pixel_units(&self.channel_scale) {
+            true => in_255ths(self.epsilon),
+            false => format!("{} std", self.epsilon),
+        };
+        write!(formatter, "{}{steps} at {epsilon}", self.kind.label())
+    }
+}
+
+/// A length in pixel units as people write it: `4/255`, or a decimal where it is no whole number of 255ths.
+pub fn in_255ths(length: f32) -> String {
+    let levels = length * 255.0;
+    if (levels - levels.round()).abs() < 1e-3 { format!("{levels:.0}/255") } else { format!("{length:.4}") }
 }
 
 /// What an attack wants of the labels it is given.
@@ -119,6 +168,9 @@ pub enum AttackError {
     /// Not a length.
     #[error("step size {0} is out of range: it is a length in pixel units, 0 or more")]
     StepSize(f32),
+    /// Not factors.
+    #[error("channel scale {0:?} is out of range: factors above 0")]
+    ChannelScale([f32; 3]),
     /// Images and labels do not fit together.
     #[error("{images} images but {labels} labels: give one label an image")]
     Labels {
@@ -127,4 +179,28 @@ pub enum AttackError {
         /// Labels given.
         labels: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attacks_as_people_write_them() {
+        assert_eq!(AttackConfig::bim(8.0 / 255.0, 5).to_string(), "BIM-5 at 8/255");
+        assert_eq!(AttackConfig::new(AttackKind::Fgsm, 0.0137, 9).to_string(), "FGSM at 0.0137");
+        let paper = AttackConfig { channel_scale: [0.277, 0.269, 0.282], ..AttackConfig::bim(0.2, 5) };
+        assert_eq!(paper.to_string(), "BIM-5 at 0.2 std");
+        assert_eq!(AttackConfig::noise(4.0 / 255.0, 1).to_string(), "noise at 4/255");
+    }
+
+    #[test]
+    fn a_record_without_scale_is_in_pixel_units() {
+        let attack = AttackConfig::bim(0.1, 5);
+        let json = serde_json::to_string(&attack).unwrap();
+        assert!(!json.contains("channel_scale"), "{json}");
+        assert_eq!(serde_json::from_str::<AttackConfig>(&json).unwrap(), attack);
+        let error = AttackConfig { channel_scale: [1.0, 0.0, 1.0], ..attack }.validate().unwrap_err();
+        assert!(matches!(error, AttackError::ChannelScale(_)));
+    }
 }

@@ -14,15 +14,16 @@ use crate::model::Classifier;
 pub struct AttackRun {
     ball: LinfBall,
     labels: Tensor<1, Int>,
-    goal: Goal,
-    step_size: f32,
+    /// RGB, pixel units; below zero it is a descent.
+    step: [f32; 3],
     steps_total: usize,
     steps_done: usize,
     adversarial: Tensor<4>,
 }
 
 impl AttackRun {
-    /// Starts an attack: at the images (FGSM, BIM) or at a random point of the ball (PGD).
+    /// Starts an attack: at the images (FGSM, BIM), at a random point of the ball (PGD), or at a random corner of it, which
+    /// is all that noise does.
     ///
     /// # Errors
     ///
@@ -38,16 +39,21 @@ impl AttackRun {
         if images_len != labels_len {
             return Err(AttackError::Labels { images: images_len, labels: labels_len });
         }
-        let ball = LinfBall::new(images, config.epsilon);
+        let scaled = |length: f32| config.channel_scale.map(|scale| scale * length);
+        let ball = LinfBall::new(images, scaled(config.epsilon));
         let adversarial = match config.kind {
             AttackKind::Fgsm | AttackKind::Bim => ball.center(),
             AttackKind::Pgd => ball.random_start(config.seed),
+            AttackKind::Noise => ball.random_corner(config.seed),
+        };
+        let direction = match goal {
+            Goal::Untargeted => 1.0,
+            Goal::Targeted => -1.0,
         };
         Ok(Self {
             ball,
             labels,
-            goal,
-            step_size: config.resolved_step_size(),
+            step: scaled(direction * config.resolved_step_size()),
             steps_total: config.steps_total(),
             steps_done: 0,
             adversarial,
@@ -60,11 +66,7 @@ impl AttackRun {
             return;
         }
         let gradient = loss_gradient(model, self.adversarial.clone(), self.labels.clone());
-        let step_size = match self.goal {
-            Goal::Untargeted => self.step_size,
-            Goal::Targeted => -self.step_size,
-        };
-        let moved = self.ball.ascend(self.adversarial.clone(), gradient, step_size);
+        let moved = self.ball.ascend(self.adversarial.clone(), gradient, self.step);
         self.adversarial = self.ball.project(moved);
         self.steps_done += 1;
     }

@@ -3,7 +3,7 @@ use burn::tensor::TensorData;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// What the attacker may do: move each pixel by at most `epsilon`, and stay within `[0, 1]`.
+/// What the attacker may do: move each value by at most the radius of its channel, and stay within `[0, 1]`.
 ///
 /// # Shapes
 ///
@@ -13,34 +13,37 @@ pub struct LinfBall {
     center: Tensor<4>,
     lower: Tensor<4>,
     upper: Tensor<4>,
-    epsilon: f32,
+    /// `[1, 3, 1, 1]`, pixel units.
+    radius: Tensor<4>,
 }
 
 impl LinfBall {
-    /// The ball of radius `epsilon` (pixel units) around `center`, cut to the pixel range.
-    pub fn new(center: Tensor<4>, epsilon: f32) -> Self {
+    /// The ball around `center` whose radius is `radius` (RGB, pixel units), cut to the pixel range.
+    pub fn new(center: Tensor<4>, radius: [f32; 3]) -> Self {
+        let radius = per_channel(radius, &center.device());
         Self {
-            lower: center.clone().sub_scalar(epsilon).clamp_min(0.0),
-            upper: center.clone().add_scalar(epsilon).clamp_max(1.0),
+            lower: center.clone().sub(radius.clone()).clamp_min(0.0),
+            upper: center.clone().add(radius.clone()).clamp_max(1.0),
             center,
-            epsilon,
+            radius,
         }
     }
 
     /// A point drawn uniformly from the ball, the same one for a seed on every device.
     pub fn random_start(&self, seed: u64) -> Tensor<4> {
-        // Not the device's own generator: each backend draws other numbers, and shares one state with the whole process.
-        let mut rng = StdRng::seed_from_u64(seed);
-        let shape = self.center.dims();
-        let noise: Vec<f32> =
-            (0..shape.iter().product()).map(|_| self.epsilon * rng.random_range(-1.0..=1.0_f32)).collect();
-        let noise = Tensor::from_data(TensorData::new(noise, shape), &self.center.device());
-        self.project(self.center.clone().add(noise))
+        self.moved_at_random(seed, |rng| rng.random_range(-1.0..=1.0))
     }
 
-    /// A step of `step_size` along the sign of `gradient`: the steepest ascent in L-infinity. `sign(0)` is 0.
-    pub fn ascend(&self, images: Tensor<4>, gradient: Tensor<4>, step_size: f32) -> Tensor<4> {
-        images.add(gradient.sign().mul_scalar(step_size))
+    /// A corner of the ball by the toss of a coin for each value, the same one for a seed on every device.
+    pub fn random_corner(&self, seed: u64) -> Tensor<4> {
+        self.moved_at_random(seed, |rng| if rng.random() { 1.0 } else { -1.0 })
+    }
+
+    /// A step of `step_size` (RGB, pixel units) along the sign of `gradient`: the steepest ascent in L-infinity. `sign(0)`
+    /// is 0.
+    pub fn ascend(&self, images: Tensor<4>, gradient: Tensor<4>, step_size: [f32; 3]) -> Tensor<4> {
+        let step = per_channel(step_size, &images.device());
+        images.add(gradient.sign().mul(step))
     }
 
     /// The nearest point of the ball.
@@ -52,4 +55,19 @@ impl LinfBall {
     pub fn center(&self) -> Tensor<4> {
         self.center.clone()
     }
+
+    /// The centre moved by a `part` of the radius that is drawn for each value.
+    fn moved_at_random(&self, seed: u64, part: impl Fn(&mut StdRng) -> f32) -> Tensor<4> {
+        // Not the device's own generator: each backend draws other numbers, and shares one state with the whole process.
+        let mut rng = StdRng::seed_from_u64(seed);
+        let shape = self.center.dims();
+        let parts: Vec<f32> = (0..shape.iter().product()).map(|_| part(&mut rng)).collect();
+        let parts = Tensor::<4>::from_data(TensorData::new(parts, shape), &self.center.device());
+        self.project(self.center.clone().add(parts.mul(self.radius.clone())))
+    }
+}
+
+/// `[1, 3, 1, 1]`.
+fn per_channel(values: [f32; 3], device: &Device) -> Tensor<4> {
+    Tensor::<1>::from_floats(values, device).reshape([1, 3, 1, 1])
 }

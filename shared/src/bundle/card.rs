@@ -2,9 +2,7 @@ use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{BundleError, Precision, Probe};
-use crate::attack::AttackConfig;
-use crate::metrics::Proportion;
+use super::{BundleError, Precision, Probe, Score};
 use crate::model::{Architecture, Classifier};
 
 /// The newest format of `model.json` that this build reads and the one it writes.
@@ -97,31 +95,6 @@ pub struct Recipe {
     pub commands: Vec<String>,
     /// The resolved configuration of the last of them.
     pub config: serde_json::Value,
-}
-
-/// One measured accuracy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// The images: `validation`.
-    pub set: String,
-    /// The white-box attack on each of them; none means clean images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attack: Option<AttackConfig>,
-    /// Images whose label came first.
-    pub top1: Proportion,
-    /// Wilson's 95% interval of top-1.
-    pub top1_interval: [f64; 2],
-    /// Images whose label was among the first five.
-    pub top5: Proportion,
-    /// Of the images that are classified correctly without the attack, those that no longer are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub success: Option<Proportion>,
-    /// Median distance of the attacked image in pixel units.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub median_linf: Option<f32>,
-    /// Median Euclidean distance of the attacked image in pixel units.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub median_l2: Option<f32>,
 }
 
 impl Card {

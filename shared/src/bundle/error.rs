@@ -46,7 +46,8 @@ pub enum BundleError {
     /// The device computes something else.
     #[error(
         "the self-test failed: {what} differ by {difference:.2e} from the recorded ones ({tolerance:.0e} is allowed), \
-         so this device does not compute this network correctly; choose another (the CPU always works)"
+         so this device does not compute this network correctly: choose another, best the CPU. Where the CPU itself says \
+         this, export the model again"
     )]
     ProbeDiffers {
         /// Logits or gradients.
@@ -57,6 +58,6 @@ pub enum BundleError {
         tolerance: f32,
     },
     /// The device failed while computing.
-    #[error("the device failed during the self-test: {0}")]
+    #[error("the self-test: {0}")]
     Device(String),
 }

@@ -6,13 +6,15 @@
 mod card;
 mod error;
 mod probe;
+mod score;
 mod weights;
 
 use burn::prelude::*;
 
-pub use card::{Card, Class, FORMAT_VERSION, Recipe, Score, Weights};
+pub use card::{Card, Class, FORMAT_VERSION, Recipe, Weights};
 pub use error::BundleError;
 pub use probe::{Probe, probe_image};
+pub use score::{ImageSet, Score};
 pub use weights::{Precision, load_weights, save_weights};
 
 use crate::model::{Architecture, Classifier};
@@ -67,7 +69,8 @@ impl Bundle {
 
     /// Makes the two files of a model: `model.json` and `model.safetensors`.
     ///
-    /// The probe is computed with the weights as they will be read back, in `precision`, on `device`.
+    /// The probe is computed with the weights as they will be read back, in `precision`, on the CPU, which is what every other
+    /// device must agree with; then the files are loaded and checked on `device`.
     ///
     /// # Errors
     ///
@@ -93,9 +96,10 @@ impl Bundle {
             weights: Weights::describe("model.safetensors", precision, &weights),
             probe: Probe::default(),
         };
-        let mut shipped = card.build(device)?;
+        let cpu = Device::flex();
+        let mut shipped = card.build(&cpu)?;
         load_weights(&mut shipped, &weights)?;
-        card.probe = Probe::measure(&shipped.valid(), device).await?;
+        card.probe = Probe::measure(&shipped.valid(), &cpu).await?;
         let json = card.to_json();
         Self::load(&json, &weights, device).await?;
         Ok((json, weights))

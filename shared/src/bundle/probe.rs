@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BundleError;
 use crate::attack::loss_gradient;
+use crate::device::{DeviceError, read};
 use crate::model::Classifier;
 
 /// Side of the probe image.
@@ -37,12 +38,13 @@ impl Probe {
     /// [`BundleError::Device`] if a result cannot be read back.
     pub async fn measure(model: &Classifier, device: &Device) -> Result<Self, BundleError> {
         let image = probe_image(device);
-        let logits = read(model.forward(image.clone())).await?;
+        let failed = |error: DeviceError| BundleError::Device(error.to_string());
+        let logits = read(model.forward(image.clone())).await.map_err(failed)?;
         let label = Tensor::<1, Int>::from_ints([0], device);
         let gradient = loss_gradient(model, image, label); // [1, 3, 64, 64]
         let squares = SIDE / SQUARE;
         let sums = gradient.reshape([3, squares, SQUARE, squares, SQUARE]).sum_dim(4).sum_dim(2);
-        Ok(Self { logits, input_gradient_sums: read(sums).await? })
+        Ok(Self { logits, input_gradient_sums: read(sums).await.map_err(failed)? })
     }
 
     /// Computes the probe again and compares.
@@ -88,14 +90,4 @@ fn compare(what: &'static str, now: &[f32], recorded: &[f32], tolerance: f32) ->
         return Err(BundleError::ProbeDiffers { what, difference, tolerance });
     }
     Ok(())
-}
-
-async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, BundleError> {
-    let device = |error: String| BundleError::Device(error);
-    tensor
-        .into_data_async()
-        .await
-        .map_err(|error| device(error.to_string()))?
-        .try_into_vec_as::<f32>()
-        .map_err(|error| device(format!("{error:?}")))
 }

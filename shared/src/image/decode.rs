@@ -43,7 +43,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Vec<u8>, (u32, u32)), ImageError> 
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
 
-    let square = flatten_on_white(centre_square(image));
+    let square = flatten_on_white(centre_square(image, orientation));
     // Turning the small picture gives the same pixels as turning the large one, without a second copy of a photograph.
     let mut upright = DynamicImage::ImageRgb8(scale(square));
     upright.apply_orientation(orientation);
@@ -90,14 +90,19 @@ fn jpeg_is_cut_short(bytes: &[u8]) -> bool {
     !bytes.get(at..).is_some_and(|rest| rest.windows(2).any(|pair| pair == END_OF_IMAGE))
 }
 
-/// The largest square around the middle.
-fn centre_square(image: DynamicImage) -> DynamicImage {
+/// The largest square around the middle of the picture as it will be when `orientation` is applied.
+fn centre_square(image: DynamicImage, orientation: Orientation) -> DynamicImage {
+    use Orientation::{FlipHorizontal, FlipVertical, Rotate90, Rotate180, Rotate270, Rotate270FlipH};
     let (width, height) = (image.width(), image.height());
     let side = width.min(height);
     if width == height {
         return image;
     }
-    image.crop_imm((width - side) / 2, (height - side) / 2, side, side)
+    // An odd rest is cut off at the far end, which is the near one of an axis that will be mirrored.
+    let offset = |rest: u32, mirrored: bool| if mirrored { rest.div_ceil(2) } else { rest / 2 };
+    let mirrors_x = matches!(orientation, FlipHorizontal | Rotate180 | Rotate270 | Rotate270FlipH);
+    let mirrors_y = matches!(orientation, FlipVertical | Rotate180 | Rotate90 | Rotate270FlipH);
+    image.crop_imm(offset(width - side, mirrors_x), offset(height - side, mirrors_y), side, side)
 }
 
 /// 8-bit RGB, with transparent parts laid on white, as on a web page. Grayscale and 16-bit pictures are converted.
@@ -143,7 +148,34 @@ fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
         E::Unsupported(_) => format!("it uses a variant of the format that is not supported: {error}"),
         E::Limits(_) => "decoding it would need too much memory".into(),
         // What the format's own decoder says; the outer text only repeats the format's name.
-        _ => std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string),
+        _ => match std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string).trim() {
+            // The JPEG decoder's way of saying it.
+            short if short.contains("Not enough bytes") => "it ends before the picture does".into(),
+            detail => detail.into(),
+        },
     };
     ImageError::Damaged { format, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_square_is_that_of_the_upright_picture() {
+        for (width, height) in [(7, 4), (4, 7), (9, 9), (8, 5)] {
+            let pixels = (0..width * height * 3).map(|i| (i * 37 % 251) as u8).collect();
+            let image = DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, pixels).unwrap());
+            for exif in 1..=8 {
+                let orientation = Orientation::from_exif(exif).unwrap();
+                let turned = |mut image: DynamicImage| {
+                    image.apply_orientation(orientation);
+                    image
+                };
+                let first_cut = turned(centre_square(image.clone(), orientation));
+                let first_turned = centre_square(turned(image.clone()), Orientation::NoTransforms);
+                assert_eq!(first_cut, first_turned, "{width} x {height}, orientation {exif}");
+            }
+        }
+    }
 }

@@ -79,6 +79,20 @@ impl Picture {
         Self::from_rgb8(rgb8)
     }
 
+    /// This picture with no channel further than `radius` (RGB, pixel units) from `original`: rounding to 8 bits may have
+    /// carried it half a level outside, where the radius is no whole number of 255ths.
+    #[must_use]
+    pub fn clamped_around(&self, original: &Self, radius: [f32; 3]) -> Self {
+        // 8/255 as f32 times 255 may be 7.9999995, which are 8 levels.
+        let levels = radius.map(|radius| (radius * 255.0 + 1e-3).floor() as u8);
+        let pairs = original.rgb8.iter().zip(&self.rgb8).enumerate();
+        let clamp = |(index, (&from, &to)): (usize, (&u8, &u8))| {
+            let levels = levels[index % CHANNELS];
+            to.clamp(from.saturating_sub(levels), from.saturating_add(levels))
+        };
+        Self { rgb8: pairs.map(clamp).collect(), original_size: self.original_size }
+    }
+
     /// The pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.
     pub fn as_rgb8(&self) -> &[u8] {
         &self.rgb8

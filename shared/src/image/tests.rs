@@ -326,3 +326,16 @@ fn rgba_is_opaque() {
     assert_eq!(rgba.len(), 64 * 64 * 4);
     assert_eq!((&rgba[..3], rgba[3]), (&picture.as_rgb8()[..3], 255));
 }
+
+#[test]
+fn no_byte_leaves_the_ball() {
+    let flat = |value: u8| Picture::from_rgb8(vec![value; SIDE * SIDE * 3]).unwrap();
+    for (epsilon, allowed) in [(8.0 / 255.0, 8), (7.65 / 255.0, 7), (0.0, 0), (0.5, 127), (1.0, 200)] {
+        assert_eq!(flat(250).clamped_around(&flat(50), [epsilon; 3]).as_rgb8()[0], 50 + allowed, "{epsilon}");
+    }
+    for levels in 0..=32_u8 {
+        let radius = f32::from(levels) / 255.0;
+        let clamped = flat(0).clamped_around(&flat(100), [radius, 1.0, 0.0]);
+        assert_eq!(clamped.as_rgb8()[..3], [100 - levels, 0, 100]);
+    }
+}

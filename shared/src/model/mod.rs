@@ -1,11 +1,9 @@
 //! Classifiers: pixels in, logits out.
 
+mod initial;
 mod normalize;
 mod wide_resnet;
 
-use std::sync::{Mutex, PoisonError};
-
-use burn::module::{ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::tensor::assert_shape;
 use serde::{Deserialize, Serialize};
@@ -62,16 +60,8 @@ impl Architecture {
         seed: u64,
         device: &Device,
     ) -> Result<Classifier, String> {
-        // A backend has one generator for the whole process, and burn draws weights when they are first used: so seed
-        // and draw under a lock, and on the CPU, whose numbers are the same everywhere.
-        static GENERATOR: Mutex<()> = Mutex::new(());
-        let cpu = Device::flex();
-        let model = self.init(num_classes, mean, std, &cpu)?;
-        let lock = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-        cpu.seed(seed);
-        model.visit(&mut Draw);
-        drop(lock);
-        Ok(model.to_device(device))
+        let model = self.init(num_classes, mean, std, device)?;
+        Ok(model.map(&mut initial::Initial::new(seed)))
     }
 
     /// The usual name: `WRN-10-4` is depth 10, width 4.
@@ -79,15 +69,6 @@ impl Architecture {
         match self {
             Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
         }
-    }
-}
-
-/// Uses each parameter once.
-struct Draw;
-
-impl ModuleVisitor for Draw {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        param.val();
     }
 }
 
@@ -121,25 +102,25 @@ impl Classifier {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
     use crate::bundle::{Precision, save_weights};
 
-    #[test]
-    fn a_seed_names_the_weights_whoever_else_draws() {
-        let device = Device::flex();
+    fn network(seed: u64) -> Classifier {
         let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
-        let weights = |seed| {
-            let model = architecture.init_seeded(5, [0.5; 3], [0.25; 3], seed, &device).unwrap();
-            save_weights(&model, Precision::F32).unwrap()
-        };
-        let expected = weights(7);
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| assert!((0..5).all(|_| weights(7) == expected)));
-                scope.spawn(|| assert!((0..5).all(|_| weights(8) != expected)));
-            }
-        });
+        architecture.init_seeded(5, [0.5; 3], [0.25; 3], seed, &Device::flex()).unwrap()
+    }
+
+    #[test]
+    fn a_seed_names_the_weights() {
+        let weights = |seed| save_weights(&network(seed), Precision::F32).unwrap();
+        assert!(weights(7) == weights(7) && weights(7) != weights(8));
+    }
+
+    #[test]
+    fn a_signal_keeps_its_size_through_a_network_that_was_just_made() {
+        let images = crate::bundle::probe_image(&Device::flex());
+        let logits = pollster::block_on(crate::device::read(network(3).valid().forward(images))).unwrap();
+        let size = (logits.iter().map(|logit| logit * logit).sum::<f32>() / 5.0).sqrt();
+        assert!((0.02..5.0).contains(&size), "{logits:?}");
     }
 }

@@ -1,0 +1,172 @@
+use std::fmt::{self, Display};
+
+use serde::{Deserialize, Serialize};
+
+use crate::attack::{AttackConfig, Goal};
+use crate::corrupt::{Corruption, Severity};
+use crate::metrics::Proportion;
+
+/// Which images an accuracy was measured on, before any attack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageSet {
+    /// The validation images as they are.
+    #[default]
+    Validation,
+    /// The validation images, each perturbed as its number decides ([`crate::perturb`]).
+    Augmented,
+    /// The validation images with a common corruption ([`crate::corrupt`]).
+    Corrupted {
+        /// Which.
+        corruption: Corruption,
+        /// 1 to 5.
+        severity: Severity,
+    },
+}
+
+/// `clean`, `augmented`, `fog 3`.
+impl Display for ImageSet {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Validation => formatter.write_str("clean"),
+            Self::Augmented => formatter.write_str("augmented"),
+            Self::Corrupted { corruption, severity } => {
+                write!(formatter, "{} {}", corruption.name().replace('_', " "), severity.get())
+            }
+        }
+    }
+}
+
+/// One measured accuracy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The images.
+    pub set: ImageSet,
+    /// The attack on each of them; none means that there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<AttackConfig>,
+    /// Away from the true class, or towards a random other one.
+    #[serde(default = "untargeted", skip_serializing_if = "is_untargeted")]
+    pub goal: Goal,
+    /// Random starts of the attack, of which the worst counts for each image.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub restarts: usize,
+    /// The network whose gradients crafted the images (transfer, the paper's protocol); none means the scored one's own
+    /// (white-box).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crafted_on: Option<String>,
+    /// Images whose label came first.
+    pub top1: Proportion,
+    /// Wilson's 95% interval of top-1.
+    pub top1_interval: [f64; 2],
+    /// Images whose label was among the first five.
+    pub top5: Proportion,
+    /// Images whose label was among the first k: `[k, images]`, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hits_at: Vec<[usize; 2]>,
+    /// Untargeted: of the images that are classified correctly without the attack, those that no longer are. Targeted: of all
+    /// images, those that are taken for the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<Proportion>,
+    /// Median distance of the attacked image in pixel units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_linf: Option<f32>,
+    /// Median Euclidean distance of the attacked image in pixel units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_l2: Option<f32>,
+}
+
+fn untargeted() -> Goal {
+    Goal::Untargeted
+}
+
+fn is_untargeted(goal: &Goal) -> bool {
+    *goal == Goal::Untargeted
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(restarts: &usize) -> bool {
+    *restarts == 1
+}
+
+impl Score {
+    /// Whether `other` measures the same thing.
+    pub fn measures_the_same(&self, other: &Self) -> bool {
+        let what =
+            |score: &Self| (score.set, score.attack.clone(), score.goal, score.restarts, score.crafted_on.clone());
+        what(self) == what(other)
+    }
+}
+
+/// What was measured: `clean`, `augmented`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard`.
+impl Display for Score {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Some(attack) = &self.attack else { return self.set.fmt(formatter) };
+        if self.set != ImageSet::Validation {
+            write!(formatter, "{}, ", self.set)?;
+        }
+        write!(formatter, "{attack}")?;
+        if self.goal == Goal::Targeted {
+            formatter.write_str(", targeted")?;
+        }
+        if self.restarts > 1 {
+            write!(formatter, ", {} restarts", self.restarts)?;
+        }
+        match &self.crafted_on {
+            Some(source) => write!(formatter, " from {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score() -> Score {
+        let top1 = Proportion { hits: 1, of: 4 };
+        Score {
+            set: ImageSet::Validation,
+            attack: None,
+            goal: Goal::Untargeted,
+            restarts: 1,
+            crafted_on: None,
+            top1,
+            top1_interval: top1.wilson_interval(),
+            top5: top1,
+            hits_at: vec![],
+            success: None,
+            median_linf: None,
+            median_l2: None,
+        }
+    }
+
+    #[test]
+    fn names_say_what_was_measured() {
+        assert_eq!(score().to_string(), "clean");
+        assert_eq!(Score { set: ImageSet::Augmented, ..score() }.to_string(), "augmented");
+        let severity = Severity::new(3).unwrap();
+        let fog = ImageSet::Corrupted { corruption: Corruption::MotionBlur, severity };
+        assert_eq!(Score { set: fog, ..score() }.to_string(), "motion blur 3");
+        let json = serde_json::to_string(&fog).unwrap();
+        assert_eq!(serde_json::from_str::<ImageSet>(&json).unwrap(), fog, "{json}");
+        let pgd = Score { attack: Some(AttackConfig::pgd(8.0 / 255.0, 50, 0)), ..score() };
+        assert_eq!(pgd.to_string(), "PGD-50 at 8/255");
+        let more = Score { goal: Goal::Targeted, restarts: 10, crafted_on: Some("normal".into()), ..pgd };
+        assert_eq!(more.to_string(), "PGD-50 at 8/255, targeted, 10 restarts from normal");
+    }
+
+    #[test]
+    fn what_is_usual_is_not_written_down_and_read_back() {
+        let json = serde_json::to_string(&score()).unwrap();
+        for name in ["goal", "restarts", "crafted_on", "attack"] {
+            assert!(!json.contains(name), "{json}");
+        }
+        assert_eq!(serde_json::from_str::<Score>(&json).unwrap(), score());
+        assert!(score().measures_the_same(&Score { top5: Proportion { hits: 2, of: 4 }, ..score() }));
+        assert!(!score().measures_the_same(&Score { set: ImageSet::Augmented, ..score() }));
+    }
+}
