@@ -1,0 +1,93 @@
+//! Charts for papers and reports, each as SVG and as PNG, drawn from one list of shapes and so alike.
+//!
+//! Sober by design: white ground, the colours of Okabe and Ito, which colour-blind readers can tell apart, and a hatch,
+//! dash or marker of its own for each series, which survive a black-and-white printer.
+//!
+//! `bars` and `lines` turn data into shapes with the help of `frame` (title, legend, vertical axis), `axis` (scales and
+//! ticks) and `look` (what tells series apart); `svg` and `png` write a `canvas` out.
+
+mod axis;
+mod bars;
+mod canvas;
+mod font;
+mod frame;
+mod lines;
+mod look;
+mod png;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+pub use self::bars::{BarChart, BarSeries};
+pub use self::lines::{LineChart, LineSeries};
+
+use self::canvas::Canvas;
+use crate::run_dir::write_atomically;
+
+/// How far rounding may carry a value outside its interval, or a share outside [0, 1].
+const TOLERANCE: f64 = 1e-9;
+/// Beyond it, the arithmetic of an axis would overflow.
+const LARGEST: f64 = 1e100;
+
+/// A value with its 95% interval: shares in [0, 1], but for the curves of a [`LineChart`] that is not of percents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Estimate {
+    /// A value known exactly, or one whose interval is not shown.
+    pub fn exact(value: f64) -> Self {
+        Self { value, low: value, high: value }
+    }
+
+    /// The same, with nothing outside [0, 1].
+    fn clamped(self) -> Self {
+        Self { value: self.value.clamp(0.0, 1.0), low: self.low.clamp(0.0, 1.0), high: self.high.clamp(0.0, 1.0) }
+    }
+
+    fn has_interval(self) -> bool {
+        self.low < self.high
+    }
+
+    /// # Errors
+    /// When it cannot be drawn: not a number, a value outside its interval, or outside [0, 1] where a share is meant.
+    fn check(self, share: bool) -> Result<()> {
+        for number in [self.value, self.low, self.high] {
+            check_number(number)?;
+            ensure!(!share || (-TOLERANCE..=1.0 + TOLERANCE).contains(&number), "{number} is not in [0, 1]");
+        }
+        let Self { value, low, high } = self;
+        ensure!(
+            low - TOLERANCE <= value && value <= high + TOLERANCE,
+            "{value} is outside its interval {low} to {high}"
+        );
+        Ok(())
+    }
+}
+
+fn check_number(number: f64) -> Result<()> {
+    ensure!(number.is_finite() && number.abs() < LARGEST, "{number} cannot be drawn");
+    Ok(())
+}
+
+/// Writes `PATH.svg` and `PATH.png`, each whole or not at all, over older ones.
+fn write(canvas: &Canvas, path_without_extension: &Path) -> Result<()> {
+    let png = png::encode(canvas)?;
+    write_atomically(&with_extension(path_without_extension, "svg"), svg::encode(canvas).as_bytes())?;
+    write_atomically(&with_extension(path_without_extension, "png"), &png)
+}
+
+/// `Path::with_extension` would take the end of `epsilon-0.5` for one.
+fn with_extension(path: &Path, extension: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".");
+    path.push(extension);
+    path.into()
+}
