@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::attack::AttackArgs;
 use crate::commands::classify::ClassifyArgs;
+use crate::commands::craft::CraftArgs;
 use crate::commands::data::DataArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::export::ExportArgs;
@@ -29,7 +30,7 @@ From data to the page:
   bastion export runs/hardened --out static/models/hardened
   bastion evaluate --model static/models/hardened --save
 
-Exit codes: 0 done, 1 failed, 2 not understood.";
+Exit codes: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -37,6 +38,8 @@ pub enum Command {
     Data(DataArgs),
     /// Train a network
     Train(TrainArgs),
+    /// Make a set of attacked pictures, to train on or to validate with
+    Craft(CraftArgs),
     /// Measure networks on the validation images, clean and attacked
     Evaluate(EvaluateArgs),
     /// Make a trained network ready for the page

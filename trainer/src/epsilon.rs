@@ -3,7 +3,28 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use shared::bundle::Card;
+
+/// What `--epsilon-space` takes: what a radius is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EpsilonSpace {
+    /// Pixels from 0 to 1
+    Pixel,
+    /// Pixels divided by the standard deviation of their channel, as networks see them; the paper's 0.2 is of this kind
+    Normalized,
+}
+
+impl EpsilonSpace {
+    /// What a radius for the network of `card` is multiplied with to be in pixel units, RGB.
+    pub fn scale(self, card: &Card) -> [f32; 3] {
+        match self {
+            Self::Pixel => [1.0; 3],
+            Self::Normalized => card.std,
+        }
+    }
+}
 
 /// Radius of the L-infinity ball in pixel units, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]

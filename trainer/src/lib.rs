@@ -2,10 +2,13 @@
 
 pub mod cli;
 pub mod commands;
+pub mod craft;
 pub mod data;
 pub mod device;
 pub mod epsilon;
+pub mod error;
 pub mod evaluate;
+pub mod figures;
 pub mod models;
 mod montage;
 mod output;

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let result = match &command {
         Command::Data(args) => commands::data::run(args),
         Command::Train(args) => commands::train::run(args, device),
+        Command::Craft(args) => commands::craft::run(args, device),
         Command::Evaluate(args) => commands::evaluate::run(args, device),
         Command::Export(args) => commands::export::run(args, device),
         Command::Classify(args) => commands::classify::run(args, device),
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     match result.map_err(Failure::from) {
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            eprintln!("{failure}");
             ExitCode::from(failure.exit_code())
         }
     }

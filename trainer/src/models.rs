@@ -9,7 +9,7 @@ use shared::bundle::{Bundle, Card};
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{softmax, top_k};
 
-use crate::commands::UsageError;
+use crate::error::UsageError;
 
 /// How many pictures go through a network at once.
 const BATCH: usize = 64;

@@ -1,4 +1,4 @@
-//! Pictures of an attack: the attacked one in 8 bits, and original, attacked and perturbation side by side.
+//! A picture of an attack: original, attacked and perturbation side by side.
 
 use std::io::Cursor;
 
@@ -11,19 +11,6 @@ use shared::image::{Picture, SIDE, difference};
 const SCALE: u32 = 4;
 /// Between the pictures, in pixels.
 const GAP: u32 = 8;
-
-/// `attacked` with no byte further than `epsilon` (pixel units) from `original`: rounding to 8 bits may have carried it
-/// half a step outside, where epsilon is no multiple of 1/255.
-///
-/// # Errors
-/// Those of [`Picture::from_rgb8`].
-pub fn quantized(original: &Picture, attacked: &Picture, epsilon: f32) -> Result<Picture> {
-    // 8/255 as f32 times 255 may be 7.9999995, which are 8 steps.
-    let steps = (epsilon * 255.0 + 1e-3).floor() as u8;
-    let pairs = original.as_rgb8().iter().zip(attacked.as_rgb8());
-    let bytes = pairs.map(|(&from, &to)| to.clamp(from.saturating_sub(steps), from.saturating_add(steps))).collect();
-    Ok(Picture::from_rgb8(bytes)?)
-}
 
 /// A PNG of the original, the attacked picture and the perturbation, the latter amplified so that a change by
 /// `epsilon` (pixel units) is black or white on grey.
@@ -52,18 +39,6 @@ mod tests {
 
     fn flat(value: u8) -> Picture {
         Picture::from_rgb8(vec![value; SIDE * SIDE * 3]).unwrap()
-    }
-
-    #[test]
-    fn no_byte_leaves_the_ball() {
-        for (epsilon, allowed) in [(8.0 / 255.0, 8), (7.65 / 255.0, 7), (0.0, 0), (0.5, 127), (1.0, 200)] {
-            let picture = quantized(&flat(50), &flat(250), epsilon).unwrap();
-            assert_eq!(picture.as_rgb8()[0], 50 + allowed, "{epsilon}");
-        }
-        for steps in 0..=32_u8 {
-            let picture = quantized(&flat(100), &flat(0), f32::from(steps) / 255.0).unwrap();
-            assert_eq!(picture.as_rgb8()[0], 100 - steps);
-        }
     }
 
     #[test]

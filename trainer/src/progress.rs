@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::error::Stopped;
 
 /// A bar over `total` bytes.
 pub fn bytes(total: u64, title: &'static str) -> ProgressBar {
@@ -47,13 +49,7 @@ impl Stop {
     pub fn on_ctrl_c() -> Result<Self> {
         let stop = Self::default();
         let asked = stop.clone();
-        let handle = move || {
-            if asked.0.swap(true, Ordering::Relaxed) {
-                // 128 + SIGINT, as shells report it.
-                std::process::exit(130);
-            }
-        };
-        ctrlc::set_handler(handle).context("cannot listen for Ctrl-C")?;
+        on_ctrl_c(move || asked.request(), || {})?;
         Ok(stop)
     }
 
@@ -62,10 +58,41 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the end was asked for.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// # Errors
-    /// When the end was asked for.
+    /// [`Stopped`] when the end was asked for.
     pub fn check(&self) -> Result<()> {
-        ensure!(!self.0.load(Ordering::Relaxed), "stopped by Ctrl-C");
+        if self.requested() {
+            return Err(Stopped("Stopped; nothing was imported".into()).into());
+        }
         Ok(())
     }
+}
+
+/// Wrappers such as `timeout` pass on a Ctrl-C that the terminal has sent already: within this time two are one.
+const ECHO: Duration = Duration::from_secs(1);
+
+/// Calls `first` at the first Ctrl-C (or SIGTERM, or SIGHUP); a second one calls `last` and ends the program. To be called
+/// once in a program.
+///
+/// # Errors
+/// When the system lets no one handle Ctrl-C.
+pub fn on_ctrl_c(first: impl Fn() + Send + 'static, last: impl Fn() + Send + 'static) -> Result<()> {
+    let mut asked_at: Option<Instant> = None;
+    let handle = move || match asked_at {
+        Some(at) if at.elapsed() < ECHO => {}
+        Some(_) => {
+            last();
+            std::process::exit(Stopped::EXIT_CODE.into());
+        }
+        None => {
+            asked_at = Some(Instant::now());
+            first();
+        }
+    };
+    ctrlc::set_handler(handle).context("cannot listen for Ctrl-C")
 }

@@ -3,17 +3,23 @@
 //! ```text
 //! runs/standard/
 //!   config.json       the resolved configuration, the data set's hash and the command
-//!   checkpoint/       model-K.bpk, optim-K.bpk, scheduler-K.bpk, and position-K.json, written last
+//!   checkpoint/       model-K.bpk, optim-K.bpk, scheduler-K.bpk and position-K.json of the last rounds K
 //!   train/, valid/    metrics a round, as burn-train logs them
 //!   final/            the trained network in full precision, as a bundle
 //! ```
+//!
+//! burn-train writes the first three files of a checkpoint in the background, each whole or not at all, so the four appear in
+//! any order: a checkpoint is one when all of them are there. [`RunDir::forget_after`] sees to it that none of them is left
+//! from an earlier attempt at the same round.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::data::PixelStats;
 use crate::train::TrainConfig;
 
 /// What a run was asked for.
@@ -30,6 +36,9 @@ pub struct RunRecord {
     pub data: PathBuf,
     /// Its hash.
     pub data_sha256: String,
+    /// What the network's first layer subtracts and divides by: the data set's, or those of the network it started from.
+    #[serde(default = "PixelStats::before_it_was_measured")]
+    pub pixels: PixelStats,
     pub config: TrainConfig,
 }
 
@@ -52,18 +61,27 @@ impl RunDir {
     /// Starts a new run.
     ///
     /// # Errors
-    /// When the folder exists and is not empty, or cannot be written.
+    /// As [`RunDir::check_free`], or when the folder cannot be written.
     pub fn create(path: &Path, record: &RunRecord) -> Result<Self> {
+        Self::check_free(path)?;
+        fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
+        let run = Self { path: path.to_path_buf() };
+        run.write_record(record)?;
+        Ok(run)
+    }
+
+    /// Makes sure that a run can be started in the folder `path`.
+    ///
+    /// # Errors
+    /// When it exists and is not empty.
+    pub fn check_free(path: &Path) -> Result<()> {
         let taken = path.is_dir() && fs::read_dir(path)?.next().is_some();
         ensure!(
             !taken,
             "{} is not empty: go on with that run by --resume {0}, or name another folder with --run",
             path.display()
         );
-        fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
-        let run = Self { path: path.to_path_buf() };
-        write_atomically(&run.path.join("config.json"), &serde_json::to_vec_pretty(record)?)?;
-        Ok(run)
+        Ok(())
     }
 
     /// Opens a run that was started before.
@@ -78,6 +96,14 @@ impl RunDir {
         Ok((Self { path: path.to_path_buf() }, record))
     }
 
+    /// Writes what the run was asked for, in place of what was there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_record(&self, record: &RunRecord) -> Result<()> {
+        write_atomically(&self.path.join("config.json"), &serde_json::to_vec_pretty(record)?)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -87,50 +113,96 @@ impl RunDir {
         self.path.join("final")
     }
 
-    fn checkpoints(&self) -> PathBuf {
+    /// Folder of the checkpoints.
+    pub fn checkpoint_dir(&self) -> PathBuf {
         self.path.join("checkpoint")
     }
 
-    /// The newest checkpoint of which every part was written.
+    /// The file with one part of a checkpoint.
+    pub fn checkpoint_file(&self, part: Part, round: usize) -> PathBuf {
+        self.checkpoint_dir().join(match part {
+            Part::Model => format!("model-{round}.bpk"),
+            Part::Optimizer => format!("optim-{round}.bpk"),
+            Part::Scheduler => format!("scheduler-{round}.bpk"),
+            Part::Position => format!("position-{round}.json"),
+        })
+    }
+
+    /// The checkpoints of which every part was written, newest first.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn latest_checkpoint(&self) -> Result<Option<Checkpoint>> {
-        let dir = self.checkpoints();
-        if !dir.is_dir() {
-            return Ok(None);
-        }
-        let mut newest: Option<Checkpoint> = None;
-        for entry in fs::read_dir(&dir)? {
-            let path = entry?.path();
-            let is_position = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("position-"));
-            if !is_position {
+    pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
+        let mut found = Vec::new();
+        for round in self.rounds_with_files()? {
+            if !Part::ALL.iter().all(|&part| self.checkpoint_file(part, round).is_file()) {
                 continue;
             }
-            let Ok(checkpoint) = serde_json::from_slice::<Checkpoint>(&fs::read(&path)?) else { continue };
-            let whole = ["model", "optim", "scheduler"]
-                .iter()
-                .all(|part| dir.join(format!("{part}-{}.bpk", checkpoint.round)).is_file());
-            if whole && newest.is_none_or(|newest| checkpoint.round > newest.round) {
-                newest = Some(checkpoint);
-            }
+            let position = fs::read(self.checkpoint_file(Part::Position, round))?;
+            // Written whole or not at all, so another content is not ours.
+            found.extend(serde_json::from_slice::<Checkpoint>(&position).ok().filter(|found| found.round == round));
         }
-        Ok(newest)
+        found.reverse();
+        Ok(found)
     }
 
-    /// Notes where the checkpoint of `checkpoint.round` stands; the parts themselves are burn-train's.
+    /// Removes what is there of checkpoints of later rounds: they are about to be made again.
+    ///
+    /// # Errors
+    /// When a file cannot be removed, which could be taken for a part of what will be made.
+    pub fn forget_after(&self, round: usize) -> Result<()> {
+        for later in self.rounds_with_files()?.into_iter().filter(|&later| later > round) {
+            for file in Part::ALL.map(|part| self.checkpoint_file(part, later)) {
+                if file.is_file() {
+                    fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes where the checkpoint of `checkpoint.round` stands; the other parts are burn-train's.
     ///
     /// # Errors
     /// When the note cannot be written.
     pub fn note_position(&self, checkpoint: Checkpoint) -> Result<()> {
-        let dir = self.checkpoints();
-        let file = |round: usize| dir.join(format!("position-{round}.json"));
+        let file = |round| self.checkpoint_file(Part::Position, round);
         write_atomically(&file(checkpoint.round), &serde_json::to_vec(&checkpoint)?)?;
         if let Some(old) = checkpoint.round.checked_sub(3) {
             let _ = fs::remove_file(file(old)); // only tidiness: its checkpoint is deleted already
         }
         Ok(())
     }
+
+    /// Rounds of which there is any part of a checkpoint, ascending.
+    fn rounds_with_files(&self) -> Result<BTreeSet<usize>> {
+        let dir = self.checkpoint_dir();
+        if !dir.is_dir() {
+            return Ok(BTreeSet::new());
+        }
+        let context = || format!("cannot read {}", dir.display());
+        let mut rounds = BTreeSet::new();
+        for entry in fs::read_dir(&dir).with_context(context)? {
+            let name = entry.with_context(context)?.file_name();
+            let number = name.to_str().and_then(|name| name.split(['-', '.']).nth(1)?.parse::<usize>().ok());
+            rounds.extend(number);
+        }
+        Ok(rounds)
+    }
+}
+
+/// What a checkpoint consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Model,
+    Optimizer,
+    Scheduler,
+    /// A [`Checkpoint`].
+    Position,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Position];
 }
 
 /// Writes a file whole or not at all.
@@ -151,4 +223,50 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     file.as_file().sync_all().with_context(context)?;
     file.persist(path).with_context(context)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn write(run: &RunDir, part: Part, round: usize, content: &str) {
+        fs::create_dir_all(run.checkpoint_dir()).unwrap();
+        fs::write(run.checkpoint_file(part, round), content).unwrap();
+    }
+
+    fn checkpoint(run: &RunDir, round: usize, steps_done: usize) {
+        for part in [Part::Model, Part::Optimizer, Part::Scheduler] {
+            write(run, part, round, "x");
+        }
+        run.note_position(Checkpoint { round, steps_done }).unwrap();
+    }
+
+    #[test]
+    fn a_checkpoint_counts_when_all_of_it_is_there() {
+        let dir = TempDir::new().unwrap();
+        let run = RunDir { path: dir.path().to_path_buf() };
+        assert_eq!(run.checkpoints().unwrap(), []);
+        for round in [2, 9, 10, 11] {
+            checkpoint(&run, round, 100 * round);
+        }
+        fs::remove_file(run.checkpoint_file(Part::Optimizer, 11)).unwrap();
+        write(&run, Part::Position, 2, "{");
+        let rounds: Vec<_> = run.checkpoints().unwrap().iter().map(|found| (found.round, found.steps_done)).collect();
+        assert_eq!(rounds, [(10, 1000), (9, 900)]);
+    }
+
+    #[test]
+    fn later_rounds_are_forgotten_in_all_their_parts() {
+        let dir = TempDir::new().unwrap();
+        let run = RunDir { path: dir.path().to_path_buf() };
+        run.forget_after(0).unwrap();
+        checkpoint(&run, 3, 30);
+        checkpoint(&run, 4, 40);
+        write(&run, Part::Model, 5, "half of a checkpoint");
+        run.forget_after(3).unwrap();
+        assert_eq!(run.checkpoints().unwrap(), [Checkpoint { round: 3, steps_done: 30 }]);
+        assert_eq!(fs::read_dir(run.checkpoint_dir()).unwrap().count(), 4);
+    }
 }

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use burn::prelude::*;
 use serde_json::Value;
@@ -87,7 +88,7 @@ fn with_model() -> TempDir {
 fn help_is_for_newcomers_and_mistakes_are_usage_errors() {
     let dir = TempDir::new().unwrap();
     let help = stdout(&dir, &["--help"]);
-    for word in ["data", "train", "evaluate", "export", "classify", "attack", "bastion data import"] {
+    for word in ["data", "train", "evaluate", "export", "classify", "attack", "bastion data import", "130 stopped"] {
         assert!(help.contains(word), "{word} is not in: {help}");
     }
     for command in ["data", "train", "evaluate", "export", "classify", "attack"] {
@@ -95,6 +96,7 @@ fn help_is_for_newcomers_and_mistakes_are_usage_errors() {
     }
     assert_fails(&dir, &["data", "import", "x", "--bogus"], 2, "--bogus");
     assert_fails(&dir, &["attack", "x.png", "--out", "y", "--epsilon", "8"], 2, "did you mean 8/255?");
+    assert_eq!(run(&dir, &["export", "--samples", "0"]).status.code(), Some(2));
     assert_eq!(run(&dir, &["data"]).status.code(), Some(2));
 }
 
@@ -130,28 +132,61 @@ fn a_failed_import_leaves_nothing() {
     let mut files = MADE.files().unwrap();
     files.last_mut().unwrap().1.truncate(100);
     fs::write(dir.path().join("set.tar.zst"), made::tar_zst("", &files).unwrap()).unwrap();
-    assert_fails(&dir, &["data", "import", "set.tar.zst", "--json"], 1, "val/images/val_5.JPEG (cut off)");
+    assert_fails(
+        &dir,
+        &["data", "import", "set.tar.zst", "--json"],
+        1,
+        "1 of 6 pictures are bad: val/images/val_5.JPEG (",
+    );
     assert_fails(&dir, &["data", "import", "nowhere.zip"], 1, "cannot read nowhere.zip");
     assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 0);
+}
+
+/// Serves one of `bodies` a connection, and returns the address.
+fn serve(bodies: Vec<Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/set.zip", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for body in bodies {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
+}
+
+#[track_caller]
+fn assert_left(dir: &TempDir, names: &[&str]) {
+    let mut left: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, names);
 }
 
 #[test]
 fn a_data_set_is_fetched_and_the_archive_tidied_away() {
     let dir = TempDir::new().unwrap();
-    let zip = made::zip("tiny", &MADE.files().unwrap()).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/set.zip", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 4096]);
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", zip.len());
-        let _ = stream.write_all(&[head.as_bytes(), &zip].concat());
-    });
-    let report = json(&dir, &["data", "fetch", "--url", &url, "--out", "set", "--json"]);
+    let url = serve(vec![made::zip("tiny", &MADE.files().unwrap()).unwrap()]);
+    let report = json(&dir, &["data", "fetch", "--url", &url, "--out", "set/", "--json"]);
     assert_eq!(report["train_images"].as_u64(), Some(12));
-    let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    left.sort();
-    assert_eq!(left, ["set"]);
+    assert_left(&dir, &["set"]);
+    // Before a single byte is downloaded.
+    assert_fails(&dir, &["data", "fetch", "--url", &url, "--out", "."], 2, "own name");
+    assert_left(&dir, &["set"]);
+}
+
+#[test]
+fn a_bad_archive_is_not_in_the_way_of_a_good_one() {
+    let dir = TempDir::new().unwrap();
+    let good = made::zip("tiny", &MADE.files().unwrap()).unwrap();
+    let url = serve(vec![good[..good.len() / 2].to_vec(), good]);
+    let fetch = ["data", "fetch", "--url", &url, "--out", "set"];
+    assert_fails(&dir, &fetch, 1, "kept in set.zip.bad");
+    assert_left(&dir, &["set.zip.bad"]);
+    stdout(&dir, &fetch);
+    assert_left(&dir, &["set", "set.zip.bad"]);
 }
 
 #[test]
@@ -187,6 +222,168 @@ fn pictures_are_attacked() {
     assert!(text.contains("held: still") || text.contains("fooled: "), "{text}");
     let attack = ["attack", "disc.png", "--model", "model", "--out", "attacked"];
     assert_fails(&dir, &[&attack[..], &["--target", "unicorn"]].concat(), 2, "'unicorn' is not a class");
+}
+
+/// Imports a made set of 4 classes, with 40 training pictures when 2 of each class are held out, to the folder `name`.
+fn import(dir: &TempDir, name: &str, seed: u64) {
+    let made = Made { classes: 4, train_per_class: 12, val_per_class: 4, seed };
+    made.write_folder(&dir.path().join("files")).unwrap();
+    stdout(dir, &["data", "import", "files", "--out", name]);
+    fs::remove_dir_all(dir.path().join("files")).unwrap();
+}
+
+/// The arguments of a small run on the data set `data`: rounds of 5 steps, unless `more` has another batch size.
+fn small_run<'a>(run: &'a str, steps: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["train", "--run", run, "--data", "data", "--steps", steps, "--rounds", "1"];
+    args.extend(["--width", "1", "--image-size", "32", "--held-out", "2"]);
+    if !more.contains(&"--batch-size") {
+        args.extend(["--batch-size", "8"]);
+    }
+    args.extend(more);
+    args
+}
+
+fn card(dir: &TempDir, model: &str) -> Value {
+    serde_json::from_slice(&fs::read(dir.path().join(model).join("model.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_network_goes_the_whole_way_from_data_to_an_attack() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    import(&dir, "other", 2);
+
+    let stopped = stop_after_a_round(&dir, &small_run("run", "100", &["--recipe", "hardened", "--bim-steps", "1"]));
+    assert!(stopped.contains("of 100 steps are saved. Go on with: bastion train --resume run"), "{stopped}");
+    assert!(!stopped.contains("error"), "{stopped}");
+    assert_fails(&dir, &["export", "run", "--out", "early"], 1, "finish its training");
+
+    let resume = ["train", "--resume", "run"];
+    assert_fails(&dir, &[&resume[..], &["--data", "other"]].concat(), 1, "is not the data set");
+    fs::rename(dir.path().join("data"), dir.path().join("moved")).unwrap();
+    assert_fails(&dir, &resume, 1, "say with --data where it is");
+    stdout(&dir, &[&resume[..], &["--data", "moved"]].concat());
+    stdout(&dir, &resume);
+
+    let meta: Value = serde_json::from_slice(&fs::read(dir.path().join("moved/meta.json")).unwrap()).unwrap();
+    let trained = card(&dir, "run/final");
+    assert_eq!((&trained["mean"], &trained["std"]), (&meta["train_pixels"]["mean"], &meta["train_pixels"]["std"]));
+    assert_eq!(trained["data_sha256"], meta["sha256"]);
+
+    let evaluate = ["evaluate", "--model", "run/final", "--data", "moved", "--attack", "fgsm", "--epsilon", "4/255"];
+    let report = json(&dir, &[&evaluate[..], &["--limit", "4", "--json"]].concat());
+    assert_eq!(report["models"].as_array().unwrap().len(), 1);
+    assert_eq!(card(&dir, "run/final")["scores"].as_array().unwrap().len(), 0, "only --save changes a card");
+    stdout(&dir, &[&evaluate[..], &["--save"]].concat());
+    let scores = card(&dir, "run/final")["scores"].clone();
+    assert!(scores.as_array().unwrap().len() >= 2, "{scores}");
+
+    // Rounded weights are other weights than those that were scored.
+    stdout(&dir, &["export", "run", "--out", "models/small"]);
+    let exported = card(&dir, "models/small");
+    assert_eq!((&exported["name"], &exported["scores"]), (&"small".into(), &Value::Array(vec![])));
+    stdout(&dir, &["export", "run", "--out", "models/full", "--precision", "f32"]);
+    assert_eq!(card(&dir, "models/full")["scores"], scores);
+
+    fs::write(dir.path().join("disc.png"), made::png(64, 64, made::picture(0, 5)).unwrap()).unwrap();
+    let report = json(&dir, &["classify", "disc.png", "--model", "models/small", "--json"]);
+    assert_eq!(report["images"][0]["models"][0]["top"].as_array().unwrap().len(), 4);
+    let attack = ["attack", "disc.png", "--model", "models/small", "--out", "attacked", "--json"];
+    assert!(json(&dir, &attack)["models"][0]["linf"].as_f64().unwrap() <= 8.0 / 255.0 + 1e-6);
+}
+
+#[test]
+fn a_network_is_trained_further_as_it_was_trained_and_without_its_parent_once_it_has_begun() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    stdout(&dir, &small_run("first", "5", &[]));
+    let stopped = stop_after_a_round(&dir, &small_run("second", "200", &["--init", "first/final", "--seed", "3"]));
+    assert!(stopped.contains("steps are saved"), "{stopped}");
+    fs::rename(dir.path().join("first"), dir.path().join("elsewhere")).unwrap();
+    let resumed = stop_after_a_round(&dir, &["train", "--resume", "second"]);
+    assert!(resumed.contains("Going on after step"), "{resumed}");
+    // Before it has begun, only the parent knows the weights.
+    fs::remove_dir_all(dir.path().join("second/checkpoint")).unwrap();
+    assert_fails(&dir, &["train", "--resume", "second"], 1, "first/final");
+}
+
+#[test]
+fn a_mistaken_setting_leaves_no_run_in_the_way_of_the_right_one() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    for (setting, says) in [(["--depth", "12"], "depth 12"), (["--batch-size", "500"], "40 training pictures")] {
+        assert_fails(&dir, &small_run("run", "5", &setting), 2, says);
+        assert!(!dir.path().join("run").exists(), "{setting:?}");
+    }
+    stdout(&dir, &small_run("run", "5", &[]));
+    assert_fails(&dir, &small_run("run", "5", &[]), 1, "not empty");
+}
+
+#[cfg(unix)]
+fn interrupt(pid: u32) {
+    assert!(Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap().success());
+}
+
+/// Starts a training, presses Ctrl-C after its first round, and returns what it said on stderr.
+#[cfg(unix)]
+fn stop_after_a_round(dir: &TempDir, args: &[&str]) -> String {
+    let mut child = bastion(dir).args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with("Round ") && !said.contains("Round ") {
+            interrupt(child.id());
+        }
+        said += &(line + "\n");
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    said
+}
+
+/// In the dashboard Ctrl-C is a key like any other, unless the terminal is told otherwise. `script` makes the terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_ctrl_c_saves_in_the_dashboard_too() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    let bastion =
+        format!("'{}' --device cpu {}", env!("CARGO_BIN_EXE_bastion"), small_run("run", "20000", &[]).join(" "));
+    let script = Command::new("script")
+        .args(["-qec", &format!("stty rows 40 cols 100; {bastion}"), "/dev/null"])
+        .current_dir(dir.path())
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut script) = script else {
+        eprintln!("skipped: there is no `script` (util-linux) to make a terminal with");
+        return;
+    };
+    let mut stdout = script.stdout.take().unwrap();
+    let screen = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stdout.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    let started = Instant::now();
+    let mut wait_for = |what: &str, done: &mut dyn FnMut(&mut Child) -> bool| {
+        while !done(&mut script) {
+            if started.elapsed() > Duration::from_secs(120) {
+                script.kill().unwrap();
+                panic!("waited too long for {what}");
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let checkpoint = dir.path().join("run/checkpoint/position-1.json");
+    wait_for("the first checkpoint", &mut |_| checkpoint.exists());
+    wait_for("the key", &mut |script| script.stdin.as_mut().unwrap().write_all(b"\x03").is_ok());
+    wait_for("the end", &mut |script| script.try_wait().unwrap().is_some());
+    let (code, screen) = (script.wait().unwrap().code(), screen.join().unwrap());
+    assert_eq!(code, Some(130), "{screen}");
+    assert!(screen.contains("\x1b[?1049h") && screen.contains("Saving and stopping"), "{screen}");
+    let after = screen.rsplit("\x1b[?1049l").next().unwrap();
+    assert!(after.contains("steps are saved"), "{after}");
 }
 
 #[test]

@@ -13,10 +13,10 @@ use shared::bundle::Bundle;
 use shared::image::Picture;
 use shared::metrics::{l2_distance, linf_distance};
 
-use super::UsageError;
 use super::classify::{guess_line, read_picture};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::Epsilon;
+use crate::error::UsageError;
 use crate::models::{self, Guess};
 use crate::{montage, output, progress};
 
@@ -32,7 +32,7 @@ Examples:
 pub struct AttackArgs {
     /// Picture: PNG, JPEG, WebP, GIF or BMP
     image: PathBuf,
-    /// fgsm: one step; bim: several; pgd: several from a random start
+    /// fgsm: one step; bim: several; pgd: several from a random start; noise: as large a change, aimed at nothing
     #[arg(long, value_name = "ATTACK", default_value = "bim", value_parser = attack_kinds())]
     attack: AttackKind,
     /// How far each pixel may change, as 8/255 or as a decimal from 0 to 1
@@ -47,7 +47,7 @@ pub struct AttackArgs {
     /// Class that the network shall see: a wnid, a name or an index
     #[arg(long, value_name = "CLASS")]
     target: Option<String>,
-    /// Seed of pgd's random start
+    /// Seed of pgd's random start, and of noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Folder of an exported model; may be given more than once [default: standard and hardened in static/models]
@@ -61,11 +61,12 @@ pub struct AttackArgs {
     json: bool,
 }
 
-/// Reads `fgsm`, `bim` or `pgd`.
+/// Reads `fgsm`, `bim`, `pgd` or `noise`.
 pub fn attack_kinds() -> impl TypedValueParser<Value = AttackKind> {
-    PossibleValuesParser::new(["fgsm", "bim", "pgd"]).map(|name| match name.as_str() {
+    PossibleValuesParser::new(["fgsm", "bim", "pgd", "noise"]).map(|name| match name.as_str() {
         "fgsm" => AttackKind::Fgsm,
         "pgd" => AttackKind::Pgd,
+        "noise" => AttackKind::Noise,
         _ => AttackKind::Bim,
     })
 }
@@ -156,13 +157,17 @@ impl AttackArgs {
             (AttackKind::Fgsm, Some(_)) => {
                 return Err(UsageError("fgsm takes one step; for more choose --attack bim or pgd".into()).into());
             }
+            (AttackKind::Noise, None) => 0,
+            (AttackKind::Noise, Some(_)) => {
+                return Err(UsageError("noise takes no steps; for some choose --attack bim or pgd".into()).into());
+            }
             (AttackKind::Bim, None) => 5,
             (AttackKind::Pgd, None) => 10,
             (_, Some(steps)) => steps,
         };
         let step_size = self.step_size.map(Epsilon::value);
-        let epsilon = self.epsilon.value();
-        let config = AttackConfig { kind: self.attack, epsilon, steps, step_size, seed: self.seed };
+        let config = AttackConfig::new(self.attack, self.epsilon.value(), steps);
+        let config = AttackConfig { step_size, seed: self.seed, ..config };
         config.validate().map_err(|error| UsageError(error.to_string()))?;
         Ok(config)
     }
@@ -191,7 +196,7 @@ fn attack(
     }
     let values = models::read(run.adversarial())?;
     bar.finish_and_clear();
-    let attacked = montage::quantized(picture, &Picture::from_chw(&values)?, config.epsilon)?;
+    let attacked = Picture::from_chw(&values)?.clamped_around(picture, [config.epsilon; 3]);
 
     let png = attacked.encode_png()?;
     write(&files.attacked, &png)?;
@@ -303,7 +308,9 @@ mod tests {
 
     #[test]
     fn the_written_picture_is_in_the_ball_and_is_what_is_judged() {
-        for (attack, epsilon, steps) in [("fgsm", "2/255", 2), ("bim", "0.03", 7), ("pgd", "8/255", 8)] {
+        for (attack, epsilon, steps) in
+            [("fgsm", "2/255", 2), ("bim", "0.03", 7), ("pgd", "8/255", 8), ("noise", "4/255", 4)]
+        {
             let dir = TempDir::new().unwrap();
             let reports = attack_two(&dir, &["--attack", attack, "--epsilon", epsilon]).unwrap();
             assert_eq!(reports.len(), 2);
@@ -357,6 +364,7 @@ mod tests {
             (&["--target", "name"], "perhaps Class 0 (n00000000)"),
             (&["--target", "7"], "index from 0 to 4"),
             (&["--attack", "fgsm", "--steps", "5"], "fgsm takes one step"),
+            (&["--attack", "noise", "--steps", "5"], "noise takes no steps"),
             (&["--steps", "0"], "0 steps"),
         ] {
             let error = attack_two(&dir, more).map(|_| ()).unwrap_err();

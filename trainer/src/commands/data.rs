@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::data::{self, Cache, Download, ImportOptions, Meta, TINY_IMAGENET, TINY_IMAGENET_URL};
+use crate::data::{self, BadSource, Cache, Download, ImportOptions, Meta, TINY_IMAGENET, TINY_IMAGENET_URL};
 use crate::output;
 use crate::progress::Stop;
 
@@ -159,19 +159,34 @@ fn fetch(args: &FetchArgs) -> Result<()> {
     let out = data::dir_or_default(args.to.out.as_deref());
     // Before the long download.
     data::check_destination(&out, args.to.force)?;
-    let mut archive = out.clone().into_os_string();
-    archive.push(".zip");
-    let archive = PathBuf::from(archive);
+    let archive = data::beside(&out, "zip")?;
     let expected = args.url.is_none().then_some(TINY_IMAGENET);
     let url = args.url.as_deref().unwrap_or(TINY_IMAGENET_URL);
     let fetched = Download { url, expected, pause: Duration::from_secs(1) }.run(&archive)?;
     let verb = if fetched { "Downloaded" } else { "Found" };
     eprintln!("{verb} {}", archive.display());
-    import(&archive, &args.to)?;
+    if let Err(error) = import(&archive, &args.to) {
+        return Err(if expected.is_none() && error.is::<BadSource>() { set_aside(&archive, error) } else { error });
+    }
     if !args.keep {
         fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
     }
     Ok(())
+}
+
+/// Takes an archive that is good for nothing out of the next download's way. It stays, since `--partial` may be all that is
+/// missing.
+fn set_aside(archive: &Path, error: Error) -> Error {
+    let mut aside = archive.as_os_str().to_owned();
+    aside.push(".bad");
+    let aside = PathBuf::from(aside);
+    match fs::rename(archive, &aside) {
+        Ok(()) => error.context(format!(
+            "what was downloaded is kept in {}, and running the command again downloads it anew",
+            aside.display()
+        )),
+        Err(_) => error.context(format!("delete {} before you run the command again", archive.display())),
+    }
 }
 
 fn info(args: &InfoArgs) -> Result<()> {

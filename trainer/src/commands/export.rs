@@ -9,9 +9,9 @@ use serde::Serialize;
 use shared::bundle::{Bundle, Description, Precision};
 use shared::image::Picture;
 
-use crate::commands::UsageError;
 use crate::data::{self, Dataset};
 use crate::device::{self, DeviceChoice};
+use crate::error::UsageError;
 use crate::evaluate::spread;
 use crate::run_dir::write_atomically;
 use crate::{models, output};
@@ -36,8 +36,8 @@ pub struct ExportArgs {
     #[arg(long, value_enum, default_value = "f16")]
     precision: PrecisionArg,
     /// Put so many validation pictures into the page's own samples; git ignores them, for their licence
-    #[arg(long, value_name = "N")]
-    samples: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    samples: Option<u32>,
     /// The imported data set the samples are from [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR", requires = "samples")]
     data: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub fn run(args: &ExportArgs, device: DeviceChoice) -> Result<()> {
         export(run, out, args, device)?;
     }
     match args.samples {
-        Some(count) => samples(count, args),
+        Some(count) => samples(count as usize, args),
         None => Ok(()),
     }
 }
@@ -125,7 +125,7 @@ fn samples(count: usize, args: &ExportArgs) -> Result<()> {
     let out = &args.samples_out;
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut index = Vec::with_capacity(count);
-    for (number, place) in spread(dataset.val.len(), Some(count)).into_iter().enumerate() {
+    for (number, place) in spread(&dataset.val.labels, Some(count)).into_iter().enumerate() {
         let class = &dataset.classes[dataset.val.label(place)];
         let file = format!("{number}.png");
         let picture = Picture::from_rgb8(dataset.val.image(place).to_vec())?;

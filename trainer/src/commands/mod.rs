@@ -2,6 +2,7 @@
 
 pub mod attack;
 pub mod classify;
+pub mod craft;
 pub mod data;
 pub mod evaluate;
 pub mod export;
@@ -10,6 +11,8 @@ pub mod train;
 use std::fmt::{self, Display};
 use std::io;
 
+use crate::error::{Stopped, UsageError};
+
 /// How a command failed, as far as the exit code is concerned.
 #[derive(Debug)]
 pub enum Failure {
@@ -17,6 +20,8 @@ pub enum Failure {
     Usage(anyhow::Error),
     /// Everything else; exit code 1.
     Failed(anyhow::Error),
+    /// The user stopped it, which is no error but not done either; exit code 130.
+    Stopped(String),
     /// Whoever read the output has had enough, which is no failure: `bastion ... | head`.
     BrokenPipe,
 }
@@ -26,6 +31,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Failed(_) => 1,
+            Self::Stopped(_) => Stopped::EXIT_CODE,
             Self::BrokenPipe => 0,
         }
     }
@@ -36,7 +42,9 @@ impl From<anyhow::Error> for Failure {
         let pipe = |cause: &(dyn std::error::Error + 'static)| {
             cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
         };
-        if error.downcast_ref::<UsageError>().is_some() {
+        if let Some(stopped) = error.downcast_ref::<Stopped>() {
+            Self::Stopped(stopped.to_string())
+        } else if error.downcast_ref::<UsageError>().is_some() {
             Self::Usage(error)
         } else if error.chain().any(pipe) {
             Self::BrokenPipe
@@ -49,20 +57,31 @@ impl From<anyhow::Error> for Failure {
 impl Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Self::Usage(error) | Self::Failed(error) => write!(formatter, "{error:#}"),
+            Self::Usage(error) | Self::Failed(error) => write!(formatter, "error: {error:#}"),
+            Self::Stopped(message) => formatter.write_str(message),
             Self::BrokenPipe => write!(formatter, "broken pipe"),
         }
     }
 }
 
-/// An error in what was typed that clap cannot see, such as the name of a class that no model has.
-#[derive(Debug)]
-pub struct UsageError(pub String);
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
 
-impl Display for UsageError {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(&self.0)
+    use super::*;
+
+    #[test]
+    fn what_it_was_decides_the_exit_code_however_much_was_said_about_it() {
+        let said = |error: anyhow::Error| {
+            let failure = Failure::from(Err::<(), _>(error).context("cannot import x").unwrap_err());
+            (failure.exit_code(), failure.to_string())
+        };
+        assert_eq!(said(anyhow!("the disk is full")), (1, "error: cannot import x: the disk is full".into()));
+        assert_eq!(said(UsageError("no".into()).into()), (2, "error: cannot import x: no".into()));
+        assert_eq!(
+            said(Stopped("Stopped; 3 steps are saved".into()).into()),
+            (130, "Stopped; 3 steps are saved".into())
+        );
+        assert_eq!(said(io::Error::from(io::ErrorKind::BrokenPipe).into()).0, 0);
     }
 }
-
-impl std::error::Error for UsageError {}

@@ -1,10 +1,8 @@
 //! `bastion train`: trains a network, from scratch or from another, and goes on where it was stopped.
 
 use std::fs;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
@@ -12,21 +10,16 @@ use clap::Args;
 use shared::bundle::{Bundle, Description, Precision, Recipe};
 use shared::model::Classifier;
 
-use crate::commands::UsageError;
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, PixelStats};
 use crate::device::{self, DeviceChoice};
-use crate::models;
-use crate::run_dir::{RunDir, RunRecord, write_atomically};
-use crate::train::{Outcome, Position, Session, TrainConfig};
-
-/// Mean of Tiny ImageNet's training pictures, RGB.
-const MEAN: [f32; 3] = [0.4802, 0.4481, 0.3975];
-/// Their standard deviation.
-const STD: [f32; 3] = [0.2764, 0.2689, 0.2816];
+use crate::error::{Stopped, UsageError};
+use crate::run_dir::{Checkpoint, RunDir, RunRecord, write_atomically};
+use crate::train::{Dashboard, Outcome, Position, Session, TrainConfig, find_checkpoint};
+use crate::{models, progress};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ctrl-C saves and ends the run; a second one ends it at once. Either way --resume goes on.
+Ctrl-C saves and ends the run with exit code 130; a second one ends it at once. Either way --resume goes on.
 
 Examples:
   bastion train --run runs/standard --recipe normal --epochs 10
@@ -37,12 +30,12 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     run: Option<PathBuf>,
     /// Go on with a run that was stopped; its own settings hold, others are ignored
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "init", "data"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "init"])]
     resume: Option<PathBuf>,
     /// Start from the weights of a model (a folder with model.json) instead of random ones
     #[arg(long, value_name = "DIR")]
     init: Option<PathBuf>,
-    /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200; with --resume, where it was]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Show plain bars instead of the dashboard, as is done anyway where the output is no terminal
@@ -52,39 +45,32 @@ pub struct TrainArgs {
     config: TrainConfig,
 }
 
+/// A run that is ready to start or to go on.
+struct Ready {
+    run: RunDir,
+    record: RunRecord,
+    dataset: Dataset,
+    checkpoint: Option<Checkpoint>,
+    /// Before the first step; a checkpoint fills it later.
+    network: Classifier,
+}
+
 /// Runs `bastion train`.
 ///
 /// # Errors
-/// When a setting is out of range, the data set or a checkpoint cannot be read, or the disk or the device fails.
+/// When a setting is out of range, the data set or a checkpoint cannot be read, or the disk or the device fails; and
+/// [`Stopped`] when the user ended it.
 pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
     let engine = device::open(device)?;
     let device = engine.device;
-    let (run, record, dataset) = match &args.resume {
-        Some(path) => {
-            let (run, record) = RunDir::open(path)?;
-            let dataset = Dataset::load(&record.data)?;
-            ensure!(
-                dataset.sha256 == record.data_sha256,
-                "{} is not the data set that the run was started with (SHA-256 {}, then {})",
-                record.data.display(),
-                dataset.sha256,
-                record.data_sha256
-            );
-            (run, record, dataset)
-        }
-        None => start(args)?,
+    let Ready { run, record, dataset, checkpoint, network } = match &args.resume {
+        Some(path) => resume(path, args, &device)?,
+        None => start(args, &device)?,
     };
-    let checkpoint = run.latest_checkpoint()?;
-    match checkpoint {
-        Some(checkpoint) => eprintln!("Going on after step {}", checkpoint.steps_done),
-        None if args.resume.is_some() => eprintln!("No checkpoint was saved yet: starting from the first step"),
-        None => {}
-    }
     let config = record.config.clone();
-    let classifier = initial_model(&record, &dataset, &device)?;
     let position = Arc::new(Position::at(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)));
-    stop_on_ctrl_c(position.clone())?;
-    let dashboard = !args.plain && std::io::stdout().is_terminal();
+    let dashboard = if args.plain { None } else { Dashboard::open().map(Arc::new) };
+    stop_on_ctrl_c(position.clone(), dashboard.clone())?;
     let (classes, data_sha256) = (dataset.classes.clone(), dataset.sha256.clone());
     let session = Session {
         config: config.clone(),
@@ -95,21 +81,19 @@ pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
         checkpoint,
         dashboard,
     };
-    match session.run(classifier)? {
-        Outcome::Stopped { steps_done, steps_total } => {
-            eprintln!(
-                "Stopped; {steps_done} of {steps_total} steps are saved. Go on with: bastion train --resume {}",
-                run.path().display()
-            );
-            Ok(())
-        }
+    match session.run(network)? {
+        Outcome::Stopped { steps_done, steps_total } => Err(Stopped(format!(
+            "Stopped; {steps_done} of {steps_total} steps are saved. Go on with: bastion train --resume {}",
+            run.path().display()
+        ))
+        .into()),
         Outcome::Done(model) => {
             let description = Description {
                 name: config.recipe.label().into(),
                 architecture: config.architecture()?,
                 classes,
-                mean: MEAN,
-                std: STD,
+                mean: record.pixels.mean,
+                std: record.pixels.std,
                 recipe: Recipe {
                     name: config.recipe.label().into(),
                     commands: [record.history.clone(), vec![record.command.clone()]].concat(),
@@ -129,34 +113,71 @@ pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
     }
 }
 
-/// Checks the settings before anything slow or lasting is done, then makes the run folder.
-fn start(args: &TrainArgs) -> Result<(RunDir, RunRecord, Dataset)> {
+/// Makes the run folder, once all that could be wrong with the settings was looked for.
+fn start(args: &TrainArgs, device: &Device) -> Result<Ready> {
     let usage = |error: anyhow::Error| UsageError(format!("{error:#}"));
     args.config.validate().map_err(usage)?;
     let path = args.run.as_deref().unwrap_or(Path::new("runs/run"));
+    RunDir::check_free(path)?;
     let data = std::path::absolute(data::dir_or_default(args.data.as_deref()))?;
-    let history = match &args.init {
-        Some(dir) => models::card(dir)?.recipe.commands,
-        None => vec![],
-    };
+    let parent = args.init.as_deref().map(models::card).transpose()?;
     let dataset = Dataset::load(&data)?;
+    Session::check(&args.config, &dataset.train).map_err(usage)?;
     let record = RunRecord {
         command: command_line(),
-        history,
         init: args.init.as_ref().map(std::path::absolute).transpose()?,
         data,
         data_sha256: dataset.sha256.clone(),
-        config: args.config.clone(),
+        // A network that is trained further goes on to see its pictures as it is used to.
+        pixels: parent.as_ref().map_or(dataset.pixels, |card| PixelStats { mean: card.mean, std: card.std }),
+        history: parent.map_or(vec![], |card| card.recipe.commands),
+        config: args.config.resolved(),
     };
-    Ok((RunDir::create(path, &record)?, record, dataset))
+    let network = first_network(&record, &dataset, device)?;
+    let run = RunDir::create(path, &record)?;
+    Ok(Ready { run, record, dataset, checkpoint: None, network })
 }
 
-/// The network before the first step; a checkpoint fills it later.
-fn initial_model(record: &RunRecord, dataset: &Dataset, device: &Device) -> Result<Classifier> {
-    let architecture = record.config.architecture()?;
+fn resume(path: &Path, args: &TrainArgs, device: &Device) -> Result<Ready> {
+    let (run, mut record) = RunDir::open(path)?;
+    if let Some(data) = &args.data {
+        record.data = std::path::absolute(data)?;
+    }
+    let dataset = Dataset::load(&record.data)?;
+    ensure!(
+        dataset.sha256 == record.data_sha256,
+        "{} is not the data set that the run was started with (SHA-256 {}, then {}); say with --data where that one is",
+        record.data.display(),
+        dataset.sha256,
+        record.data_sha256
+    );
+    let blank = || blank_network(&record, &dataset, device);
+    let checkpoint = find_checkpoint(&run, blank()?)?;
+    let network = match checkpoint {
+        Some(checkpoint) => {
+            eprintln!("Going on after step {}", checkpoint.steps_done);
+            // The checkpoint holds all weights: the network that the run started from may be gone.
+            blank()?
+        }
+        None => {
+            eprintln!("No checkpoint was saved yet: starting from the first step");
+            first_network(&record, &dataset, device)?
+        }
+    };
+    if args.data.is_some() {
+        run.write_record(&record)?;
+    }
+    Ok(Ready { run, record, dataset, checkpoint, network })
+}
+
+/// The network of a run's first step.
+fn first_network(record: &RunRecord, dataset: &Dataset, device: &Device) -> Result<Classifier> {
+    let RunRecord { config, pixels, .. } = record;
+    let architecture = config.architecture()?;
     let Some(dir) = &record.init else {
-        let model = architecture.init_seeded(dataset.classes.len(), MEAN, STD, record.config.seed, device);
-        return model.map_err(|error| UsageError(error).into());
+        let classes = dataset.classes.len();
+        let network = architecture.init_seeded(classes, pixels.mean, pixels.std, config.seed, device);
+        return network.map_err(|error| UsageError(error).into());
     };
     let bundle = models::load(dir, device)?;
     ensure!(
@@ -167,19 +188,29 @@ fn initial_model(record: &RunRecord, dataset: &Dataset, device: &Device) -> Resu
     Ok(bundle.model)
 }
 
-fn stop_on_ctrl_c(position: Arc<Position>) -> Result<()> {
-    let mut asked_at: Option<Instant> = None;
-    ctrlc::set_handler(move || match asked_at {
-        // Wrappers such as `timeout` pass on a Ctrl-C that the terminal has sent already.
-        Some(first) if first.elapsed() < Duration::from_secs(1) => {}
-        Some(_) => std::process::exit(130),
-        None => {
-            asked_at = Some(Instant::now());
-            eprintln!("Saving and stopping; once more to stop at once");
-            position.request_stop();
+/// A network of the run's kind, for a checkpoint to fill.
+fn blank_network(record: &RunRecord, dataset: &Dataset, device: &Device) -> Result<Classifier> {
+    let RunRecord { config, pixels, .. } = record;
+    let network = config.architecture()?.init(dataset.classes.len(), pixels.mean, pixels.std, device);
+    network.map_err(|error| UsageError(error).into())
+}
+
+fn stop_on_ctrl_c(position: Arc<Position>, dashboard: Option<Arc<Dashboard>>) -> Result<()> {
+    let drawn = dashboard.clone();
+    let first = move || {
+        let text = "Saving and stopping; once more to stop at once";
+        match &drawn {
+            Some(dashboard) => dashboard.notify(text),
+            None => eprintln!("{text}"),
         }
-    })
-    .context("cannot listen for Ctrl-C")
+        position.request_stop();
+    };
+    let last = move || {
+        if let Some(dashboard) = &dashboard {
+            dashboard.restore();
+        }
+    };
+    progress::on_ctrl_c(first, last)
 }
 
 /// What was typed, for the record; the data set's place and the program's own are this machine's business.

@@ -8,7 +8,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,15 +17,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::decode::decode_all;
+use super::hash::{hex, sha256_of_file};
 use super::layout::{Layout, RawImage};
-use super::{Class, IMAGE_BYTES, Split, hex};
+use super::pixel_stats::{PixelStats, Sums};
+use super::{Class, Crafted, Dataset, IMAGE_BYTES, Split};
 use crate::progress::{self, Stop};
 
 const FORMAT_VERSION: u32 = 1;
 const META: &str = "meta.json";
 
 /// `meta.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     pub format_version: u32,
     /// Name of the file or folder it was imported from.
@@ -34,6 +36,12 @@ pub struct Meta {
     pub whole: bool,
     pub train: SplitMeta,
     pub val: SplitMeta,
+    /// Of the training pictures; none in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_pixels: Option<PixelStats>,
+    /// How the pictures were attacked; none in what was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crafted: Option<Crafted>,
     /// Over classes, labels and pictures.
     pub sha256: String,
     /// In the order of their labels.
@@ -169,12 +177,8 @@ impl Cache {
 
     fn check_hash(&self, file: &str, expected: &str, bar: &ProgressBar) -> Result<()> {
         let path = self.dir.join(file);
-        let context = || format!("cannot read {}", path.display());
-        let mut reader = BufReader::with_capacity(1 << 20, bar.wrap_read(File::open(&path).with_context(context)?));
-        let mut hash = Sha256::new();
-        io::copy(&mut reader, &mut HashWriter(&mut hash)).with_context(context)?;
         ensure!(
-            hex(hash.finalize()) == expected,
+            sha256_of_file(&path, bar)? == expected,
             "{} is damaged (its SHA-256 differs from the one in meta.json); import the data set again with --force",
             path.display()
         );
@@ -188,26 +192,80 @@ impl Cache {
 /// Names the bad pictures, or the file that could not be written (for example for want of disk space).
 pub fn write(dir: &Path, layout: Layout, source: String, stop: &Stop) -> Result<Meta> {
     let bar = progress::count((layout.train.len() + layout.val.len()) as u64, "Decoding");
-    let train = write_split(dir, "train", &layout.train, &bar, stop)?;
-    let val = write_split(dir, "val", &layout.val, &bar, stop)?;
+    let (train, train_pixels) = write_split(dir, "train", &layout.train, &bar, stop)?;
+    let (val, _) = write_split(dir, "val", &layout.val, &bar, stop)?;
     bar.finish_and_clear();
     let sha256 = overall_hash(&layout.classes, &train, &val);
     let (whole, classes) = (layout.whole, layout.classes);
-    let meta = Meta { format_version: FORMAT_VERSION, source, whole, train, val, sha256, classes };
-    let mut out = OutFile::create(dir.join(META))?;
-    out.write(serde_json::to_string_pretty(&meta)?.as_bytes())?;
-    out.finish()?;
+    let train_pixels = Some(train_pixels);
+    let crafted = None;
+    let meta =
+        Meta { format_version: FORMAT_VERSION, source, whole, train, val, train_pixels, crafted, sha256, classes };
+    write_meta(dir, &meta)?;
     Ok(meta)
 }
 
-fn write_split(dir: &Path, name: &str, images: &[RawImage], bar: &ProgressBar, stop: &Stop) -> Result<SplitMeta> {
+/// Makes a data set of the pictures that were written to `dir`, which are those of `clean`, attacked: adds the labels and,
+/// last, `meta.json`.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn seal(dir: &Path, clean: &Dataset, crafted: Crafted) -> Result<Meta> {
+    let bar = progress::bytes(((clean.train.len() + clean.val.len()) * IMAGE_BYTES) as u64, "Hashing");
+    let split = |name: &str, split: &Split| {
+        let images_sha256 = sha256_of_file(&dir.join(images_file(name)), &bar)?;
+        let labels_sha256 = write_labels(dir, name, split.labels.iter().copied())?;
+        anyhow::Ok(SplitMeta { images: split.len(), images_sha256, labels_sha256 })
+    };
+    let (train, val) = (split("train", &clean.train)?, split("val", &clean.val)?);
+    bar.finish_and_clear();
+    let meta = Meta {
+        format_version: FORMAT_VERSION,
+        source: format!("{} on {}", crafted.attack, crafted.source),
+        whole: false,
+        sha256: overall_hash(&clean.classes, &train, &val),
+        train,
+        val,
+        // What is attacked is normalised as what is not.
+        train_pixels: Some(clean.pixels),
+        crafted: Some(crafted),
+        classes: clean.classes.clone(),
+    };
+    write_meta(dir, &meta)?;
+    Ok(meta)
+}
+
+fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
+    let mut out = OutFile::create(dir.join(META))?;
+    out.write(serde_json::to_string_pretty(meta)?.as_bytes())?;
+    out.finish()?;
+    Ok(())
+}
+
+/// Returns the file's SHA-256.
+fn write_labels(dir: &Path, split: &str, labels: impl Iterator<Item = u16>) -> Result<String> {
+    let mut out = OutFile::create(dir.join(labels_file(split)))?;
+    out.write(&labels.flat_map(u16::to_le_bytes).collect::<Vec<u8>>())?;
+    out.finish()
+}
+
+fn write_split(
+    dir: &Path,
+    name: &str,
+    images: &[RawImage],
+    bar: &ProgressBar,
+    stop: &Stop,
+) -> Result<(SplitMeta, PixelStats)> {
     let mut out = OutFile::create(dir.join(images_file(name)))?;
-    decode_all(images, bar, stop, |pixels| out.write(pixels))?;
+    let mut sums = Sums::default();
+    decode_all(images, bar, stop, |pixels| {
+        sums = sums.plus(Sums::of(pixels));
+        out.write(pixels)
+    })?;
     let images_sha256 = out.finish()?;
-    let mut out = OutFile::create(dir.join(labels_file(name)))?;
-    let labels: Vec<u8> = images.iter().flat_map(|image| image.label.to_le_bytes()).collect();
-    out.write(&labels)?;
-    Ok(SplitMeta { images: images.len(), images_sha256, labels_sha256: out.finish()? })
+    let labels_sha256 = write_labels(dir, name, images.iter().map(|image| image.label))?;
+    let split = SplitMeta { images: images.len(), images_sha256, labels_sha256 };
+    Ok((split, sums.stats()))
 }
 
 /// SHA-256 over one line a class (`wnid <tab> name`), then the four arrays' hashes.
@@ -228,7 +286,8 @@ pub fn is_file_of(name: &OsStr) -> bool {
     name == META || arrays.into_iter().any(|file| name == file.as_str())
 }
 
-fn images_file(split: &str) -> String {
+/// The file of a split's pictures.
+pub fn images_file(split: &str) -> String {
     format!("{split}.rgb8")
 }
 
@@ -262,18 +321,5 @@ impl OutFile {
 
     fn failure(&self) -> String {
         format!("cannot write {} (the whole of Tiny ImageNet needs 1.4 GB of disk space)", self.path.display())
-    }
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

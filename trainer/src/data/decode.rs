@@ -1,12 +1,11 @@
 //! Encoded pictures to raw pixels, many at once.
 
-use std::io::Cursor;
-
-use anyhow::{Context, Result, ensure};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use anyhow::Result;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
+use shared::image::{ImageError, Picture};
 
+use super::import::BadSource;
 use super::layout::{RawImage, none_of};
 use super::{IMAGE_BYTES, SIDE};
 use crate::progress::Stop;
@@ -17,7 +16,8 @@ const BATCH: usize = 4096;
 /// Decodes `images` in their order and gives them to `sink` in batches, `[n, 64, 64, 3]`.
 ///
 /// # Errors
-/// Names the pictures that cannot be decoded or are not 64x64, after trying all of them; or the first error of `sink`; or that it was to stop.
+/// [`BadSource`] that names the pictures that cannot be decoded or are not 64x64, after trying all of them; or the first
+/// error of `sink`; or that it was to stop.
 pub fn decode_all(
     images: &[RawImage],
     bar: &ProgressBar,
@@ -30,9 +30,15 @@ pub fn decode_all(
         stop.check()?;
         let pixels = &mut pixels[..batch.len() * IMAGE_BYTES];
         let errors = pixels.par_chunks_exact_mut(IMAGE_BYTES).zip(batch).filter_map(|(pixels, image)| {
-            let result = decode(&image.bytes, pixels);
+            let result = decode(&image.bytes);
             bar.inc(1);
-            result.err().map(|error| format!("{} ({error:#})", image.path))
+            match result {
+                Ok(picture) => {
+                    pixels.copy_from_slice(picture.as_rgb8());
+                    None
+                }
+                Err(why) => Some(format!("{} ({why})", image.path)),
+            }
         });
         bad.extend(errors.collect::<Vec<_>>());
         // Once one is bad nothing will be kept: the rest is decoded only to name the other bad ones.
@@ -40,21 +46,22 @@ pub fn decode_all(
             sink(pixels)?;
         }
     }
-    none_of(&format!("{} of {} pictures are bad", bad.len(), images.len()), bad)
+    none_of(&format!("{} of {} pictures are bad", bad.len(), images.len()), bad).map_err(BadSource::from_error)
 }
 
-/// Decodes one picture to `[64, 64, 3]`; grayscale becomes RGB.
-fn decode(bytes: &[u8], pixels: &mut [u8]) -> Result<()> {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    // The decoder fills what is missing of a cut off JPEG with grey and says nothing.
-    if reader.format() == Some(ImageFormat::Jpeg) {
-        let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        ensure!(bytes[..end].ends_with(&[0xFF, 0xD9]), "cut off");
+/// Decodes one picture as the page and the other commands do; its size must be right already.
+fn decode(bytes: &[u8]) -> Result<Picture, String> {
+    let picture = Picture::decode(bytes).map_err(|error| match error {
+        // Without the advice, which is for someone who chose one picture.
+        ImageError::Empty => "an empty file".into(),
+        ImageError::NotAnImage { looks_like } => format!("not a picture but {looks_like}"),
+        ImageError::Damaged { detail, .. } => detail.trim().into(),
+        other => other.to_string(),
+    })?;
+    match picture.original_size() {
+        Some((width, height)) if (width, height) != (SIDE as u32, SIDE as u32) => {
+            Err(format!("{width}x{height} pixels instead of 64x64"))
+        }
+        _ => Ok(picture),
     }
-    let decoder = reader.into_decoder().context("not a picture that can be read")?;
-    let (width, height) = decoder.dimensions();
-    ensure!((width, height) == (SIDE as u32, SIDE as u32), "{width}x{height} pixels instead of 64x64");
-    let rgb = DynamicImage::from_decoder(decoder).context("cannot decode it")?.into_rgb8();
-    pixels.copy_from_slice(&rgb);
-    Ok(())
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-use super::hex;
+use super::hash::sha256_of_file;
+use super::lock::Lock;
 use crate::progress;
+use crate::run_dir::write_atomically;
 
 /// What is known of an archive beforehand.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +44,8 @@ pub struct Download<'a> {
 const ATTEMPTS: u32 = 5;
 
 impl Download<'_> {
-    /// Downloads to `target`, by way of `target.part`, which stays after a failure for the next run to go on with.
-    /// Returns whether there was anything to do: a `target` that is as expected is left as it is.
+    /// Downloads to `target`, by way of `target.part`, which stays after a failure for the next run to go on with; beside
+    /// it stands where it came from, since only the same file may go on. Returns whether there was anything to do: a `target` that is as expected is left as it is.
     ///
     /// # Errors
     /// When the server has no such file or another one, the connection stays lost, or the disk is full.
@@ -60,16 +62,22 @@ impl Download<'_> {
             fs::create_dir_all(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
         }
         let part = Part::open(target)?;
+        let may_go_on = match part.origin() {
+            Some(origin) => origin.url == self.url,
+            // Whatever it is: at the end the hash tells.
+            None => self.expected.is_some(),
+        };
+        if !may_go_on {
+            part.truncate(0)?;
+        }
         self.complete(&part)?;
         if let Some(expected) = self.expected
             && let Err(error) = check(&part.path, expected)
         {
-            let _ = fs::remove_file(&part.path);
+            part.remove();
             return Err(error).with_context(|| format!("{} does not have the known archive; it was deleted", self.url));
         }
-        let Part { path, file } = part;
-        drop(file);
-        fs::rename(&path, target).with_context(|| format!("cannot move {} to {}", path.display(), target.display()))?;
+        part.rename(target)?;
         Ok(true)
     }
 
@@ -117,6 +125,10 @@ impl Download<'_> {
         let mut request = agent.get(self.url);
         if offset > 0 {
             request = request.header(header::RANGE, format!("bytes={offset}-"));
+            // A server whose file is another one by now then sends all of that.
+            if let Some(version) = part.origin().and_then(|origin| origin.version) {
+                request = request.header(header::IF_RANGE, version);
+            }
         }
         let response = match request.call() {
             Ok(response) => response,
@@ -154,6 +166,9 @@ impl Download<'_> {
             );
         }
         part.truncate(start)?;
+        if start == 0 || part.origin().is_none() {
+            part.note(&Origin { url: self.url.into(), version: version(&response) })?;
+        }
         bar.set_length(total.unwrap_or(0));
         bar.set_position(start);
         part.append(response.into_body().into_reader(), total, bar)
@@ -173,24 +188,66 @@ fn content_range(response: &Response<Body>) -> Option<(Option<u64>, Option<u64>)
     Some((range.split('-').next()?.parse().ok(), total.parse().ok()))
 }
 
+/// What the server calls this version of the file, as far as `If-Range` takes it.
+fn version(response: &Response<Body>) -> Option<String> {
+    let text = |name| response.headers().get(name)?.to_str().ok();
+    let strong = text(header::ETAG).filter(|tag| !tag.starts_with("W/"));
+    strong.or_else(|| text(header::LAST_MODIFIED)).map(str::to_string)
+}
+
+/// Where the bytes of a part came from.
+#[derive(Debug, Serialize, Deserialize)]
+struct Origin {
+    url: String,
+    /// Its `ETag` or `Last-Modified`.
+    version: Option<String>,
+}
+
 /// The file that a download grows in, locked against a second download to the same place.
 struct Part {
     path: PathBuf,
+    /// Holds an [`Origin`].
+    origin: PathBuf,
     file: File,
+    _lock: Lock,
 }
 
 impl Part {
     fn open(target: &Path) -> Result<Self> {
-        let mut path = target.as_os_str().to_owned();
-        path.push(".part");
-        let path = PathBuf::from(path);
-        let context = || format!("cannot write {}", path.display());
-        let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path).with_context(context)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { path, file }),
-            Err(fs::TryLockError::WouldBlock) => bail!("another download to {} is running", path.display()),
-            Err(fs::TryLockError::Error(error)) => Err(error).with_context(context),
-        }
+        let named = |suffix: &str| {
+            let mut name = target.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let path = named(".part");
+        let lock = Lock::take(named(".part.lock"))?;
+        let lock = lock.with_context(|| format!("another download to {} is running", path.display()))?;
+        let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path, origin: named(".part.json"), file, _lock: lock })
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        serde_json::from_slice(&fs::read(&self.origin).ok()?).ok()
+    }
+
+    fn note(&self, origin: &Origin) -> Result<()> {
+        write_atomically(&self.origin, &serde_json::to_vec(origin)?)
+    }
+
+    fn remove(self) {
+        // What stays is overwritten by the next download.
+        let _ = fs::remove_file(&self.origin);
+        let _ = fs::remove_file(&self.path);
+    }
+
+    fn rename(self, target: &Path) -> Result<()> {
+        let Self { path, origin, file, _lock } = self;
+        // Closed first: Windows renames no open file.
+        drop(file);
+        fs::rename(&path, target).with_context(|| format!("cannot move {} to {}", path.display(), target.display()))?;
+        let _ = fs::remove_file(origin);
+        Ok(())
     }
 
     fn len(&self) -> Result<u64> {
@@ -231,22 +288,11 @@ impl Part {
 /// Compares length and SHA-256.
 fn check(path: &Path, expected: Archive) -> Result<()> {
     let context = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).with_context(context)?;
-    let len = file.metadata().with_context(context)?.len();
+    let len = fs::metadata(path).with_context(context)?.len();
     ensure!(len == expected.bytes, "it has {len} bytes instead of {}", expected.bytes);
     let bar = progress::bytes(len, "Verifying");
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut buffer).with_context(context)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        bar.inc(count as u64);
-    }
+    let found = sha256_of_file(path, &bar)?;
     bar.finish_and_clear();
-    let found = hex(hash.finalize());
     ensure!(found == expected.sha256, "its SHA-256 is {found} instead of {}", expected.sha256);
     Ok(())
 }

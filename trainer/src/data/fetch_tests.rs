@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::fetch::{Archive, Download};
-use super::hex;
+use super::hash::hex;
 
 /// How the server answers one connection.
 #[derive(Clone, Copy)]
@@ -26,6 +26,8 @@ enum Answer {
     Status(&'static str),
     /// With another part than the one asked for.
     WrongPart,
+    /// As it should, but the file is another one by now.
+    Renewed,
 }
 
 struct Server {
@@ -46,11 +48,14 @@ impl Server {
                 let (mut stream, _) = listener.accept().unwrap();
                 let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let range =
-                    head.iter().find_map(|line| line.to_lowercase().strip_prefix("range: ").map(str::to_string));
-                let range = range.unwrap_or_default();
+                let field = |name: &str| {
+                    head.iter().find_map(|line| line.to_lowercase().strip_prefix(name).map(str::to_string))
+                };
+                let range = field("range: ").unwrap_or_default();
                 seen.lock().unwrap().push(range.clone());
                 let start = range.strip_prefix("bytes=").and_then(|range| range.trim_end_matches('-').parse().ok());
+                let same = field("if-range: ").is_none_or(|tag| tag == etag(answer));
+                let start = start.filter(|_| same);
                 // A client that hangs up first is not this server's problem.
                 let _ = stream.write_all(&response(&content, start, answer));
             }
@@ -63,17 +68,29 @@ impl Server {
     }
 }
 
+fn etag(answer: Answer) -> &'static str {
+    if matches!(answer, Answer::Renewed) { "\"second\"" } else { "\"first\"" }
+}
+
+/// The file that is on the server from [`Answer::Renewed`] on.
+fn renewed(content: &[u8]) -> Vec<u8> {
+    content.iter().rev().copied().collect()
+}
+
 fn response(content: &[u8], start: Option<usize>, answer: Answer) -> Vec<u8> {
+    let content = if matches!(answer, Answer::Renewed) { renewed(content) } else { content.to_vec() };
     let total = content.len();
     let (status, range, body) = match (answer, start) {
         (Answer::Status(status), _) => (status, String::new(), &b"sorry"[..]),
         (Answer::WrongPart, _) => ("206 Partial Content", format!("bytes 1-9/{total}"), &content[1..10]),
-        (Answer::NoRanges, _) | (_, None) => ("200 OK", String::new(), content),
+        (Answer::NoRanges, _) | (_, None) => ("200 OK", String::new(), &content[..]),
         (_, Some(start)) if start >= total => ("416 Range Not Satisfiable", format!("bytes */{total}"), &b""[..]),
         (_, Some(start)) => ("206 Partial Content", format!("bytes {start}-{}/{total}", total - 1), &content[start..]),
     };
     let range = if range.is_empty() { range } else { format!("Content-Range: {range}\r\n") };
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{range}Connection: close\r\n\r\n", body.len());
+    let (length, etag) = (body.len(), etag(answer));
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nETag: {etag}\r\n{range}Connection: close\r\n\r\n");
     let sent = if let Answer::Cut(count) = answer { count.min(body.len()) } else { body.len() };
     [head.as_bytes(), &body[..sent]].concat()
 }
@@ -105,7 +122,7 @@ fn a_whole_download_is_verified_and_named() {
     let server = Server::start(&content, &[Answer::Well]);
     assert!(download(&server, Some(archive_of(&content)), &dir).unwrap());
     assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
-    assert!(!dir.path().join("set.zip.part").exists());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only the archive is left");
     // No connection is left to answer a second one.
     assert!(!download(&server, Some(archive_of(&content)), &dir).unwrap());
 }
@@ -123,15 +140,51 @@ fn a_lost_connection_is_taken_up_where_it_broke() {
 #[test]
 fn the_next_run_goes_on_from_what_is_there() {
     let (content, dir) = (content(), TempDir::new().unwrap());
-    let server =
-        Server::start(&content, &[Answer::Cut(1000), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0)]);
+    let server = Server::start(&content, &[&lost_after(1000)[..], &[Answer::Well]].concat());
     assert_fails(download(&server, None, &dir), &["lost after 1000 bytes", "run the command again"]);
     assert_eq!(fs::metadata(dir.path().join("set.zip.part")).unwrap().len(), 1000);
 
+    download(&server, None, &dir).unwrap();
+    assert_eq!(server.ranges()[5..], ["bytes=1000-"]);
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
+}
+
+/// Answers that make a download give up after so many bytes.
+fn lost_after(bytes: usize) -> [Answer; 5] {
+    [Answer::Cut(bytes), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0)]
+}
+
+#[test]
+fn a_part_of_one_address_is_not_continued_from_another() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    let server = Server::start(&content, &lost_after(1000));
+    assert_fails(download(&server, None, &dir), &["lost after 1000 bytes"]);
+
+    let elsewhere: Vec<u8> = content.iter().map(|byte| !byte).collect();
+    let server = Server::start(&elsewhere, &[Answer::Well]);
+    download(&server, None, &dir).unwrap();
+    assert_eq!(server.ranges(), [""]);
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), elsewhere);
+}
+
+#[test]
+fn a_part_of_unknown_origin_is_continued_only_if_a_hash_will_tell() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    fs::write(dir.path().join("set.zip.part"), [7; 1000]).unwrap();
     let server = Server::start(&content, &[Answer::Well]);
     download(&server, None, &dir).unwrap();
-    assert_eq!(server.ranges(), ["bytes=1000-"]);
+    assert_eq!(server.ranges(), [""]);
     assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
+}
+
+#[test]
+fn a_file_that_was_renewed_meanwhile_is_not_mixed_with_the_old_one() {
+    let (content, dir) = (content(), TempDir::new().unwrap());
+    let server = Server::start(&content, &[&lost_after(1000)[..], &[Answer::Renewed]].concat());
+    assert_fails(download(&server, None, &dir), &["lost after 1000 bytes"]);
+    download(&server, None, &dir).unwrap();
+    assert_eq!(server.ranges()[5..], ["bytes=1000-"]);
+    assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), renewed(&content));
 }
 
 #[test]

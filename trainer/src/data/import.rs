@@ -1,13 +1,16 @@
 //! From the official files to the cache, or to nothing: a failed or killed import leaves no half-written cache.
 
-use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::ffi::{OsStr, OsString};
+use std::fmt::{self, Display};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use super::lock::Lock;
 use super::{Meta, cache, source};
+use crate::error::{Stopped, UsageError};
 use crate::progress::Stop;
 
 /// How [`import()`] goes about what is unusual.
@@ -19,25 +22,45 @@ pub struct ImportOptions {
     pub force: bool,
 }
 
+/// What was to be imported is damaged or no such data set: no use trying again with the same files.
+#[derive(Debug)]
+pub struct BadSource(String);
+
+impl BadSource {
+    /// `error` as one of these, unless it only says that it was to stop.
+    pub(super) fn from_error(error: anyhow::Error) -> anyhow::Error {
+        if error.is::<Stopped>() { error } else { Self(format!("{error:#}")).into() }
+    }
+}
+
+impl Display for BadSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadSource {}
+
 /// Imports the data set at `path` (a folder, `.tar`, `.tar.zst` or `.zip` in Tiny ImageNet's layout) into the folder
 /// `out`, and returns what came of it, with warnings for the user.
 ///
 /// Everything is written to a folder beside `out` that takes its name at the very end.
 ///
 /// # Errors
-/// Says what is wrong with the data set, and names up to ten of the files concerned; or what could not be written; or that it
-/// was to stop.
+/// [`BadSource`] says what is wrong with the data set, and names up to ten of the files concerned; others, what could not be
+/// written, or that it was to stop.
 pub fn import(path: &Path, out: &Path, options: ImportOptions, stop: &Stop) -> Result<(Meta, Vec<String>)> {
-    check_destination(out, options.force)?;
-    let layout = source::read(path, stop)?
-        .arrange(options.partial)
-        .with_context(|| format!("cannot import {}", path.display()))?;
-    let warnings = layout.warnings.clone();
-    let name = fs::canonicalize(path)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
-
+    let source = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let out = &without_end(out)?;
     let staging = Staging::create(out)?;
-    let meta =
-        cache::write(&staging.dir, layout, name, stop).with_context(|| format!("cannot import {}", path.display()))?;
+    // Now that no other import can change it.
+    check_destination(out, options.force)?;
+    let cannot = || format!("cannot import {}", path.display());
+    let layout = source::read(path, stop).map_err(BadSource::from_error)?;
+    let layout = layout.arrange(options.partial).map_err(BadSource::from_error).with_context(cannot)?;
+    let warnings = layout.warnings.clone();
+    let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let meta = cache::write(&staging.dir, layout, name, stop).with_context(cannot)?;
     staging.publish(out)?;
     Ok((meta, warnings))
 }
@@ -47,6 +70,7 @@ pub fn import(path: &Path, out: &Path, options: ImportOptions, stop: &Stop) -> R
 /// # Errors
 /// Says what is in the way.
 pub fn check_destination(out: &Path, force: bool) -> Result<()> {
+    let out = &without_end(out)?;
     let context = || format!("cannot write to {}", out.display());
     let entries = match fs::read_dir(out) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -67,52 +91,42 @@ pub fn check_destination(out: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// The folder beside the destination that is written to; goes away with the value unless published.
+/// The folder beside the destination that is written to; goes away with the value, published or not.
 struct Staging {
     dir: PathBuf,
-    /// Held while writing, so that two imports into one place cannot mix. The system drops it with a killed process.
-    lock: Option<File>,
-    published: bool,
+    /// Beside the folder and not in it, to be held until the folder has its name: two imports into one place cannot mix.
+    _lock: Lock,
 }
 
 impl Staging {
     fn create(out: &Path) -> Result<Self> {
         let dir = beside(out, "importing")?;
         let context = || format!("cannot write to {}", dir.display());
-        fs::create_dir_all(&dir).with_context(context)?;
-        let lock = File::create(dir.join("lock")).with_context(context)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("another import into {} is running", out.display()),
-            Err(TryLockError::Error(error)) => return Err(error).with_context(context),
+        if let Some(parent) = dir.parent() {
+            fs::create_dir_all(parent).with_context(context)?;
         }
+        let lock = Lock::take(beside(out, "importing.lock")?)?;
+        let lock = lock.with_context(|| format!("another import into {} is running", out.display()))?;
         // What a killed import left behind.
-        for entry in fs::read_dir(&dir).with_context(context)? {
-            let path = entry.with_context(context)?.path();
-            if path.file_name().is_some_and(|name| name != "lock") {
-                fs::remove_file(path).with_context(context)?;
-            }
+        if dir.exists() {
+            fs::remove_dir_all(&dir).with_context(context)?;
         }
-        Ok(Self { dir, lock: Some(lock), published: false })
+        fs::create_dir(&dir).with_context(context)?;
+        Ok(Self { dir, _lock: lock })
     }
 
-    fn publish(mut self, out: &Path) -> Result<()> {
+    fn publish(self, out: &Path) -> Result<()> {
         let context = || format!("cannot move {} to {}", self.dir.display(), out.display());
-        // Closed first: Windows moves no folder with open files in it.
-        self.lock = None;
-        fs::remove_file(self.dir.join("lock")).with_context(context)?;
+        let old = beside(out, "replaced")?;
         if out.exists() {
-            let old = beside(out, "replaced")?;
             if old.exists() {
                 fs::remove_dir_all(&old).with_context(context)?;
             }
             fs::rename(out, &old).with_context(context)?;
-            fs::rename(&self.dir, out).with_context(context)?;
-            self.published = true;
+        }
+        fs::rename(&self.dir, out).with_context(context)?;
+        if old.exists() {
             fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
-        } else {
-            fs::rename(&self.dir, out).with_context(context)?;
-            self.published = true;
         }
         Ok(())
     }
@@ -120,17 +134,27 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        self.lock = None;
-        if !self.published {
-            // The error that led here is the one to tell, not one of tidying up after it.
-            let _ = fs::remove_dir_all(&self.dir);
-        }
+        // Not there any more once published. The error that led here is the one to tell, not one of tidying up after it.
+        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-/// `name.suffix` in the folder of `out`.
-fn beside(out: &Path, suffix: &str) -> Result<PathBuf> {
-    let mut name: OsString = out.file_name().with_context(|| format!("{} has no name", out.display()))?.into();
+/// `name.suffix` in the folder of `out`, whose name it is.
+///
+/// # Errors
+/// When `out` is `.`, `..` or the like.
+pub fn beside(out: &Path, suffix: &str) -> Result<PathBuf> {
+    let mut name: OsString = name(out)?.into();
     name.push(format!(".{suffix}"));
     Ok(out.with_file_name(name))
+}
+
+/// `out` without a slash or a dot at its end.
+fn without_end(out: &Path) -> Result<PathBuf> {
+    Ok(out.with_file_name(name(out)?))
+}
+
+fn name(out: &Path) -> Result<&OsStr> {
+    let nameless = || format!("a data set cannot be put into '{}': give the folder by its own name", out.display());
+    out.file_name().ok_or_else(|| UsageError(nameless()).into())
 }

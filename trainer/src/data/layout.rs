@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
-use super::{Class, hex};
+use super::Class;
+use super::hash::hex;
 
 /// SHA-256 of the official `wnids.txt`, its ids joined by newlines: the mark of the real data set.
 const OFFICIAL_WNIDS_SHA256: &str = "d9cb11f6be1439ac299ac5047acf001cda5f4dcc9cd17c7323b08389cd3ab7ea";

@@ -1,13 +1,17 @@
 //! The data set: imported once from Tiny ImageNet's layout, cached as raw arrays, held in memory while training.
 
 mod cache;
+mod crafted;
 mod decode;
 mod fetch;
 #[cfg(test)]
 mod fetch_tests;
+mod hash;
 mod import;
 mod layout;
+mod lock;
 pub mod made;
+mod pixel_stats;
 mod source;
 mod split;
 #[cfg(test)]
@@ -17,11 +21,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-pub use cache::{Cache, Meta, SplitMeta};
+pub use cache::{Cache, Meta, SplitMeta, images_file, seal};
+pub use crafted::Crafted;
 pub use fetch::{Archive, Download, TINY_IMAGENET, TINY_IMAGENET_URL};
-pub use import::{ImportOptions, check_destination, import};
+pub use import::{BadSource, ImportOptions, beside, check_destination, import};
+pub use lock::Lock;
+pub use pixel_stats::PixelStats;
 pub use shared::bundle::Class;
-pub use split::Split;
+pub use split::{HELD_OUT_SEED, Split};
 
 /// Pixels on a side of every picture.
 pub const SIDE: usize = 64;
@@ -34,6 +41,8 @@ pub struct Dataset {
     pub classes: Vec<Class>,
     pub train: Split,
     pub val: Split,
+    /// Of the training pictures.
+    pub pixels: PixelStats,
     /// Of all pictures, labels and classes: two data sets with the same hash are the same.
     pub sha256: String,
 }
@@ -54,8 +63,10 @@ impl Dataset {
     pub fn load(dir: &Path) -> Result<Self> {
         let cache = Cache::open(dir)?;
         let (train, val) = (cache.train()?, cache.val()?);
-        let Meta { classes, sha256, .. } = cache.into_meta();
-        Ok(Self { classes, train, val, sha256 })
+        let Meta { classes, sha256, train_pixels, .. } = cache.into_meta();
+        // What was imported by an older version has none.
+        let pixels = train_pixels.unwrap_or_else(|| PixelStats::of(&train.images));
+        Ok(Self { classes, train, val, pixels, sha256 })
     }
 
     /// Loads the validation pictures alone.
@@ -77,8 +88,4 @@ pub fn dir_or_default(given: Option<&Path>) -> PathBuf {
         (None, Some(variable)) if !variable.is_empty() => variable.into(),
         _ => Path::new("data").join("tiny-imagenet-200"),
     }
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,6 +2,10 @@
 
 use super::IMAGE_BYTES;
 
+/// The seed with which training holds pictures out, whatever the seed of the run: a network that was trained further from
+/// another one is then validated on pictures that neither has seen.
+pub const HELD_OUT_SEED: u64 = 0;
+
 /// Some pictures with their labels.
 pub struct Split {
     /// `[N, 64, 64, 3]`, RGB, 8 bits, one picture after the other.

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
+use shared::seed::derive;
 
 use crate::data::{SIDE, Split};
 
@@ -94,12 +95,12 @@ impl TrainLoader {
         let (epoch, step_in_epoch) = (step / per_epoch, step % per_epoch);
         if order.epoch != Some(epoch) {
             order.shuffled = indices.to_vec();
-            order.shuffled.shuffle(&mut StdRng::seed_from_u64(mix(self.seed, epoch as u64, 1)));
+            order.shuffled.shuffle(&mut StdRng::seed_from_u64(derive(self.seed, epoch as u64, 1)));
             order.epoch = Some(epoch);
         }
         let start = step_in_epoch * self.batch_size;
         let end = (start + self.batch_size).min(indices.len());
-        (order.shuffled[start..end].to_vec(), StdRng::seed_from_u64(mix(self.seed, step as u64, 2)))
+        (order.shuffled[start..end].to_vec(), StdRng::seed_from_u64(derive(self.seed, step as u64, 2)))
     }
 }
 
@@ -299,13 +300,6 @@ fn prepare(picture: &[u8], crop: Crop, size: usize, out: &mut [f32]) {
             }
         }
     }
-}
-
-/// A seed for the use `salt` of the number `n`; neighbours give unrelated seeds.
-fn mix(seed: u64, n: u64, salt: u64) -> u64 {
-    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        ^ n.wrapping_add(1).wrapping_mul(0xBF58_476D_1CE4_E5B9)
-        ^ salt.wrapping_mul(0x94D0_49BB_1331_11EB)
 }
 
 #[cfg(test)]

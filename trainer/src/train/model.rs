@@ -22,8 +22,10 @@ pub struct TrainingModel {
 impl TrainingModel {
     /// The batch with a quarter of it replaced for each attack, by images crafted against the network as it is now.
     ///
-    /// The labels are the true ones, as in Madry et al. (2017): the network is never told its own mistakes as truth.
-    fn harden(&self, images: Tensor<4>, targets: &Tensor<1, Int>) -> Tensor<4> {
+    /// They lead away from what the network sees in the clean images, not from the true class (eq. 3 of the paper): a
+    /// single step away from the true class leaks it, and the network learns to read the attack (Kurakin et al., 2016,
+    /// arXiv 1611.01236).
+    fn harden(&self, images: Tensor<4>) -> Tensor<4> {
         let [batch, ..] = images.dims();
         let quarter = batch / 4;
         if self.attacks.is_empty() || quarter == 0 {
@@ -36,7 +38,7 @@ impl TrainingModel {
         for (index, attack) in self.attacks.iter().enumerate() {
             let start = clean + index * quarter;
             let part = images.clone().narrow(0, start, quarter);
-            let labels = targets.clone().narrow(0, start, quarter);
+            let labels = target_model.forward(part.clone()).argmax(1).reshape([quarter]);
             let run = AttackRun::new(attack, part, labels, Goal::Untargeted)
                 // The configuration was validated before the run, and the parts have equal lengths.
                 .expect("a validated attack on as many labels as images");
@@ -59,7 +61,7 @@ impl TrainStep for TrainingModel {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
-        let images = self.harden(batch.images, &batch.targets);
+        let images = self.harden(batch.images);
         let logits = self.classifier.forward(images.autodiff());
         let smoothing = (self.label_smoothing > 0.0).then_some(self.label_smoothing as f32);
         let output = self.output(logits, batch.targets.autodiff(), smoothing);

@@ -1,5 +1,6 @@
 //! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
 
+use std::fs;
 use std::sync::{Arc, OnceLock};
 
 use burn::prelude::*;
@@ -9,13 +10,14 @@ use shared::model::Classifier;
 use tempfile::TempDir;
 
 use super::*;
-use crate::data::{Class, Dataset, Split, made};
-use crate::run_dir::{RunDir, RunRecord};
+use crate::data::{Class, Dataset, PixelStats, Split, made};
+use crate::run_dir::{Part, RunDir, RunRecord};
 
 const CLASSES: usize = 4;
+const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };
 
 /// Pictures that differ from each other within a class, so that learning them by heart does not help.
-fn dataset() -> Dataset {
+pub(super) fn dataset() -> Dataset {
     let split = |count: usize, seed: u64| {
         let places: Vec<(usize, usize)> = (0..CLASSES).flat_map(|class| (0..count).map(move |k| (class, k))).collect();
         Split {
@@ -28,6 +30,7 @@ fn dataset() -> Dataset {
         classes: (0..CLASSES).map(class).collect(),
         train: split(40, 0),
         val: split(25, 1_000_000),
+        pixels: PIXELS,
         sha256: "made".into(),
     }
 }
@@ -39,7 +42,7 @@ struct Flags {
     config: TrainConfig,
 }
 
-fn config(more: &[&str]) -> TrainConfig {
+pub(super) fn config(more: &[&str]) -> TrainConfig {
     let small = ["test", "--width", "1", "--batch-size", "16", "--image-size", "32", "--held-out", "2"];
     Flags::parse_from(small.iter().chain(more)).config
 }
@@ -50,7 +53,7 @@ fn config(more: &[&str]) -> TrainConfig {
 fn network(config: &TrainConfig) -> Classifier {
     static WEIGHTS: OnceLock<Vec<u8>> = OnceLock::new();
     let device = Device::flex();
-    let build = || config.architecture().unwrap().init(CLASSES, [0.5; 3], [0.25; 3], &device).unwrap();
+    let build = || config.architecture().unwrap().init(CLASSES, PIXELS.mean, PIXELS.std, &device).unwrap();
     let weights = WEIGHTS.get_or_init(|| save_weights(&build(), Precision::F32).unwrap());
     let mut model = build();
     load_weights(&mut model, weights).unwrap();
@@ -59,6 +62,10 @@ fn network(config: &TrainConfig) -> Classifier {
 
 /// Trains in `dir`, or goes on there, until the end or until `stop_after` steps.
 fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outcome {
+    session(dir, config, stop_after).run(network(config)).unwrap()
+}
+
+fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Session {
     let path = dir.path().join("run");
     let run = if path.exists() {
         RunDir::open(&path).unwrap().0
@@ -69,11 +76,12 @@ fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outc
             init: None,
             data: path.clone(),
             data_sha256: String::new(),
+            pixels: PIXELS,
             config: config.clone(),
         };
         RunDir::create(&path, &record).unwrap()
     };
-    let checkpoint = run.latest_checkpoint().unwrap();
+    let checkpoint = find_checkpoint(&run, network(config)).unwrap();
     let position = Arc::new(Position::at(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)));
     if let Some(steps) = stop_after {
         let position = position.clone();
@@ -84,16 +92,15 @@ fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outc
             position.request_stop();
         });
     }
-    let session = Session {
+    Session {
         config: config.clone(),
         run,
         dataset: dataset(),
         device: Device::flex(),
         position,
         checkpoint,
-        dashboard: false,
-    };
-    session.run(network(config)).unwrap()
+        dashboard: None,
+    }
 }
 
 fn trained(outcome: Outcome) -> Classifier {
@@ -142,6 +149,76 @@ fn a_stopped_run_ends_with_the_weights_of_an_undisturbed_one() {
     assert!((4..9).contains(&steps_done) && steps_total == 9, "{steps_done} of {steps_total}");
     let resumed = save_weights(&trained(train(&dir, &config, None)), Precision::F32).unwrap();
     assert!(resumed == expected, "the resumed run ended with other weights");
+}
+
+/// A run that was stopped in its second round, and has a checkpoint of each.
+fn stopped() -> (TempDir, TrainConfig, RunDir) {
+    let config = config(&["--steps", "9", "--rounds", "3"]);
+    let dir = TempDir::new().unwrap();
+    assert!(matches!(train(&dir, &config, Some(4)), Outcome::Stopped { .. }));
+    let run = RunDir::open(&dir.path().join("run")).unwrap().0;
+    (dir, config, run)
+}
+
+fn cut(run: &RunDir, part: Part, round: usize) {
+    let file = run.checkpoint_file(part, round);
+    let bytes = fs::read(&file).unwrap();
+    // Less than a half: a scheduler has some numbers and then nothing but padding.
+    fs::write(file, &bytes[..bytes.len() / 10]).unwrap();
+}
+
+#[test]
+fn a_damaged_checkpoint_is_replaced_by_the_one_before_it() {
+    let (dir, config, run) = stopped();
+    let rounds: Vec<_> = run.checkpoints().unwrap().iter().map(|checkpoint| checkpoint.round).collect();
+    let [newest, before] = rounds[..] else { panic!("{rounds:?}") };
+    cut(&run, Part::Model, newest);
+    let found = find_checkpoint(&run, network(&config)).unwrap().unwrap();
+    assert_eq!((found.round, found.steps_done), (before, 3 * before));
+
+    let undisturbed = TempDir::new().unwrap();
+    let expected = save_weights(&trained(train(&undisturbed, &config, None)), Precision::F32).unwrap();
+    let resumed = save_weights(&trained(train(&dir, &config, None)), Precision::F32).unwrap();
+    assert!(resumed == expected, "the resumed run ended with other weights");
+}
+
+#[test]
+fn without_a_whole_checkpoint_the_damaged_file_is_named() {
+    let (_dir, config, run) = stopped();
+    for (checkpoint, part) in run.checkpoints().unwrap().iter().zip([Part::Optimizer, Part::Scheduler]) {
+        cut(&run, part, checkpoint.round);
+    }
+    let newest = run.checkpoints().unwrap()[0].round;
+    let error = format!("{:#}", find_checkpoint(&run, network(&config)).unwrap_err());
+    assert!(error.contains(&format!("optim-{newest}.bpk is damaged")) && error.contains("delete"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_of_another_network_is_not_loaded() {
+    let (_dir, config, run) = stopped();
+    let wider = TrainConfig { width: 2, ..config }.architecture().unwrap();
+    let wider = wider.init(CLASSES, PIXELS.mean, PIXELS.std, &Device::flex()).unwrap();
+    let error = format!("{:#}", find_checkpoint(&run, wider).unwrap_err());
+    assert!(error.contains("model-"), "{error}");
+}
+
+/// As on a full disk: without its position a checkpoint is none.
+#[test]
+fn a_checkpoint_that_cannot_be_noted_is_an_error() {
+    let config = config(&["--steps", "4", "--rounds", "3"]);
+    let dir = TempDir::new().unwrap();
+    let session = session(&dir, &config, None);
+    fs::create_dir_all(session.run.checkpoint_file(Part::Position, 1).join("in the way")).unwrap();
+    let error = session.run(network(&config)).map(|_| ()).unwrap_err();
+    assert!(format!("{error:#}").contains("position-1.json"), "{error:#}");
+}
+
+#[test]
+fn a_batch_larger_than_the_training_set_is_refused_beforehand() {
+    let train = dataset().train;
+    assert!(Session::check(&config(&[]), &train).is_ok());
+    let error = Session::check(&config(&["--batch-size", "153"]), &train).unwrap_err().to_string();
+    assert!(error.contains("153") && error.contains("152 training pictures"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! `bastion craft`: a set of attacked pictures, to train on or to validate with.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use shared::attack::{AttackConfig, AttackKind};
+
+use crate::commands::attack::attack_kinds;
+use crate::craft::craft;
+use crate::data::{self, Dataset, Meta};
+use crate::device::{self, DeviceChoice};
+use crate::epsilon::{Epsilon, EpsilonSpace};
+use crate::error::UsageError;
+use crate::progress::{self, Stop};
+use crate::{models, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The training pictures lead away from what the model sees in them (the paper's eq. 3), the validation pictures from their true
+class. A crafted set is laid out as an imported one: --data of other commands takes it. A run that was stopped or killed goes
+on when the same is said again.
+
+Examples:
+  bastion craft --model runs/normal/final --attack fgsm --epsilon-space normalized --epsilon 0.2 --out data/fgsm
+  bastion evaluate --data data/fgsm --attack noise --epsilon 0")]
+pub struct CraftArgs {
+    /// Folder of the model whose gradients are used
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Folder for the set
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The clean data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Attack: fgsm, bim, pgd, or noise of the same size
+    #[arg(long, value_name = "ATTACK", default_value = "fgsm", value_parser = attack_kinds())]
+    attack: AttackKind,
+    /// Radius
+    #[arg(long, default_value = "8/255")]
+    epsilon: Epsilon,
+    /// What the radius is measured in
+    #[arg(long, value_enum, default_value = "pixel")]
+    epsilon_space: EpsilonSpace,
+    /// Steps of BIM and PGD
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    steps: u16,
+    /// Seed of the random starts of PGD and of noise
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `bastion craft`.
+///
+/// # Errors
+/// When a setting is out of range, the data set or the model cannot be read, the set cannot be written, or the device fails.
+pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
+    let dataset = Dataset::load(&data::dir_or_default(args.data.as_deref()))?;
+    let engine = device::open(device)?;
+    let bundle = models::load(&args.model, &engine.device)?;
+    anyhow::ensure!(
+        bundle.card.classes == dataset.classes,
+        "the model in {} has other classes than the data set",
+        args.model.display()
+    );
+    let config = AttackConfig::new(args.attack, args.epsilon.value(), args.steps.into());
+    let channel_scale = args.epsilon_space.scale(&bundle.card);
+    let config = AttackConfig { seed: args.seed, channel_scale, ..config };
+    config.validate().map_err(|error| UsageError(error.to_string()))?;
+    let stop = Stop::on_ctrl_c()?;
+    let bar = progress::count((dataset.train.len() + dataset.val.len()) as u64, "Crafting");
+    let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, &bar, &stop)?;
+    bar.finish_and_clear();
+    let Meta { train, val, sha256, .. } = &meta;
+    if args.json {
+        return output::json(&meta);
+    }
+    output::text(&format!(
+        "{config} on {}: {} training and {} validation pictures in {} (sha256 {sha256})",
+        bundle.card.name,
+        train.images,
+        val.images,
+        args.out.display()
+    ))
+}

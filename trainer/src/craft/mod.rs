@@ -1,0 +1,179 @@
+//! Sets of attacked pictures, crafted once from one network and kept: what the paper trains on and validates with.
+//!
+//! A crafted set has the layout of an imported data set, so that whatever takes `--data` takes it, with the clean set's
+//! labels and a note of how it was made. While it is made it is a folder beside its place that grows batch by batch: a
+//! killed run goes on there, and what is not finished has no name that anybody would read.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use burn::prelude::*;
+use indicatif::ProgressBar;
+use shared::attack::{AttackConfig, AttackRun, Goal};
+use shared::bundle::Bundle;
+use shared::image::{Picture, pictures_to_tensor};
+use shared::seed::derive;
+
+use crate::data::{Crafted, Dataset, IMAGE_BYTES, Lock, Meta, Split, beside, images_file, seal};
+use crate::error::Stopped;
+use crate::models::read;
+use crate::progress::Stop;
+use crate::run_dir::write_atomically;
+
+/// How many pictures are attacked at once.
+const BATCH: usize = 100;
+/// What is being made, in the folder where it is made.
+const PLAN: &str = "crafting.json";
+
+/// Whose class an attack leads away from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// What the source network sees in the clean picture.
+    Predicted,
+    True,
+}
+
+/// Attacks every picture of `dataset` through `source` and writes the set to the folder `out`.
+///
+/// # Errors
+/// When `out` is there already, another process is crafting it, or another set was begun there; when something cannot be
+/// written (what is done stays, and the same call goes on); when the device fails; or when it was to stop.
+pub fn craft(
+    dataset: &Dataset,
+    source: &Bundle,
+    attack: &AttackConfig,
+    out: &Path,
+    device: &Device,
+    bar: &ProgressBar,
+    stop: &Stop,
+) -> Result<Meta> {
+    ensure!(!out.exists(), "{} is there already; name another folder with --out", out.display());
+    let crafted = Crafted {
+        source: source.card.name.clone(),
+        weights_sha256: source.card.weights.sha256.clone(),
+        data_sha256: dataset.sha256.clone(),
+        attack: attack.clone(),
+    };
+    let work = Work::open(out, &crafted)?;
+    for (name, split, from) in [("train", &dataset.train, From::Predicted), ("val", &dataset.val, From::True)] {
+        let mut file = work.images(name, split.len())?;
+        let done = file.done;
+        bar.inc(done as u64);
+        let indices: Vec<usize> = (done..split.len()).collect();
+        for batch in indices.chunks(BATCH) {
+            ensure!(!stop.requested(), Stopped(format!("Stopped; {} pictures of {name} are kept", file.done)));
+            file.add(&attacked(split, batch, source, attack, from, device)?)?;
+            bar.inc(batch.len() as u64);
+        }
+        file.finish()?;
+    }
+    let meta = seal(&work.dir, dataset, crafted)?;
+    fs::remove_file(work.dir.join(PLAN)).with_context(|| format!("cannot tidy up {}", work.dir.display()))?;
+    fs::rename(&work.dir, out).with_context(|| format!("cannot move {} to {}", work.dir.display(), out.display()))?;
+    Ok(meta)
+}
+
+/// `[N, 64, 64, 3]` bytes: the pictures `indices` of `split`, attacked, in 8 bits and within epsilon all the same.
+fn attacked(
+    split: &Split,
+    indices: &[usize],
+    source: &Bundle,
+    attack: &AttackConfig,
+    from: From,
+    device: &Device,
+) -> Result<Vec<u8>> {
+    const SALT: u64 = 7;
+    let originals = indices.iter().map(|&index| Picture::from_rgb8(split.image(index).to_vec()));
+    let originals = originals.collect::<Result<Vec<_>, _>>()?;
+    let images = pictures_to_tensor(&originals, device);
+    let labels: Tensor<1, Int> = match from {
+        From::Predicted => source.model.forward(images.clone()).argmax(1).reshape([indices.len()]),
+        From::True => {
+            let labels: Vec<i64> = indices.iter().map(|&index| split.label(index) as i64).collect();
+            Tensor::from_data(TensorData::new(labels, [indices.len()]), device)
+        }
+    };
+    // Other random starts for every batch, the same ones after an interruption.
+    let seed = derive(attack.seed, indices[0] as u64, SALT);
+    let config = AttackConfig { seed, ..attack.clone() };
+    let values = read(AttackRun::new(&config, images, labels, Goal::Untargeted)?.finish(&source.model))?;
+    let radius = attack.channel_scale.map(|scale| scale * attack.epsilon);
+    let mut bytes = Vec::with_capacity(indices.len() * IMAGE_BYTES);
+    for (values, original) in values.chunks_exact(IMAGE_BYTES).zip(&originals) {
+        bytes.extend_from_slice(Picture::from_chw(values)?.clamped_around(original, radius).as_rgb8());
+    }
+    Ok(bytes)
+}
+
+/// The folder in which a set is made.
+struct Work {
+    dir: PathBuf,
+    _lock: Lock,
+}
+
+impl Work {
+    fn open(out: &Path, crafted: &Crafted) -> Result<Self> {
+        let dir = beside(out, "crafting")?;
+        let context = || format!("cannot write to {}", dir.display());
+        if let Some(parent) = dir.parent() {
+            fs::create_dir_all(parent).with_context(context)?;
+        }
+        let lock = Lock::take(beside(out, "crafting.lock")?)?;
+        let lock = lock.with_context(|| format!("another process is crafting {}", out.display()))?;
+        fs::create_dir_all(&dir).with_context(context)?;
+        let plan = dir.join(PLAN);
+        if plan.exists() {
+            let text = fs::read(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
+            ensure!(
+                serde_json::from_slice::<Crafted>(&text).is_ok_and(|begun| begun == *crafted),
+                "another set was begun for {} ({}): finish it with the settings it was begun with, or delete {}",
+                out.display(),
+                plan.display(),
+                dir.display()
+            );
+        } else {
+            write_atomically(&plan, &serde_json::to_vec_pretty(crafted)?)?;
+        }
+        Ok(Self { dir, _lock: lock })
+    }
+
+    /// The pictures of a split of `count` as far as they are made.
+    fn images(&self, split: &str, count: usize) -> Result<Images> {
+        let path = self.dir.join(images_file(split));
+        let context = || format!("cannot write {}", path.display());
+        let file = OpenOptions::new().create(true).append(true).open(&path).with_context(context)?;
+        let bytes = file.metadata().with_context(context)?.len();
+        // A batch that a kill or a full disk cut short is made again, as a whole: its pictures share a random start.
+        let pictures = bytes as usize / IMAGE_BYTES;
+        let done = if pictures == count { count } else { pictures / BATCH * BATCH };
+        file.set_len((done * IMAGE_BYTES) as u64).with_context(context)?;
+        Ok(Images { path, file, done })
+    }
+}
+
+/// A growing file of pictures.
+struct Images {
+    path: PathBuf,
+    file: File,
+    /// Whole pictures.
+    done: usize,
+}
+
+impl Images {
+    fn add(&mut self, pictures: &[u8]) -> Result<()> {
+        self.file.write_all(pictures).with_context(|| {
+            format!("cannot write {}; what is done is kept: make room and say the same again", self.path.display())
+        })?;
+        self.done += pictures.len() / IMAGE_BYTES;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        self.file.sync_all().with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}

@@ -1,0 +1,32 @@
+//! Errors that decide the exit code.
+
+use std::fmt::{self, Display};
+
+/// An error in what was typed that clap cannot see, such as the name of a class that no model has. Exit code 2.
+#[derive(Debug)]
+pub struct UsageError(pub String);
+
+impl Display for UsageError {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// The user ended the work before it was done; says what is left of it. Exit code 130.
+#[derive(Debug)]
+pub struct Stopped(pub String);
+
+impl Stopped {
+    /// 128 + SIGINT, as shells report a program that Ctrl-C has ended.
+    pub const EXIT_CODE: u8 = 130;
+}
+
+impl Display for Stopped {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}

@@ -1,0 +1,272 @@
+//! What an evaluation found: as a table for the terminal, as JSON, CSV and Markdown, and as figures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use shared::bundle::{ImageSet, Score};
+use shared::metrics::Proportion;
+
+use crate::figures::{BarChart, BarSeries, Estimate, LineChart, LineSeries};
+use crate::run_dir::write_atomically;
+
+/// What `--json` prints and `scores.json` holds.
+#[derive(Serialize)]
+pub struct Report {
+    pub data_sha256: String,
+    /// Validation images used.
+    pub images: usize,
+    pub models: Vec<ModelReport>,
+}
+
+/// The scores of one network.
+#[derive(Serialize)]
+pub struct ModelReport {
+    pub dir: PathBuf,
+    pub name: String,
+    pub weights_sha256: String,
+    /// In the same order for every network.
+    pub scores: Vec<Score>,
+}
+
+impl ModelReport {
+    /// Mean top-1 accuracy over the corruptions and severities that were evaluated.
+    fn mean_under_corruption(&self) -> Option<f64> {
+        let corrupted = |score: &&Score| matches!(score.set, ImageSet::Corrupted { .. });
+        let values: Vec<f64> = self.scores.iter().filter(corrupted).map(|score| score.top1.value()).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    }
+}
+
+impl Report {
+    /// For a terminal.
+    pub fn table(&self) -> String {
+        let names = self.models.iter().flat_map(|model| &model.scores).map(|score| score.to_string().len());
+        let width = names.max().unwrap_or(0).max(24);
+        let mut text = String::new();
+        for model in &self.models {
+            text += &format!("{} ({}), {} validation images\n", model.name, model.dir.display(), self.images);
+            text += &format!("  {:<width$}{:>8}  {:<16}{:>8}{:>10}\n", "", "top-1", "95% interval", "top-5", "success");
+            for score in &model.scores {
+                let success =
+                    score.success.map(|success| format!("{:.1}%", 100.0 * success.value())).unwrap_or_default();
+                text += &format!(
+                    "  {:<width$}{:>7.2}%  {:<16}{:>7.2}%{success:>10}\n",
+                    score.to_string(),
+                    100.0 * score.top1.value(),
+                    interval(score),
+                    100.0 * score.top5.value(),
+                );
+            }
+            if let Some(mean) = model.mean_under_corruption() {
+                text += &format!("  {:<width$}{:>7.2}%\n", "mean under corruption", 100.0 * mean);
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Writes `scores.json`, `scores.csv`, `scores.md` and the figures into `dir`, which is made if need be.
+    ///
+    /// # Errors
+    /// When something cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot write to {}", dir.display()))?;
+        write_atomically(&dir.join("scores.json"), &serde_json::to_vec_pretty(self)?)?;
+        write_atomically(&dir.join("scores.csv"), self.csv().as_bytes())?;
+        self.top_k_chart().write(&dir.join("top-k"))?;
+        let mut figures = vec!["top-k"];
+        if let Some(chart) = self.epsilon_chart() {
+            chart.write(&dir.join("epsilon"))?;
+            figures.push("epsilon");
+        }
+        write_atomically(&dir.join("scores.md"), self.markdown(&figures).as_bytes())
+    }
+
+    fn csv(&self) -> String {
+        let mut text = "model,measured,images,top1,top1_low,top1_high,top5,success,median_linf,median_l2\n".to_string();
+        for (model, score) in self.models.iter().flat_map(|model| model.scores.iter().map(move |score| (model, score)))
+        {
+            let [low, high] = score.top1_interval;
+            let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
+            text += &format!(
+                "{},{},{},{:.6},{low:.6},{high:.6},{:.6},{},{},{}\n",
+                quoted(&model.name),
+                quoted(&score.to_string()),
+                score.top1.of,
+                score.top1.value(),
+                score.top5.value(),
+                number(score.success.map(Proportion::value)),
+                number(score.median_linf.map(f64::from)),
+                number(score.median_l2.map(f64::from)),
+            );
+        }
+        text
+    }
+
+    fn markdown(&self, figures: &[&str]) -> String {
+        let mut text = format!(
+            "# Scores\n\nTop-1 accuracy in percent with Wilson's 95% interval, on {} validation images (data {}).\n\n| |",
+            self.images, self.data_sha256
+        );
+        text += &self.models.iter().map(|model| format!(" {} |", model.name)).collect::<String>();
+        text += &format!("\n|---|{}\n", "---|".repeat(self.models.len()));
+        let rows = self.models.first().map_or(0, |model| model.scores.len());
+        for row in 0..rows {
+            text += &format!("| {} |", self.models[0].scores[row]);
+            for model in &self.models {
+                let score = &model.scores[row];
+                text += &format!(" {:.2} {} |", 100.0 * score.top1.value(), interval(score));
+            }
+            text.push('\n');
+        }
+        for figure in figures {
+            text += &format!("\n![{figure}]({figure}.svg)\n");
+        }
+        text
+    }
+
+    /// Accuracy at k for clean images and under each attack, one bar a network and measurement: the paper's Figures 2 to 4.
+    fn top_k_chart(&self) -> BarChart {
+        let ks: Vec<usize> = self.models[0].scores[0].hits_at.iter().map(|[k, _]| *k).filter(|k| *k <= 20).collect();
+        let shown = |score: &&Score| !matches!(score.set, ImageSet::Corrupted { .. });
+        let series = self.models.iter().flat_map(|model| {
+            model.scores.iter().filter(shown).map(|score| BarSeries {
+                name: format!("{}, {score}", model.name),
+                values: score
+                    .hits_at
+                    .iter()
+                    .filter(|[k, _]| ks.contains(k))
+                    .map(|&[_, hits]| estimate(Proportion { hits, of: score.top1.of }))
+                    .collect(),
+            })
+        });
+        BarChart {
+            title: format!("Accuracy at k on {} validation images", self.images),
+            x_label: "k".into(),
+            y_label: "accuracy".into(),
+            groups: ks.iter().map(|k| format!("top-{k}")).collect(),
+            series: series.collect(),
+        }
+    }
+
+    /// Accuracy against epsilon, one curve for each network and attack that was run at more than one radius.
+    fn epsilon_chart(&self) -> Option<LineChart> {
+        let mut series: Vec<LineSeries> = Vec::new();
+        for model in &self.models {
+            let clean = model.scores.first()?;
+            for score in &model.scores {
+                let Some(attack) = &score.attack else { continue };
+                // The name without the radius, which is what the curve is drawn over.
+                let whole = score.to_string();
+                let name = format!("{}, {}", model.name, whole.replacen(&radius(&whole), "", 1));
+                let point = (f64::from(attack.epsilon) * 255.0, estimate(score.top1));
+                match series.iter_mut().find(|series| series.name == name) {
+                    Some(series) => series.points.push(point),
+                    None => series.push(LineSeries { name, points: vec![(0.0, estimate(clean.top1)), point] }),
+                }
+            }
+        }
+        series.retain(|series| series.points.len() > 2);
+        let chart = LineChart {
+            title: format!("Accuracy under attack on {} validation images", self.images),
+            x_label: "epsilon, in 255ths".into(),
+            y_label: "top-1 accuracy".into(),
+            y_percent: true,
+            series,
+        };
+        (!chart.series.is_empty()).then_some(chart)
+    }
+}
+
+/// ` at 8/255` of `BIM-5 at 8/255 from standard`.
+fn radius(name: &str) -> String {
+    let after = name.split(" at ").nth(1).and_then(|rest| rest.split([' ', ',']).next());
+    after.map(|radius| format!(" at {radius}")).unwrap_or_default()
+}
+
+fn interval(score: &Score) -> String {
+    let [low, high] = score.top1_interval.map(|bound| 100.0 * bound);
+    format!("[{low:.2}, {high:.2}]")
+}
+
+fn estimate(measured: Proportion) -> Estimate {
+    let [low, high] = measured.wilson_interval();
+    Estimate { value: measured.value(), low, high }
+}
+
+/// A field of a CSV file (RFC 4180).
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::attack::{AttackConfig, Goal};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn score(attack: Option<AttackConfig>, hits: usize) -> Score {
+        let top1 = Proportion { hits, of: 100 };
+        Score {
+            set: ImageSet::Validation,
+            attack,
+            goal: Goal::Untargeted,
+            restarts: 1,
+            crafted_on: None,
+            top1,
+            top1_interval: top1.wilson_interval(),
+            top5: top1,
+            hits_at: vec![[1, hits], [5, hits + 5]],
+            success: None,
+            median_linf: None,
+            median_l2: None,
+        }
+    }
+
+    fn report() -> Report {
+        let bim = |epsilon_255: f32| Some(AttackConfig::bim(epsilon_255 / 255.0, 5));
+        let scores = vec![score(None, 60), score(bim(4.0), 20), score(bim(8.0), 10)];
+        let model = |name: &str| ModelReport {
+            dir: "runs/a".into(),
+            name: name.into(),
+            weights_sha256: "ab".into(),
+            scores: scores.clone(),
+        };
+        Report { data_sha256: "cd".into(), images: 100, models: vec![model("standard"), model("hard, \"ened\"")] }
+    }
+
+    #[test]
+    fn tables_have_a_row_for_each_score_and_a_column_for_each_network() {
+        let report = report();
+        let table = report.table();
+        assert!(table.contains("BIM-5 at 4/255"), "{table}");
+        assert!(table.contains("20.00%  [13.34, 28.88]"), "{table}");
+        let markdown = report.markdown(&["top-k"]);
+        assert!(markdown.contains("| BIM-5 at 8/255 | 10.00 [5.52, 17.44] | 10.00 [5.52, 17.44] |"), "{markdown}");
+        let csv = report.csv();
+        assert_eq!(csv.lines().count(), 7);
+        assert!(csv.contains("\"hard, \"\"ened\"\"\",BIM-5 at 8/255,100,0.100000"), "{csv}");
+    }
+
+    #[test]
+    fn curves_start_at_the_clean_accuracy() {
+        let chart = report().epsilon_chart().unwrap();
+        let names: Vec<_> = chart.series.iter().map(|series| series.name.as_str()).collect();
+        assert_eq!(names, ["standard, BIM-5", "hard, \"ened\", BIM-5"]);
+        let points: Vec<f64> = chart.series[0].points.iter().map(|(x, _)| x.round()).collect();
+        assert_eq!((points, chart.series[0].points[0].1.value), (vec![0.0, 4.0, 8.0], 0.6));
+    }
+
+    #[test]
+    fn a_report_is_a_folder_of_files() {
+        let dir = TempDir::new().unwrap();
+        let out = dir.path().join("report");
+        report().write(&out).unwrap();
+        for file in ["scores.json", "scores.csv", "scores.md", "top-k.svg", "top-k.png", "epsilon.svg", "epsilon.png"] {
+            assert!(fs::metadata(out.join(file)).unwrap().len() > 50, "{file}");
+        }
+    }
+}
