@@ -21,30 +21,47 @@ function ours(request) {
   return request.method === "GET" && here && !url.pathname.includes("/models/");
 }
 
-self.addEventListener("fetch", (event) => {
-  if (!ours(event.request)) return;
-  const hashed = HASHED.test(new URL(event.request.url).pathname);
-  event.respondWith(hashed ? cacheFirst(event.request) : networkFirst(event.request));
-});
-
-async function cacheFirst(request) {
-  return (await fromCache(request)) ?? networkFirst(request);
+// Whether what is at this address never changes: it has its hash in its name, or as the engine has, its build in the query.
+function immutable(address) {
+  const url = new URL(address);
+  return HASHED.test(url.pathname) || url.searchParams.has("v");
 }
 
-// The newest version where there is a network, so that a rebuilt page shows at once.
-async function networkFirst(request) {
+self.addEventListener("fetch", (event) => {
+  if (!ours(event.request)) return;
+  event.respondWith(immutable(event.request.url) ? cacheFirst(event) : networkFirst(event));
+});
+
+async function cacheFirst(event) {
+  return (await fromCache(event.request)) ?? networkFirst(event);
+}
+
+// The newest version where there is a network, so that a rebuilt page shows at once. It goes to the page while it comes, and
+// is kept on the side.
+async function networkFirst(event) {
+  let response;
   try {
-    const response = await fetch(request);
-    if (response.ok) {
-      const cache = await caches.open(CACHE);
-      // What cannot be kept (no room) can still be shown.
-      await cache.put(keyOf(request), response.clone()).catch(() => {});
-    }
-    return response;
+    response = await fetch(event.request);
   } catch (error) {
-    const kept = await fromCache(request);
+    const kept = await fromCache(event.request);
     if (kept) return kept;
     throw error;
+  }
+  // What cannot be kept (no room) can still be shown.
+  if (response.ok) event.waitUntil(renew(keyOf(event.request), response.clone()).catch(() => {}));
+  return response;
+}
+
+// Keeps a response in the place of an older one; rejects, and leaves the older one, where there is no room or the response
+// breaks off: Cache.put has read all of it before it replaces anything.
+async function renew(key, response) {
+  const cache = await caches.open(CACHE);
+  const tag = response.headers.get("ETag");
+  if (tag && (await cache.match(key))?.headers.get("ETag") === tag) {
+    // Not waited for: it is done once the page has read its own half.
+    response.body?.cancel().catch(() => {});
+  } else {
+    await cache.put(key, response);
   }
 }
 
@@ -62,32 +79,47 @@ function keyOf(request) {
 }
 
 // On a first visit all was loaded before this worker was there. So the page names what it needs, and says so again after
-// each visit; what has a hash and is no longer named is of an older build.
+// each visit.
 self.addEventListener("message", (event) => {
-  const named = event.data?.keep;
-  if (!Array.isArray(named)) return;
-  event.waitUntil(keep(named).then((kept) => event.source?.postMessage({ kept })));
+  const { required, optional } = event.data?.keep ?? {};
+  if (!Array.isArray(required) || !Array.isArray(optional)) return;
+  event.waitUntil(keep(addresses(required), addresses(optional)).then((kept) => event.source?.postMessage({ kept })));
 });
 
-async function keep(named) {
+// Those that are ours, each once.
+function addresses(named) {
+  const urls = named.map((name) => keyOf({ url: new URL(name, self.location.href).href }));
+  return new Set(urls.filter((url) => ours({ method: "GET", url })));
+}
+
+// Keeps all of it; whether that worked. What is optional need not be on the server, but what comes from there is kept.
+async function keep(required, optional) {
+  const outcomes = [
+    ...[...required].map(async (url) => (await keepOne(url)) === "kept"),
+    ...[...optional].map(async (url) => (await keepOne(url)) !== "failed"),
+  ];
+  if (!(await Promise.all(outcomes)).every(Boolean)) return false;
+  // What never changes and is no longer named is of an older build. Not before the newer one is here in full.
   const cache = await caches.open(CACHE);
-  const wanted = new Set();
-  for (const name of named) {
-    const url = new URL(name, self.location.href);
-    url.search = "";
-    url.hash = "";
-    if (ours({ method: "GET", url: url.href })) wanted.add(url.href);
+  for (const { url } of await cache.keys()) {
+    if (immutable(url) && !required.has(url) && !optional.has(url)) await cache.delete(url);
   }
-  const results = await Promise.allSettled(
-    [...wanted].map(async (url) => {
-      if (await cache.match(url)) return;
-      // The browser has just loaded it, so its own cache is new enough.
-      const response = await fetch(url, { cache: "force-cache" });
-      if (response.ok) await cache.put(url, response);
-    }),
-  );
-  for (const request of await cache.keys()) {
-    if (HASHED.test(new URL(request.url).pathname) && !wanted.has(request.url)) await cache.delete(request);
+  return true;
+}
+
+// "kept", "absent" if the server does not have it or does not answer, or "failed".
+async function keepOne(url) {
+  const cache = await caches.open(CACHE);
+  const kept = (await cache.match(url)) !== undefined;
+  if (kept && immutable(url)) return "kept";
+  let response;
+  try {
+    // What may change is asked for anew: the browser's own cache may hold an older page, loaded under another query.
+    response = await fetch(url, { cache: immutable(url) ? "force-cache" : "no-cache" });
+  } catch {
+    return kept ? "kept" : "absent";
   }
-  return results.every((result) => result.status === "fulfilled");
+  if (response.ok) return renew(url, response).then(() => "kept", () => "failed");
+  if (response.status === 404 || response.status === 410) return "absent";
+  return kept ? "kept" : "failed";
 }

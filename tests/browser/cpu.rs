@@ -1,6 +1,10 @@
 //! A visit with a browser that has no WebGPU adapter: the CPU computes.
 
+use std::fs;
+
+use crate::native::Native;
 use crate::page::{Attack, CPU_PATIENCE, Page};
+use crate::pictures::large_png;
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse};
 use crate::visit;
@@ -8,6 +12,7 @@ use crate::visit;
 #[test]
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn a_visit_on_the_cpu() {
+    let native = Native::load(&page_folder());
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
         let folder = tempfile::tempdir().unwrap();
@@ -19,7 +24,8 @@ fn a_visit_on_the_cpu() {
 
         visit::classify_a_sample(&page).await;
         visit::upload_a_file(&page, &folder).await;
-        visit::attack_within_epsilon(&page, Attack { kind: "fgsm", epsilon_255: 8, steps: 1 }).await;
+        visit::attack_as_natively(&page, &native).await;
+        visit::attack_towards_a_class(&page, &native).await;
         visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 5 }).await;
         visit::cancel(&page, Attack { kind: "bim", epsilon_255: 16, steps: 40 }).await;
         visit::attack_within_epsilon(&page, Attack { kind: "pgd", epsilon_255: 32, steps: 3 }).await;
@@ -33,11 +39,20 @@ fn the_page_reacts_while_the_engine_works() {
         let server = Server::start(&page_folder());
         let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
         page.wait_until_ready().await;
-        page.choose_sample(0).await;
-        page.begin_attack(Attack { kind: "bim", epsilon_255: 8, steps: 40 }).await;
-        let stall = page.longest_stall_ms().await;
-        println!("longest stall of the page during an attack: {stall:.0} ms");
-        assert!(stall < 250.0, "the page did not react for {stall:.0} ms");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("large.png");
+        fs::write(&file, large_png()).unwrap();
+        let reacts = async || {
+            page.wait_until_idle().await;
+            page.watch("opening").await;
+            page.upload(&file).await;
+            let watched = page.watched().await;
+            println!("{watched:?}");
+            assert!(watched.work_ms > 100.0, "the page was not seen to react while the engine worked: {watched:?}");
+            watched.longest_stall_ms < watched.work_ms / 4.0
+        };
+        // Another program may hold up the page once, and twice; a page that waits for its engine stalls every time.
+        assert!(reacts().await || reacts().await || reacts().await, "the page does not react while the engine works");
     });
 }
 

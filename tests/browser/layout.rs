@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use fantoccini::Client;
 use serde_json::json;
 
-use crate::page::{Attack, CPU_PATIENCE, Page};
+use crate::page::{Attack, CPU_PATIENCE, Page, SOFTWARE_GPU_PATIENCE};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse, chrome_command};
 use crate::visit;
@@ -17,9 +17,13 @@ const WINDOWS: [(u32, u32); 2] = [(1280, 900), (390, 844)];
 #[test]
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn everything_fits_wide_and_narrow_light_and_dark() {
-    browse(Graphics::NoAdapter, async |client| {
+    let (graphics, query, patience) = match std::env::var_os("BASTION_SHOT_WEBGPU") {
+        Some(_) => (Graphics::SwiftShader, "?backend=webgpu", SOFTWARE_GPU_PATIENCE),
+        None => (Graphics::NoAdapter, "", CPU_PATIENCE),
+    };
+    browse(graphics, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, query, patience).await;
         page.wait_until_ready().await;
         match std::env::var_os("BASTION_SHOT_PICTURE") {
             Some(picture) => page.upload(&PathBuf::from(picture)).await,

@@ -7,9 +7,11 @@
 mod bad_input;
 mod cpu;
 mod layout;
+mod native;
 mod page;
 mod pictures;
 mod server;
 mod session;
+mod sources;
 mod visit;
 mod webgpu;

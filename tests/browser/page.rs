@@ -32,6 +32,15 @@ pub struct Attack {
     pub steps: u32,
 }
 
+/// How the page reacted while its engine was at work.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    /// How long the page was seen to say that the work was going on, in milliseconds.
+    pub work_ms: f64,
+    /// The longest time, in milliseconds, that the page did not react meanwhile.
+    pub longest_stall_ms: f64,
+}
+
 impl<'a> Page<'a> {
     /// Opens the page of a server with `query` (`?backend=cpu`, say); does not wait for the engine.
     pub async fn open(client: &'a Client, server: &str, query: &str, patience: Duration) -> Self {
@@ -62,27 +71,21 @@ impl<'a> Page<'a> {
 
     /// Chooses a picture of the gallery and waits for both networks' answers.
     pub async fn choose_sample(&self, index: usize) {
-        let before = self.pictures_opened().await;
         let sample = format!("sample-{index}");
         self.until(&sample, async || self.exists(&sample).await).await;
-        self.click(&sample).await;
-        self.wait_until_classified(before).await;
+        self.open_picture(async || self.click(&sample).await).await;
     }
 
     /// Chooses a file and waits for both networks' answers.
     pub async fn upload(&self, file: &Path) {
-        let before = self.pictures_opened().await;
-        self.choose_file(file).await;
-        self.wait_until_classified(before).await;
+        self.open_picture(async || self.choose_file(file).await).await;
     }
 
-    /// Chooses a file and waits for nothing.
-    pub async fn choose_file(&self, file: &Path) {
-        let path = file.to_str().unwrap();
-        self.client.find(locate("file-input").as_locator()).await.unwrap().send_keys(path).await.unwrap();
-    }
-
-    async fn wait_until_classified(&self, opened_before: u64) {
+    /// Does what opens a picture, and waits for both networks' answers to that very picture.
+    pub async fn open_picture(&self, choose: impl AsyncFnOnce()) {
+        self.wait_until_idle().await;
+        let opened_before = self.pictures_opened().await;
+        choose().await;
         self.until("both networks to classify", async || {
             if let Some(alert) = self.alert().await {
                 panic!("the page refused the picture: {alert}");
@@ -90,6 +93,23 @@ impl<'a> Page<'a> {
             self.pictures_opened().await > opened_before && self.columns_are("clean").await
         })
         .await;
+    }
+
+    /// Waits until nothing is under way. At first the page opens a picture by itself, which must not be taken for another.
+    pub async fn wait_until_idle(&self) {
+        self.until("the engine to be done", async || self.work().await == "idle" && self.pictures_opened().await > 0)
+            .await;
+    }
+
+    /// `idle`, `opening`, `classifying`, `attacking`.
+    pub async fn work(&self) -> String {
+        self.attribute("engine-status", "data-work").await.unwrap_or_default()
+    }
+
+    /// Chooses a file and waits for nothing.
+    pub async fn choose_file(&self, file: &Path) {
+        let path = file.to_str().unwrap();
+        self.client.find(locate("file-input").as_locator()).await.unwrap().send_keys(path).await.unwrap();
     }
 
     async fn pictures_opened(&self) -> u64 {
@@ -147,6 +167,14 @@ impl<'a> Page<'a> {
         [self.number("column-standard", which).await, self.number("column-hardened", which).await]
     }
 
+    /// The classes that the attacked picture's best guesses mark as the one aimed at.
+    pub async fn marked_targets(&self, network: &str) -> Vec<u64> {
+        let script = "return [...arguments[0].querySelectorAll('[data-role=target]')]
+            .map(item => Number(item.dataset.class))";
+        let classes = self.run_script(script, &format!("attacked-top5-{network}"), vec![]).await;
+        serde_json::from_value(classes).unwrap()
+    }
+
     /// The classes and shares of the best guesses, best first; `when` is `clean` or `attacked`.
     pub async fn answers(&self, when: &str, network: &str) -> Vec<(u64, f64)> {
         let script = "return [...arguments[0].querySelectorAll('[data-class]')]
@@ -178,18 +206,32 @@ impl<'a> Page<'a> {
         .await;
     }
 
-    /// The longest time, in milliseconds, that the page did not react while half a second went by.
-    pub async fn longest_stall_ms(&self) -> f64 {
-        let script = "const done = arguments[0], start = performance.now();
-            let last = start, longest = 0;
+    /// Begins to watch how the page reacts while it says that its engine is at `work`.
+    pub async fn watch(&self, work: &str) {
+        let script = "const [status, work] = arguments;
+            const watch = window.watch = { work_ms: 0, longest_stall_ms: 0 };
+            let last = performance.now(), began = null;
             const tick = () => {
-                const now = performance.now();
-                longest = Math.max(longest, now - last);
+                const now = performance.now(), working = status.dataset.work === work;
+                if (working) began ??= now;
+                if (began !== null) {
+                    // From the last tick before the work to the first one after it.
+                    watch.longest_stall_ms = Math.max(watch.longest_stall_ms, now - last);
+                    watch.work_ms = now - began;
+                    if (!working) return;
+                }
                 last = now;
-                now - start < 500 ? setTimeout(tick, 0) : done(longest);
+                setTimeout(tick, 0);
             };
             tick();";
-        self.client.execute_async(script, vec![]).await.unwrap().as_f64().unwrap()
+        self.run_script(script, "engine-status", vec![json!(work)]).await;
+    }
+
+    /// What [`Self::watch`] has seen so far.
+    pub async fn watched(&self) -> Watched {
+        let watch = self.client.execute("return window.watch", vec![]).await.unwrap();
+        let ms = |name: &str| watch[name].as_f64().unwrap();
+        Watched { work_ms: ms("work_ms"), longest_stall_ms: ms("longest_stall_ms") }
     }
 
     /// Presses a button.
@@ -226,7 +268,7 @@ impl<'a> Page<'a> {
     }
 
     /// Runs a script whose first argument is the element.
-    async fn run_script(&self, script: &str, testid: &str, mut arguments: Vec<Value>) -> Value {
+    pub async fn run_script(&self, script: &str, testid: &str, mut arguments: Vec<Value>) -> Value {
         let find = format!("arguments[0] = document.querySelector(arguments[0]); {script}");
         arguments.insert(0, json!(locate(testid).0));
         let outcome = self.client.execute(&find, arguments).await;

@@ -29,6 +29,11 @@ pub fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// A PNG of 49 megapixels, which keeps the engine busy for a second or so, in one piece.
+pub fn large_png() -> Vec<u8> {
+    encode(&RgbImage::from_pixel(7000, 7000, Rgb([200, 120, 70])), ImageFormat::Png)
+}
+
 /// A PNG that stops in the middle.
 pub fn truncated_png() -> Vec<u8> {
     let mut bytes = encode(&striped_disc(), ImageFormat::Png);
@@ -52,12 +57,5 @@ pub fn huge_png() -> Vec<u8> {
 fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let named: Vec<u8> = kind.iter().chain(data).copied().collect();
     let length = u32::try_from(data.len()).unwrap().to_be_bytes();
-    length.into_iter().chain(named.iter().copied()).chain(crc32(&named).to_be_bytes()).collect()
-}
-
-/// The checksum of a PNG chunk (ISO 3309).
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
-    })
+    length.into_iter().chain(named.iter().copied()).chain(crc32fast::hash(&named).to_be_bytes()).collect()
 }

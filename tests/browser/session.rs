@@ -54,6 +54,9 @@ async fn open_browser(driver: &Driver, graphics: Graphics, profile: &TempDir) ->
         "--disable-component-update".to_owned(),
         "--disable-sync".to_owned(),
         "--disable-quic".to_owned(),
+        // A made-up camera, and a made-up visitor who allows its use.
+        "--use-fake-device-for-media-stream".to_owned(),
+        "--use-fake-ui-for-media-stream".to_owned(),
         "--window-size=1280,1000".to_owned(),
         format!("--user-data-dir={}", profile.path().display()),
     ];

@@ -5,6 +5,7 @@ use std::fs;
 use image::ImageFormat;
 use tempfile::TempDir;
 
+use crate::native::Native;
 use crate::page::{Attack, NETWORKS, Page};
 use crate::pictures::{encode, striped_disc};
 use crate::server::Server;
@@ -60,15 +61,75 @@ pub async fn attack_within_epsilon(page: &Page<'_>, attack: Attack) {
     }
 }
 
+/// FGSM on [`upload_a_file`]'s picture, whose every number must be what the same networks give natively.
+pub async fn attack_as_natively(page: &Page<'_>, native: &Native) {
+    /// Where the gradient is next to nothing, rounding decides on its sign, and the value goes the other way.
+    const MOST_DIFFERING: f64 = 0.03;
+    let attack = Attack { kind: "fgsm", epsilon_255: 8, steps: 1 };
+    attack_within_epsilon(page, attack).await;
+    for network in NETWORKS {
+        let clean = page.pixels(&format!("clean-canvas-{network}")).await;
+        let attacked = page.pixels(&format!("attacked-canvas-{network}")).await;
+        assert_shares(&page.answers("clean", network).await, &native.shares(network, &clean));
+        // What is shown is what is scored, whether or not it is the native attack's picture to the last value.
+        assert_shares(&page.answers("attacked", network).await, &native.shares(network, &attacked));
+
+        let expected = native.fgsm(network, &clean, attack.epsilon_255);
+        let distances: Vec<u8> =
+            attacked.iter().zip(&expected).map(|(found, native)| found.abs_diff(*native)).collect();
+        let differing = distances.iter().filter(|distance| **distance > 0).count() as f64 / distances.len() as f64;
+        println!("{network}: {:.3}% of the attacked values differ from the native ones", 100.0 * differing);
+        assert!(differing <= MOST_DIFFERING, "{network}: {differing} of the values differ from the native attack's");
+        assert!(distances.iter().all(|distance| *distance <= 2 * attack.epsilon_255), "{network}: out of epsilon");
+    }
+}
+
+/// Asserts that the page's guesses have the shares of all classes that `native` lists, and that none is missing on top.
+#[track_caller]
+fn assert_shares(answers: &[(u64, f64)], native: &[f32]) {
+    const TOLERANCE: f64 = 1e-3;
+    let of_class = |class: u64| f64::from(native[usize::try_from(class).unwrap()]);
+    for (class, share) in answers {
+        let expected = of_class(*class);
+        assert!(
+            (share - expected).abs() < TOLERANCE,
+            "class {class} has {share}, and natively {expected}: {answers:?}"
+        );
+    }
+    let best = native.iter().copied().map(f64::from).fold(0.0, f64::max);
+    assert!(best - of_class(answers[0].0) < TOLERANCE, "natively another class is best, with {best}: {answers:?}");
+}
+
+/// A targeted attack on [`upload_a_file`]'s picture moves both networks towards the class that was chosen, and the page
+/// marks that class.
+pub async fn attack_towards_a_class(page: &Page<'_>, native: &Native) {
+    let [standard, hardened] = clean_answers(page).await;
+    let own_answers = [standard[0].0, hardened[0].0];
+    let target = standard.iter().map(|answer| answer.0).find(|class| !own_answers.contains(class)).unwrap();
+    page.select("target-class", &target.to_string()).await;
+    page.attack(Attack { kind: "bim", epsilon_255: 8, steps: 10 }).await;
+    for network in NETWORKS {
+        let share = async |canvas: &str| {
+            let pixels = page.pixels(&format!("{canvas}-canvas-{network}")).await;
+            native.shares(network, &pixels)[usize::try_from(target).unwrap()]
+        };
+        let (before, after) = (share("clean").await, share("attacked").await);
+        println!("{network}: the share of the class aimed at went from {before} to {after}");
+        assert!(after > before, "{network}: the share of the class aimed at went from {before} to {after}");
+    }
+    // The standard network cannot withstand this much.
+    assert_eq!(page.answers("attacked", "standard").await[0].0, target);
+    assert_eq!(page.marked_targets("standard").await, [target]);
+    assert_eq!(page.attribute("verdict-standard", "data-verdict").await.unwrap(), "fooled");
+    page.select("target-class", "").await;
+}
+
 /// A long attack stops when told to, and the page goes on from there.
 pub async fn cancel(page: &Page<'_>, attack: Attack) {
     page.begin_attack(attack).await;
     page.until("the first step", async || page.number("column-standard", "data-steps-done").await > 0).await;
     page.click("cancel-button").await;
-    page.until("the engine to stop", async || {
-        page.attribute("engine-status", "data-work").await.as_deref() == Some("idle")
-    })
-    .await;
+    page.until("the engine to stop", async || page.work().await == "idle").await;
     assert_eq!(page.column_state("standard").await, "stopped");
     let [done, _] = page.steps("data-steps-done").await;
     assert!(done < u64::from(attack.steps), "it ran to its end");

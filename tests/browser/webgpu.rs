@@ -1,5 +1,7 @@
 //! The same visit on WebGPU, on the browser's software adapter, and what it computes beside what the CPU does.
 
+use crate::bad_input;
+use crate::native::Native;
 use crate::page::{Attack, CPU_PATIENCE, Page, SOFTWARE_GPU_PATIENCE};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse};
@@ -9,6 +11,7 @@ use crate::visit;
 #[test]
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn a_visit_on_webgpu() {
+    let native = Native::load(&page_folder());
     browse(Graphics::SwiftShader, async |client| {
         let server = Server::start(&page_folder());
         let folder = tempfile::tempdir().unwrap();
@@ -18,11 +21,12 @@ fn a_visit_on_webgpu() {
 
         visit::upload_a_file(&page, &folder).await;
         let on_webgpu = visit::clean_answers(&page).await;
-        visit::attack_within_epsilon(&page, Attack { kind: "fgsm", epsilon_255: 8, steps: 1 }).await;
+        visit::attack_as_natively(&page, &native).await;
         let sample = visit::classify_a_sample(&page).await;
         visit::cancel(&page, Attack { kind: "bim", epsilon_255: 16, steps: 40 }).await;
         visit::upload_a_file(&page, &folder).await;
         visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 4 }).await;
+        bad_input::refuse_bad_files(&page, &folder).await;
         // A device that was given up in the middle would have made the CPU compute the rest.
         assert_is_software_webgpu(&page).await;
 
@@ -39,6 +43,8 @@ fn a_visit_on_webgpu() {
         assert_same_answers(&visit::classify_a_sample(&page).await, &sample);
         visit::upload_a_file(&page, &folder).await;
         assert_same_answers(&visit::clean_answers(&page).await, &on_webgpu);
+
+        bad_input::refuse_spoilt_weights(client, "?backend=webgpu").await;
     });
 }
 

@@ -4,6 +4,7 @@
 //! - [`protocol`] is what page and engine say to each other, and all that both know.
 //! - [`state`] is all that the view shows, changed by a reducer that knows no browser and is tested natively.
 //! - [`text`] puts numbers into words.
+//! - [`js`] says what JavaScript threw; the engine uses it too.
 //!
 //! The engine, a Web Worker that owns the device and the two networks, is the program `engine` in `src/engine/`. Only it links
 //! `shared` and burn; this library must name neither, or the page would load megabytes before it shows anything.
@@ -23,22 +24,23 @@
 //! | `alert`, `alert-dismiss` | the last thing that went wrong; there only while there is one |
 //! | `samples`, `sample-N` | the gallery and its pictures, from 0; `aria-pressed` on the chosen one |
 //! | `file-input`, `camera-open`, `camera-take`, `camera-close` | other ways to a picture |
-//! | `picture` | `data-picture`: counts the pictures opened so far, on this page; 0 before the first |
+//! | `picture` | `data-picture`: counts the pictures opened so far, on this page; 0 before the first; `data-picture-title`: the title of the one that is shown, for a sample the `title` of its button; `data-pending`: `true` while another one is on its way |
 //! | `input-canvas` | what the networks see, 64x64 |
 //! | `attack-kind-K` | radio: `fgsm`, `bim`, `pgd` |
 //! | `epsilon`, `steps` | range inputs; epsilon in 255ths, 0 to 32 |
 //! | `target-class` | select: empty for untargeted, else the index of the class |
 //! | `attack-button`, `cancel-button` | start, stop |
-//! | `column-M` | `data-state`: `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`; `data-steps-done`, `data-steps-total`; `data-run`: counts the attacks begun |
+//! | `column-M` | `data-state`: `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`; `data-steps-done`, `data-steps-total`; `data-run`: counts the attacks begun; ready for the next one when `engine-status` says `idle` |
 //! | `clean-canvas-M`, `attacked-canvas-M`, `perturbation-canvas-M` | 64x64; the pixels shown are the pixels scored |
-//! | `clean-top5-M`, `attacked-top5-M` | ordered lists; each item has `data-class` (index) and `data-share` (0 to 1) |
-//! | `verdict-M` | `data-verdict`: `holds`, `swayed`, `fooled`, `pointless`, or empty |
+//! | `clean-top5-M`, `attacked-top5-M` | ordered lists; each item has `data-class` (index) and `data-share` (0 to 1); `data-role`: `target` for the class aimed at, else `own` for the network's own first answer |
+//! | `verdict-M` | `data-verdict`: `holds`, `swayed`, `fooled`, `pointless`, or empty; `data-interim`: `true` while it is that of an attack under way or stopped |
 //! | `elapsed-M`, `change-M` | `data-ms`: time for the attack; `data-levels`: largest change of a pixel, in 255ths |
 //! | `noise-M` | the control, random noise of the same size; `data-verdict` |
-//! | `offline-status` | `data-state`: `kept` once the next visit needs no network, before that `not-kept` |
+//! | `offline-status` | `data-state`: `kept` once the next visit needs no network, page and networks both, before that `not-kept` |
 //! | `scores-M` | what the network scored on the validation images |
 
 pub mod app;
+pub mod js;
 pub mod protocol;
 pub mod state;
 pub mod text;

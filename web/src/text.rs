@@ -59,6 +59,23 @@ pub fn verdict_chip(verdict: Verdict) -> &'static str {
     }
 }
 
+/// The verdict on its chip while an attack is under way, or after it was stopped: that a network held so far says nothing of
+/// the steps that were not taken.
+pub fn interim_chip(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "held so far",
+        Verdict::Swayed => "swayed so far",
+        Verdict::Fooled => "fooled so far",
+        Verdict::Pointless => "target already",
+    }
+}
+
+/// `10 steps`, `1 step`, or `3 of 10 steps`.
+pub fn steps(done: u32, total: u32) -> String {
+    let steps = if total == 1 { "step" } else { "steps" };
+    if done == total { format!("{done} {steps}") } else { format!("{done} of {total} {steps}") }
+}
+
 /// The verdict in a sentence about the network's answer `now`, having been `before`.
 pub fn verdict_sentence(verdict: Verdict, before: &str, now: &str) -> String {
     match verdict {
@@ -90,6 +107,14 @@ mod tests {
         assert_eq!(
             [count(7), count(999), count(10_000), count(1_234_567)],
             ["7", "999", "10\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
+    }
+
+    #[test]
+    fn steps_are_counted_in_full() {
+        assert_eq!(
+            [steps(1, 1), steps(10, 10), steps(3, 10), steps(1, 10)],
+            ["1 step", "10 steps", "3 of 10 steps", "1 of 10 steps"]
         );
     }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::process;
 
-/// In the development profile, because that is what the tests compile and its dependencies are fully optimised.
+/// In the development profile, because that is what the tests compile, and it optimises what computes on the CPU in full.
 pub fn run() -> Result<()> {
     process::run(process::cargo()?.args([
         "bench",

@@ -64,18 +64,19 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool) -> Result<()> {
     Ok(())
 }
 
-/// Lints the code that only the browser compiles, with the dependencies that building the page has left.
+/// Lints the page and its engine as the browser gets them, with the dependencies that building the page has left.
 ///
-/// `cargo clippy` would type-check all of them once more; so this builds the library as the page does, with clippy's
-/// driver in the compiler's place. `CLIPPY_ARGS` is how `cargo clippy` hands `-D warnings` to that driver.
+/// `cargo clippy` would type-check all of them once more; so this builds both programs as Trunk does, with clippy's driver
+/// in the compiler's place. Cargo keeps that apart for this workspace's crates and shares it for all others. `CLIPPY_ARGS`
+/// is how `cargo clippy` hands `-D warnings` to that driver.
 fn clippy_for_wasm() -> Result<()> {
     let driver = tools::sysroot()?.join(format!("bin/clippy-driver{}", std::env::consts::EXE_SUFFIX));
+    let page = ["--package", "web", "--lib", "--bins", "--target", tools::WASM_TARGET];
     process::run(
         process::cargo()?
-            .args(["build", "--locked", "--release", "--package", "web", "--lib", "--target", tools::WASM_TARGET])
+            .args(["build", "--locked", "--release"])
+            .args(page)
             .env("RUSTC_WORKSPACE_WRAPPER", driver)
-            // The engine runs in a browser, so what is forbidden in `shared` is forbidden here.
-            .env("CLIPPY_CONF_DIR", process::root()?.join("shared"))
             .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"),
     )
 }

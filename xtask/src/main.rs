@@ -6,6 +6,7 @@ mod bench;
 mod browser;
 mod checks;
 mod demo;
+mod dist;
 mod gpu;
 mod page;
 mod process;
@@ -39,6 +40,12 @@ enum Command {
         #[arg(long)]
         no_open: bool,
     },
+    /// Build the page and copy it into a folder for a web server, without pictures that may not be passed on
+    Dist {
+        /// Folder for the page, new or empty [default: target/deploy, which is emptied first]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Format, lints, documentation, native tests, and the page in a real Chromium
     Test {
         /// Leave out the browser tests (and the build of the page that they need)
@@ -69,17 +76,21 @@ enum Command {
         /// Picture to attack instead of a sample
         #[arg(long)]
         picture: Option<PathBuf>,
+        /// Compute on the browser's software WebGPU instead of the CPU path; it takes minutes
+        #[arg(long)]
+        webgpu: bool,
     },
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { port, no_open } => demo::run(port, no_open),
+        Command::Dist { out } => dist::run(out),
         Command::Test { skip_browser, gpu } => checks::run(skip_browser, gpu),
         Command::Bench => bench::run(),
         Command::Serve { dir, port } => server::serve(&dir, port),
         Command::Scores => scores::run(false),
-        Command::Shots { out, picture } => shots::run(&out, picture.as_deref()),
+        Command::Shots { out, picture, webgpu } => shots::run(&out, picture.as_deref(), webgpu),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

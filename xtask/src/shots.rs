@@ -10,7 +10,7 @@ use crate::checks::CPU_ONLY;
 use crate::page;
 use crate::steps::Steps;
 
-pub fn run(out: &Path, picture: Option<&Path>) -> Result<()> {
+pub fn run(out: &Path, picture: Option<&Path>, webgpu: bool) -> Result<()> {
     let mut steps = Steps::new();
     let browser = steps.run("Chromium", Browser::ensure)?;
     let dist = page::ensure_built(&mut steps)?;
@@ -22,6 +22,9 @@ pub fn run(out: &Path, picture: Option<&Path>) -> Result<()> {
         .transpose()?;
     let mut settings = vec![("BASTION_SHOTS", out.as_path())];
     settings.extend(picture.as_deref().map(|path| ("BASTION_SHOT_PICTURE", path)));
+    if webgpu {
+        settings.push(("BASTION_SHOT_WEBGPU", Path::new("1")));
+    }
     steps.run("screenshots", || browser.test(&dist, CPU_ONLY, "layout::", &settings))?;
     println!("The pictures are in {}.", out.display());
     Ok(())

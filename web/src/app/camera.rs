@@ -14,6 +14,7 @@ use web_sys::{
 };
 
 use super::store::Store;
+use crate::js::describe;
 use crate::state::{Candidate, Event};
 
 /// The live view. `close` is called once a frame is taken, or the visitor has had enough, or there is no camera.
@@ -29,16 +30,18 @@ pub(super) fn Camera(
 
     spawn_local(async move {
         match open_camera().await {
-            // Closed while the browser asked for permission.
-            Ok(opened) if stream.try_update_value(|stream| *stream = Some(opened.clone())).is_none() => stop(&opened),
             Ok(opened) => {
-                if let Some(video) = video.get_untracked() {
-                    video.set_src_object(Some(&opened));
+                // Not a clone: `MediaStream::clone` is the browser's, and opens the camera once more.
+                if let Some(unwanted) = stream.try_set_value(Some(opened)) {
+                    // Closed while the browser asked for permission.
+                    unwanted.iter().for_each(stop);
+                } else if let Some(video) = video.get_untracked() {
+                    stream.with_value(|stream| video.set_src_object(stream.as_ref()));
                     live.set(true);
                 }
             }
             Err(error) => {
-                store.dispatch(Event::PickFailed(format!("The camera could not be used: {}.", describe(&error))));
+                store.dispatch(Event::Trouble(format!("The camera could not be used: {}.", why(&error))));
                 close();
             }
         }
@@ -53,9 +56,12 @@ pub(super) fn Camera(
         let Some(video) = video.get_untracked() else {
             return;
         };
-        store.pick(false, async move {
+        store.pick(async move {
             let candidate = take_frame(&video).await;
-            candidate.map_err(|error| format!("No picture could be taken: {}.", describe(&error)))
+            if candidate.is_ok() {
+                close();
+            }
+            candidate.map_err(|error| format!("No picture could be taken: {}.", why(&error)))
         });
     };
     view! {
@@ -124,12 +130,12 @@ async fn take_frame(video: &HtmlVideoElement) -> Result<Candidate, JsValue> {
     })
 }
 
-fn describe(error: &JsValue) -> String {
-    let field = |name: &str| Reflect::get(error, &name.into()).ok()?.as_string();
-    match field("name").as_deref() {
+fn why(error: &JsValue) -> String {
+    let name = Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
+    match name.as_deref() {
         Some("NotAllowedError") => "the browser was not allowed to".into(),
         Some("NotFoundError") => "there is none".into(),
         Some("NotReadableError") => "another program is using it".into(),
-        _ => field("message").unwrap_or_else(|| format!("{error:?}")),
+        _ => describe(error),
     }
 }

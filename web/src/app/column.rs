@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::canvas::PixelCanvas;
-use super::notes::Scores;
+use super::scores::Scores;
 use super::store::Store;
 use crate::protocol::{Guess, Slot, TOP, Verdict};
 use crate::state::{Column, Progress, State};
@@ -68,21 +68,27 @@ where
 fn VerdictChip(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let verdict = column(store, network, |column| column.step.as_ref().map(|step| step.verdict));
-    let progress = column(store, network, |column| column.progress);
-    let words = move || match (verdict.get(), progress.get()) {
-        (Some(verdict), _) => text::verdict_chip(verdict),
+    let interim = column(store, network, |column| column.step.is_some() && column.is_interim());
+    let words = column(store, network, |column| match (&column.step, column.progress) {
+        (Some(step), _) => chip_words(column, step.verdict),
         (None, Progress::Attacking) => "under attack",
         (None, _) => "not attacked",
-    };
+    });
     view! {
         <span
             class="chip"
             data-testid=format!("verdict-{}", network.name())
             data-verdict=move || verdict.get().map_or("", Verdict::name)
+            data-interim=move || interim.get().to_string()
         >
             {words}
         </span>
     }
+}
+
+/// A verdict as its chip says it: whether it is the last word.
+pub(super) fn chip_words(column: &Column, verdict: Verdict) -> &'static str {
+    if column.is_interim() { text::interim_chip(verdict) } else { text::verdict_chip(verdict) }
 }
 
 /// Clean picture + perturbation = attacked picture.
@@ -175,17 +181,31 @@ fn Answer(network: Slot, guess: Memo<Option<Guess>>) -> impl IntoView {
         Some(class.name.clone())
     });
     // The network's own first answer is followed from list to list, and so is the class aimed at.
-    let role = store.read(move |state| guess.get().map_or("", |guess| role(state, network, guess.class)));
+    let own = store.read(move |state| {
+        let own = state.columns[network.index()].clean.first();
+        own.is_some_and(|own| guess.get().is_some_and(|guess| guess.class == own.class))
+    });
+    let target = store.read(move |state| guess.get().is_some_and(|guess| state.settings.target == Some(guess.class)));
+    let role = move || match (target.get(), own.get()) {
+        (true, _) => "target",
+        (false, true) => "own",
+        (false, false) => "",
+    };
     view! {
         <li
             class="answer"
             class:empty=move || guess.get().is_none()
+            class:own=own
             data-role=role
             data-class=move || guess.get().map(|guess| guess.class.to_string())
             data-share=move || guess.get().map(|guess| format!("{:.6}", guess.share))
             title=all_names
         >
-            <span class="name">{name}</span>
+            <span class="name">
+                {move || target.get().then(|| view! { <span class="mark">"target"</span> " " })}
+                {name}
+                {move || own.get().then(|| view! { <span class="visually-hidden">", its own answer"</span> })}
+            </span>
             <span class="share">{move || guess.get().map(|guess| text::percent(guess.share.into()))}</span>
             <span
                 class="bar"
@@ -193,15 +213,6 @@ fn Answer(network: Slot, guess: Memo<Option<Guess>>) -> impl IntoView {
                 style=move || format!("--share: {:.4}", guess.get().map_or(0.0, |guess| guess.share))
             ></span>
         </li>
-    }
-}
-
-fn role(state: &State, network: Slot, class: usize) -> &'static str {
-    let own = state.columns[network.index()].clean.first().map(|guess| guess.class);
-    match class {
-        class if state.settings.target == Some(class) => "target",
-        class if own == Some(class) => "own",
-        _ => "",
     }
 }
 
@@ -253,8 +264,8 @@ fn Facts(network: Slot) -> impl IntoView {
 fn time_words(column: &Column) -> Option<String> {
     match (&column.step, column.clean_ms) {
         (Some(step), _) => {
-            let steps = if step.done == 1 { "step" } else { "steps" };
-            Some(format!("{} for {} {steps}", text::duration(step.elapsed_ms), step.done))
+            let steps = text::steps(step.done, step.total);
+            Some(format!("{} for {steps}", text::duration(step.elapsed_ms)))
         }
         (None, Some(ms)) => Some(format!("{} to classify", text::duration(ms))),
         (None, None) => None,

@@ -1,7 +1,10 @@
 //! What the attack does, and the button that begins it.
 
+use leptos::html;
 use leptos::prelude::*;
 
+use super::column::chip_words;
+use super::focus::{focus, has_focus};
 use super::store::Store;
 use crate::protocol::{AttackKind, Settings, Slot, Verdict};
 use crate::state::{Change, Event, Phase, State, Work};
@@ -20,6 +23,13 @@ pub(super) fn Controls() -> impl IntoView {
         (Phase::Ready, ..) => "The change is computed from each network’s own gradients (white-box).",
         _ => "The networks are still loading.",
     });
+    let (attack_button, cancel_button) = (NodeRef::<html::Button>::new(), NodeRef::<html::Button>::new());
+    Effect::new(move |_| {
+        // It is switched off, under the finger of who has just pressed it or waited there.
+        if !attacking.get() && has_focus(cancel_button) {
+            focus(attack_button);
+        }
+    });
     view! {
         <section class="panel controls" aria-labelledby="controls-title">
             <h2 id="controls-title"><span class="step">"2"</span>"Attack it"</h2>
@@ -31,6 +41,7 @@ pub(super) fn Controls() -> impl IntoView {
                 <button
                     type="button"
                     class="primary"
+                    node_ref=attack_button
                     data-testid="attack-button"
                     disabled=move || !can_attack.get()
                     on:click=move |_| store.dispatch(Event::Attack)
@@ -39,6 +50,7 @@ pub(super) fn Controls() -> impl IntoView {
                 </button>
                 <button
                     type="button"
+                    node_ref=cancel_button
                     data-testid="cancel-button"
                     disabled=move || !attacking.get()
                     on:click=move |_| store.dispatch(Event::Cancel)
@@ -58,18 +70,19 @@ fn Outcome() -> impl IntoView {
     let store = expect_context::<Store>();
     let verdicts = store.read(|state| {
         let of_network = |network: Slot| {
-            let step = state.columns[network.index()].step.as_ref()?;
+            let column = &state.columns[network.index()];
+            let step = column.step.as_ref()?;
             let best = step.top.first()?;
             let answer = format!("{}, {}", state.class_name(best.class), text::percent(best.share.into()));
-            Some((network, step.verdict, answer))
+            Some((network, step.verdict, chip_words(column, step.verdict), column.is_interim(), answer))
         };
         Slot::ALL.into_iter().filter_map(of_network).collect::<Vec<_>>()
     });
-    let line = |(network, verdict, answer): (Slot, Verdict, String)| {
+    let line = |(network, verdict, words, interim, answer): (Slot, Verdict, &'static str, bool, String)| {
         view! {
             <a href=format!("#title-{}", network.name())>
                 <span>{network.title()}</span>
-                <span class="chip" data-verdict=verdict.name()>{text::verdict_chip(verdict)}</span>
+                <span class="chip" data-verdict=verdict.name() data-interim=interim.to_string()>{words}</span>
                 <span class="what">{answer}</span>
             </a>
         }

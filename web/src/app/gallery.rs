@@ -1,19 +1,27 @@
 //! Choosing a picture, and what the networks see of it.
 
+use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 
 use super::camera::Camera;
 use super::canvas::PixelCanvas;
+use super::focus::focus;
 use super::store::Store;
-use crate::state::{Sample, State};
+use crate::state::{Event, Sample, State};
 
 /// Gallery, file, camera; and the chosen picture.
 #[component]
 pub(super) fn Chooser() -> impl IntoView {
     let store = expect_context::<Store>();
     let camera_open = RwSignal::new(false);
+    let camera_button = NodeRef::<html::Button>::new();
+    let close_camera = move || {
+        camera_open.set(false);
+        // The button that closed it is gone.
+        focus(camera_button);
+    };
     let choose_file = move |event: leptos::ev::Event| {
         let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else {
             return;
@@ -42,6 +50,7 @@ pub(super) fn Chooser() -> impl IntoView {
                 </label>
                 <button
                     type="button"
+                    node_ref=camera_button
                     data-testid="camera-open"
                     aria-expanded=move || camera_open.get().to_string()
                     on:click=move |_| camera_open.update(|open| *open = !*open)
@@ -51,7 +60,7 @@ pub(super) fn Chooser() -> impl IntoView {
                 <span class="hint">"or drop or paste one anywhere"</span>
             </div>
             <Show when=move || camera_open.get()>
-                <Camera close=move || camera_open.set(false)/>
+                <Camera close=close_camera/>
             </Show>
         </section>
     }
@@ -66,9 +75,16 @@ fn Chosen() -> impl IntoView {
     let title = store.read(|state| state.picture.as_ref().map(|shown| shown.candidate.title.clone()));
     let facts = store.read(picture_facts);
     let opened = store.read(|state| state.pictures_opened);
+    let pending = store.read(State::picture_pending);
     let alt = move || title.get().unwrap_or_else(|| "No picture yet".into());
     view! {
-        <div class="chosen" data-testid="picture" data-picture=move || opened.get().to_string()>
+        <div
+            class="chosen"
+            data-testid="picture"
+            data-picture=move || opened.get().to_string()
+            data-picture-title=title
+            data-pending=move || pending.get().to_string()
+        >
             <figure>
                 <div class="square">
                     {move || preview.get().map(|url| view! { <img src=url alt=alt draggable="false"/> })}
@@ -120,7 +136,7 @@ fn Gallery() -> impl IntoView {
                     title=title.clone()
                     aria-pressed=pressed
                     data-testid=format!("sample-{index}")
-                    on:click=move |_| store.pick_sample(index)
+                    on:click=move |_| store.dispatch(Event::SampleChosen(index))
                 >
                     <img src=url alt=title.clone() width="56" height="56" loading="lazy" draggable="false"/>
                 </button>

@@ -40,7 +40,8 @@ pub(super) fn Header() -> impl IntoView {
                     <Badge/>
                     <Switch/>
                 </div>
-                <p class="reason" data-testid="backend-reason">{store.read(State::backend_reason)}</p>
+                // Read out when it changes: that the CPU took over, above all.
+                <p class="reason" role="status" data-testid="backend-reason">{store.read(State::backend_reason)}</p>
             </div>
         </header>
     }
@@ -135,15 +136,11 @@ fn remember(choice: BackendChoice) {
     }
 }
 
-/// How the networks are coming along, or why they do not; gone once they are ready.
+/// How the networks are coming along; gone once they are ready, or will not come.
 #[component]
 pub(super) fn Loading() -> impl IntoView {
     let store = expect_context::<Store>();
-    let ready = store.read(|state| state.phase == Phase::Ready);
-    let failed = store.read(|state| match &state.phase {
-        Phase::Failed(why) => Some(why.clone()),
-        _ => None,
-    });
+    let over = store.read(|state| matches!(state.phase, Phase::Ready | Phase::Failed(_)));
     let doing = store.read(|state| match &state.phase {
         Phase::Starting => "The first visit takes longest; later ones come from this browser’s cache.".into(),
         Phase::OpeningDevice => "Looking for something to compute with.".into(),
@@ -154,28 +151,33 @@ pub(super) fn Loading() -> impl IntoView {
         Phase::Ready | Phase::Failed(_) => String::new(),
     });
     view! {
-        <section class="loading panel" hidden=ready aria-label="Loading">
-            {move || match failed.get() {
-                Some(why) => {
-                    view! {
-                        <div role="alert">
-                            <h2>"The engine cannot start"</h2>
-                            <p data-testid="engine-error">{why}</p>
-                        </div>
-                    }
-                        .into_any()
-                }
-                None => {
-                    view! {
-                        <p role="status">{doing}</p>
-                        <EngineBar/>
-                        {Slot::ALL.map(|slot| view! { <Bar network=slot/> }).into_iter().collect_view()}
-                    }
-                        .into_any()
-                }
-            }}
+        <p class="visually-hidden" role="status">{doing}</p>
+        <section class="loading panel" hidden=over aria-label="Loading">
+            <p aria-hidden="true">{doing}</p>
+            <EngineBar/>
+            {Slot::ALL.map(|slot| view! { <Bar network=slot/> }).into_iter().collect_view()}
         </section>
     }
+}
+
+/// Why there is no engine, once it is clear that there will be none.
+#[component]
+pub(super) fn Failure() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let failed = store.read(|state| match &state.phase {
+        Phase::Failed(why) => Some(why.clone()),
+        _ => None,
+    });
+    let panel = |why: String| {
+        view! {
+            <div class="failure panel">
+                <h2>"The engine cannot start"</h2>
+                <p data-testid="engine-error">{why}</p>
+            </div>
+        }
+    };
+    // The region is always there, as with the alert.
+    view! { <div class="failure-region" role="alert">{move || failed.get().map(panel)}</div> }
 }
 
 /// The engine's program, of which the browser tells no more than that it has come.

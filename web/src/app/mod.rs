@@ -5,15 +5,17 @@ mod canvas;
 mod column;
 mod controls;
 mod files;
+mod focus;
 mod gallery;
 mod header;
 mod notes;
 mod offline;
+mod scores;
 mod store;
 mod worker;
 
 use leptos::prelude::*;
-use leptos::{ev, mount::mount_to_body};
+use leptos::{ev, html, mount::mount_to_body};
 use web_sys::UrlSearchParams;
 
 use crate::protocol::{BackendChoice, Slot};
@@ -21,8 +23,9 @@ use crate::state::{Event, Progress, State};
 use crate::text;
 use column::NetworkColumn;
 use controls::Controls;
+use focus::focus;
 use gallery::Chooser;
-use header::{Header, Loading};
+use header::{Failure, Header, Loading};
 use notes::{Footer, Intro, Reading};
 use store::Store;
 
@@ -49,12 +52,14 @@ fn App() -> impl IntoView {
     store.begin();
     offline::listen(store);
     let dragging = accept_dropped_and_pasted(store);
+    let main = NodeRef::<html::Main>::new();
     view! {
         <a class="skip" href="#comparison">"Skip to the comparison"</a>
         <Header/>
-        <main>
+        <main node_ref=main tabindex="-1">
             <Intro/>
-            <Alert/>
+            <Alert main/>
+            <Failure/>
             <Loading/>
             <div class="workbench">
                 <Chooser/>
@@ -74,9 +79,16 @@ fn App() -> impl IntoView {
 
 /// The last thing that went wrong.
 #[component]
-fn Alert() -> impl IntoView {
+fn Alert(
+    /// Where the keyboard goes once the alert is dismissed.
+    main: NodeRef<html::Main>,
+) -> impl IntoView {
     let store = expect_context::<Store>();
     let alert = store.read(|state| state.alert.clone());
+    let dismiss = move |_| {
+        store.dispatch(Event::Dismiss);
+        focus(main);
+    };
     // The region is always there: a live region that appears together with its text is not read out everywhere.
     view! {
         <div class="alert-region" role="alert">
@@ -91,7 +103,7 @@ fn Alert() -> impl IntoView {
                                     type="button"
                                     class="plain"
                                     data-testid="alert-dismiss"
-                                    on:click=move |_| store.dispatch(Event::Dismiss)
+                                    on:click=dismiss
                                 >
                                     "Dismiss"
                                 </button>
@@ -108,8 +120,9 @@ fn Alert() -> impl IntoView {
 fn Announcement() -> impl IntoView {
     let store = expect_context::<Store>();
     let verdicts = store.read(|state| {
+        let stopped = state.columns.iter().any(|column| column.progress == Progress::Stopped);
         let done = state.columns.iter().all(|column| column.progress == Progress::Done);
-        if done { Slot::ALL.map(|slot| spoken_verdict(state, slot)).join(" ") } else { String::new() }
+        if done || stopped { Slot::ALL.map(|slot| spoken_verdict(state, slot)).join(" ") } else { String::new() }
     });
     view! { <p class="visually-hidden" role="status" aria-live="polite">{verdicts}</p> }
 }
@@ -122,7 +135,7 @@ fn spoken_verdict(state: &State, slot: Slot) -> String {
     let name =
         |guess: Option<&crate::protocol::Guess>| guess.map(|guess| state.class_name(guess.class)).unwrap_or_default();
     let sentence = text::verdict_sentence(step.verdict, &name(Some(before)), &name(step.top.first()));
-    format!("{} network {}: {sentence}.", slot.title(), text::verdict_chip(step.verdict))
+    format!("{} network {}: {sentence}.", slot.title(), column::chip_words(column, step.verdict))
 }
 
 /// Opens pictures that are dropped on the page or pasted into it. Gives whether one is being dragged over it.
@@ -145,7 +158,7 @@ fn accept_dropped_and_pasted(store: Store) -> RwSignal<bool> {
             match event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0)) {
                 Some(file) => store.pick_file(file),
                 None => store
-                    .dispatch(Event::PickFailed("That was no file. Save the picture first, then drop it here.".into())),
+                    .dispatch(Event::Trouble("That was no file. Save the picture first, then drop it here.".into())),
             }
         }),
         window_event_listener(ev::paste, move |event| {

@@ -9,13 +9,11 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
 
 use super::store::Store;
+use super::worker::program;
 use crate::state::Event;
 
 /// The script is written by hand, and says why.
 const SCRIPT: &str = "./sw.js";
-
-/// The engine's program, under the names that Trunk gives it. The page cannot see a worker load its parts.
-const ENGINE: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
 
 /// Installs the service worker and listens for what it has kept. Does nothing where there is none to be had.
 pub(super) fn listen(store: Store) {
@@ -24,7 +22,7 @@ pub(super) fn listen(store: Store) {
     };
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
         if Reflect::get(&event.data(), &"kept".into()).is_ok_and(|kept| kept.is_truthy()) {
-            store.dispatch(Event::KeptOffline);
+            store.dispatch(Event::PageKept);
         }
     });
     container.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -48,29 +46,61 @@ pub(super) fn keep(loaded_by_engine: Vec<String>) {
 async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
     let ready = container()?.ready().ok()?;
     let registration: ServiceWorkerRegistration = JsFuture::from(ready).await.ok()?.unchecked_into();
-    let addresses = Array::new();
-    for address in loaded_by_engine.into_iter().chain(loaded_by_page()) {
-        addresses.push(&address.into());
-    }
+    let (required, optional): (Vec<String>, Vec<String>) =
+        loaded_by_engine.into_iter().chain(loaded_by_page()).partition(|address| is_program(address));
+    let required = page().into_iter().chain(program()).chain(required);
+    let keep = Object::new();
+    Reflect::set(&keep, &"required".into(), &array(required)).ok()?;
+    Reflect::set(&keep, &"optional".into(), &array(optional)).ok()?;
     let message = Object::new();
-    Reflect::set(&message, &"keep".into(), &addresses).ok()?;
+    Reflect::set(&message, &"keep".into(), &keep).ok()?;
     registration.active()?.post_message(&message).ok()
 }
 
-/// The page itself and all that it loaded.
+/// The page itself, whatever its query says.
+fn page() -> Option<String> {
+    let address = document().base_uri().ok().flatten()?;
+    address.split(['?', '#']).next().map(str::to_owned)
+}
+
+/// All that the page loaded. It cannot see a worker load its parts.
 fn loaded_by_page() -> Vec<String> {
-    let mut addresses: Vec<String> = document().base_uri().ok().flatten().into_iter().collect();
-    addresses.extend(ENGINE.map(str::to_owned));
-    if let Some(performance) = window().performance() {
-        let entries = performance.get_entries_by_type("resource");
-        let name = |entry: JsValue| Reflect::get(&entry, &"name".into()).ok()?.as_string();
-        addresses.extend(entries.iter().filter_map(name));
-    }
-    addresses
+    let Some(performance) = window().performance() else {
+        return Vec::new();
+    };
+    let entries = performance.get_entries_by_type("resource");
+    let name = |entry: JsValue| Reflect::get(&entry, &"name".into()).ok()?.as_string();
+    entries.iter().filter_map(name).collect()
+}
+
+/// Whether the page does not start without it. What else there is, pictures and lists of them, need not be there, as on this
+/// visit.
+fn is_program(address: &str) -> bool {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    [".js", ".wasm", ".css"].iter().any(|ending| path.ends_with(ending))
+}
+
+fn array(addresses: impl IntoIterator<Item = String>) -> Array {
+    addresses.into_iter().map(JsValue::from).collect()
 }
 
 /// Where service workers are managed; missing on pages that are neither `https` nor local.
 fn container() -> Option<ServiceWorkerContainer> {
     let container = Reflect::get(&window().navigator(), &"serviceWorker".into()).ok()?;
     container.dyn_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_and_styles_are_needed_pictures_are_not() {
+        for address in ["http://a/app-1_bg.wasm", "http://a/engine.js?v=1", "http://a/base-2.css#x"] {
+            assert!(is_program(address), "{address}");
+        }
+        for address in ["http://a/samples/local/index.json", "http://a/icons/icon.svg", "http://a/x.png?a.js"] {
+            assert!(!is_program(address), "{address}");
+        }
+    }
 }

@@ -8,20 +8,18 @@ use web_sys::{File, Url};
 use super::worker::WorkerHandle;
 use super::{files, offline};
 use crate::protocol::Request;
-use crate::state::{Candidate, Effect, Event, State};
+use crate::state::{Candidate, Effect, Event, PickId, State};
 
 /// The page's state, and the means to change it. A handle: copies are the same store.
 #[derive(Clone, Copy)]
 pub(super) struct Store {
     state: RwSignal<State>,
     worker: StoredValue<Option<WorkerHandle>, LocalStorage>,
-    /// Counts the pictures asked for: of two that load at a time the later one is wanted.
-    picks: StoredValue<u32>,
 }
 
 impl Store {
     pub(super) fn new(state: State) -> Self {
-        Self { state: RwSignal::new(state), worker: StoredValue::new_local(None), picks: StoredValue::new(0) }
+        Self { state: RwSignal::new(state), worker: StoredValue::new_local(None) }
     }
 
     /// A part of the state; what shows it changes only when that part does.
@@ -56,23 +54,24 @@ impl Store {
     /// Opens a file that the visitor chose.
     pub(super) fn pick_file(self, file: File) {
         let title = file.name();
-        self.pick(false, async move {
+        self.pick(async move {
             let bytes = files::read(&file).await.map_err(|why| format!("{title}: {why}"))?;
             let preview_url = Url::create_object_url_with_blob(&file).ok();
             Ok(Candidate { bytes: bytes.into(), title, label: None, source: None, sample: None, preview_url })
         });
     }
 
-    /// Opens a picture of the gallery.
-    pub(super) fn pick_sample(self, index: usize) {
-        self.fetch_sample(index, false);
+    /// Waits for a picture that the visitor asked for and opens it, unless another one is asked for meanwhile.
+    pub(super) fn pick(self, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
+        if let Some(pick) = self.state.try_update(State::begin_pick) {
+            self.answer(pick, picture);
+        }
     }
 
-    fn fetch_sample(self, index: usize, automatic: bool) {
-        let Some(sample) = self.glance(|state| state.samples.get(index).cloned()) else {
-            return;
-        };
-        self.pick(automatic, async move {
+    fn fetch_sample(self, index: usize, pick: PickId) {
+        let sample = self.glance(|state| state.samples.get(index).cloned());
+        self.answer(pick, async move {
+            let sample = sample.ok_or("The gallery has no such picture.")?;
             let url = sample.url();
             let bytes =
                 files::fetch(&url).await.map_err(|why| format!("{} could not be fetched: {why}.", sample.title))?;
@@ -87,21 +86,13 @@ impl Store {
         });
     }
 
-    /// Waits for a picture and opens it, unless another one has been asked for meanwhile.
-    pub(super) fn pick(self, automatic: bool, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
-        let pick = self.picks.try_update_value(|count| {
-            *count += 1;
-            *count
-        });
+    /// Waits for a picture and tells the state, which knows whether it is still wanted.
+    fn answer(self, pick: PickId, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
         spawn_local(async move {
-            let result = picture.await;
-            let wanted = pick == self.picks.try_get_value();
-            match result {
-                Ok(candidate) if wanted => self.dispatch(Event::Picked { candidate, automatic }),
-                Ok(candidate) => candidate.preview_url.iter().for_each(|url| revoke(url)),
-                Err(message) if wanted => self.dispatch(Event::PickFailed(message)),
-                Err(_) => {}
-            }
+            self.dispatch(match picture.await {
+                Ok(candidate) => Event::Picked { pick, candidate },
+                Err(message) => Event::PickFailed { pick, message },
+            });
         });
     }
 
@@ -113,7 +104,7 @@ impl Store {
                 TimeoutFuture::new(ms).await;
                 self.dispatch(event);
             }),
-            Effect::FetchSample(index) => self.fetch_sample(index, true),
+            Effect::FetchSample { index, pick } => self.fetch_sample(index, pick),
             Effect::RevokeUrl(url) => revoke(&url),
             Effect::KeepOffline(addresses) => offline::keep(addresses),
         }

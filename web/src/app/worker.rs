@@ -5,11 +5,21 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use super::store::Store;
+use crate::js::describe;
 use crate::protocol::Request;
 use crate::state::Event;
 
-/// The script that Trunk makes for the `engine` program.
-const SCRIPT: &str = "./engine_loader.js";
+/// The script that loads the engine, and the two files that it loads: those that Trunk makes of the program `engine`.
+const PROGRAM: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
+
+/// Names this build; see `build.rs`.
+const BUILD: &str = env!("BASTION_BUILD");
+
+/// The addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash, so they are asked for
+/// under the build's name: a copy of another build, in any cache on the way, has another address.
+pub(super) fn program() -> [String; 3] {
+    PROGRAM.map(|file| format!("{file}?v={BUILD}"))
+}
 
 /// A running worker. Ends with [`WorkerHandle::end`].
 pub(super) struct WorkerHandle {
@@ -23,7 +33,8 @@ impl WorkerHandle {
     pub(super) fn start(generation: u32, store: Store) -> Result<Self, String> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(SCRIPT, &options).map_err(|error| describe(&error))?;
+        let [loader, ..] = program();
+        let worker = Worker::new_with_options(&loader, &options).map_err(|error| describe(&error))?;
 
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
             let event = match serde_wasm_bindgen::from_value(event.data()) {
@@ -40,7 +51,7 @@ impl WorkerHandle {
         let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
             // A script that cannot be fetched gives an event without a message.
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
-            let message = message.unwrap_or_else(|| format!("{SCRIPT} did not load"));
+            let message = message.unwrap_or_else(|| format!("{} did not load", PROGRAM[0]));
             store.dispatch(Event::WorkerBroke { generation, message });
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
@@ -62,9 +73,4 @@ impl WorkerHandle {
         self.worker.set_onerror(None);
         self.worker.terminate();
     }
-}
-
-fn describe(error: &JsValue) -> String {
-    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-    message.unwrap_or_else(|| format!("{error:?}"))
 }

@@ -2,24 +2,30 @@
 
 use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal};
+use shared::device::{DeviceError, read};
 use shared::image::{ImageError, Picture, difference};
 
 use super::clock::{breathe, now_ms};
 use super::inbox::Inbox;
-use super::pixels::{add_noise, gain, largest_change, project};
+use super::pixels::{gain, largest_change, project};
 use super::report::post;
-use super::session::{Opened, ReadError, Session, best, read};
+use super::session::{Opened, Session, best};
 use web::protocol::{self, Noise, Pixels, Reply, RequestId, Settings, Slot, Step, Verdict};
 
 /// Why a step came to nothing.
 #[derive(Debug, thiserror::Error)]
 enum StepError {
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Device(#[from] DeviceError),
     /// A picture of NaN: the device computed nonsense.
     #[error(transparent)]
     Picture(#[from] ImageError),
+    #[error(transparent)]
+    Attack(#[from] AttackError),
 }
+
+/// The same noise every time, for both networks.
+const NOISE_SEED: u64 = 0;
 
 /// An attack on one network.
 struct Assault {
@@ -61,6 +67,10 @@ impl Session {
                 Ok(noise) => post(&Reply::Noise { id, slot, noise }),
                 Err(error) => return self.fail(id, &error),
             }
+            breathe().await;
+            if inbox.ends_attack() {
+                return;
+            }
         }
         post(&Reply::Finished { id });
     }
@@ -72,20 +82,26 @@ impl Session {
             // The visitor's picture has no true label: away from what this network itself says.
             None => (clean, Goal::Untargeted),
         };
-        let label = Tensor::<1, Int>::from_ints([label as i32], self.device());
-        let images = opened.picture.to_tensor(self.device());
-        let run = AttackRun::new(&config(settings), images, label, goal)?;
+        let run = self.begin(&config(settings), &opened.picture, label, goal)?;
         Ok(Assault { slot, run, clean, elapsed_ms: 0.0 })
+    }
+
+    fn begin(
+        &self,
+        attack: &AttackConfig,
+        picture: &Picture,
+        label: usize,
+        goal: Goal,
+    ) -> Result<AttackRun, AttackError> {
+        let label = Tensor::<1, Int>::from_ints([label as i32], self.device());
+        AttackRun::new(attack, picture.to_tensor(self.device()), label, goal)
     }
 
     /// One gradient step, and what the network says to the picture that is shown: the rounded one.
     async fn step(&self, assault: &mut Assault, settings: &Settings, clean: &Picture) -> Result<Step, StepError> {
         let started = now_ms();
         assault.run.step(&self.bundle(assault.slot).model);
-        let rounded = Picture::from_chw(&read(assault.run.adversarial()).await?)?;
-        let mut rgb8 = rounded.as_rgb8().to_vec();
-        project(clean.as_rgb8(), &mut rgb8, settings.epsilon_255);
-        let attacked = Picture::from_rgb8(rgb8)?;
+        let attacked = picture_of(&assault.run, clean, settings.epsilon_255).await?;
         let top = self.guess(assault.slot, &attacked).await?;
         assault.elapsed_ms += now_ms() - started;
 
@@ -105,22 +121,38 @@ impl Session {
 
     /// The control: a change as large as the attack's, aimed at nothing.
     async fn noise(&self, slot: Slot, settings: &Settings, opened: &Opened) -> Result<Noise, StepError> {
-        let noisy = Picture::from_rgb8(add_noise(opened.picture.as_rgb8(), settings.epsilon_255))?;
+        let clean = opened.clean[slot.index()];
+        let control = AttackConfig::noise(epsilon(settings), NOISE_SEED);
+        // It asks no network, so label and goal are of no account.
+        let run = self.begin(&control, &opened.picture, clean, Goal::Untargeted)?;
+        let noisy = picture_of(&run, &opened.picture, settings.epsilon_255).await?;
         let top = self.guess(slot, &noisy).await?;
-        let verdict = Verdict::judge(opened.clean[slot.index()], best(&top), settings.target);
+        let verdict = Verdict::judge(clean, best(&top), settings.target);
         // A network has at least one class, so there is a first guess.
         Ok(Noise { best: top[0], verdict })
     }
 }
 
+/// What is shown and scored of a run as it is now: rounded to 8 bits, and within `radius` of the clean picture all the same.
+async fn picture_of(run: &AttackRun, clean: &Picture, radius: u8) -> Result<Picture, StepError> {
+    let rounded = Picture::from_chw(&read(run.adversarial()).await?)?;
+    let mut rgb8 = rounded.as_rgb8().to_vec();
+    project(clean.as_rgb8(), &mut rgb8, radius);
+    Ok(Picture::from_rgb8(rgb8)?)
+}
+
 fn config(settings: &Settings) -> AttackConfig {
     let kind = match settings.kind {
         protocol::AttackKind::Fgsm => AttackKind::Fgsm,
-        // There is no random point to start from in a ball without extent.
-        protocol::AttackKind::Pgd if settings.epsilon_255 > 0 => AttackKind::Pgd,
-        protocol::AttackKind::Bim | protocol::AttackKind::Pgd => AttackKind::Bim,
+        protocol::AttackKind::Bim => AttackKind::Bim,
+        protocol::AttackKind::Pgd => AttackKind::Pgd,
     };
-    AttackConfig::new(kind, f32::from(settings.epsilon_255) / 255.0, settings.steps as usize)
+    AttackConfig::new(kind, epsilon(settings), settings.steps as usize)
+}
+
+/// In pixel units.
+fn epsilon(settings: &Settings) -> f32 {
+    f32::from(settings.epsilon_255) / 255.0
 }
 
 #[cfg(test)]
@@ -133,6 +165,24 @@ mod tests {
         let attack = config(&settings);
         assert_eq!((attack.kind, attack.steps), (AttackKind::Pgd, 7));
         assert!((attack.epsilon - 8.0 / 255.0).abs() < 1e-7);
-        assert_eq!(config(&Settings { epsilon_255: 0, ..settings }).kind, AttackKind::Bim);
+    }
+
+    #[test]
+    fn the_control_fills_the_ball_and_nothing_does_without_one() {
+        let clean = Picture::from_rgb8((0..64 * 64 * 3).map(|i| (i % 251) as u8).collect()).unwrap();
+        let device = Device::flex();
+        let changed = |attack: &AttackConfig, radius: u8| {
+            let label = Tensor::<1, Int>::from_ints([0], &device);
+            let run = AttackRun::new(attack, clean.to_tensor(&device), label, Goal::Untargeted).unwrap();
+            pollster::block_on(picture_of(&run, &clean, radius)).unwrap()
+        };
+        let noisy = changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), 8);
+        for (&from, &to) in clean.as_rgb8().iter().zip(noisy.as_rgb8()) {
+            assert!(to == from.saturating_sub(8) || to == from.saturating_add(8), "{from} became {to}");
+        }
+        assert!(noisy == changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), 8), "the same every time");
+        for attack in [AttackConfig::noise(0.0, NOISE_SEED), AttackConfig::pgd(0.0, 3, 1)] {
+            assert!(changed(&attack, 0) == clean, "{attack}");
+        }
     }
 }

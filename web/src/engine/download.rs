@@ -5,6 +5,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
 
+use super::files::Source;
+use web::js::describe;
+
 /// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
@@ -33,21 +36,22 @@ pub(crate) enum Freshness {
     Reload,
 }
 
-/// Fetches a file. `progress` hears how many bytes are here, after each piece.
-///
-/// # Errors
-///
-/// [`FetchError`] says whether the network, the server or the connection failed.
-pub(crate) async fn get(
-    address: &str,
-    freshness: Freshness,
-    mut progress: impl FnMut(u64),
-) -> Result<Vec<u8>, FetchError> {
-    let response = respond(address, freshness).await.map_err(|error| FetchError::Unreachable(describe(&error)))?;
-    if !response.ok() {
-        return Err(FetchError::Status { status: response.status() });
+/// The server that the page came from.
+pub(crate) struct Server;
+
+impl Source for Server {
+    async fn get(
+        &self,
+        address: &str,
+        freshness: Freshness,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Vec<u8>, FetchError> {
+        let response = respond(address, freshness).await.map_err(|error| FetchError::Unreachable(describe(&error)))?;
+        if !response.ok() {
+            return Err(FetchError::Status { status: response.status() });
+        }
+        read(&response, &mut progress).await.map_err(|error| FetchError::BrokeOff(describe(&error)))
     }
-    read(&response, &mut progress).await.map_err(|error| FetchError::BrokeOff(describe(&error)))
 }
 
 async fn respond(address: &str, freshness: Freshness) -> Result<Response, JsValue> {
@@ -79,10 +83,4 @@ async fn read(response: &Response, progress: &mut impl FnMut(u64)) -> Result<Vec
         piece.copy_to(&mut bytes[start..]);
         progress(bytes.len() as u64);
     }
-}
-
-/// What a thrown value says.
-fn describe(error: &JsValue) -> String {
-    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-    message.unwrap_or_else(|| format!("{error:?}"))
 }

@@ -9,9 +9,12 @@
 
 mod attack;
 mod cache;
+mod catalogue;
 mod clock;
+mod complaint;
 mod device;
 mod download;
+mod files;
 mod inbox;
 mod models;
 mod pixels;
@@ -63,16 +66,14 @@ async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
         }
     };
     post(&Reply::Backend(report));
-    let mut files = Vec::with_capacity(Slot::ALL.len());
-    for slot in Slot::ALL {
-        match models::fetch(slot, base).await {
-            Ok(fetched) => files.push(fetched),
-            Err(reason) => {
-                post(&Reply::Failed(reason));
-                return None;
-            }
+    let files = match models::fetch(base).await {
+        Ok(files) => files,
+        Err(reason) => {
+            post(&Reply::Failed(reason));
+            return None;
         }
-    }
+    };
+    let kept = files.iter().all(|files| files.kept);
     let mut bundles = Vec::with_capacity(Slot::ALL.len());
     for (slot, files) in Slot::ALL.into_iter().zip(files) {
         match models::load(slot, &files, &engine.device).await {
@@ -80,7 +81,7 @@ async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
             Err(error) => {
                 post(&match error {
                     LoadError::Device(reason) if engine.backend == Backend::WebGpu => Reply::WebGpuFailed(reason),
-                    LoadError::Device(reason) => Reply::Failed(models::fails_on_cpu(slot, &reason)),
+                    LoadError::Device(reason) => Reply::Failed(complaint::fails_on_cpu(slot, &reason)),
                     LoadError::Bundle(reason) => Reply::Failed(reason),
                 });
                 return None;
@@ -88,7 +89,7 @@ async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
         }
     }
     let [standard, hardened] = <[_; 2]>::try_from(bundles).ok()?;
-    match models::catalogue([&standard.card, &hardened.card]) {
+    match catalogue::catalogue([&standard.card, &hardened.card], kept) {
         Ok(catalogue) => post(&Reply::Ready(Box::new(catalogue))),
         Err(reason) => {
             post(&Reply::Failed(reason));

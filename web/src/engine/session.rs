@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 use shared::bundle::Bundle;
-use shared::device::{Backend, Engine};
+use shared::device::{Backend, DeviceError, Engine, read};
 use shared::image::Picture;
 use shared::metrics::{softmax, top_k};
 
@@ -10,11 +10,6 @@ use super::clock::{breathe, now_ms};
 use super::inbox::Inbox;
 use super::report::post;
 use web::protocol::{Guess, Pixels, Reply, RequestId, Slot, TOP};
-
-/// A result that could not be read back from the device.
-#[derive(Debug, thiserror::Error)]
-#[error("a result could not be read back: {0}")]
-pub(crate) struct ReadError(String);
 
 /// An engine at work.
 pub(crate) struct Session {
@@ -77,7 +72,7 @@ impl Session {
     }
 
     /// A network's best guesses for a picture, best first.
-    pub(crate) async fn guess(&self, slot: Slot, picture: &Picture) -> Result<Vec<Guess>, ReadError> {
+    pub(crate) async fn guess(&self, slot: Slot, picture: &Picture) -> Result<Vec<Guess>, DeviceError> {
         let logits = self.bundle(slot).model.forward(picture.to_tensor(self.device()));
         let shares = softmax(&read(logits).await?);
         Ok(top_k(&shares, TOP).into_iter().map(|class| Guess { class, share: shares[class] }).collect())
@@ -96,12 +91,6 @@ impl Session {
 pub(crate) fn best(top: &[Guess]) -> usize {
     // A network has at least one class, so there is a first guess.
     top.first().map_or(0, |guess| guess.class)
-}
-
-/// A tensor's values, read back.
-pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {
-    let data = tensor.into_data_async().await.map_err(|error| ReadError(error.to_string()))?;
-    data.try_into_vec_as::<f32>().map_err(|error| ReadError(format!("{error:?}")))
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub struct Catalogue {
     pub models: [ModelInfo; 2],
     /// Addresses that the engine loaded and will need again without a network.
     pub resources: Vec<String>,
+    /// Whether the browser keeps the networks' files for a visit without a network.
+    pub kept: bool,
 }
 
 /// A class.

@@ -24,7 +24,7 @@ impl State {
             }
             Reply::SelfTest(slot) => self.phase = Phase::SelfTesting(slot),
             Reply::Ready(catalogue) => return self.ready(*catalogue),
-            Reply::Failed(message) => self.phase = Phase::Failed(message),
+            Reply::Failed(message) => self.fail(message),
             Reply::WebGpuFailed(reason) => return self.fall_back(reason),
             Reply::Panicked(message) => return self.panicked(&message),
             Reply::Logged { target, message } => return self.logged(&target, &message),
@@ -49,10 +49,14 @@ impl State {
                     column.progress = Progress::Done;
                 }
             }
-            Reply::Refused { id, message } if self.attacking == Some(id) || self.classifying == Some(id) => {
+            Reply::Refused { id, message } if self.attacking == Some(id) => {
                 self.stop_attack();
+                self.alert = Some(message);
+            }
+            Reply::Refused { id, message } if self.classifying == Some(id) => {
                 self.classifying = None;
                 self.alert = Some(message);
+                return self.drop_picture().into_iter().collect();
             }
             // Answers to what is no longer asked.
             Reply::Classified { .. }
@@ -73,12 +77,12 @@ impl State {
         self.phase = Phase::Ready;
         self.classes = Arc::new(catalogue.classes);
         self.models = Some(Arc::new(catalogue.models));
+        self.networks_kept = catalogue.kept;
         let mut effects = vec![Effect::KeepOffline(catalogue.resources)];
         let waiting = self.queued.take().or_else(|| self.picture.as_ref().map(|shown| shown.candidate.clone()));
         match waiting {
             Some(candidate) => effects.extend(self.open(candidate)),
-            None if !self.samples.is_empty() => effects.push(Effect::FetchSample(0)),
-            None => {}
+            None => effects.extend(self.show_a_sample()),
         }
         effects
     }
@@ -88,6 +92,7 @@ impl State {
             return Vec::new();
         };
         self.pictures_opened += 1;
+        self.opened = false;
         self.classifying = Some(id);
         self.columns = std::array::from_fn(|_| Column { progress: Progress::Classifying, ..Column::default() });
         let before = self.picture.replace(Shown { candidate, pixels, original_size });
@@ -99,7 +104,17 @@ impl State {
             return Vec::new();
         };
         self.alert = Some(format!("{}: {message}", candidate.title));
-        self.revoke_unless_shown(candidate).into_iter().collect()
+        let mut effects = match &self.picture {
+            // It was read once, and now is not.
+            Some(shown) if Arc::ptr_eq(&shown.candidate.bytes, &candidate.bytes) => {
+                self.drop_picture().into_iter().collect()
+            }
+            // The engine turned away from it half-way, or is a fresh one.
+            Some(shown) if !self.opened => self.open(shown.candidate.clone()),
+            _ => Vec::new(),
+        };
+        effects.extend(self.revoke_unless_shown(candidate));
+        effects
     }
 
     fn classified(&mut self) -> Vec<Effect> {
@@ -107,6 +122,7 @@ impl State {
             return Vec::new();
         }
         self.classifying = None;
+        self.opened = true;
         if std::mem::take(&mut self.attack_again) { self.attack() } else { Vec::new() }
     }
 
@@ -126,25 +142,27 @@ impl State {
         }
         self.cpu_restarts += 1;
         if self.cpu_restarts > MAX_CPU_RESTARTS {
-            self.phase = Phase::Failed(sentence(&format!("The engine crashed again and again ({message})")));
+            self.fail(sentence(&format!("The engine crashed again and again ({message})")));
             return Vec::new();
         }
         self.alert = Some(sentence(&format!("The engine crashed and was started again ({message})")));
-        // Not the picture that it crashed on: that might go on for ever.
         let mut effects = self.restart();
-        self.attack_again = false;
+        // Not the picture that it crashed on: that might go on for ever.
         effects.extend(self.queued.take().and_then(|unseen| self.revoke_unless_shown(unseen)));
-        if let Some(shown) = self.picture.take() {
-            effects.extend(self.revoke_unless_shown(shown.candidate));
-        }
-        self.columns = Default::default();
+        effects.extend(self.drop_picture());
         effects
+    }
+
+    /// The engine cannot go on, on any backend; `why` in a sentence.
+    fn fail(&mut self, why: String) {
+        self.drop_work();
+        self.phase = Phase::Failed(why);
     }
 
     /// The worker could not be loaded, or threw an error that is no panic of ours.
     pub(super) fn broke(&mut self, message: String) -> Vec<Effect> {
         if self.phase == Phase::Starting {
-            self.phase = Phase::Failed(sentence(&format!(
+            self.fail(sentence(&format!(
                 "The engine's program could not be loaded ({message}). Check the connection and reload the page"
             )));
             return Vec::new();

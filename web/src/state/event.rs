@@ -32,17 +32,26 @@ pub enum Event {
     },
     /// The gallery's list came.
     SamplesListed(Vec<Sample>),
-    /// All that a visit needs is kept in the browser.
-    KeptOffline,
-    /// A picture file was read.
+    /// The page, its program and the engine's are kept in the browser; the engine keeps the networks.
+    PageKept,
+    /// The visitor chose a picture of the gallery.
+    SampleChosen(usize),
+    /// The bytes of a picture are here.
     Picked {
+        /// Which one was asked for.
+        pick: PickId,
         /// The picture.
         candidate: Candidate,
-        /// Whether the page chose it by itself, to have something to show.
-        automatic: bool,
     },
-    /// A picture file could not be read at all.
-    PickFailed(String),
+    /// They could not be had.
+    PickFailed {
+        /// Which one was asked for.
+        pick: PickId,
+        /// Why.
+        message: String,
+    },
+    /// What the visitor wanted came to nothing before there was anything to ask for; why.
+    Trouble(String),
     /// The visitor chose what to compute with.
     Choose(BackendChoice),
     /// The visitor changed a setting of the attack.
@@ -84,13 +93,21 @@ pub enum Effect {
         /// With what.
         event: Event,
     },
-    /// Fetch a picture of the gallery, for want of the visitor's choice.
-    FetchSample(usize),
+    /// Fetch a picture of the gallery.
+    FetchSample {
+        /// Its index there.
+        index: usize,
+        /// Number of the pick that it answers.
+        pick: PickId,
+    },
     /// Free a preview's memory.
     RevokeUrl(String),
     /// Have these addresses kept for visits without a network.
     KeepOffline(Vec<String>),
 }
+
+/// Number of a picture that was asked for; later ones are larger.
+pub type PickId = u32;
 
 /// A picture file.
 #[derive(Clone, PartialEq, Debug)]

@@ -13,8 +13,10 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use event::{Candidate, Change, Effect, Event, Sample};
+pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
 pub use parts::{Column, Phase, Progress, Shown, Work};
+
+use parts::Pick;
 
 use crate::protocol::{
     Backend, BackendChoice, BackendReport, ClassLabel, Download, ModelInfo, Request, RequestId, Settings,
@@ -53,13 +55,20 @@ pub struct State {
     pub settings: Settings,
     /// The last thing that went wrong.
     pub alert: Option<String>,
-    /// Whether the next visit needs no network.
-    pub kept_offline: bool,
 
+    /// Whether the browser keeps the page and both programs.
+    page_kept: bool,
+    /// Whether it keeps the networks' files.
+    networks_kept: bool,
+    /// The picture that was asked for last, until its bytes are here.
+    picking: Option<Pick>,
+    last_pick: PickId,
     /// A picture that waits until the engine is ready.
     queued: Option<Candidate>,
     /// A picture that the engine decodes.
     opening: Option<(RequestId, Candidate)>,
+    /// Whether the engine holds the picture that is shown, with both networks' answers to it.
+    opened: bool,
     /// The request whose clean answers are awaited.
     classifying: Option<RequestId>,
     /// The attack under way.
@@ -97,7 +106,7 @@ impl State {
     /// Whether an attack can begin now.
     pub fn can_attack(&self) -> bool {
         let works = matches!(self.work(), Work::Idle | Work::Attacking);
-        self.phase == Phase::Ready && self.picture.is_some() && works
+        self.phase == Phase::Ready && self.opened && works
     }
 
     /// What the worker is told to compute with.
@@ -110,9 +119,14 @@ impl State {
         self.backend.as_ref().is_some_and(|report| report.backend == Backend::WebGpu)
     }
 
-    /// Whether a picture is there, or on its way.
-    pub fn has_picture(&self) -> bool {
-        self.picture.is_some() || self.queued.is_some() || self.opening.is_some()
+    /// Whether a picture is on its way: its bytes are coming, or it waits for the engine, or the engine decodes it.
+    pub fn picture_pending(&self) -> bool {
+        self.picking.is_some() || self.queued.is_some() || self.opening.is_some()
+    }
+
+    /// Whether the next visit needs no network.
+    pub fn kept_offline(&self) -> bool {
+        self.page_kept && self.networks_kept
     }
 
     /// Index of the class that the picture's source says it is of.
@@ -175,12 +189,18 @@ impl State {
     fn patience_ms(&self) -> Option<u32> {
         /// Looking for an adapter and opening it.
         const DEVICE: u32 = 20_000;
+        /// The same where the visitor wants WebGPU, even emulated: then it may be slow, and nothing better waits.
+        const DEVICE_ON_DEMAND: u32 = 180_000;
         /// One step on hardware, the compilation of all shaders included.
         const HARDWARE: u32 = 90_000;
         /// The same on an adapter emulated on the CPU.
         const SOFTWARE: u32 = 600_000;
         match self.phase {
-            Phase::OpeningDevice if self.effective_choice() != BackendChoice::Cpu => Some(DEVICE),
+            Phase::OpeningDevice => match self.effective_choice() {
+                BackendChoice::Auto => Some(DEVICE),
+                BackendChoice::WebGpu => Some(DEVICE_ON_DEMAND),
+                BackendChoice::Cpu => None,
+            },
             Phase::SelfTesting(_) | Phase::Ready
                 if self.on_webgpu() && (self.phase != Phase::Ready || self.work() != Work::Idle) =>
             {
@@ -228,6 +248,32 @@ impl State {
             column.steps_total = self.settings.steps_total();
         }
         vec![Effect::Post(Request::Attack { id, settings: self.settings })]
+    }
+
+    /// The engine's work is lost with it; what a fresh worker is to do again is remembered.
+    fn drop_work(&mut self) {
+        self.attack_again |= self.attacking.is_some();
+        self.stop_attack();
+        self.classifying = None;
+        self.opened = false;
+        for column in &mut self.columns {
+            if column.progress == Progress::Classifying {
+                *column = Column::default();
+            }
+        }
+        if let Some((_, candidate)) = self.opening.take() {
+            // Chosen later than what is shown, so it is what the visitor wants to see. Nothing else waits: what does was
+            // opened when the engine became ready.
+            self.queued.get_or_insert(candidate);
+        }
+    }
+
+    /// Takes the picture away: the engine cannot compute it. Gives what frees its preview.
+    fn drop_picture(&mut self) -> Option<Effect> {
+        self.attack_again = false;
+        self.opened = false;
+        self.columns = Default::default();
+        self.picture.take().and_then(|shown| self.revoke_unless_shown(shown.candidate))
     }
 
     /// Listens no more to the attack under way.

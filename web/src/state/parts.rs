@@ -1,6 +1,6 @@
 //! The pieces that the state is made of.
 
-use super::Candidate;
+use super::{Candidate, PickId};
 use crate::protocol::{Guess, Noise, Pixels, Slot, Step};
 
 /// How far the engine is.
@@ -58,6 +58,15 @@ impl Work {
             Self::Attacking => "attacking",
         }
     }
+}
+
+/// A picture whose bytes are on their way to the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pick {
+    /// Its number.
+    pub(super) id: PickId,
+    /// Whether the page chose it by itself, to have something to show.
+    pub(super) automatic: bool,
 }
 
 /// The picture the networks look at.
@@ -120,4 +129,11 @@ pub struct Column {
     pub steps_done: u32,
     /// Steps it has in all.
     pub steps_total: u32,
+}
+
+impl Column {
+    /// Whether the verdict that is shown is not the attack's last word.
+    pub fn is_interim(&self) -> bool {
+        matches!(self.progress, Progress::Attacking | Progress::Stopped)
+    }
 }

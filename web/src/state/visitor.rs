@@ -1,6 +1,6 @@
 //! What the visitor does, and the browser on the visitor's behalf.
 
-use super::{Candidate, Change, Effect, Event, Phase, Progress, State, Work};
+use super::{Candidate, Change, Effect, Event, Phase, Pick, PickId, Progress, State, Work};
 use crate::protocol::{BackendChoice, Request, Settings};
 
 /// A sliding hand changes a setting sixty times a second; an attack begins at most this often.
@@ -12,14 +12,21 @@ impl State {
         match event {
             Event::SamplesListed(samples) => {
                 self.samples = samples;
-                if self.samples.is_empty() || self.has_picture() { Vec::new() } else { vec![Effect::FetchSample(0)] }
+                self.show_a_sample().into_iter().collect()
             }
-            Event::KeptOffline => {
-                self.kept_offline = true;
+            Event::PageKept => {
+                self.page_kept = true;
                 Vec::new()
             }
-            Event::Picked { candidate, automatic } => self.picked(candidate, automatic),
-            Event::PickFailed(message) => {
+            Event::SampleChosen(index) => vec![Effect::FetchSample { index, pick: self.begin_pick() }],
+            Event::Picked { pick, candidate } => self.picked(pick, candidate),
+            Event::PickFailed { pick, message } => {
+                if self.end_pick(pick).is_some() {
+                    self.alert = Some(message);
+                }
+                Vec::new()
+            }
+            Event::Trouble(message) => {
                 self.alert = Some(message);
                 Vec::new()
             }
@@ -47,11 +54,39 @@ impl State {
         }
     }
 
-    fn picked(&mut self, candidate: Candidate, automatic: bool) -> Vec<Effect> {
-        if automatic && self.has_picture() {
-            return candidate.into_revoke().into_iter().collect();
+    /// The visitor has asked for a picture, whose bytes are still to come: only the picture asked for last will be shown.
+    /// Gives the number under which it is to be told of.
+    pub fn begin_pick(&mut self) -> PickId {
+        self.pick(false)
+    }
+
+    fn pick(&mut self, automatic: bool) -> PickId {
+        self.last_pick += 1;
+        self.picking = Some(Pick { id: self.last_pick, automatic });
+        self.last_pick
+    }
+
+    /// Takes the pick of that number as answered, if it is the one that is waited for.
+    fn end_pick(&mut self, id: PickId) -> Option<Pick> {
+        self.picking.take_if(|waiting| waiting.id == id)
+    }
+
+    /// Asks for the first sample, so that there is something to see, unless there is or will be.
+    pub(super) fn show_a_sample(&mut self) -> Option<Effect> {
+        if self.samples.is_empty() || self.picture.is_some() || self.picture_pending() {
+            return None;
         }
-        self.alert = None;
+        Some(Effect::FetchSample { index: 0, pick: self.pick(true) })
+    }
+
+    fn picked(&mut self, pick: PickId, candidate: Candidate) -> Vec<Effect> {
+        let Some(Pick { automatic, .. }) = self.end_pick(pick) else {
+            return candidate.into_revoke().into_iter().collect();
+        };
+        if !automatic {
+            self.alert = None;
+            self.attack_again = false;
+        }
         self.open(candidate)
     }
 
@@ -91,13 +126,7 @@ impl State {
 
     /// A fresh worker, which will be given the picture again.
     pub(super) fn restart(&mut self) -> Vec<Effect> {
-        self.attack_again = self.attacking.is_some();
-        self.stop_attack();
-        self.classifying = None;
-        if let Some((_, candidate)) = self.opening.take() {
-            // Chosen later than what is shown, so it is what the visitor wants to see.
-            self.queued.get_or_insert(candidate);
-        }
+        self.drop_work();
         self.generation += 1;
         self.phase = Phase::Starting;
         self.backend = None;

@@ -4,13 +4,15 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use percent_encoding::percent_decode_str;
+
 /// The file that `url` (path and query, as in the request line) names below `root`, if there is one.
 ///
 /// A folder stands for its `index.html`. Whatever would leave `root` names nothing: `..` in any spelling, absolute
 /// paths and drive letters by their form, symbolic links by where they lead.
 pub fn resolve(root: &Path, url: &str) -> Option<PathBuf> {
     let encoded = url.split(['?', '#']).next()?;
-    let path = percent_decode(encoded.strip_prefix('/')?)?;
+    let path = percent_decode_str(encoded.strip_prefix('/')?).decode_utf8().ok()?;
     let mut file = root.to_path_buf();
     for part in path.split('/').filter(|part| !part.is_empty()) {
         if part == "." || part == ".." || part.contains(['\\', ':', '\0']) {
@@ -25,28 +27,10 @@ pub fn resolve(root: &Path, url: &str) -> Option<PathBuf> {
     (file.starts_with(root) && file.is_file()).then_some(file)
 }
 
-/// Undoes `%20` and its like; nothing if a code is cut off or the result is no text.
-fn percent_decode(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let [first, tail @ ..] = rest {
-        if *first == b'%' {
-            let (digits, tail) = tail.split_at_checked(2)?;
-            let high = char::from(digits[0]).to_digit(16)?;
-            let low = char::from(digits[1]).to_digit(16)?;
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
-            rest = tail;
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
 /// What the `Content-Type` header says, by file name.
 ///
-/// Browsers refuse modules and streaming WebAssembly under any other type than these.
+/// Browsers refuse modules and streaming WebAssembly under any other type than these, and guess at texts without a charset.
+/// (The crate mime_guess knows a thousand more names and no charsets.)
 pub fn mime_type(path: &Path) -> &'static str {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
@@ -103,6 +87,7 @@ mod tests {
             "/index.html%00",
             "/%zz",
             "/%",
+            "/%ff",
             "",
             "secret",
             "/C:/secret",

@@ -1,15 +1,21 @@
-//! As much of HTTP/1.1 as a browser needs to fetch files.
+//! As much of HTTP/1.1 as a browser needs to fetch files. Heads are taken apart by `httparse`.
 
-use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
+use std::io::{self, Error, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 /// The longest request line and headers that are read, in bytes.
-const LONGEST_HEAD: u64 = 64 << 10;
+const LONGEST_HEAD: usize = 64 << 10;
+/// The most headers a request may have; browsers send some fifteen.
+const MOST_HEADERS: usize = 100;
+/// What this machine may be called. Any name can be made to lead here (DNS rebinding), and a site under such a name must
+/// not read what is served.
+const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// A browser at the other end.
 pub struct Connection {
-    reader: BufReader<TcpStream>,
-    writer: TcpStream,
+    stream: TcpStream,
+    /// What has come and belongs to no request yet.
+    unread: Vec<u8>,
 }
 
 /// What a browser asks.
@@ -18,6 +24,8 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub target: String,
+    /// Whether the browser called this machine by a name of its own.
+    pub is_for_this_machine: bool,
     /// The entity tag of the copy that the browser has.
     pub known_tag: Option<String>,
     closes: bool,
@@ -25,6 +33,35 @@ pub struct Request {
 }
 
 impl Request {
+    /// The request at the start of `bytes` and its length, if all of its head is there.
+    fn parse(bytes: &[u8]) -> httparse::Result<(Self, usize)> {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut head = httparse::Request::new(&mut headers);
+        let httparse::Status::Complete(length) = head.parse(bytes)? else { return Ok(httparse::Status::Partial) };
+        // They are there once the head is complete.
+        let [method, target] = [head.method, head.path].map(|word| word.unwrap_or_default().to_owned());
+        let mut request = Self {
+            method,
+            target,
+            is_for_this_machine: false,
+            known_tag: None,
+            closes: head.version != Some(1),
+            has_body: false,
+        };
+        for header in head.headers {
+            let value = String::from_utf8_lossy(header.value);
+            match header.name.to_ascii_lowercase().as_str() {
+                "host" => request.is_for_this_machine = names_this_machine(&value),
+                "connection" => request.closes |= value.eq_ignore_ascii_case("close"),
+                "if-none-match" => request.known_tag = Some(value.into_owned()),
+                "content-length" => request.has_body |= value != "0",
+                "transfer-encoding" => request.has_body = true,
+                _ => {}
+            }
+        }
+        Ok(httparse::Status::Complete((request, length)))
+    }
+
     /// `HEAD` asks what `GET` would answer, without the answer itself.
     pub fn wants_body(&self) -> bool {
         self.method != "HEAD"
@@ -37,8 +74,8 @@ impl Request {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream) -> io::Result<Self> {
-        Ok(Self { reader: BufReader::new(stream.try_clone()?), writer: stream })
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
     }
 
     /// The next request, or nothing once the browser has closed the connection.
@@ -46,38 +83,22 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::InvalidData`] if what comes is not HTTP.
     pub fn read_request(&mut self) -> io::Result<Option<Request>> {
-        let mut head = (&mut self.reader).take(LONGEST_HEAD);
-        let mut line = String::new();
-        if head.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        let mut words = line.split_whitespace();
-        let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next()) else {
-            return Err(nonsense(&line));
-        };
-        let mut request = Request {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            known_tag: None,
-            closes: version != "HTTP/1.1",
-            has_body: false,
-        };
         loop {
-            line.clear();
-            if head.read_line(&mut line)? == 0 {
-                return Err(nonsense("its head ends too early or is too long"));
+            match Request::parse(&self.unread).map_err(|error| nonsense(&error.to_string()))? {
+                httparse::Status::Complete((request, length)) => {
+                    self.unread.drain(..length);
+                    return Ok(Some(request));
+                }
+                httparse::Status::Partial if self.unread.len() >= LONGEST_HEAD => {
+                    return Err(nonsense("its head is too long"));
+                }
+                httparse::Status::Partial => {}
             }
-            if line.trim_end().is_empty() {
-                return Ok(Some(request));
-            }
-            let (name, value) = line.split_once(':').ok_or_else(|| nonsense(&line))?;
-            let value = value.trim();
-            match name.to_ascii_lowercase().as_str() {
-                "connection" => request.closes |= value.eq_ignore_ascii_case("close"),
-                "if-none-match" => request.known_tag = Some(value.to_owned()),
-                "content-length" => request.has_body |= value != "0",
-                "transfer-encoding" => request.has_body = true,
-                _ => {}
+            let mut piece = [0; 8 << 10];
+            match self.stream.read(&mut piece)? {
+                0 if self.unread.is_empty() => return Ok(None),
+                0 => return Err(nonsense("its head ends too early")),
+                length => self.unread.extend_from_slice(&piece[..length]),
             }
         }
     }
@@ -91,7 +112,7 @@ impl Connection {
         if let Some(length) = length {
             head += &format!("Content-Length: {length}\r\n");
         }
-        self.writer.write_all((head + "\r\n").as_bytes())
+        self.stream.write_all((head + "\r\n").as_bytes())
     }
 
     /// Sends `length` bytes of `body`.
@@ -99,7 +120,7 @@ impl Connection {
     /// # Errors
     /// If there are fewer: the file was cut short meanwhile, and only closing the connection can tell the browser.
     pub fn send_body(&mut self, body: impl Read, length: u64) -> io::Result<()> {
-        let sent = io::copy(&mut body.take(length), &mut self.writer)?;
+        let sent = io::copy(&mut body.take(length), &mut self.stream)?;
         if sent == length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
@@ -108,10 +129,36 @@ impl Connection {
         let body = format!("{status}: {reason}\n");
         let headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")];
         self.send_head(status, &headers, Some(body.len() as u64))?;
-        if request.wants_body() { self.writer.write_all(body.as_bytes()) } else { Ok(()) }
+        if request.wants_body() { self.stream.write_all(body.as_bytes()) } else { Ok(()) }
     }
 }
 
+/// Is `host`, the value of that header, one of [`OWN_NAMES`], with any port or none?
+fn names_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    OWN_NAMES.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
 fn nonsense(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidData, what.trim_end().to_owned())
+    Error::new(ErrorKind::InvalidData, what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machines_own_names_are_answered() {
+        for host in ["127.0.0.1", "127.0.0.1:8080", "localhost", "LocalHost:80", "[::1]", "[::1]:8080"] {
+            assert!(names_this_machine(host), "{host}");
+        }
+        for host in
+            ["", ":8080", "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil", "::1"]
+        {
+            assert!(!names_this_machine(host), "{host}");
+        }
+    }
 }

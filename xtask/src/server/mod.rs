@@ -1,4 +1,5 @@
-//! A static file server for this machine only: `GET` and `HEAD` below one folder, on 127.0.0.1.
+//! A static file server for this machine only: `GET` and `HEAD` below one folder, on 127.0.0.1, for whoever calls it by a
+//! name of this machine.
 //!
 //! Everything is sent with `Cache-Control: no-cache` and an entity tag, so that a rebuilt page shows at once and an
 //! unchanged file costs one short answer.
@@ -24,7 +25,7 @@ use http::{Connection, Request};
 /// Ports tried one after the other before giving up.
 const PORTS_TRIED: u16 = 100;
 
-/// How long a connection may be idle.
+/// How long a connection may stand still, in either direction.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder being offered; nothing is answered before [`Server::run`].
@@ -32,6 +33,7 @@ pub struct Server {
     listener: TcpListener,
     root: PathBuf,
     port: u16,
+    patience: Duration,
 }
 
 impl Server {
@@ -44,7 +46,7 @@ impl Server {
         let root = dir.canonicalize().with_context(|| format!("cannot open {}", dir.display()))?;
         let listener = listen(port)?;
         let port = listener.local_addr().context("the listening socket has no address")?.port();
-        Ok(Self { listener, root, port })
+        Ok(Self { listener, root, port, patience: PATIENCE })
     }
 
     /// The address to open.
@@ -59,10 +61,18 @@ impl Server {
     /// Answers requests until the process ends.
     pub fn run(self) {
         let root = Arc::new(self.root);
+        let patience = self.patience;
         for stream in self.listener.incoming() {
             let root = Arc::clone(&root);
             match stream {
-                Ok(stream) => drop(thread::spawn(move || converse(stream, &root))),
+                Ok(stream) => drop(thread::spawn(move || {
+                    // A visitor who closes the tab in the middle of a download, or goes to sleep, is no news.
+                    if let Err(error) = converse(stream, &root, patience)
+                        && error.kind() == ErrorKind::InvalidData
+                    {
+                        eprintln!("a request that makes no sense: {error}");
+                    }
+                })),
                 Err(error) => {
                     eprintln!("cannot accept a connection: {error}");
                     // Out of file descriptors, say: others have to be closed first.
@@ -95,28 +105,25 @@ fn listen(port: u16) -> Result<TcpListener> {
 }
 
 /// Answers one request after the other until the browser has had enough.
-fn converse(stream: TcpStream, root: &Path) {
-    let outcome = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| {
-        let mut connection = Connection::new(stream)?;
-        while let Some(request) = connection.read_request()? {
-            let last = request.is_last();
-            answer(&mut connection, &request, root)?;
-            if last {
-                break;
-            }
+fn converse(stream: TcpStream, root: &Path, patience: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    let mut connection = Connection::new(stream);
+    while let Some(request) = connection.read_request()? {
+        answer(&mut connection, &request, root)?;
+        if request.is_last() {
+            break;
         }
-        Ok(())
-    });
-    // A visitor who closes the tab in the middle of a download, or goes to sleep, is no news.
-    if let Err(error) = outcome
-        && error.kind() == ErrorKind::InvalidData
-    {
-        eprintln!("a request that makes no sense: {error}");
     }
+    Ok(())
 }
 
 /// Sends the file that `request` asks for, or says why not.
 fn answer(connection: &mut Connection, request: &Request, root: &Path) -> io::Result<()> {
+    if !request.is_for_this_machine {
+        let reason = "this server answers only to its own machine; open it as 127.0.0.1 or localhost";
+        return connection.refuse(request, "403 Forbidden", reason);
+    }
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return connection.refuse(request, "405 Method Not Allowed", "only GET and HEAD are served here");
     }

@@ -6,12 +6,19 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// Bytes that the buffers of both sockets cannot take, so that an answer of them is stuck until somebody reads.
+const MORE_THAN_BUFFERS_HOLD: usize = 32 << 20;
+
 /// Serves a folder with a page and a large file; the port, and the folder that must outlive it.
 fn started() -> (u16, tempfile::TempDir) {
+    started_with(PATIENCE)
+}
+
+fn started_with(patience: Duration) -> (u16, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("index.html"), "<p>page</p>").unwrap();
     fs::write(folder.path().join("large.wasm"), vec![7; 300_000]).unwrap();
-    let server = Server::bind(folder.path(), 0).unwrap();
+    let server = Server { patience, ..Server::bind(folder.path(), 0).unwrap() };
     let port = server.port();
     thread::spawn(move || server.run());
     (port, folder)
@@ -19,9 +26,13 @@ fn started() -> (u16, tempfile::TempDir) {
 
 /// Sends one request and returns the head and the body of the answer.
 fn ask(port: u16, request_line: &str, headers: &str) -> (String, Vec<u8>) {
+    ask_as(&format!("localhost:{port}"), port, request_line, headers)
+}
+
+fn ask_as(host: &str, port: u16, request_line: &str, headers: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "{request_line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    write!(stream, "{request_line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let end_of_head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
@@ -72,16 +83,62 @@ fn what_is_not_there_or_not_allowed_is_refused() {
 }
 
 #[test]
+fn a_foreign_name_for_this_machine_gets_nothing() {
+    let (port, _folder) = started();
+    for host in ["127.0.0.1", "127.0.0.1:1", "localhost", "[::1]:8080"] {
+        assert!(ask_as(host, port, "GET /", "").0.starts_with("HTTP/1.1 200"), "{host}");
+    }
+    for host in ["", "rebound.example", &format!("rebound.example:{port}")] {
+        let (head, body) = ask_as(host, port, "GET /", "");
+        let body = String::from_utf8(body).unwrap();
+        assert!(head.starts_with("HTTP/1.1 403") && body.contains("open it as 127.0.0.1"), "{host}: {head}{body}");
+    }
+}
+
+#[test]
+fn who_reads_nothing_is_given_up() {
+    let (port, folder) = started_with(Duration::from_millis(200));
+    fs::write(folder.path().join("huge.bin"), vec![0; MORE_THAN_BUFFERS_HOLD]).unwrap();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    write!(stream, "GET /huge.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_secs(2));
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = Vec::new();
+    // Cut off with an end or an error, as the system likes; only waiting for more would be wrong.
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+    }
+    assert!(answer.len() < MORE_THAN_BUFFERS_HOLD, "all of it came after all");
+}
+
+#[test]
+fn requests_in_pieces_and_requests_in_one_piece_are_all_answered() {
+    let (port, _folder) = started();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    for piece in
+        ["HEAD / HT", "TP/1.1\r\nHost: loc", "alhost\r\n\r\nHEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nHEAD /no"]
+    {
+        stream.write_all(piece.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(50));
+    }
+    stream.write_all(b"thing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    let codes: Vec<&str> = answers.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).collect();
+    assert_eq!(codes, ["200 OK", "200 OK", "404 Not Found"]);
+}
+
+#[test]
 fn connections_that_come_at_once_and_stay_open_are_all_answered() {
     let (port, folder) = started();
-    // More than the socket buffers take, so that its answer is stuck until somebody reads.
-    fs::write(folder.path().join("huge.bin"), vec![0; 32 << 20]).unwrap();
+    fs::write(folder.path().join("huge.bin"), vec![0; MORE_THAN_BUFFERS_HOLD]).unwrap();
     let mut slow = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    write!(slow, "GET /huge.bin HTTP/1.1\r\n\r\n").unwrap();
+    write!(slow, "GET /huge.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut streams: Vec<_> = (0..20).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()).collect();
     for _ in 0..2 {
         for stream in &mut streams {
-            write!(stream, "GET / HTTP/1.1\r\n\r\n").unwrap();
+            write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         }
         for stream in &mut streams {
             stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -1,0 +1,53 @@
+//! What the page shows, computed here: the networks that it has, on the CPU, compiled for this machine.
+
+use std::fs;
+use std::path::Path;
+
+use burn::prelude::*;
+use shared::attack::{AttackConfig, AttackRun, Goal};
+use shared::bundle::Bundle;
+use shared::image::Picture;
+use shared::metrics::{softmax, top_k};
+use tests::{label_tensor, read};
+
+use crate::page::NETWORKS;
+
+/// Both networks.
+pub struct Native {
+    bundles: [Bundle; 2],
+    device: Device,
+}
+
+impl Native {
+    /// Loads what the page in `folder` loads.
+    pub fn load(folder: &Path) -> Self {
+        let device = Device::flex();
+        let bundles = NETWORKS.map(|network| {
+            let file = |name| fs::read(folder.join("models").join(network).join(name)).unwrap();
+            let (card, weights) = (file("model.json"), file("model.safetensors"));
+            pollster::block_on(Bundle::load(&card, &weights, &device)).unwrap()
+        });
+        Self { bundles, device }
+    }
+
+    /// A network's share for each class, of a picture's RGB values.
+    pub fn shares(&self, network: &str, rgb8: &[u8]) -> Vec<f32> {
+        let picture = Picture::from_rgb8(rgb8.to_vec()).unwrap();
+        softmax(&read(self.bundle(network).model.forward(picture.to_tensor(&self.device))))
+    }
+
+    /// The RGB values after an untargeted FGSM, rounded to what a canvas shows as the engine does it: to the nearest byte.
+    pub fn fgsm(&self, network: &str, rgb8: &[u8], epsilon_255: u8) -> Vec<u8> {
+        let own_answer = top_k(&self.shares(network, rgb8), 1);
+        let images = Picture::from_rgb8(rgb8.to_vec()).unwrap().to_tensor(&self.device);
+        let config = AttackConfig::fgsm(f32::from(epsilon_255) / 255.0);
+        let run = AttackRun::new(&config, images, label_tensor(&own_answer, &self.device), Goal::Untargeted).unwrap();
+        let attacked = read(run.finish(&self.bundle(network).model));
+        Picture::from_chw(&attacked).unwrap().as_rgb8().to_vec()
+    }
+
+    fn bundle(&self, network: &str) -> &Bundle {
+        let index = NETWORKS.iter().position(|name| *name == network);
+        &self.bundles[index.unwrap_or_else(|| panic!("there is no network {network}"))]
+    }
+}

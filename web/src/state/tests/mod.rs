@@ -1,0 +1,147 @@
+mod attacks;
+mod engine;
+mod pictures;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::protocol::{Catalogue, Guess, Pixels, Reply, Slot, Step, Verdict};
+
+fn report(backend: Backend) -> BackendReport {
+    BackendReport { backend, adapter: None, software: false, reason: "because".into() }
+}
+
+fn catalogue() -> Box<Catalogue> {
+    let class = |wnid: &str, name: &str| ClassLabel { wnid: wnid.into(), name: name.into() };
+    let info =
+        || ModelInfo { architecture: "WRN-10-2".into(), weights_bytes: 1, recipe: "normal".into(), scores: Vec::new() };
+    Box::new(Catalogue {
+        classes: vec![class("n01443537", "goldfish, Carassius auratus"), class("n02123045", "tabby, tabby cat")],
+        models: [info(), info()],
+        resources: Vec::new(),
+        kept: true,
+    })
+}
+
+fn candidate(title: &str) -> Candidate {
+    Candidate {
+        bytes: Arc::from([1, 2, 3]),
+        title: title.into(),
+        label: Some("n02123045".into()),
+        source: None,
+        sample: None,
+        preview_url: Some(format!("blob:{title}")),
+    }
+}
+
+fn samples() -> Event {
+    let sample = |title: &str| Sample {
+        file: format!("{title}.png"),
+        label: None,
+        title: title.into(),
+        source: None,
+        folder: "samples/".into(),
+    };
+    Event::SamplesListed(vec![sample("alp"), sample("lemon")])
+}
+
+fn guesses(best: usize) -> Vec<Guess> {
+    vec![Guess { class: best, share: 0.6 }, Guess { class: 1 - best, share: 0.4 }]
+}
+
+fn step(done: u32, total: u32) -> Box<Step> {
+    Box::new(Step {
+        done,
+        total,
+        attacked: Pixels(vec![9]),
+        perturbation: Pixels(vec![8]),
+        gain: 15.0,
+        largest_change: 4,
+        top: guesses(1),
+        verdict: Verdict::Fooled,
+        elapsed_ms: 10.0,
+    })
+}
+
+/// A page with its engine, which says things through `hear`.
+struct Page(State);
+
+impl Page {
+    fn new(choice: BackendChoice) -> Self {
+        Self(State::new(choice))
+    }
+
+    fn hear(&mut self, reply: Reply) -> Vec<Effect> {
+        let generation = self.0.generation;
+        self.0.update(Event::Engine { generation, reply })
+    }
+
+    fn start(&mut self, backend: Backend) -> Vec<Effect> {
+        self.hear(Reply::Loaded);
+        self.hear(Reply::Backend(report(backend)));
+        self.hear(Reply::Ready(catalogue()))
+    }
+
+    /// The visitor chooses a file, and its bytes are there at once.
+    fn choose(&mut self, title: &str) -> Vec<Effect> {
+        let pick = self.0.begin_pick();
+        self.0.update(Event::Picked { pick, candidate: candidate(title) })
+    }
+
+    /// Opens a picture that both networks take for a goldfish; gives the request's id.
+    fn open(&mut self, title: &str) -> RequestId {
+        let id = posted_id(&self.choose(title));
+        self.answer(id);
+        id
+    }
+
+    fn see(&mut self, id: RequestId) -> Vec<Effect> {
+        self.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: None })
+    }
+
+    fn answer(&mut self, id: RequestId) -> Vec<Effect> {
+        self.see(id);
+        self.hear(Reply::Classified { id, slot: Slot::Standard, top: guesses(0), elapsed_ms: 1.0 });
+        self.hear(Reply::Classified { id, slot: Slot::Hardened, top: guesses(0), elapsed_ms: 1.0 })
+    }
+
+    fn title(&self) -> Option<&str> {
+        self.0.picture.as_ref().map(|shown| shown.candidate.title.as_str())
+    }
+
+    fn ready(backend: Backend) -> Self {
+        let mut page = Self::new(BackendChoice::Auto);
+        page.start(backend);
+        page.open("cat");
+        page
+    }
+}
+
+/// Index and pick of the sample that is to be fetched.
+fn fetched(effects: &[Effect]) -> Option<(usize, PickId)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::FetchSample { index, pick } => Some((*index, *pick)),
+        _ => None,
+    })
+}
+
+fn posted(effects: &[Effect]) -> Option<&Request> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Post(request) => Some(request),
+        _ => None,
+    })
+}
+
+fn posted_id(effects: &[Effect]) -> RequestId {
+    match posted(effects) {
+        Some(Request::Open { id, .. } | Request::Attack { id, .. }) => *id,
+        other => panic!("no request with an id, but {other:?}"),
+    }
+}
+
+fn watch(effects: &[Effect]) -> Option<(u32, Event)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::After { ms, event: event @ Event::Silence { .. } } => Some((*ms, event.clone())),
+        _ => None,
+    })
+}
