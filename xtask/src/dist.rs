@@ -43,8 +43,8 @@ pub fn run(out: Option<PathBuf>) -> Result<()> {
     steps.run("wasm-opt", || shrink(&engine(&out)?))?;
     println!("{}", sizes(&out)?);
     println!(
-        "The page is in {0}; `cargo xtask serve {0}` shows it here. Any static host will do, over HTTPS: browsers ask for that \
-         before they give a page WebGPU or a camera.",
+        "The page is in {0}; `cargo xtask serve {0}` shows it here. Any static host will do, over HTTPS: browsers ask for \
+         that before they give a page WebGPU or a camera.",
         out.display()
     );
     Ok(())

@@ -198,12 +198,16 @@ impl EvaluateArgs {
                     let config = AttackConfig::new(kind, epsilon.value(), self.steps.into());
                     let config = AttackConfig { channel_scale, ..config };
                     config.validate().map_err(|error| UsageError(error.to_string()))?;
+                    // Noise uses nobody's gradients: it is the same in both protocols.
+                    let crafted_on = crafted_on.filter(|_| kind != AttackKind::Noise);
                     let mut trial = Trial::attack(config, crafted_on);
                     if let Some(attack) = &mut trial.attack {
                         attack.restarts = if kind == AttackKind::Pgd { self.restarts.into() } else { 1 };
                         attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
                     }
-                    trials.push(trial);
+                    if !trials.contains(&trial) {
+                        trials.push(trial);
+                    }
                 }
             }
         }

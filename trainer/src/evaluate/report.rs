@@ -75,11 +75,14 @@ impl Report {
         fs::create_dir_all(dir).with_context(|| format!("cannot write to {}", dir.display()))?;
         write_atomically(&dir.join("scores.json"), &serde_json::to_vec_pretty(self)?)?;
         write_atomically(&dir.join("scores.csv"), self.csv().as_bytes())?;
-        self.top_k_chart().write(&dir.join("top-k"))?;
-        let mut figures = vec!["top-k"];
-        if let Some(chart) = self.epsilon_chart() {
-            chart.write(&dir.join("epsilon"))?;
-            figures.push("epsilon");
+        let mut figures = Vec::new();
+        for (name, chart) in self.epsilon_charts() {
+            chart.write(&dir.join(&name))?;
+            figures.push(name);
+        }
+        for (name, chart) in self.top_k_charts() {
+            chart.write(&dir.join(&name))?;
+            figures.push(name);
         }
         write_atomically(&dir.join("scores.md"), self.markdown(&figures).as_bytes())
     }
@@ -105,7 +108,7 @@ impl Report {
         text
     }
 
-    fn markdown(&self, figures: &[&str]) -> String {
+    fn markdown(&self, figures: &[String]) -> String {
         let mut text = format!(
             "# Scores\n\nTop-1 accuracy in percent with Wilson's 95% interval, on {} validation images (data {}).\n\n| |",
             self.images, self.data_sha256
@@ -127,36 +130,53 @@ impl Report {
         text
     }
 
-    /// Accuracy at k for clean images and under each attack, one bar a network and measurement: the paper's Figures 2 to 4.
-    fn top_k_chart(&self) -> BarChart {
-        let ks: Vec<usize> = self.models[0].scores[0].hits_at.iter().map(|[k, _]| *k).filter(|k| *k <= 20).collect();
-        let shown = |score: &&Score| !matches!(score.set, ImageSet::Corrupted { .. });
-        let series = self.models.iter().flat_map(|model| {
-            model.scores.iter().filter(shown).map(|score| BarSeries {
-                name: format!("{}, {score}", model.name),
-                values: score
-                    .hits_at
-                    .iter()
-                    .filter(|[k, _]| ks.contains(k))
-                    .map(|&[_, hits]| estimate(Proportion { hits, of: score.top1.of }))
-                    .collect(),
-            })
-        });
-        BarChart {
-            title: format!("Accuracy at k on {} validation images", self.images),
-            x_label: "k".into(),
-            y_label: "accuracy".into(),
-            groups: ks.iter().map(|k| format!("top-{k}")).collect(),
-            series: series.collect(),
-        }
+    /// Accuracy at k, a chart for each measurement but those of corruptions, with a bar for each network: what the paper's
+    /// Figures 2 to 4 show.
+    fn top_k_charts(&self) -> Vec<(String, BarChart)> {
+        let Some(first) = self.models.first() else { return vec![] };
+        let shown = |score: &Score| !matches!(score.set, ImageSet::Corrupted { .. });
+        let chart = |(row, score): (usize, &Score)| {
+            let ks = || score.hits_at.iter().take_while(|[k, _]| *k <= 20);
+            let values = |score: &Score| {
+                let of = score.top1.of;
+                score.hits_at.iter().take(ks().count()).map(|&[_, hits]| estimate(Proportion { hits, of })).collect()
+            };
+            let series =
+                |model: &ModelReport| BarSeries { name: model.name.clone(), values: values(&model.scores[row]) };
+            let chart = BarChart {
+                title: format!("Accuracy at k, {score}, {} validation images", self.images),
+                x_label: "k".into(),
+                y_label: "accuracy".into(),
+                groups: ks().map(|[k, _]| format!("top-{k}")).collect(),
+                series: self.models.iter().map(series).collect(),
+            };
+            (format!("top-k-{}", file_name(&score.to_string())), chart)
+        };
+        first.scores.iter().enumerate().filter(|(_, score)| shown(score)).map(chart).collect()
     }
 
-    /// Accuracy against epsilon, one curve for each network and attack that was run at more than one radius.
-    fn epsilon_chart(&self) -> Option<LineChart> {
+    /// Accuracy against epsilon, one curve for each network and attack that was run at more than one radius; a chart for
+    /// white-box attacks and one for images crafted on one network.
+    fn epsilon_charts(&self) -> Vec<(String, LineChart)> {
+        let charts = [("epsilon-white-box", "white-box", false), ("epsilon-transfer", "transfer", true)];
+        let chart = |(file, protocol, transfer): (&str, &str, bool)| {
+            let chart = LineChart {
+                title: format!("Accuracy under attack, {protocol}, {} validation images", self.images),
+                x_label: "epsilon, in 255ths".into(),
+                y_label: "top-1 accuracy".into(),
+                y_percent: true,
+                series: self.curves(transfer),
+            };
+            (!chart.series.is_empty()).then(|| (file.to_string(), chart))
+        };
+        charts.into_iter().filter_map(chart).collect()
+    }
+
+    fn curves(&self, transfer: bool) -> Vec<LineSeries> {
         let mut series: Vec<LineSeries> = Vec::new();
         for model in &self.models {
-            let clean = model.scores.first()?;
-            for score in &model.scores {
+            let Some(clean) = model.scores.first() else { continue };
+            for score in model.scores.iter().filter(|score| score.crafted_on.is_some() == transfer) {
                 let Some(attack) = &score.attack else { continue };
                 // The name without the radius, which is what the curve is drawn over.
                 let whole = score.to_string();
@@ -169,15 +189,15 @@ impl Report {
             }
         }
         series.retain(|series| series.points.len() > 2);
-        let chart = LineChart {
-            title: format!("Accuracy under attack on {} validation images", self.images),
-            x_label: "epsilon, in 255ths".into(),
-            y_label: "top-1 accuracy".into(),
-            y_percent: true,
-            series,
-        };
-        (!chart.series.is_empty()).then_some(chart)
+        series
     }
+}
+
+/// What was measured as the name of a file: `bim-5-at-8-255`.
+fn file_name(measured: &str) -> String {
+    let safe: String =
+        measured.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    safe.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// ` at 8/255` of `BIM-5 at 8/255 from standard`.
@@ -244,7 +264,7 @@ mod tests {
         let table = report.table();
         assert!(table.contains("BIM-5 at 4/255"), "{table}");
         assert!(table.contains("20.00%  [13.34, 28.88]"), "{table}");
-        let markdown = report.markdown(&["top-k"]);
+        let markdown = report.markdown(&["top-k-clean".into()]);
         assert!(markdown.contains("| BIM-5 at 8/255 | 10.00 [5.52, 17.44] | 10.00 [5.52, 17.44] |"), "{markdown}");
         let csv = report.csv();
         assert_eq!(csv.lines().count(), 7);
@@ -253,7 +273,10 @@ mod tests {
 
     #[test]
     fn curves_start_at_the_clean_accuracy() {
-        let chart = report().epsilon_chart().unwrap();
+        let charts = report().epsilon_charts();
+        assert_eq!(charts.len(), 1);
+        let (name, chart) = &charts[0];
+        assert_eq!(name, "epsilon-white-box");
         let names: Vec<_> = chart.series.iter().map(|series| series.name.as_str()).collect();
         assert_eq!(names, ["standard, BIM-5", "hard, \"ened\", BIM-5"]);
         let points: Vec<f64> = chart.series[0].points.iter().map(|(x, _)| x.round()).collect();
@@ -265,8 +288,13 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let out = dir.path().join("report");
         report().write(&out).unwrap();
-        for file in ["scores.json", "scores.csv", "scores.md", "top-k.svg", "top-k.png", "epsilon.svg", "epsilon.png"] {
-            assert!(fs::metadata(out.join(file)).unwrap().len() > 50, "{file}");
+        let markdown = fs::read_to_string(out.join("scores.md")).unwrap();
+        for figure in ["epsilon-white-box", "top-k-clean", "top-k-bim-5-at-4-255", "top-k-bim-5-at-8-255"] {
+            assert!(markdown.contains(&format!("({figure}.svg)")), "{markdown}");
+            assert!(
+                out.join(figure).with_extension("svg").is_file() && out.join(figure).with_extension("png").is_file()
+            );
         }
+        assert!(out.join("scores.json").is_file() && out.join("scores.csv").is_file());
     }
 }
