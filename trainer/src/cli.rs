@@ -27,8 +27,9 @@ From data to the page:
   bastion data import tiny-imagenet-200.zip
   bastion train --run runs/standard --recipe normal
   bastion train --run runs/hardened --recipe hardened --init runs/standard/final
+  bastion export runs/standard --out static/models/standard
   bastion export runs/hardened --out static/models/hardened
-  bastion evaluate --model static/models/hardened --save
+  bastion evaluate --save
 
 Exit codes: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C.";
 

@@ -22,7 +22,7 @@ class. A crafted set is laid out as an imported one: --data of other commands ta
 on when the same is said again.
 
 Examples:
-  bastion craft --model runs/normal/final --attack fgsm --epsilon-space normalized --epsilon 0.2 --out data/fgsm
+  bastion craft --model runs/standard/final --attack fgsm --epsilon-space normalized --epsilon 0.2 --out data/fgsm
   bastion evaluate --data data/fgsm --attack noise --epsilon 0")]
 pub struct CraftArgs {
     /// Folder of the model whose gradients are used

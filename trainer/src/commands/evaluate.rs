@@ -22,7 +22,9 @@ use crate::{models, output, progress};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 White-box: each network is attacked through its own gradients; only this is robust accuracy. Transfer: the images are crafted
-once, on one network, and shown to all (the protocol of the paper). The true labels are used. Intervals are Wilson's, at 95%.
+once, on one network, and shown to all (the protocol of the paper). Attacks lead away from the true label, unlike those of
+`bastion attack`, which knows none. Success is the share of the images seen rightly that the attack changed or, with
+--targeted, the share of all images that it led to the target. Intervals are Wilson's, at 95%.
 
 Examples:
   bastion evaluate
@@ -39,10 +41,10 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Attacks, with commas between them: fgsm, bim, pgd, and noise of the same size as a control
-    #[arg(long = "attack", value_name = "ATTACK", value_delimiter = ',', default_values = ["fgsm", "bim"], value_parser = attack_kinds())]
+    #[arg(long = "attack", value_name = "ATTACK", value_delimiter = ',', default_value = "fgsm,bim", value_parser = attack_kinds())]
     attacks: Vec<AttackKind>,
     /// Radii, with commas between them
-    #[arg(long, value_delimiter = ',', default_values = ["4/255"])]
+    #[arg(long, value_delimiter = ',', default_value = "4/255")]
     epsilon: Vec<Epsilon>,
     /// What the radii are measured in
     #[arg(long, value_enum, default_value = "pixel")]
@@ -202,7 +204,8 @@ impl EvaluateArgs {
                     let crafted_on = crafted_on.filter(|_| kind != AttackKind::Noise);
                     let mut trial = Trial::attack(config, crafted_on);
                     if let Some(attack) = &mut trial.attack {
-                        attack.restarts = if kind == AttackKind::Pgd { self.restarts.into() } else { 1 };
+                        let random = matches!(kind, AttackKind::Pgd | AttackKind::Noise);
+                        attack.restarts = if random { self.restarts.into() } else { 1 };
                         attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
                     }
                     if !trials.contains(&trial) {
