@@ -96,18 +96,21 @@ pub fn evaluate(
     for (number, batch) in indices.chunks(BATCH).enumerate() {
         let batch = Batch::new(split, batch, number, bundles[0].card.classes.len(), device)?;
         for (index, trial) in trials.iter().enumerate() {
+            let before = batch.set(trial.set);
             // Images that are the same for every network are made once.
             let common = match &trial.attack {
                 Some(Attack { crafted_on: None, .. }) => None,
-                Some(Attack { crafted_on: Some(source), .. }) => Some(batch.images(trial, &bundles[*source])?),
-                None => Some(batch.images(trial, &bundles[0])?),
+                Some(Attack { crafted_on: Some(source), .. }) => {
+                    Some(batch.attacked(&before, trial, &bundles[*source])?)
+                }
+                None => Some(before.clone()),
             };
             for (bundle, tallies) in bundles.iter().zip(&mut tallies) {
                 let images = match &common {
                     Some(images) => images.clone(),
-                    None => batch.images(trial, bundle)?,
+                    None => batch.attacked(&before, trial, bundle)?,
                 };
-                tallies[index].add(&batch, images, trial, bundle)?;
+                tallies[index].add(&batch, &before, images, trial, bundle)?;
             }
             bar.inc(batch.labels.len() as u64);
         }
@@ -128,7 +131,6 @@ struct Batch {
     indices: Vec<usize>,
     pictures: Vec<Picture>,
     images: Tensor<4>,
-    pixels: Vec<f32>,
     labels: Vec<usize>,
     /// Another class for each image.
     targets: Vec<usize>,
@@ -147,14 +149,12 @@ impl Batch {
         };
         let targets = indices.iter().zip(&labels).map(target).collect();
         let images = pictures_to_tensor(&pictures, device);
-        let pixels = read(images.clone())?;
-        Ok(Self { number, indices: indices.to_vec(), pictures, images, pixels, labels, targets })
+        Ok(Self { number, indices: indices.to_vec(), pictures, images, labels, targets })
     }
 
-    /// What the networks see in `trial`, with the gradients of `source` if there is an attack.
-    fn images(&self, trial: &Trial, source: &Bundle) -> Result<Tensor<4>> {
-        const SALT: u64 = 6;
-        let images = match trial.set {
+    /// The images as those of `set`, before any attack.
+    fn set(&self, set: ImageSet) -> Tensor<4> {
+        match set {
             ImageSet::Corrupted { corruption, severity } => {
                 const SALT: u64 = 8;
                 let corrupt = |(&index, picture): (&usize, &Picture)| {
@@ -170,7 +170,13 @@ impl Batch {
                     self.indices.iter().map(|&index| perturbations.draw(AUGMENTED_SEED, index as u64)).collect();
                 perturb(self.images.clone(), &drawn)
             }
-        };
+        }
+    }
+
+    /// What the networks see of `images` in `trial`, with the gradients of `source` if there is an attack.
+    fn attacked(&self, images: &Tensor<4>, trial: &Trial, source: &Bundle) -> Result<Tensor<4>> {
+        const SALT: u64 = 6;
+        let images = images.clone();
         let Some(attack) = &trial.attack else { return Ok(images) };
         // Other random starts for every batch.
         let seed = derive(attack.config.seed, self.number as u64, SALT);

@@ -158,30 +158,35 @@ impl Report {
     /// Accuracy against epsilon, one curve for each network and attack that was run at more than one radius; a chart for
     /// white-box attacks and one for images crafted on one network.
     fn epsilon_charts(&self) -> Vec<(String, LineChart)> {
+        let attacks = || self.models.iter().flat_map(|model| &model.scores).filter_map(|score| score.attack.as_ref());
+        // One evaluation measures all its radii in the same space.
+        let normalized = attacks().any(|attack| attack.channel_scale != [1.0; 3]);
         let charts = [("epsilon-white-box", "white-box", false), ("epsilon-transfer", "transfer", true)];
         let chart = |(file, protocol, transfer): (&str, &str, bool)| {
             let chart = LineChart {
                 title: format!("Accuracy under attack, {protocol}, {} validation images", self.images),
-                x_label: "epsilon, in 255ths".into(),
+                x_label: if normalized { "epsilon, in standard deviations" } else { "epsilon, in 255ths" }.into(),
                 y_label: "top-1 accuracy".into(),
                 y_percent: true,
-                series: self.curves(transfer),
+                series: self.curves(transfer, if normalized { 1.0 } else { 255.0 }),
             };
             (!chart.series.is_empty()).then(|| (file.to_string(), chart))
         };
         charts.into_iter().filter_map(chart).collect()
     }
 
-    fn curves(&self, transfer: bool) -> Vec<LineSeries> {
+    /// Over epsilon times `unit`.
+    fn curves(&self, transfer: bool, unit: f64) -> Vec<LineSeries> {
         let mut series: Vec<LineSeries> = Vec::new();
         for model in &self.models {
             let Some(clean) = model.scores.first() else { continue };
             for score in model.scores.iter().filter(|score| score.crafted_on.is_some() == transfer) {
                 let Some(attack) = &score.attack else { continue };
-                // The name without the radius, which is what the curve is drawn over.
-                let whole = score.to_string();
-                let name = format!("{}, {}", model.name, whole.replacen(&radius(&whole), "", 1));
-                let point = (f64::from(attack.epsilon) * 255.0, estimate(score.top1));
+                // The name without the radius, which is what the curve is drawn over and an attack's name ends with.
+                let attack_name = attack.to_string();
+                let kind = attack_name.split(" at ").next().unwrap_or(&attack_name);
+                let name = format!("{}, {}", model.name, score.to_string().replacen(&attack_name, kind, 1));
+                let point = (f64::from(attack.epsilon) * unit, estimate(score.top1));
                 match series.iter_mut().find(|series| series.name == name) {
                     Some(series) => series.points.push(point),
                     None => series.push(LineSeries { name, points: vec![(0.0, estimate(clean.top1)), point] }),
@@ -198,12 +203,6 @@ fn file_name(measured: &str) -> String {
     let safe: String =
         measured.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     safe.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
-}
-
-/// ` at 8/255` of `BIM-5 at 8/255 from standard`.
-fn radius(name: &str) -> String {
-    let after = name.split(" at ").nth(1).and_then(|rest| rest.split([' ', ',']).next());
-    after.map(|radius| format!(" at {radius}")).unwrap_or_default()
 }
 
 fn interval(score: &Score) -> String {
@@ -281,6 +280,21 @@ mod tests {
         assert_eq!(names, ["standard, BIM-5", "hard, \"ened\", BIM-5"]);
         let points: Vec<f64> = chart.series[0].points.iter().map(|(x, _)| x.round()).collect();
         assert_eq!((points, chart.series[0].points[0].1.value), (vec![0.0, 4.0, 8.0], 0.6));
+    }
+
+    #[test]
+    fn radii_in_normalised_space_are_not_255ths() {
+        let mut report = report();
+        for attack in report.models.iter_mut().flat_map(|model| &mut model.scores).filter_map(|s| s.attack.as_mut()) {
+            (attack.epsilon, attack.channel_scale) = (attack.epsilon * 10.0, [0.28; 3]);
+        }
+        let (_, chart) = report.epsilon_charts().remove(0);
+        assert_eq!(
+            (chart.x_label.as_str(), chart.series[0].name.as_str()),
+            ("epsilon, in standard deviations", "standard, BIM-5")
+        );
+        let largest = chart.series[0].points[2].0;
+        assert!((largest - 80.0 / 255.0).abs() < 1e-6, "{largest}");
     }
 
     #[test]

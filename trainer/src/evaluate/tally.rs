@@ -22,12 +22,19 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Shows `images`, which `trial` made of `batch`, to a network.
-    pub fn add(&mut self, batch: &Batch, images: Tensor<4>, trial: &Trial, bundle: &Bundle) -> Result<()> {
+    /// Shows `images`, which `trial` made of the unattacked ones `before` of `batch`, to a network.
+    pub fn add(
+        &mut self,
+        batch: &Batch,
+        before: &Tensor<4>,
+        images: Tensor<4>,
+        trial: &Trial,
+        bundle: &Bundle,
+    ) -> Result<()> {
         if trial.attack.is_some() {
-            let moved = read(images.clone())?;
+            let (still, moved) = (read(before.clone())?, read(images.clone())?);
             let size = moved.len() / batch.labels.len();
-            for (a, b) in batch.pixels.chunks_exact(size).zip(moved.chunks_exact(size)) {
+            for (a, b) in still.chunks_exact(size).zip(moved.chunks_exact(size)) {
                 self.linf.push(linf_distance(a, b));
                 self.l2.push(l2_distance(a, b));
             }

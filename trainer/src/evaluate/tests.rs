@@ -72,6 +72,8 @@ fn restarts_and_augmentation_are_named_and_repeatable() {
     let trials = [Trial::CLEAN, Trial::AUGMENTED, pgd, worst_of_4];
     let scores = run(&trials);
     assert_eq!(scores, run(&trials));
+    // Measured from the augmented images, not from the clean ones.
+    assert!(scores[0][2].median_linf.unwrap() <= 8.0 / 255.0 + 1e-6, "{:?}", scores[0][2].median_linf);
     let names: Vec<String> = scores[0].iter().map(ToString::to_string).collect();
     assert_eq!(names, ["clean", "augmented", "augmented, PGD-2 at 8/255", "PGD-2 at 8/255, 4 restarts"]);
 }
