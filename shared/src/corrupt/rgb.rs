@@ -20,6 +20,7 @@ impl Rgb {
         for pixel in 0..SIDE * SIDE {
             bytes.extend(self.0.iter().map(|plane| truncate_to_byte(plane.values()[pixel])));
         }
+        // The planes of this type have no other size.
         Picture::from_rgb8(bytes).expect("three planes of 64x64 values")
     }
 
