@@ -1,5 +1,8 @@
 //! Names the build, in `BASTION_BUILD`, after all that page and engine are made of: so the page can ask for the engine that
 //! was built together with it, and no cache on the way can answer with another one.
+//!
+//! And says in `BASTION_LOCAL_SAMPLES` whether there are samples that git ignores, so that the page asks for their list only
+//! where there is one.
 
 #![allow(clippy::disallowed_methods, reason = "what is forbidden in a browser is fine where it is built")]
 
@@ -11,6 +14,10 @@ use std::{env, fs, io};
 /// Relative to this folder. What else the programs are made of, Cargo.lock names.
 const SOURCES: [&str; 7] =
     ["build.rs", "Cargo.toml", "src", "../shared/Cargo.toml", "../shared/src", "../Cargo.toml", "../Cargo.lock"];
+
+/// The folder of the gallery, and the list of what may be added to it: see `bastion export --samples`.
+const SAMPLES: &str = "../static/samples";
+const LOCAL_LIST: &str = "../static/samples/local/index.json";
 
 fn main() -> io::Result<()> {
     // Not promised to be the same in every version of Rust, which is hashed too.
@@ -25,6 +32,10 @@ fn main() -> io::Result<()> {
         env::var_os(variable).hash(&mut hasher);
     }
     println!("cargo::rustc-env=BASTION_BUILD={:016x}", hasher.finish());
+
+    // The folder, which is always there: cargo would run this each time for the sake of a list that is not.
+    println!("cargo::rerun-if-changed={SAMPLES}");
+    println!("cargo::rustc-env=BASTION_LOCAL_SAMPLES={}", Path::new(LOCAL_LIST).exists());
     Ok(())
 }
 

@@ -1,14 +1,13 @@
 //! What is no picture, and what is no network: the visitor is told, and the page stays usable.
 
 use std::fs;
-use std::path::Path;
 
 use fantoccini::Client;
 use tempfile::TempDir;
 
 use crate::page::{CPU_PATIENCE, Page};
 use crate::pictures::{huge_png, truncated_png};
-use crate::server::{Server, page_folder};
+use crate::server::{Server, copy_of_page, page_folder};
 use crate::session::{Graphics, browse};
 use crate::visit;
 
@@ -68,23 +67,4 @@ pub async fn refuse_spoilt_weights(client: &Client, query: &str) {
     for word in ["hardened", "sha256", "damaged"] {
         assert!(error.contains(word), "{error}");
     }
-}
-
-/// A copy of the built page that may be spoilt.
-fn copy_of_page() -> TempDir {
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let target = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                copy(&entry.path(), &target);
-            } else {
-                fs::copy(entry.path(), target).unwrap();
-            }
-        }
-    }
-    let folder = tempfile::tempdir().unwrap();
-    copy(&page_folder(), folder.path());
-    folder
 }

@@ -27,7 +27,9 @@ fn a_visit_on_the_cpu() {
         visit::attack_as_natively(&page, &native).await;
         visit::attack_towards_a_class(&page, &native).await;
         visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 5 }).await;
-        visit::cancel(&page, Attack { kind: "bim", epsilon_255: 16, steps: 40 }).await;
+        let long = Attack { kind: "bim", epsilon_255: 16, steps: 40 };
+        visit::cancel(&page, long, async || page.click("cancel-button").await).await;
+        visit::cancel(&page, long, async || page.press_escape().await).await;
         visit::attack_within_epsilon(&page, Attack { kind: "pgd", epsilon_255: 32, steps: 3 }).await;
     });
 }

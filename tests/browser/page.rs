@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fantoccini::{Client, Locator};
+use fantoccini::{Client, Locator, key::Key};
 use serde_json::{Value, json};
 
 /// The networks that the page compares.
@@ -156,7 +156,8 @@ impl<'a> Page<'a> {
         self.until("the attack to begin", async || self.number("column-standard", "data-run").await > run).await;
     }
 
-    async fn set_slider(&self, slider: &str, value: u32) {
+    /// Moves a slider, as a hand does.
+    pub async fn set_slider(&self, slider: &str, value: u32) {
         let script =
             "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}))";
         self.run_script(script, slider, vec![json!(value.to_string())]).await;
@@ -237,6 +238,11 @@ impl<'a> Page<'a> {
     /// Presses a button.
     pub async fn click(&self, testid: &str) {
         self.client.find(locate(testid).as_locator()).await.unwrap().click().await.unwrap();
+    }
+
+    /// Presses Escape, wherever the keyboard is.
+    pub async fn press_escape(&self) {
+        self.client.active_element().await.unwrap().send_keys(&char::from(Key::Escape).to_string()).await.unwrap();
     }
 
     /// Chooses an option of a select.

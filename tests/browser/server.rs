@@ -1,8 +1,11 @@
 //! The server that `cargo xtask demo` serves the page with, as a process of its own, so that it can be taken away.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
 
 /// The built page, as `cargo xtask` hands it to the tests.
 pub fn page_folder() -> PathBuf {
@@ -13,6 +16,25 @@ pub fn page_folder() -> PathBuf {
 pub fn from_environment(name: &str) -> PathBuf {
     let path = std::env::var_os(name);
     path.unwrap_or_else(|| panic!("{name} is not set: start these tests with `cargo xtask test`")).into()
+}
+
+/// A copy of the built page that may be changed, or spoilt.
+pub fn copy_of_page() -> TempDir {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                copy(&entry.path(), &target);
+            } else {
+                fs::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    copy(&page_folder(), folder.path());
+    folder
 }
 
 /// A running server; it dies with this value.

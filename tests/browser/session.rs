@@ -152,13 +152,21 @@ async fn save_evidence(client: &Client) {
             eprintln!("screenshot: {}", file.display());
         }
     }
-    let console = Extension { path: "se/log", body: json!({ "type": "browser" }) };
-    match client.issue_cmd(console).await {
-        Ok(lines) => {
-            for line in lines.as_array().into_iter().flatten() {
-                eprintln!("console of the page: {}: {}", line["level"], line["message"]);
-            }
-        }
+    match client.issue_cmd(console_command()).await {
+        Ok(lines) => console_lines(&lines).for_each(|line| eprintln!("console of the page: {line}")),
         Err(error) => eprintln!("no console of the page: {error}"),
     }
+}
+
+/// What the page's console has got since it was asked last.
+pub async fn console(client: &Client) -> Vec<String> {
+    console_lines(&client.issue_cmd(console_command()).await.unwrap()).collect()
+}
+
+fn console_command() -> Extension {
+    Extension { path: "se/log", body: json!({ "type": "browser" }) }
+}
+
+fn console_lines(log: &Value) -> impl Iterator<Item = String> {
+    log.as_array().into_iter().flatten().map(|line| format!("{}: {}", line["level"], line["message"]))
 }

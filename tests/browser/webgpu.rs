@@ -23,7 +23,8 @@ fn a_visit_on_webgpu() {
         let on_webgpu = visit::clean_answers(&page).await;
         visit::attack_as_natively(&page, &native).await;
         let sample = visit::classify_a_sample(&page).await;
-        visit::cancel(&page, Attack { kind: "bim", epsilon_255: 16, steps: 40 }).await;
+        let long = Attack { kind: "bim", epsilon_255: 16, steps: 40 };
+        visit::cancel(&page, long, async || page.click("cancel-button").await).await;
         visit::upload_a_file(&page, &folder).await;
         visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 4 }).await;
         bad_input::refuse_bad_files(&page, &folder).await;

@@ -2,6 +2,7 @@
 //!
 //! - [`app`] is the view, and nothing that computes.
 //! - [`protocol`] is what page and engine say to each other, and all that both know.
+//! - [`scores`] is what the networks scored, grouped and put into words; tested natively too.
 //! - [`state`] is all that the view shows, changed by a reducer that knows no browser and is tested natively.
 //! - [`text`] puts numbers into words.
 //! - [`js`] says what JavaScript threw; the engine uses it too.
@@ -33,14 +34,22 @@
 //! | `column-M` | `data-state`: `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`; `data-steps-done`, `data-steps-total`; `data-run`: counts the attacks begun; ready for the next one when `engine-status` says `idle` |
 //! | `clean-canvas-M`, `attacked-canvas-M`, `perturbation-canvas-M` | 64x64; the pixels shown are the pixels scored |
 //! | `clean-top5-M`, `attacked-top5-M` | ordered lists; each item has `data-class` (index) and `data-share` (0 to 1); `data-role`: `target` for the class aimed at, else `own` for the network's own first answer |
-//! | `verdict-M` | `data-verdict`: `holds`, `swayed`, `fooled`, `pointless`, or empty; `data-interim`: `true` while it is that of an attack under way or stopped |
+//! | `hint`, `attacked-again` | what the button does; that a changed setting began an attack by itself, else empty |
+//! | `verdict-M`, `verdict-words-M` | `data-verdict`: `held`, `fooled`, `wrong-already` where the picture's class is known, `kept`, `changed`, `led` where it is not, `pointless`, or empty; `data-interim`: `true` while it is that of an attack under way or stopped; the same in a sentence |
+//! | `amplified-M` | what the perturbation's canvas shows |
 //! | `elapsed-M`, `change-M` | `data-ms`: time for the attack; `data-levels`: largest change of a pixel, in 255ths |
 //! | `noise-M` | the control, random noise of the same size; `data-verdict` |
 //! | `offline-status` | `data-state`: `kept` once the next visit needs no network, page and networks both, before that `not-kept` |
-//! | `scores-M` | what the network scored on the validation images |
+//! | `scores` | what the networks scored on the validation images |
+//! | `scores-P` | a table; `P` is `no-attack`, `white-box`, `transfer`, `corruptions` |
+//! | `scores-top5` | checkbox: the tables show the first five answers as well |
+//! | `scores-missing` | that a network has no scores |
+//! | `score-curves` | accuracy against epsilon, for attacks that were measured at several |
+//! | `card-M` | the network's card |
 
 pub mod app;
 pub mod js;
 pub mod protocol;
+pub mod scores;
 pub mod state;
 pub mod text;

@@ -1,6 +1,6 @@
 //! Numbers in words, as the page shows them.
 
-use crate::protocol::Verdict;
+use crate::protocol::{AttackKind, Settings};
 
 /// `61%`, `3.2%`, `<0.1%`: two digits that mean something.
 pub fn percent(share: f64) -> String {
@@ -49,24 +49,20 @@ pub fn count(number: usize) -> String {
     text
 }
 
-/// The verdict on its chip.
-pub fn verdict_chip(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Swayed => "swayed",
-        Verdict::Fooled => "fooled",
-        Verdict::Pointless => "target already",
-    }
+/// `BIM, 10 steps, epsilon 8/255`; `FGSM, epsilon 8/255`.
+pub fn attack(settings: &Settings) -> String {
+    let steps = match settings.kind {
+        AttackKind::Fgsm => String::new(),
+        AttackKind::Bim | AttackKind::Pgd => format!(", {}", steps(settings.steps, settings.steps)),
+    };
+    format!("{}{steps}, epsilon {}/255", settings.kind.label(), settings.epsilon_255)
 }
 
-/// The verdict on its chip while an attack is under way, or after it was stopped: that a network held so far says nothing of
-/// the steps that were not taken.
-pub fn interim_chip(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "held so far",
-        Verdict::Swayed => "swayed so far",
-        Verdict::Fooled => "fooled so far",
-        Verdict::Pointless => "target already",
+/// What the picture of a change is, amplified so many times.
+pub fn perturbation(gain: Option<f32>) -> String {
+    match gain {
+        Some(gain) if gain > 1.0 => format!("Perturbation, amplified {gain:.0} times"),
+        _ => "Perturbation".into(),
     }
 }
 
@@ -74,16 +70,6 @@ pub fn interim_chip(verdict: Verdict) -> &'static str {
 pub fn steps(done: u32, total: u32) -> String {
     let steps = if total == 1 { "step" } else { "steps" };
     if done == total { format!("{done} {steps}") } else { format!("{done} of {total} {steps}") }
-}
-
-/// The verdict in a sentence about the network's answer `now`, having been `before`.
-pub fn verdict_sentence(verdict: Verdict, before: &str, now: &str) -> String {
-    match verdict {
-        Verdict::Holds => format!("still {now}"),
-        Verdict::Swayed => format!("{before} became {now}, which is not the target"),
-        Verdict::Fooled => format!("{before} became {now}"),
-        Verdict::Pointless => format!("it answered {before} from the start"),
-    }
 }
 
 #[cfg(test)]
@@ -116,6 +102,16 @@ mod tests {
             [steps(1, 1), steps(10, 10), steps(3, 10), steps(1, 10)],
             ["1 step", "10 steps", "3 of 10 steps", "1 of 10 steps"]
         );
+    }
+
+    #[test]
+    fn attacks_and_their_perturbations_in_words() {
+        let bim = Settings::default();
+        assert_eq!(attack(&bim), "BIM, 10 steps, epsilon 4/255");
+        assert_eq!(attack(&Settings { kind: AttackKind::Fgsm, ..bim }), "FGSM, epsilon 4/255");
+        assert_eq!(attack(&Settings { kind: AttackKind::Pgd, steps: 1, ..bim }), "PGD, 1 step, epsilon 4/255");
+        assert_eq!(perturbation(Some(31.0)), "Perturbation, amplified 31 times");
+        assert_eq!([perturbation(Some(1.0)), perturbation(None)], ["Perturbation", "Perturbation"]);
     }
 
     #[test]

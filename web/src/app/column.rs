@@ -3,10 +3,9 @@
 use leptos::prelude::*;
 
 use super::canvas::PixelCanvas;
-use super::scores::Scores;
 use super::store::Store;
-use crate::protocol::{Guess, Slot, TOP, Verdict};
-use crate::state::{Column, Progress, State};
+use crate::protocol::{Guess, Slot, TOP};
+use crate::state::{Column, Progress, State, Verdict};
 use crate::text;
 
 /// A network's column.
@@ -17,6 +16,7 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
     let progress = column(store, network, |column| column.progress);
     let steps = column(store, network, |column| (column.steps_done, column.steps_total));
     let runs = store.read(|state| state.attacks_begun);
+    let verdict_words = store.read(move |state| state.verdict_words(network).or_else(|| label_words(state, network)));
     let about = match network {
         Slot::Standard => "Trained on ordinary pictures only.",
         Slot::Hardened => "Trained on attacked pictures as well.",
@@ -40,6 +40,7 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
             </header>
             <Pictures network/>
             <StepBar network/>
+            <p class="verdict-words" data-testid=format!("verdict-words-{name}")>{verdict_words}</p>
             <div class="answers">
                 <Answers network when="clean" title="Before" guesses=column(store, network, |column| column.clean.clone())/>
                 <Answers
@@ -50,7 +51,6 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
                 />
             </div>
             <Facts network/>
-            <Scores network/>
         </article>
     }
 }
@@ -67,12 +67,15 @@ where
 #[component]
 fn VerdictChip(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
-    let verdict = column(store, network, |column| column.step.as_ref().map(|step| step.verdict));
+    let verdict = store.read(move |state| state.verdict(network));
     let interim = column(store, network, |column| column.step.is_some() && column.is_interim());
-    let words = column(store, network, |column| match (&column.step, column.progress) {
-        (Some(step), _) => chip_words(column, step.verdict),
-        (None, Progress::Attacking) => "under attack",
-        (None, _) => "not attacked",
+    let words = store.read(move |state| {
+        let column = &state.columns[network.index()];
+        match (state.verdict(network), column.progress) {
+            (Some(verdict), _) => verdict.chip(column.is_interim()),
+            (None, Progress::Attacking) => "under attack",
+            (None, _) => "not attacked",
+        }
     });
     view! {
         <span
@@ -86,11 +89,6 @@ fn VerdictChip(network: Slot) -> impl IntoView {
     }
 }
 
-/// A verdict as its chip says it: whether it is the last word.
-pub(super) fn chip_words(column: &Column, verdict: Verdict) -> &'static str {
-    if column.is_interim() { text::interim_chip(verdict) } else { text::verdict_chip(verdict) }
-}
-
 /// Clean picture + perturbation = attacked picture.
 #[component]
 fn Pictures(network: Slot) -> impl IntoView {
@@ -100,10 +98,7 @@ fn Pictures(network: Slot) -> impl IntoView {
     let attacked = column(store, network, |column| column.step.as_ref().map(|step| step.attacked.clone()));
     let perturbation = column(store, network, |column| column.step.as_ref().map(|step| step.perturbation.clone()));
     let gain = column(store, network, |column| column.step.as_ref().map(|step| step.gain));
-    let change = move || match gain.get() {
-        Some(gain) => format!("Change, × {gain:.0}"),
-        None => "Change".into(),
-    };
+    let amplified = move || text::perturbation(gain.get());
     view! {
         <div class="equation">
             <figure>
@@ -115,9 +110,9 @@ fn Pictures(network: Slot) -> impl IntoView {
                 <PixelCanvas
                     pixels=perturbation
                     testid=format!("perturbation-canvas-{name}")
-                    label="The change, amplified around grey"
+                    label="The perturbation, amplified around grey"
                 />
-                <figcaption>{change}</figcaption>
+                <figcaption data-testid=format!("amplified-{name}")>{amplified}</figcaption>
             </figure>
             <span aria-hidden="true">"="</span>
             <figure>
@@ -216,7 +211,7 @@ fn Answer(network: Slot, guess: Memo<Option<Guess>>) -> impl IntoView {
     }
 }
 
-/// Label, time, size of the change, and the control.
+/// Time, size of the change, and the control.
 #[component]
 fn Facts(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
@@ -225,17 +220,16 @@ fn Facts(network: Slot) -> impl IntoView {
     let change = column(store, network, |column| column.step.as_ref().map(|step| step.largest_change));
     let noise = column(store, network, |column| column.noise);
     let noise_words = store.read(move |state| {
-        let best = noise.get()?.best;
+        let best = noise.get()?;
         let own = state.columns[network.index()].clean.first()?.class;
         let still = if best.class == own { "still " } else { "" };
         Some(format!("{still}{} ({})", state.class_name(best.class), text::percent(best.share.into())))
     });
+    let noise_verdict = store.read(move |state| state.noise_verdict(network));
     let time = store.read(move |state| time_words(&state.columns[network.index()]));
-    let label_words = store.read(move |state| label_words(state, network));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
     view! {
         <dl class="facts">
-            {move || label_words.get().map(|words| view! { <div><dt>"Clean answer"</dt><dd>{words}</dd></div> })}
             <div>
                 <dt>"Time"</dt>
                 <dd data-testid=format!("elapsed-{name}") data-ms=move || elapsed.get().map(|ms| format!("{ms:.2}"))>
@@ -252,7 +246,7 @@ fn Facts(network: Slot) -> impl IntoView {
                 <dt>"Random noise of that size"</dt>
                 <dd
                     data-testid=format!("noise-{name}")
-                    data-verdict=move || noise.get().map_or("", |noise| noise.verdict.name())
+                    data-verdict=move || noise_verdict.get().map_or("", Verdict::name)
                 >
                     {move || or_dash(noise_words.get())}
                 </dd>
@@ -272,17 +266,16 @@ fn time_words(column: &Column) -> Option<String> {
     }
 }
 
-/// Whether the clean answer is the picture's label, where it has one.
+/// Before an attack: whether the clean answer is the picture's class, where that is known.
 fn label_words(state: &State, network: Slot) -> Option<String> {
     let label = state.label()?;
     let guesses = &state.columns[network.index()].clean;
+    let truth = state.class_name(label);
+    let first = state.class_name(guesses.first()?.class);
     let place = guesses.iter().position(|guess| guess.class == label);
-    if guesses.is_empty() {
-        return None;
-    }
     Some(match place {
-        Some(0) => "right".into(),
-        Some(place) => format!("wrong; {} is its guess {}", state.class_name(label), place + 1),
-        None => format!("wrong; it is {}", state.class_name(label)),
+        Some(0) => format!("It says {first}, which is right."),
+        Some(place) => format!("It takes this {truth} for {first}; {truth} is its guess {}.", place + 1),
+        None => format!("It takes this {truth} for {first}."),
     })
 }

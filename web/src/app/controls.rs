@@ -3,11 +3,10 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::column::chip_words;
 use super::focus::{focus, has_focus};
 use super::store::Store;
-use crate::protocol::{AttackKind, Settings, Slot, Verdict};
-use crate::state::{Change, Event, Phase, State, Work};
+use crate::protocol::{AttackKind, Settings, Slot};
+use crate::state::{Change, Event, State, Verdict, Work};
 use crate::text;
 
 /// Attack, epsilon, steps, target; start and stop.
@@ -16,13 +15,8 @@ pub(super) fn Controls() -> impl IntoView {
     let store = expect_context::<Store>();
     let can_attack = store.read(State::can_attack);
     let attacking = store.read(|state| state.work() == Work::Attacking);
-    let hint = store.read(|state| match (&state.phase, state.work(), &state.picture) {
-        (Phase::Failed(_), ..) => "The engine is not running.",
-        (Phase::Ready, Work::Idle, None) => "Choose a picture first.",
-        (Phase::Ready, Work::Attacking, _) => "Every setting stays live: move epsilon while it runs.",
-        (Phase::Ready, ..) => "The change is computed from each network’s own gradients (white-box).",
-        _ => "The networks are still loading.",
-    });
+    let hint = store.read(State::hint);
+    let again = store.read(State::again_words);
     let (attack_button, cancel_button) = (NodeRef::<html::Button>::new(), NodeRef::<html::Button>::new());
     Effect::new(move |_| {
         // It is switched off, under the finger of who has just pressed it or waited there.
@@ -52,13 +46,18 @@ pub(super) fn Controls() -> impl IntoView {
                     type="button"
                     node_ref=cancel_button
                     data-testid="cancel-button"
+                    aria-keyshortcuts="Escape"
                     disabled=move || !attacking.get()
                     on:click=move |_| store.dispatch(Event::Cancel)
                 >
                     "Cancel"
                 </button>
             </div>
-            <p class="hint">{hint}</p>
+            <div class="said">
+                <p class="hint" data-testid="hint">{hint}</p>
+                // Always there, and read out when it changes: nobody pressed a button.
+                <p class="again" role="status" data-testid="attacked-again">{again}</p>
+            </div>
             <Outcome/>
         </section>
     }
@@ -71,18 +70,21 @@ fn Outcome() -> impl IntoView {
     let verdicts = store.read(|state| {
         let of_network = |network: Slot| {
             let column = &state.columns[network.index()];
-            let step = column.step.as_ref()?;
-            let best = step.top.first()?;
-            let answer = format!("{}, {}", state.class_name(best.class), text::percent(best.share.into()));
-            Some((network, step.verdict, chip_words(column, step.verdict), column.is_interim(), answer))
+            let verdict = state.verdict(network)?;
+            let (before, now) = (column.clean.first()?, column.step.as_ref()?.top.first()?);
+            let adverb = if now.class == before.class { "still" } else { "now" };
+            let answer = format!("{adverb} {}, {}", state.class_name(now.class), text::percent(now.share.into()));
+            Some((network, verdict, column.is_interim(), answer))
         };
         Slot::ALL.into_iter().filter_map(of_network).collect::<Vec<_>>()
     });
-    let line = |(network, verdict, words, interim, answer): (Slot, Verdict, &'static str, bool, String)| {
+    let line = |(network, verdict, interim, answer): (Slot, Verdict, bool, String)| {
         view! {
             <a href=format!("#title-{}", network.name())>
                 <span>{network.title()}</span>
-                <span class="chip" data-verdict=verdict.name() data-interim=interim.to_string()>{words}</span>
+                <span class="chip" data-verdict=verdict.name() data-interim=interim.to_string()>
+                    {verdict.chip(interim)}
+                </span>
                 <span class="what">{answer}</span>
             </a>
         }
@@ -95,17 +97,14 @@ fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
     let kind = store.read(|state| state.settings.kind);
     let choices = AttackKind::ALL.map(|choice| {
-        let (name, label) = match choice {
-            AttackKind::Fgsm => ("fgsm", "FGSM"),
-            AttackKind::Bim => ("bim", "BIM"),
-            AttackKind::Pgd => ("pgd", "PGD"),
-        };
+        let label = choice.label();
+        let name = label.to_lowercase();
         view! {
             <label>
                 <input
                     type="radio"
                     name="attack-kind"
-                    value=name
+                    value=name.clone()
                     prop:checked=move || kind.get() == choice
                     data-testid=format!("attack-kind-{name}")
                     on:change=move |_| store.dispatch(Event::Set(Change::Kind(choice)))

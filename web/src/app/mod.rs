@@ -20,13 +20,13 @@ use web_sys::UrlSearchParams;
 
 use crate::protocol::{BackendChoice, Slot};
 use crate::state::{Event, Progress, State};
-use crate::text;
 use column::NetworkColumn;
 use controls::Controls;
 use focus::focus;
 use gallery::Chooser;
 use header::{Failure, Header, Loading};
 use notes::{Footer, Intro, Reading};
+use scores::Scores;
 use store::Store;
 
 /// Name of the choice of backend in the page's address.
@@ -51,6 +51,7 @@ fn App() -> impl IntoView {
     provide_context(store);
     store.begin();
     offline::listen(store);
+    stop_on_escape(store);
     let dragging = accept_dropped_and_pasted(store);
     let main = NodeRef::<html::Main>::new();
     view! {
@@ -70,6 +71,7 @@ fn App() -> impl IntoView {
                 <NetworkColumn network=Slot::Hardened/>
             </div>
             <Announcement/>
+            <Scores/>
             <Reading/>
         </main>
         <Footer/>
@@ -128,14 +130,22 @@ fn Announcement() -> impl IntoView {
 }
 
 fn spoken_verdict(state: &State, slot: Slot) -> String {
-    let column = &state.columns[slot.index()];
-    let (Some(step), Some(before)) = (&column.step, column.clean.first()) else {
+    let interim = state.columns[slot.index()].is_interim();
+    let (Some(verdict), Some(words)) = (state.verdict(slot), state.verdict_words(slot)) else {
         return String::new();
     };
-    let name =
-        |guess: Option<&crate::protocol::Guess>| guess.map(|guess| state.class_name(guess.class)).unwrap_or_default();
-    let sentence = text::verdict_sentence(step.verdict, &name(Some(before)), &name(step.top.first()));
-    format!("{} network {}: {sentence}.", slot.title(), column::chip_words(column, step.verdict))
+    format!("{} network: {}. {words}", slot.title(), verdict.chip(interim))
+}
+
+/// Escape stops the attack under way, wherever the keyboard is.
+fn stop_on_escape(store: Store) {
+    let handle = window_event_listener(ev::keydown, move |event| {
+        // What has taken the key already, an open menu for one, keeps it.
+        if event.key() == "Escape" && !event.default_prevented() {
+            store.dispatch(Event::Cancel);
+        }
+    });
+    on_cleanup(move || handle.remove());
 }
 
 /// Opens pictures that are dropped on the page or pasted into it. Gives whether one is being dragged over it.

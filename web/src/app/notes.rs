@@ -36,10 +36,12 @@ pub(super) fn Reading() -> impl IntoView {
             <h2 id="reading-title">"How to read this"</h2>
             <ul>
                 <li>
-                    <strong>"Holds or fooled."</strong>
-                    " A network holds if its first answer to the attacked picture is still its own first answer to the clean "
-                    "one, right or wrong: that one is in bold. An answer chosen as the goal is marked “target”: the network is "
-                    "fooled once it gives that one, and swayed if it gives neither. “So far” means that not all steps were taken."
+                    <strong>"Held, fooled, or wrong already."</strong>
+                    " What a sample shows is known: a network that was right held if it still is, and was fooled if it no "
+                    "longer is. One that was wrong before any attack cannot be fooled; whether its answer changed is said all "
+                    "the same. What your own picture shows is not known, so an answer is only kept or changed. The answer to the "
+                    "clean picture is in bold, one chosen as the goal is marked “target”. “So far” means that not all steps were "
+                    "taken."
                 </li>
                 <li>
                     <strong>"What is shown is what is scored."</strong>
@@ -54,7 +56,9 @@ pub(super) fn Reading() -> impl IntoView {
                 <li>
                     <strong>"Not a promise."</strong>
                     " Both networks are small, and were trained on 64 × 64 pictures of 200 classes. Hardening costs clean "
-                    "accuracy and does not stop every attack; the tables say how far it goes."
+                    "accuracy and does not stop every attack; "
+                    <a href="#scores-title">"the scores"</a>
+                    " say how far it goes."
                 </li>
             </ul>
         </section>
@@ -73,11 +77,19 @@ pub(super) fn Footer() -> impl IntoView {
             "Not kept for visits without a network yet."
         }
     };
+    // Only who knows where it is can see it: Cargo.toml's `repository`, if it names one.
+    let source = option_env!("CARGO_PKG_REPOSITORY").filter(|address| !address.is_empty()).map(|address| {
+        view! {
+            <a href=address>"Bastion is open source"</a>
+            ". "
+        }
+    });
     view! {
         <footer>
             <p data-testid="offline-status" data-state=move || if kept.get() { "kept" } else { "not-kept" }>{words}</p>
             <p>
-                "Bastion is open source. Attacks: FGSM (Goodfellow et al., 2014), BIM (Kurakin et al., 2016), PGD (Madry et al., 2017)."
+                {source}
+                "Attacks: FGSM (Goodfellow et al., 2014), BIM (Kurakin et al., 2016), PGD (Madry et al., 2017)."
             </p>
         </footer>
     }

@@ -9,8 +9,8 @@ use super::clock::{breathe, now_ms};
 use super::inbox::Inbox;
 use super::pixels::{gain, largest_change, project};
 use super::report::post;
-use super::session::{Opened, Session, best};
-use web::protocol::{self, Noise, Pixels, Reply, RequestId, Settings, Slot, Step, Verdict};
+use super::session::{Opened, Session};
+use web::protocol::{self, Guess, Pixels, Reply, RequestId, Settings, Slot, Step};
 
 /// Why a step came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,6 @@ const NOISE_SEED: u64 = 0;
 struct Assault {
     slot: Slot,
     run: AttackRun,
-    clean: usize,
     elapsed_ms: f64,
 }
 
@@ -64,7 +63,7 @@ impl Session {
         }
         for slot in Slot::ALL {
             match self.noise(slot, &settings, opened).await {
-                Ok(noise) => post(&Reply::Noise { id, slot, noise }),
+                Ok(best) => post(&Reply::Noise { id, slot, best }),
                 Err(error) => return self.fail(id, &error),
             }
             breathe().await;
@@ -83,7 +82,7 @@ impl Session {
             None => (clean, Goal::Untargeted),
         };
         let run = self.begin(&config(settings), &opened.picture, label, goal)?;
-        Ok(Assault { slot, run, clean, elapsed_ms: 0.0 })
+        Ok(Assault { slot, run, elapsed_ms: 0.0 })
     }
 
     fn begin(
@@ -112,24 +111,22 @@ impl Session {
             perturbation: Pixels(difference(clean, &attacked, gain).to_rgba8()),
             gain,
             largest_change: largest_change(clean.as_rgb8(), attacked.as_rgb8()),
-            verdict: Verdict::judge(assault.clean, best(&top), settings.target),
             attacked: Pixels(attacked.to_rgba8()),
             top,
             elapsed_ms: assault.elapsed_ms,
         })
     }
 
-    /// The control: a change as large as the attack's, aimed at nothing.
-    async fn noise(&self, slot: Slot, settings: &Settings, opened: &Opened) -> Result<Noise, StepError> {
+    /// What a network answers to the control: a change as large as the attack's, aimed at nothing.
+    async fn noise(&self, slot: Slot, settings: &Settings, opened: &Opened) -> Result<Guess, StepError> {
         let clean = opened.clean[slot.index()];
         let control = AttackConfig::noise(epsilon(settings), NOISE_SEED);
         // It asks no network, so label and goal are of no account.
         let run = self.begin(&control, &opened.picture, clean, Goal::Untargeted)?;
         let noisy = picture_of(&run, &opened.picture, settings.epsilon_255).await?;
         let top = self.guess(slot, &noisy).await?;
-        let verdict = Verdict::judge(clean, best(&top), settings.target);
         // A network has at least one class, so there is a first guess.
-        Ok(Noise { best: top[0], verdict })
+        Ok(top[0])
     }
 }
 

@@ -17,6 +17,7 @@ mod download;
 mod files;
 mod inbox;
 mod models;
+mod parameters;
 mod pixels;
 mod report;
 mod session;
@@ -24,6 +25,7 @@ mod session;
 use shared::device::Backend;
 use wasm_bindgen_futures::spawn_local;
 
+use catalogue::Described;
 use inbox::Inbox;
 use models::LoadError;
 use report::post;
@@ -74,6 +76,7 @@ async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
         }
     };
     let kept = files.iter().all(|files| files.kept);
+    let parameters = files.each_ref().map(|files| parameters::learned(&files.weights));
     let mut bundles = Vec::with_capacity(Slot::ALL.len());
     for (slot, files) in Slot::ALL.into_iter().zip(files) {
         match models::load(slot, &files, &engine.device).await {
@@ -89,7 +92,11 @@ async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
         }
     }
     let [standard, hardened] = <[_; 2]>::try_from(bundles).ok()?;
-    match catalogue::catalogue([&standard.card, &hardened.card], kept) {
+    let described = [
+        Described { card: &standard.card, parameters: parameters[0] },
+        Described { card: &hardened.card, parameters: parameters[1] },
+    ];
+    match catalogue::catalogue(described, kept) {
         Ok(catalogue) => post(&Reply::Ready(Box::new(catalogue))),
         Err(reason) => {
             post(&Reply::Failed(reason));

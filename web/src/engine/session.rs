@@ -88,7 +88,7 @@ impl Session {
 }
 
 /// The best of some guesses.
-pub(crate) fn best(top: &[Guess]) -> usize {
+fn best(top: &[Guess]) -> usize {
     // A network has at least one class, so there is a first guess.
     top.first().map_or(0, |guess| guess.class)
 }

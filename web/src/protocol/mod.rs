@@ -9,8 +9,11 @@ mod settings;
 
 use serde::{Deserialize, Serialize};
 
-pub use catalogue::{Backend, BackendReport, Catalogue, ClassLabel, Download, ModelInfo, Proportion, ScoreLine};
-pub use outcome::{Guess, Noise, Pixels, Step, Verdict};
+pub use catalogue::{
+    AttackLine, Backend, BackendReport, Catalogue, ClassLabel, Download, EpsilonUnit, ModelInfo, PictureSet,
+    Proportion, ScoreLine,
+};
+pub use outcome::{Guess, Pixels, Step};
 pub use settings::{AttackKind, BackendChoice, Settings, Slot};
 
 /// Number of a request for work; later ones are larger.
@@ -113,8 +116,8 @@ pub enum Reply {
         id: RequestId,
         /// The network.
         slot: Slot,
-        /// What it did.
-        noise: Noise,
+        /// Its best guess.
+        best: Guess,
     },
     /// One step of an attack.
     Step {
@@ -166,7 +169,6 @@ mod tests {
                 gain: 15.0,
                 largest_change: 8,
                 top: vec![Guess { class: 199, share: 0.25 }],
-                verdict: Verdict::Swayed,
                 elapsed_ms: 12.5,
             }),
         });

@@ -88,6 +88,15 @@ pub enum AttackKind {
 impl AttackKind {
     /// All, in the order of the menu.
     pub const ALL: [Self; 3] = [Self::Fgsm, Self::Bim, Self::Pgd];
+
+    /// Its name in print.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Fgsm => "FGSM",
+            Self::Bim => "BIM",
+            Self::Pgd => "PGD",
+        }
+    }
 }
 
 /// What an attack is asked to do.

@@ -37,8 +37,8 @@ impl State {
                 column.progress = Progress::Clean;
                 return self.classified();
             }
-            Reply::Noise { id, slot, noise } if self.attacking == Some(id) => {
-                self.columns[slot.index()].noise = Some(noise);
+            Reply::Noise { id, slot, best } if self.attacking == Some(id) => {
+                self.columns[slot.index()].noise = Some(best);
             }
             Reply::Step { id, slot, step } if self.attacking == Some(id) => {
                 self.columns[slot.index()].stepped(*step);
@@ -93,6 +93,7 @@ impl State {
         };
         self.pictures_opened += 1;
         self.opened = false;
+        self.attacked_again = false;
         self.classifying = Some(id);
         self.columns = std::array::from_fn(|_| Column { progress: Progress::Classifying, ..Column::default() });
         let before = self.picture.replace(Shown { candidate, pixels, original_size });

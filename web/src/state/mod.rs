@@ -3,9 +3,12 @@
 //! The reducer takes an [`Event`] and gives back the [`Effect`]s that the browser side carries out: it knows no browser and
 //! no clock, so every rule of the page (what a late answer does, when WebGPU is given up) is tested natively.
 
+mod attack;
 mod engine;
 mod event;
+mod notes;
 mod parts;
+mod verdict;
 mod visitor;
 
 #[cfg(test)]
@@ -15,6 +18,7 @@ use std::sync::Arc;
 
 pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
 pub use parts::{Column, Phase, Progress, Shown, Work};
+pub use verdict::Verdict;
 
 use parts::Pick;
 
@@ -53,6 +57,10 @@ pub struct State {
     pub attacks_begun: u32,
     /// What the next attack will do.
     pub settings: Settings,
+    /// What the last one was asked to do.
+    pub attacked_with: Settings,
+    /// Whether a changed setting began it, and no button.
+    pub attacked_again: bool,
     /// The last thing that went wrong.
     pub alert: Option<String>,
 
@@ -101,12 +109,6 @@ impl State {
         } else {
             Work::Idle
         }
-    }
-
-    /// Whether an attack can begin now.
-    pub fn can_attack(&self) -> bool {
-        let works = matches!(self.work(), Work::Idle | Work::Attacking);
-        self.phase == Phase::Ready && self.opened && works
     }
 
     /// What the worker is told to compute with.
@@ -234,22 +236,6 @@ impl State {
         effects
     }
 
-    /// Begins an attack with the settings as they are.
-    fn attack(&mut self) -> Vec<Effect> {
-        if !self.can_attack() {
-            return Vec::new();
-        }
-        let id = self.next_id();
-        self.attacking = Some(id);
-        self.attacks_begun += 1;
-        for column in &mut self.columns {
-            column.progress = Progress::Attacking;
-            column.steps_done = 0;
-            column.steps_total = self.settings.steps_total();
-        }
-        vec![Effect::Post(Request::Attack { id, settings: self.settings })]
-    }
-
     /// The engine's work is lost with it; what a fresh worker is to do again is remembered.
     fn drop_work(&mut self) {
         self.attack_again |= self.attacking.is_some();
@@ -274,26 +260,6 @@ impl State {
         self.opened = false;
         self.columns = Default::default();
         self.picture.take().and_then(|shown| self.revoke_unless_shown(shown.candidate))
-    }
-
-    /// Listens no more to the attack under way.
-    fn stop_attack(&mut self) {
-        if self.attacking.take().is_none() {
-            return;
-        }
-        for column in &mut self.columns {
-            if column.progress != Progress::Attacking {
-                continue;
-            }
-            if column.steps_done == 0 {
-                // What is shown is of an earlier attack, with other settings.
-                column.step = None;
-                column.noise = None;
-                column.progress = Progress::Clean;
-            } else {
-                column.progress = Progress::Stopped;
-            }
-        }
     }
 
     /// Frees a picture's preview, unless the page shows it.

@@ -1,7 +1,7 @@
 //! The pieces that the state is made of.
 
 use super::{Candidate, PickId};
-use crate::protocol::{Guess, Noise, Pixels, Slot, Step};
+use crate::protocol::{Guess, Pixels, Slot, Step};
 
 /// How far the engine is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -123,8 +123,8 @@ pub struct Column {
     pub clean_ms: Option<f64>,
     /// The latest step of the latest attack.
     pub step: Option<Step>,
-    /// The control.
-    pub noise: Option<Noise>,
+    /// The best guess under the control, random noise.
+    pub noise: Option<Guess>,
     /// Steps of the attack under way, or of the last one.
     pub steps_done: u32,
     /// Steps it has in all.

@@ -34,11 +34,17 @@ impl State {
             Event::Set(change) => self.set(change),
             Event::Settled => {
                 self.settling = false;
-                if self.attack_is_shown() { self.attack() } else { Vec::new() }
+                if !self.attack_is_shown() {
+                    return Vec::new();
+                }
+                let effects = self.attack();
+                self.attacked_again |= !effects.is_empty();
+                effects
             }
             Event::Attack => {
                 if self.can_attack() {
                     self.forget_results();
+                    self.attacked_again = false;
                 }
                 self.attack()
             }
@@ -115,13 +121,6 @@ impl State {
     /// Whether an attack is under way or its result is shown, so that a changed setting should change it.
     fn attack_is_shown(&self) -> bool {
         self.columns.iter().any(|column| matches!(column.progress, Progress::Attacking | Progress::Done))
-    }
-
-    fn forget_results(&mut self) {
-        for column in &mut self.columns {
-            column.step = None;
-            column.noise = None;
-        }
     }
 
     /// A fresh worker, which will be given the picture again.

@@ -99,3 +99,43 @@ fn an_attack_on_one_picture_does_not_pass_to_the_next() {
     let id = posted_id(&page.start(Backend::Cpu));
     assert_eq!(posted(&page.answer(id)), None);
 }
+
+#[test]
+fn an_attack_that_a_setting_began_says_so() {
+    let mut page = Page::ready(Backend::Cpu);
+    let id = posted_id(&page.0.update(Event::Attack));
+    assert_eq!(page.0.again_words(), "", "a button began it");
+    page.hear(Reply::Finished { id });
+    assert!(page.0.hint().contains("attacked again at once"), "{}", page.0.hint());
+    page.0.update(Event::Set(Change::Epsilon(9)));
+    let id = posted_id(&page.0.update(Event::Settled));
+    assert_eq!(page.0.again_words(), "A setting changed: attacking again.");
+    assert!(page.0.hint().contains("Escape"), "{}", page.0.hint());
+    page.hear(Reply::Finished { id });
+    assert_eq!(page.0.again_words(), "Attacked again after a change: BIM, 10 steps, epsilon 9/255.");
+
+    page.0.update(Event::Attack);
+    assert_eq!(page.0.again_words(), "");
+    page.0.update(Event::Set(Change::Epsilon(10)));
+    page.0.update(Event::Settled);
+    page.0.update(Event::Cancel);
+    assert_eq!(page.0.again_words(), "", "it was stopped");
+}
+
+#[test]
+fn an_attack_begun_again_is_forgotten_with_its_picture_and_with_its_engine() {
+    let mut page = Page::ready(Backend::Cpu);
+    let id = posted_id(&page.0.update(Event::Attack));
+    page.hear(Reply::Finished { id });
+    page.0.update(Event::Choose(BackendChoice::Cpu));
+    page.0.update(Event::Set(Change::Epsilon(9)));
+    assert_eq!(posted(&page.0.update(Event::Settled)), None, "there is no engine to attack with");
+    assert_eq!(page.0.again_words(), "");
+
+    let mut page = Page::ready(Backend::Cpu);
+    page.0.update(Event::Attack);
+    page.0.update(Event::Set(Change::Epsilon(9)));
+    page.0.update(Event::Settled);
+    page.open("dog");
+    assert!(!page.0.attacked_again);
+}

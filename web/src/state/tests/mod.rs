@@ -1,11 +1,12 @@
 mod attacks;
 mod engine;
 mod pictures;
+mod verdicts;
 
 use std::sync::Arc;
 
 use super::*;
-use crate::protocol::{Catalogue, Guess, Pixels, Reply, Slot, Step, Verdict};
+use crate::protocol::{Catalogue, Guess, Pixels, Reply, Slot, Step};
 
 fn report(backend: Backend) -> BackendReport {
     BackendReport { backend, adapter: None, software: false, reason: "because".into() }
@@ -13,8 +14,21 @@ fn report(backend: Backend) -> BackendReport {
 
 fn catalogue() -> Box<Catalogue> {
     let class = |wnid: &str, name: &str| ClassLabel { wnid: wnid.into(), name: name.into() };
-    let info =
-        || ModelInfo { architecture: "WRN-10-2".into(), weights_bytes: 1, recipe: "normal".into(), scores: Vec::new() };
+    let info = || ModelInfo {
+        name: "standard".into(),
+        architecture: "WRN-10-2".into(),
+        parameters: None,
+        weights_bytes: 1,
+        weights_sha256: String::new(),
+        precision: "f16".into(),
+        recipe: "normal".into(),
+        commands: Vec::new(),
+        data_sha256: String::new(),
+        classes: 2,
+        mean: [0.5; 3],
+        std: [0.25; 3],
+        scores: Vec::new(),
+    };
     Box::new(Catalogue {
         classes: vec![class("n01443537", "goldfish, Carassius auratus"), class("n02123045", "tabby, tabby cat")],
         models: [info(), info()],
@@ -58,7 +72,6 @@ fn step(done: u32, total: u32) -> Box<Step> {
         gain: 15.0,
         largest_change: 4,
         top: guesses(1),
-        verdict: Verdict::Fooled,
         elapsed_ms: 10.0,
     })
 }

@@ -1,0 +1,97 @@
+//! What an attack came to, and how the page says it.
+
+use super::*;
+
+#[test]
+fn fooled_is_who_was_right_before() {
+    let right = 1;
+    let known = |clean, now| Verdict::judge(clean, now, Some(right), None);
+    assert_eq!(known(1, 1), Verdict::Held);
+    assert_eq!(known(1, 2), Verdict::Fooled);
+    assert_eq!(known(0, 0), Verdict::WrongAlready { changed: false });
+    assert_eq!(known(0, 2), Verdict::WrongAlready { changed: true });
+    assert_eq!(known(0, 1), Verdict::WrongAlready { changed: true }, "an attack that helps fools nobody");
+}
+
+#[test]
+fn where_the_truth_is_not_known_no_more_is_said_than_whether_the_answer_changed() {
+    let unknown = |clean, now, target| Verdict::judge(clean, now, None, target);
+    assert_eq!(unknown(1, 1, None), Verdict::Kept);
+    assert_eq!(unknown(1, 2, None), Verdict::Changed);
+    assert_eq!(unknown(1, 2, Some(3)), Verdict::Changed);
+    assert_eq!(unknown(1, 3, Some(3)), Verdict::Led);
+    assert_eq!(unknown(3, 3, Some(3)), Verdict::Pointless);
+    assert_eq!(Verdict::judge(1, 3, Some(1), Some(3)), Verdict::Fooled);
+    assert_eq!(
+        Verdict::judge(1, 2, Some(1), Some(3)),
+        Verdict::Fooled,
+        "right before, wrong now, whatever was aimed at"
+    );
+}
+
+#[test]
+fn only_what_depends_on_the_steps_to_come_is_said_to_hold_so_far() {
+    for verdict in [Verdict::Held, Verdict::Fooled, Verdict::Kept, Verdict::Changed, Verdict::Led] {
+        assert!(verdict.chip(true).ends_with("so far") && !verdict.chip(false).ends_with("so far"), "{verdict:?}");
+    }
+    let already = Verdict::WrongAlready { changed: true };
+    assert_eq!(already.chip(true), already.chip(false));
+}
+
+/// A page with a picture of class 1 (a tabby), if that is known: both networks said `clean` and now say `now`.
+fn attacked(clean: usize, now: usize, known: bool) -> Page {
+    let mut page = Page::new(BackendChoice::Auto);
+    page.start(Backend::Cpu);
+    let pick = page.0.begin_pick();
+    let label = known.then(|| "n02123045".into());
+    let opened = page.0.update(Event::Picked { pick, candidate: Candidate { label, ..candidate("cat") } });
+    let id = posted_id(&opened);
+    page.see(id);
+    for slot in Slot::ALL {
+        page.hear(Reply::Classified { id, slot, top: guesses(clean), elapsed_ms: 1.0 });
+    }
+    let id = posted_id(&page.0.update(Event::Attack));
+    for slot in Slot::ALL {
+        page.hear(Reply::Step { id, slot, step: Box::new(Step { top: guesses(now), ..*step(1, 10) }) });
+        page.hear(Reply::Noise { id, slot, best: guesses(clean)[0] });
+    }
+    page
+}
+
+#[test]
+fn verdicts_in_words() {
+    let words = |clean, now, known| attacked(clean, now, known).0.verdict_words(Slot::Hardened).unwrap();
+    assert_eq!(words(1, 1, true), "Still tabby, which is right.");
+    assert_eq!(words(1, 0, true), "It said tabby, which is right, and now says goldfish.");
+    assert_eq!(words(0, 0, true), "It took this tabby for goldfish before any attack, and still does.");
+    assert_eq!(
+        words(0, 1, true),
+        "It took this tabby for goldfish before any attack, and now says tabby, which is right."
+    );
+    assert_eq!(words(0, 0, false), "Still goldfish.");
+    assert_eq!(words(0, 1, false), "It said goldfish, and now says tabby.");
+}
+
+#[test]
+fn noise_is_judged_like_an_attack() {
+    assert_eq!(attacked(1, 0, true).0.noise_verdict(Slot::Standard), Some(Verdict::Held));
+    assert_eq!(attacked(0, 1, true).0.noise_verdict(Slot::Standard), Some(Verdict::WrongAlready { changed: false }));
+    assert_eq!(attacked(0, 1, false).0.noise_verdict(Slot::Standard), Some(Verdict::Kept));
+}
+
+#[test]
+fn a_verdict_is_of_the_attack_that_is_shown_whatever_is_set_since() {
+    let mut page = attacked(0, 1, false);
+    page.0.update(Event::Cancel);
+    assert_eq!(page.0.verdict(Slot::Standard), Some(Verdict::Changed));
+    page.0.update(Event::Set(Change::Target(Some(1))));
+    assert_eq!(page.0.verdict(Slot::Standard), Some(Verdict::Changed), "it was not led there");
+    let id = posted_id(&page.0.update(Event::Attack));
+    assert_eq!(page.0.verdict(Slot::Standard), None, "not attacked yet");
+    page.hear(Reply::Step { id, slot: Slot::Standard, step: step(1, 10) });
+    assert_eq!(page.0.verdict(Slot::Standard), Some(Verdict::Led));
+    assert_eq!(
+        page.0.verdict_words(Slot::Standard).as_deref(),
+        Some("It said goldfish, and now says tabby, the target.")
+    );
+}
