@@ -14,6 +14,8 @@ pub enum Backend {
     Vulkan,
     /// The browser's WebGPU.
     WebGpu,
+    /// PyTorch's own CPU kernels, three to four times as fast as burn's.
+    LibTorch,
 }
 
 impl Backend {
@@ -24,6 +26,18 @@ impl Backend {
             Self::Wgpu => "wgpu",
             Self::Vulkan => "Vulkan",
             Self::WebGpu => "WebGPU",
+            Self::LibTorch => "CPU (libtorch)",
+        }
+    }
+
+    /// The cargo feature of the `bastion` that has it.
+    fn feature(self) -> &'static str {
+        match self {
+            Self::Flex => "default",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::WebGpu => "webgpu",
+            Self::LibTorch => "libtorch",
         }
     }
 }
@@ -45,10 +59,7 @@ pub struct Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The build lacks it.
-    #[error(
-        "this build has no {} backend: build it with the cargo feature that adds it, or choose the CPU",
-        .0.label()
-    )]
+    #[error("this build has no {} backend: build it with `--features {}`, or choose the CPU", .0.label(), .0.feature())]
     NotBuilt(Backend),
     /// The machine or the browser lacks it.
     #[error("no {} device could be opened: {reason}", backend.label())]
@@ -87,7 +98,36 @@ pub async fn open(backend: Backend) -> Result<Engine, DeviceError> {
         Backend::Vulkan => gpu::open(backend, burn::tensor::wgpu::WgpuBackend::Vulkan).await,
         #[cfg(all(feature = "webgpu", target_family = "wasm"))]
         Backend::WebGpu => gpu::open(backend, burn::tensor::wgpu::WgpuBackend::Auto).await,
+        #[cfg(all(feature = "libtorch", not(target_family = "wasm")))]
+        Backend::LibTorch => Ok(Engine { device: libtorch(), backend, adapter: None, software: false }),
         #[allow(unreachable_patterns, reason = "which backends are left depends on the features")]
+        other => Err(DeviceError::NotBuilt(other)),
+    }
+}
+
+#[cfg(all(feature = "libtorch", not(target_family = "wasm")))]
+#[expect(deprecated, reason = "burn will drop it one day; until then nothing in burn is as fast on a CPU")]
+fn libtorch() -> Device {
+    Device::libtorch()
+}
+
+/// One of several devices, plain: GPU `number` (from 0) of the machine. The CPU is the same one under every number, so that
+/// what is written for several devices can be tried without them.
+///
+/// # Errors
+///
+/// [`DeviceError`] if the build or the machine lacks it.
+#[cfg(not(target_family = "wasm"))]
+#[cfg_attr(not(feature = "wgpu"), expect(unused_variables, reason = "a CPU has no number"))]
+pub fn nth(backend: Backend, number: usize) -> Result<Device, DeviceError> {
+    match backend {
+        Backend::Flex => Ok(Device::flex()),
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => gpu::nth(backend, burn::tensor::wgpu::WgpuBackend::Auto, number),
+        #[cfg(feature = "vulkan")]
+        Backend::Vulkan => gpu::nth(backend, burn::tensor::wgpu::WgpuBackend::Vulkan, number),
+        #[cfg(feature = "libtorch")]
+        Backend::LibTorch => Ok(libtorch()),
         other => Err(DeviceError::NotBuilt(other)),
     }
 }
@@ -95,7 +135,15 @@ pub async fn open(backend: Backend) -> Result<Engine, DeviceError> {
 #[cfg(any(all(feature = "wgpu", not(target_family = "wasm")), all(feature = "webgpu", target_family = "wasm")))]
 mod gpu {
     use super::*;
+    #[cfg(not(target_family = "wasm"))]
+    use burn::tensor::DeviceKind;
     use burn::tensor::wgpu::{WgpuBackend, wgpu::DeviceType};
+
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) fn nth(backend: Backend, api: WgpuBackend, number: usize) -> Result<Device, DeviceError> {
+        let options = Device::wgpu_options().graphics_api(api).device_kind(DeviceKind::DiscreteGpu(number));
+        options.init().map_err(|error| DeviceError::Unavailable { backend, reason: error.to_string() })
+    }
 
     pub(super) async fn open(backend: Backend, api: WgpuBackend) -> Result<Engine, DeviceError> {
         let options = Device::wgpu_options().graphics_api(api);
@@ -110,5 +158,18 @@ mod gpu {
             software: info.device_type == DeviceType::Cpu,
             adapter: (!info.name.is_empty()).then_some(info.name),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_is_missing_is_named_with_its_cargo_feature() {
+        let message = DeviceError::NotBuilt(Backend::Vulkan).to_string();
+        assert!(message.contains("no Vulkan backend: build it with `--features vulkan`"), "{message}");
+        let message = DeviceError::NotBuilt(Backend::LibTorch).to_string();
+        assert!(message.contains("no CPU (libtorch) backend: build it with `--features libtorch`"), "{message}");
     }
 }

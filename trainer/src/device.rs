@@ -1,6 +1,7 @@
 //! Which device computes, as chosen on the command line.
 
 use anyhow::Result;
+use burn::prelude::*;
 use clap::ValueEnum;
 use shared::device::{Backend, Engine};
 
@@ -16,6 +17,21 @@ pub enum DeviceChoice {
     Vulkan,
     /// The CPU
     Cpu,
+    /// The CPU through PyTorch's libtorch, several times as fast (builds with the `libtorch` feature)
+    Libtorch,
+}
+
+/// Opens the devices of these numbers, or the one that [`open`] opens if there are none; plain, the first one leads.
+///
+/// # Errors
+/// As [`open`], or when the kind of device has no more than one.
+pub fn open_all(choice: DeviceChoice, numbers: &[usize]) -> Result<Vec<Device>> {
+    let engine = open(choice)?;
+    if numbers.is_empty() {
+        return Ok(vec![engine.device]);
+    }
+    let open = |&number: &usize| shared::device::nth(engine.backend, number);
+    Ok(numbers.iter().map(open).collect::<Result<_, _>>()?)
 }
 
 /// Opens the device and says on stderr which one it is, and why.
@@ -27,6 +43,7 @@ pub fn open(choice: DeviceChoice) -> Result<Engine> {
         DeviceChoice::Cpu => (open_backend(Backend::Flex)?, String::new()),
         DeviceChoice::Wgpu => (open_backend(Backend::Wgpu)?, String::new()),
         DeviceChoice::Vulkan => (open_backend(Backend::Vulkan)?, String::new()),
+        DeviceChoice::Libtorch => (open_backend(Backend::LibTorch)?, String::new()),
         DeviceChoice::Auto => auto()?,
     };
     let adapter = engine.adapter.as_ref().map(|name| format!(", {name}")).unwrap_or_default();

@@ -2,8 +2,17 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
+/// The radius of attacks where none is given, in 255ths: what the shipped networks are measured at.
+pub const DEFAULT_EPSILON_255: u8 = 4;
+/// The paper's radius, in normalised space.
+pub const PAPER_EPSILON_STD: f32 = 0.2;
+/// Steps of BIM where none are given: the paper's.
+pub const BIM_STEPS: usize = 5;
+/// Steps of PGD where none are given.
+pub const PGD_STEPS: usize = 20;
+
 /// Which attack.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttackKind {
     /// Fast gradient sign method (Goodfellow et al., 2014): one step of epsilon.
@@ -29,6 +38,26 @@ impl AttackKind {
             Self::Pgd => "PGD",
             Self::Noise => "noise",
         }
+    }
+
+    /// Gradient steps where none are given.
+    pub fn default_steps(self) -> usize {
+        match self {
+            Self::Fgsm => 1,
+            Self::Bim => BIM_STEPS,
+            Self::Pgd => PGD_STEPS,
+            Self::Noise => 0,
+        }
+    }
+
+    /// Whether it takes as many steps as it is told to: FGSM and noise do not.
+    pub fn takes_steps(self) -> bool {
+        matches!(self, Self::Bim | Self::Pgd)
+    }
+
+    /// Whether it begins, or ends, at random.
+    pub fn is_random(self) -> bool {
+        matches!(self, Self::Pgd | Self::Noise)
     }
 }
 

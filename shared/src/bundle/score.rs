@@ -55,6 +55,10 @@ pub struct Score {
     /// (white-box).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crafted_on: Option<String>,
+    /// SHA-256 of the crafted set that was shown, whose images had been saved in 8 bits (`bastion craft`); none means that
+    /// they were crafted for this measurement and not rounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crafted_sha256: Option<String>,
     /// Images whose label came first.
     pub top1: Proportion,
     /// Wilson's 95% interval of top-1.
@@ -93,15 +97,15 @@ fn is_one(restarts: &usize) -> bool {
 }
 
 impl Score {
-    /// Whether `other` measures the same thing.
+    /// Whether `other` measures the same thing. A set that was crafted anew in the same way is the same thing.
     pub fn measures_the_same(&self, other: &Self) -> bool {
-        let what =
-            |score: &Self| (score.set, score.attack.clone(), score.goal, score.restarts, score.crafted_on.clone());
+        let source = |score: &Self| (score.crafted_on.clone(), score.crafted_sha256.is_some());
+        let what = |score: &Self| (score.set, score.attack.clone(), score.goal, score.restarts, source(score));
         what(self) == what(other)
     }
 }
 
-/// What was measured: `clean`, `augmented`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard`.
+/// What was measured: `clean`, `augmented`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard, saved`.
 impl Display for Score {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let Some(attack) = &self.attack else { return self.set.fmt(formatter) };
@@ -115,10 +119,13 @@ impl Display for Score {
         if self.restarts > 1 {
             write!(formatter, ", {} restarts", self.restarts)?;
         }
-        match &self.crafted_on {
-            Some(source) => write!(formatter, " from {source}"),
-            None => Ok(()),
+        if let Some(source) = &self.crafted_on {
+            write!(formatter, " from {source}")?;
         }
+        if self.crafted_sha256.is_some() {
+            formatter.write_str(", saved")?;
+        }
+        Ok(())
     }
 }
 
@@ -134,6 +141,7 @@ mod tests {
             goal: Goal::Untargeted,
             restarts: 1,
             crafted_on: None,
+            crafted_sha256: None,
             top1,
             top1_interval: top1.wilson_interval(),
             top5: top1,
@@ -157,16 +165,20 @@ mod tests {
         assert_eq!(pgd.to_string(), "PGD-50 at 8/255");
         let more = Score { goal: Goal::Targeted, restarts: 10, crafted_on: Some("normal".into()), ..pgd };
         assert_eq!(more.to_string(), "PGD-50 at 8/255, targeted, 10 restarts from normal");
+        let saved = Score { goal: Goal::Untargeted, restarts: 1, crafted_sha256: Some("ab".into()), ..more };
+        assert_eq!(saved.to_string(), "PGD-50 at 8/255 from normal, saved");
     }
 
     #[test]
     fn what_is_usual_is_not_written_down_and_read_back() {
         let json = serde_json::to_string(&score()).unwrap();
-        for name in ["goal", "restarts", "crafted_on", "attack"] {
+        for name in ["goal", "restarts", "crafted", "attack"] {
             assert!(!json.contains(name), "{json}");
         }
         assert_eq!(serde_json::from_str::<Score>(&json).unwrap(), score());
         assert!(score().measures_the_same(&Score { top5: Proportion { hits: 2, of: 4 }, ..score() }));
         assert!(!score().measures_the_same(&Score { set: ImageSet::Augmented, ..score() }));
+        let saved = |sha256: &str| Score { crafted_sha256: Some(sha256.into()), ..score() };
+        assert!(saved("ab").measures_the_same(&saved("cd")) && !saved("ab").measures_the_same(&score()));
     }
 }
