@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use shared::attack::{DEFAULT_EPSILON_255, PAPER_EPSILON_STD, in_255ths};
 use shared::bundle::Card;
 
 /// What `--epsilon-space` takes: what a radius is measured in.
@@ -17,6 +18,14 @@ pub enum EpsilonSpace {
 }
 
 impl EpsilonSpace {
+    /// The radius where none is given: in normalised space the paper's.
+    pub fn default_radius(self) -> Epsilon {
+        match self {
+            Self::Pixel => Epsilon::default(),
+            Self::Normalized => Epsilon(PAPER_EPSILON_STD),
+        }
+    }
+
     /// What a radius for the network of `card` is multiplied with to be in pixel units, RGB.
     pub fn scale(self, card: &Card) -> [f32; 3] {
         match self {
@@ -26,10 +35,18 @@ impl EpsilonSpace {
     }
 }
 
-/// Radius of the L-infinity ball in pixel units, 0 to 1.
+/// Radius of the L-infinity ball in pixel units, 0 to 1. In files it is a text, `"8/255"`, or a number.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f32", into = "f32")]
+#[serde(try_from = "Written", into = "String")]
 pub struct Epsilon(f32);
+
+/// The two ways to write it in a file.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a radius such as \"8/255\" or 0.03")]
+enum Written {
+    Text(String),
+    Number(f32),
+}
 
 impl Epsilon {
     /// # Errors
@@ -42,19 +59,42 @@ impl Epsilon {
     pub fn value(self) -> f32 {
         self.0
     }
-}
 
-impl TryFrom<f32> for Epsilon {
-    type Error = String;
+    /// For the name of a file: `eps8`, `eps7.65`.
+    pub fn in_file_name(self) -> String {
+        format!("eps{}", self.levels())
+    }
 
-    fn try_from(value: f32) -> Result<Self, String> {
-        Self::new(value)
+    /// In 255ths, with two places but without the zeros that say nothing: `8`, `7.65`.
+    fn levels(self) -> String {
+        let levels = format!("{:.2}", self.0 * 255.0);
+        levels.trim_end_matches('0').trim_end_matches('.').into()
     }
 }
 
-impl From<Epsilon> for f32 {
+/// [`DEFAULT_EPSILON_255`].
+impl Default for Epsilon {
+    fn default() -> Self {
+        Self(f32::from(DEFAULT_EPSILON_255) / 255.0)
+    }
+}
+
+impl TryFrom<Written> for Epsilon {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Text(text) => text.parse(),
+            Written::Number(value) => Self::new(value),
+        }
+    }
+}
+
+impl From<Epsilon> for String {
     fn from(epsilon: Epsilon) -> Self {
-        epsilon.0
+        let text = in_255ths(epsilon.0);
+        // Nothing may be lost on the way through a file.
+        if text.parse() == Ok(epsilon) { text } else { epsilon.0.to_string() }
     }
 }
 
@@ -78,10 +118,7 @@ impl FromStr for Epsilon {
 
 impl Display for Epsilon {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        // Two places, without the zeros that say nothing: 8/255, 7.65/255.
-        let steps = format!("{:.2}", self.0 * 255.0);
-        let steps = steps.trim_end_matches('0').trim_end_matches('.');
-        write!(formatter, "{steps}/255 ({:.4})", self.0)
+        write!(formatter, "{}/255 ({:.4})", self.levels(), self.0)
     }
 }
 
@@ -100,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_no_radius_is_refused() {
-        for text in ["", "8", "-0.1", "300/255", "1/0", "0/0", "nan", "8/255/2", "eight"] {
+        for text in ["", "8", "-1", "-8/255", "-0.1", "300/255", "1/0", "0/0", "nan", "8/255/2", "eight"] {
             assert!(text.parse::<Epsilon>().is_err(), "{text}");
         }
         let message = "8".parse::<Epsilon>().unwrap_err();
@@ -108,9 +145,23 @@ mod tests {
     }
 
     #[test]
+    fn files_hold_texts_or_numbers_and_lose_nothing() {
+        for value in [0.0, 4.0 / 255.0, 0.03, 0.123_456_78] {
+            let epsilon = Epsilon::new(value).unwrap();
+            let json = serde_json::to_string(&epsilon).unwrap();
+            assert_eq!(serde_json::from_str::<Epsilon>(&json).unwrap(), epsilon, "{json}");
+        }
+        assert_eq!(serde_json::from_str::<Epsilon>("0.03").unwrap().value(), 0.03);
+        assert_eq!(serde_json::to_string(&Epsilon::new(8.0 / 255.0).unwrap()).unwrap(), "\"8/255\"");
+        assert!(serde_json::from_str::<Epsilon>("8").is_err());
+    }
+
+    #[test]
     fn both_forms_are_shown() {
         assert_eq!("8/255".parse::<Epsilon>().unwrap().to_string(), "8/255 (0.0314)");
         assert_eq!("0.03".parse::<Epsilon>().unwrap().to_string(), "7.65/255 (0.0300)");
         assert_eq!("0".parse::<Epsilon>().unwrap().to_string(), "0/255 (0.0000)");
+        assert_eq!("8/255".parse::<Epsilon>().unwrap().in_file_name(), "eps8");
+        assert_eq!("0.03".parse::<Epsilon>().unwrap().in_file_name(), "eps7.65");
     }
 }

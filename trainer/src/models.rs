@@ -3,16 +3,55 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::prelude::*;
-use shared::bundle::{Bundle, Card};
+use shared::bundle::{Bundle, Card, Score};
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{softmax, top_k};
 
 use crate::error::UsageError;
+use crate::run_dir::write_atomically;
 
 /// How many pictures go through a network at once.
 const BATCH: usize = 64;
+
+/// The folder of the model that `path` means: `path` itself, or `final` in it where it is a run whose training is done.
+///
+/// # Errors
+/// When there is no such folder, no model in it, or the training of the run is not done.
+pub fn dir_of(path: &Path) -> Result<PathBuf> {
+    let shown = path.display();
+    let done = path.join("final");
+    if path.join("model.json").is_file() {
+        Ok(path.to_path_buf())
+    } else if done.join("model.json").is_file() {
+        Ok(done)
+    } else if !path.exists() {
+        bail!("there is no folder {shown}: give that of a model (model.json and weights) or of a run")
+    } else if path.join("run.json").is_file() {
+        bail!("{shown} holds no trained network yet: finish its training with bastion train --resume {shown}")
+    } else {
+        bail!(
+            "there is no model.json in {shown}: a model is a folder as `bastion export` writes it, or that of a run whose \
+             training is done"
+        )
+    }
+}
+
+/// Replaces those of the model's scores that were measured again by `scores`, and keeps the others.
+///
+/// # Errors
+/// When `model.json` in `dir` cannot be read or written.
+pub fn save_scores(dir: &Path, scores: &[Score]) -> Result<()> {
+    let mut card = card(dir)?;
+    for score in scores {
+        match card.scores.iter_mut().find(|old| old.measures_the_same(score)) {
+            Some(old) => *old = score.clone(),
+            None => card.scores.push(score.clone()),
+        }
+    }
+    write_atomically(&dir.join("model.json"), &card.to_json())
+}
 
 /// Reads what a model is, without its weights.
 ///
@@ -46,13 +85,13 @@ pub fn load(dir: &Path, device: &Device) -> Result<Bundle> {
     pollster::block_on(Bundle::load(&json, &read(file)?, device)).with_context(context)
 }
 
-/// The folders in `dirs`, or else those of the models that come with Bastion.
+/// The folders of the models that `paths` mean, or else of those that come with Bastion.
 ///
 /// # Errors
-/// When none is given and there are none here.
-pub fn dirs_or_shipped(dirs: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    if !dirs.is_empty() {
-        return Ok(dirs.to_vec());
+/// As [`dir_of`], or when none is given and there are none here.
+pub fn dirs_or_shipped(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    if !paths.is_empty() {
+        return paths.iter().map(|path| dir_of(path)).collect();
     }
     let shipped = ["standard", "hardened"].map(|name| Path::new("static").join("models").join(name));
     ensure!(
@@ -63,12 +102,12 @@ pub fn dirs_or_shipped(dirs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(shipped.to_vec())
 }
 
-/// Loads the models in `dirs`, or else the two that come with Bastion.
+/// Loads the models that `paths` mean, or else the two that come with Bastion.
 ///
 /// # Errors
 /// As [`load`] and [`dirs_or_shipped`].
-pub fn load_all(dirs: &[PathBuf], device: &Device) -> Result<Vec<Bundle>> {
-    dirs_or_shipped(dirs)?.iter().map(|dir| load(dir, device)).collect()
+pub fn load_all(paths: &[PathBuf], device: &Device) -> Result<Vec<Bundle>> {
+    dirs_or_shipped(paths)?.iter().map(|dir| load(dir, device)).collect()
 }
 
 /// A class that a model holds possible.
@@ -203,6 +242,22 @@ pub(crate) mod tests {
         let elsewhere = String::from_utf8(json).unwrap().replace("model.safetensors", "../model.safetensors");
         write("model.json", elsewhere.as_bytes());
         assert!(failure().contains("is not a file name"), "{}", failure());
+    }
+
+    #[test]
+    fn a_run_stands_for_its_trained_network() {
+        let dir = TempDir::new().unwrap();
+        let run = dir.path().join("run");
+        let failure = || dir_of(&run).unwrap_err().to_string();
+        assert!(failure().contains("there is no folder"), "{}", failure());
+        fs::create_dir_all(run.join("final")).unwrap();
+        assert!(failure().contains("there is no model.json in"), "{}", failure());
+        fs::write(run.join("run.json"), "{}").unwrap();
+        assert!(failure().contains("finish its training with bastion train --resume"), "{}", failure());
+        fs::write(run.join("final").join("model.json"), "{}").unwrap();
+        for path in [run.clone(), run.join("final")] {
+            assert_eq!(dir_of(&path).unwrap(), run.join("final"));
+        }
     }
 
     #[test]

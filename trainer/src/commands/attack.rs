@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -23,12 +23,13 @@ use crate::{montage, output, progress};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The attack uses each network's own gradients (white box). Without --target it leads away from what the network sees in
-the picture; with --target it leads towards that class. Success is judged on the written 8-bit picture.
+the picture; with --target it leads towards that class. Success is judged on the written 8-bit picture, which is named after
+picture, model, attack, epsilon in 255ths and target: photo-hardened-bim-eps4.png, photo-hardened-bim-eps4-to-goldfish.png.
 
 Examples:
   bastion attack photo.jpg --out attacked
   bastion attack photo.jpg --attack fgsm --epsilon 2/255 --out attacked
-  bastion attack photo.jpg --attack pgd --steps 20 --target goldfish --out attacked")]
+  bastion attack photo.jpg --attack pgd --steps 50 --target goldfish --out attacked")]
 pub struct AttackArgs {
     /// Picture: PNG, JPEG, WebP, GIF or BMP
     image: PathBuf,
@@ -36,13 +37,13 @@ pub struct AttackArgs {
     #[arg(long, value_name = "ATTACK", default_value = "bim", value_parser = attack_kinds())]
     attack: AttackKind,
     /// How far each pixel may change, as 8/255 or as a decimal from 0 to 1
-    #[arg(long, default_value = "8/255")]
+    #[arg(long, default_value = "4/255", allow_hyphen_values = true)]
     epsilon: Epsilon,
-    /// Gradient steps [default: 1 for fgsm, 5 for bim, 10 for pgd]
-    #[arg(long)]
+    /// Gradient steps [default: 1 for fgsm, 5 for bim, as in the paper, 20 for pgd]
+    #[arg(long, allow_negative_numbers = true)]
     steps: Option<usize>,
     /// Length of a step [default: epsilon for fgsm, epsilon/4 for bim, 2.5 epsilon/steps for pgd]
-    #[arg(long, value_name = "EPSILON")]
+    #[arg(long, value_name = "EPSILON", allow_hyphen_values = true)]
     step_size: Option<Epsilon>,
     /// Class that the network shall see: a wnid, a name or an index
     #[arg(long, value_name = "CLASS")]
@@ -50,12 +51,15 @@ pub struct AttackArgs {
     /// Seed of pgd's random start, and of noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Folder of an exported model; may be given more than once [default: standard and hardened in static/models]
+    /// Folder of a model or of a run; may be given more than once [default: standard and hardened in static/models]
     #[arg(long = "model", value_name = "DIR")]
     models: Vec<PathBuf>,
     /// Folder for the attacked pictures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace pictures of the same name in that folder
+    #[arg(long)]
+    force: bool,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -98,7 +102,7 @@ struct ModelReport {
 /// Runs `bastion attack`.
 ///
 /// # Errors
-/// When the picture or a model cannot be read, the attack cannot be meant, or a picture cannot be written.
+/// When the picture or a model cannot be read, the attack cannot be meant, or a picture cannot be written or is there already.
 pub fn run(args: &AttackArgs, device: DeviceChoice) -> Result<()> {
     let config = args.config()?;
     let picture = read_picture(&args.image)?;
@@ -121,10 +125,18 @@ fn attack_all(
         .iter()
         .map(|bundle| args.target.as_deref().map(|text| models::find_class(&bundle.card, text)).transpose())
         .collect::<Result<Vec<_>>>()?;
+    let files: Vec<Files> =
+        targets.iter().enumerate().map(|(index, &target)| Files::new(args, bundles, index, target)).collect();
+    for path in files.iter().flat_map(|files| [&files.attacked, &files.side_by_side]) {
+        ensure!(
+            args.force || !path.exists(),
+            "{} is there already: give --force to replace it, or another folder with --out",
+            path.display()
+        );
+    }
     fs::create_dir_all(&args.out).with_context(|| format!("cannot write to {}", args.out.display()))?;
     let mut reports = Vec::with_capacity(bundles.len());
-    for (index, (bundle, target)) in bundles.iter().zip(targets).enumerate() {
-        let files = Files::new(args, bundles, index);
+    for ((bundle, target), files) in bundles.iter().zip(targets).zip(files) {
         reports.push(attack(config, picture, bundle, target, files, device)?);
     }
     Ok(reports)
@@ -137,34 +149,36 @@ struct Files {
 }
 
 impl Files {
-    fn new(args: &AttackArgs, bundles: &[Bundle], index: usize) -> Self {
-        let name = &bundles[index].card.name;
+    fn new(args: &AttackArgs, bundles: &[Bundle], index: usize, target: Option<usize>) -> Self {
+        let (name, classes) = (&bundles[index].card.name, &bundles[index].card.classes);
         let stem = args.image.file_stem().unwrap_or_default().to_string_lossy();
-        let kind = args.attack.label().to_lowercase();
+        let kind = format!("{}-{}", args.attack.label().to_lowercase(), args.epsilon.in_file_name());
         // A name may hold anything, a file name may not.
-        let safe = name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
+        let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
+        let to = target.map(|target| format!("-to-{}", safe(classes[target].short_name()))).unwrap_or_default();
         let twin = bundles[..index].iter().filter(|bundle| bundle.card.name == *name).count();
         let twin = if twin > 0 { format!("-{}", twin + 1) } else { String::new() };
-        let file = |suffix: &str| args.out.join(format!("{stem}-{safe}{twin}-{kind}{suffix}.png"));
+        let file = |suffix: &str| args.out.join(format!("{stem}-{}{twin}-{kind}{to}{suffix}.png", safe(name)));
         Self { attacked: file(""), side_by_side: file("-side-by-side") }
     }
 }
 
 impl AttackArgs {
     fn config(&self) -> Result<AttackConfig> {
-        let steps = match (self.attack, self.steps) {
-            (AttackKind::Fgsm, None | Some(1)) => 1,
-            (AttackKind::Fgsm, Some(_)) => {
-                return Err(UsageError("fgsm takes one step; for more choose --attack bim or pgd".into()).into());
+        let usage = |message: &str| Err(UsageError(message.into()).into());
+        match self.attack {
+            AttackKind::Fgsm if self.steps.is_some_and(|steps| steps != 1) => {
+                return usage("fgsm takes one step; for more choose --attack bim or pgd");
             }
-            (AttackKind::Noise, None) => 0,
-            (AttackKind::Noise, Some(_)) => {
-                return Err(UsageError("noise takes no steps; for some choose --attack bim or pgd".into()).into());
+            AttackKind::Noise if self.steps.is_some() || self.step_size.is_some() => {
+                return usage("noise takes no steps; for some choose --attack bim or pgd");
             }
-            (AttackKind::Bim, None) => 5,
-            (AttackKind::Pgd, None) => 10,
-            (_, Some(steps)) => steps,
-        };
+            AttackKind::Noise if self.target.is_some() => {
+                return usage("noise is aimed at nothing, so it has no --target; choose another --attack");
+            }
+            _ => {}
+        }
+        let steps = self.steps.unwrap_or(self.attack.default_steps());
         let step_size = self.step_size.map(Epsilon::value);
         let config = AttackConfig::new(self.attack, self.epsilon.value(), steps);
         let config = AttackConfig { step_size, seed: self.seed, ..config };
@@ -334,7 +348,7 @@ mod tests {
     fn a_target_becomes_likelier() {
         let dir = TempDir::new().unwrap();
         for target in ["n00000002", "2", "Class 2", "second name 2"] {
-            let reports = attack_two(&dir, &["--target", target, "--steps", "3"]).unwrap();
+            let reports = attack_two(&dir, &["--target", target, "--steps", "3", "--force"]).unwrap();
             for report in reports {
                 let of = |guesses: &[Guess]| guesses.iter().find(|guess| guess.index == 2).unwrap().probability;
                 assert!(of(&report.after) > of(&report.before));
@@ -348,12 +362,34 @@ mod tests {
         let dir = TempDir::new().unwrap();
         attack_two(&dir, &["--attack", "fgsm"]).unwrap();
         let expected = [
-            "photo-a_b-2-fgsm-side-by-side.png",
-            "photo-a_b-2-fgsm.png",
-            "photo-a_b-fgsm-side-by-side.png",
-            "photo-a_b-fgsm.png",
+            "photo-a_b-2-fgsm-eps4-side-by-side.png",
+            "photo-a_b-2-fgsm-eps4.png",
+            "photo-a_b-fgsm-eps4-side-by-side.png",
+            "photo-a_b-fgsm-eps4.png",
         ];
         assert_eq!(names(&dir), expected);
+    }
+
+    #[test]
+    fn pictures_are_replaced_only_by_force_and_another_epsilon_has_another_name() {
+        let dir = TempDir::new().unwrap();
+        attack_two(&dir, &["--attack", "fgsm"]).unwrap();
+        attack_two(&dir, &["--attack", "fgsm", "--epsilon", "0.03"]).unwrap();
+        assert_eq!(names(&dir).len(), 8);
+        assert!(names(&dir).contains(&"photo-a_b-fgsm-eps7.65.png".to_string()));
+        attack_two(&dir, &["--attack", "fgsm", "--target", "2"]).unwrap();
+        assert!(names(&dir).contains(&"photo-a_b-fgsm-eps4-to-Class_2.png".to_string()));
+        let error = attack_two(&dir, &["--attack", "fgsm"]).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("photo-a_b-fgsm-eps4.png is there already: give --force"), "{error}");
+        attack_two(&dir, &["--attack", "fgsm", "--force"]).unwrap();
+    }
+
+    #[test]
+    fn defaults_are_those_of_every_command() {
+        assert_eq!(args(&["--out", "x"]).epsilon, Epsilon::default());
+        for (attack, steps) in [("fgsm", 1), ("bim", 5), ("pgd", 20), ("noise", 0)] {
+            assert_eq!(args(&["--out", "x", "--attack", attack]).config().unwrap().steps, steps);
+        }
     }
 
     #[test]
@@ -365,6 +401,8 @@ mod tests {
             (&["--target", "7"], "index from 0 to 4"),
             (&["--attack", "fgsm", "--steps", "5"], "fgsm takes one step"),
             (&["--attack", "noise", "--steps", "5"], "noise takes no steps"),
+            (&["--attack", "noise", "--step-size", "1/255"], "noise takes no steps"),
+            (&["--attack", "noise", "--target", "2"], "noise is aimed at nothing"),
             (&["--steps", "0"], "0 steps"),
         ] {
             let error = attack_two(&dir, more).map(|_| ()).unwrap_err();

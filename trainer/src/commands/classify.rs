@@ -24,7 +24,7 @@ pub struct ClassifyArgs {
     /// Pictures: PNG, JPEG, WebP, GIF or BMP
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Folder of an exported model; may be given more than once [default: standard and hardened in static/models]
+    /// Folder of a model or of a run; may be given more than once [default: standard and hardened in static/models]
     #[arg(long = "model", value_name = "DIR")]
     models: Vec<PathBuf>,
     /// How many classes to show

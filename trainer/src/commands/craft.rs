@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use shared::attack::{AttackConfig, AttackKind};
 
@@ -18,14 +18,15 @@ use crate::{models, output};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The training pictures lead away from what the model sees in them (the paper's eq. 3), the validation pictures from their true
-class. A crafted set is laid out as an imported one: --data of other commands takes it. A run that was stopped or killed goes
-on when the same is said again.
+class. A crafted set is laid out as an imported one, to train on it by --data; `bastion evaluate --crafted` shows its validation
+pictures to networks. A run that was stopped or killed goes on when the same is said again.
 
-Examples:
-  bastion craft --model runs/standard/final --attack fgsm --epsilon-space normalized --epsilon 0.2 --out data/fgsm
-  bastion evaluate --data data/fgsm --attack noise --epsilon 0")]
+Examples, the sets of the paper:
+  bastion craft --model runs/standard --attack fgsm --epsilon-space normalized --out data/fgsm
+  bastion craft --model runs/standard --attack bim --epsilon-space normalized --out data/bim
+  bastion evaluate --crafted data/fgsm,data/bim")]
 pub struct CraftArgs {
-    /// Folder of the model whose gradients are used
+    /// Folder of the model whose gradients are used, or of a run
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Folder for the set
@@ -37,15 +38,15 @@ pub struct CraftArgs {
     /// Attack: fgsm, bim, pgd, or noise of the same size
     #[arg(long, value_name = "ATTACK", default_value = "fgsm", value_parser = attack_kinds())]
     attack: AttackKind,
-    /// Radius
-    #[arg(long, default_value = "8/255")]
-    epsilon: Epsilon,
+    /// Radius [default: 4/255, or in normalized space the paper's 0.2]
+    #[arg(long, allow_hyphen_values = true)]
+    epsilon: Option<Epsilon>,
     /// What the radius is measured in
     #[arg(long, value_enum, default_value = "pixel")]
     epsilon_space: EpsilonSpace,
-    /// Steps of BIM and PGD
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    steps: u16,
+    /// Steps of BIM and PGD [default: 5 for bim, as in the paper, 20 for pgd]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    steps: Option<u16>,
     /// Seed of the random starts of PGD and of noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -59,18 +60,18 @@ pub struct CraftArgs {
 /// # Errors
 /// When a setting is out of range, the data set or the model cannot be read, the set cannot be written, or the device fails.
 pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
-    let dataset = Dataset::load(&data::dir_or_default(args.data.as_deref()))?;
+    let dir = models::dir_of(&args.model)?;
+    // What was typed, before gigabytes are read.
+    let channel_scale = args.epsilon_space.scale(&models::card(&dir)?);
+    let config = args.config(channel_scale)?;
+    let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;
     let engine = device::open(device)?;
-    let bundle = models::load(&args.model, &engine.device)?;
-    anyhow::ensure!(
+    let bundle = models::load(&dir, &engine.device)?;
+    ensure!(
         bundle.card.classes == dataset.classes,
         "the model in {} has other classes than the data set",
-        args.model.display()
+        dir.display()
     );
-    let config = AttackConfig::new(args.attack, args.epsilon.value(), args.steps.into());
-    let channel_scale = args.epsilon_space.scale(&bundle.card);
-    let config = AttackConfig { seed: args.seed, channel_scale, ..config };
-    config.validate().map_err(|error| UsageError(error.to_string()))?;
     let stop = Stop::on_ctrl_c()?;
     let bar = progress::count((dataset.train.len() + dataset.val.len()) as u64, "Crafting");
     let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, &bar, &stop)?;
@@ -86,4 +87,19 @@ pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
         val.images,
         args.out.display()
     ))
+}
+
+impl CraftArgs {
+    fn config(&self, channel_scale: [f32; 3]) -> Result<AttackConfig> {
+        let kind = self.attack;
+        ensure!(
+            self.steps.is_none() || kind.takes_steps(),
+            UsageError(format!("--steps is for bim and pgd: {} has none to choose", kind.label()))
+        );
+        let epsilon = self.epsilon.unwrap_or(self.epsilon_space.default_radius());
+        let config = AttackConfig::new(kind, epsilon.value(), self.steps.map_or(kind.default_steps(), usize::from));
+        let config = AttackConfig { seed: self.seed, channel_scale, ..config };
+        config.validate().map_err(|error| UsageError(error.to_string()))?;
+        Ok(config)
+    }
 }

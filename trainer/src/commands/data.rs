@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result};
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
-use crate::data::{self, BadSource, Cache, Download, ImportOptions, Meta, TINY_IMAGENET, TINY_IMAGENET_URL};
+use crate::data::{
+    self, BadSource, Cache, Crafted, Download, ImportOptions, Meta, Subset, SubsetOptions, TINY_IMAGENET,
+    TINY_IMAGENET_URL,
+};
+use crate::device::DeviceChoice;
 use crate::output;
 use crate::progress::Stop;
 
@@ -16,6 +20,9 @@ use crate::progress::Stop;
 pub struct DataArgs {
     #[command(subcommand)]
     command: DataCommand,
+    /// Takes the place of the flag of all commands, to keep it out of the help here: nothing is computed
+    #[arg(id = "device", long = "device", value_enum, default_value = "auto", global = true, hide = true)]
+    _device: DeviceChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +31,8 @@ enum DataCommand {
     Import(ImportArgs),
     /// Download Tiny ImageNet from Stanford (248 MB), check and import it
     Fetch(FetchArgs),
+    /// Make a smaller data set of an imported one: fewer classes, fewer pictures of each
+    Subset(SubsetArgs),
     /// Show what has been imported, and check it
     Info(InfoArgs),
 }
@@ -78,6 +87,42 @@ struct To {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("part").args(["classes", "per_class"]).required(true).multiple(true))]
+#[command(after_help = "\
+The seed chooses classes and pictures, the same ones on every machine; a larger number only adds to them. What is not limited
+is taken whole. A subset is laid out as an imported data set: --data of other commands takes it.
+
+Examples:
+  bastion data subset --per-class 50 --out data/tiny-50
+  bastion data subset --classes 20 --per-class 100 --val-per-class 25 --seed 1 --out data/20-classes")]
+struct SubsetArgs {
+    /// Take so many classes [default: all]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..))]
+    classes: Option<u32>,
+    /// Take so many training pictures of each class [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    per_class: Option<u32>,
+    /// Take so many validation pictures of each class [default: all]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
+    val_per_class: Option<u32>,
+    /// Which ones
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder for the subset
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace a data set that is in that folder
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct InfoArgs {
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
@@ -100,6 +145,10 @@ struct Report<'a> {
     whole: bool,
     sha256: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    subset: Option<&'a Subset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crafted: Option<&'a Crafted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<&'a [String]>,
@@ -116,6 +165,8 @@ impl<'a> Report<'a> {
             val_images: meta.val.images,
             whole: meta.whole,
             sha256: &meta.sha256,
+            subset: meta.subset.as_ref(),
+            crafted: meta.crafted.as_ref(),
             verified: None,
             warnings: None,
             seconds: None,
@@ -131,6 +182,7 @@ pub fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
         DataCommand::Import(args) => import(&args.path, &args.to),
         DataCommand::Fetch(args) => fetch(args),
+        DataCommand::Subset(args) => subset(args),
         DataCommand::Info(args) => info(args),
     }
 }
@@ -189,6 +241,33 @@ fn set_aside(archive: &Path, error: Error) -> Error {
     }
 }
 
+fn subset(args: &SubsetArgs) -> Result<()> {
+    let started = Instant::now();
+    let count = |count: Option<u32>| count.map(|count| count as usize);
+    let options = SubsetOptions {
+        classes: count(args.classes),
+        per_class: count(args.per_class),
+        val_per_class: count(args.val_per_class),
+        seed: args.seed,
+        force: args.force,
+    };
+    let from = data::dir_or_default(args.data.as_deref());
+    let meta = data::subset(&from, &args.out, &options, &Stop::on_ctrl_c()?)?;
+    if args.json {
+        let seconds = Some(started.elapsed().as_secs_f64());
+        return output::json(&Report { seconds, ..Report::new(&args.out, &meta) });
+    }
+    eprintln!(
+        "Took {} training and {} validation pictures of {} classes from {} to {}",
+        meta.train.images,
+        meta.val.images,
+        meta.classes.len(),
+        from.display(),
+        args.out.display()
+    );
+    Ok(())
+}
+
 fn info(args: &InfoArgs) -> Result<()> {
     let dir = data::dir_or_default(args.data.as_deref());
     let cache = Cache::open(&dir)?;
@@ -199,15 +278,37 @@ fn info(args: &InfoArgs) -> Result<()> {
     if args.json {
         return output::json(&Report { verified: args.verify.then_some(true), ..Report::new(&dir, meta) });
     }
-    output::text(&format!(
-        "{}\n  from        {}{}\n  classes     {}\n  training    {} pictures\n  validation  {} pictures\n  SHA-256     {}{}",
-        dir.display(),
-        meta.source,
-        if meta.whole { "" } else { " (not the whole of Tiny ImageNet)" },
+    let mut text = format!("{}\n  from        {}", dir.display(), meta.source);
+    if !meta.whole && meta.subset.is_none() && meta.crafted.is_none() {
+        text += " (not the whole of Tiny ImageNet)";
+    }
+    if let Some(subset) = &meta.subset {
+        text += &format!("\n  a part of   {}", part_of(subset, meta.classes.len()));
+    }
+    if let Some(Crafted { data_sha256, weights_sha256, source, .. }) = &meta.crafted {
+        text += &format!("\n  crafted on  {source} (weights {weights_sha256})\n  clean set   {data_sha256}");
+    }
+    text += &format!(
+        "\n  classes     {}\n  training    {} pictures\n  validation  {} pictures\n  SHA-256     {}",
         meta.classes.len(),
         meta.train.images,
         meta.val.images,
-        meta.sha256,
-        if args.verify { "\n  verified    every byte is as imported" } else { "" }
-    ))
+        meta.sha256
+    );
+    if args.verify {
+        text += "\n  verified    every byte is as it was written";
+    }
+    output::text(&text)
+}
+
+fn part_of(subset: &Subset, classes: usize) -> String {
+    let each = |count: Option<usize>| count.map_or("all".into(), |count| count.to_string());
+    format!(
+        "the data set {}: {classes} of {} classes, {} training and {} validation pictures of each, seed {}",
+        subset.data_sha256,
+        subset.of_classes,
+        each(subset.per_class),
+        each(subset.val_per_class),
+        subset.seed
+    )
 }

@@ -4,66 +4,70 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Result, ensure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use shared::attack::{AttackConfig, AttackKind, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 use shared::corrupt::{Corruption, Severity, UnknownCorruption};
 
-use crate::commands::attack::attack_kinds;
-use crate::data::{self, Dataset, ValSet};
+use crate::data::{self, CraftedVal, Dataset, ValSet};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::{Epsilon, EpsilonSpace};
 use crate::error::UsageError;
-use crate::evaluate::report::{ModelReport, Report};
-use crate::evaluate::{Trial, evaluate, spread};
-use crate::run_dir::write_atomically;
+use crate::evaluate::report::{CraftedReport, ModelReport, Report};
+use crate::evaluate::{Evaluation, Trial, spread};
 use crate::{models, output, progress};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 White-box: each network is attacked through its own gradients; only this is robust accuracy. Transfer: the images are crafted
-once, on one network, and shown to all (the protocol of the paper). Attacks lead away from the true label, unlike those of
-`bastion attack`, which knows none. Success is the share of the images seen rightly that the attack changed or, with
---targeted, the share of all images that it led to the target. Intervals are Wilson's, at 95%.
+on one network and shown to all, in passing (--protocol transfer) or, the protocol of the paper, saved by `bastion craft` and
+shown as they are (--crafted). Attacks lead away from the true label, unlike those of `bastion attack`, which knows none.
+Success is the share of the images seen rightly that the attack changed or, with --targeted, the share of all images that it
+led to the target. Intervals are Wilson's, at 95%.
 
 Examples:
   bastion evaluate
-  bastion evaluate --model runs/standard/final --limit 1000
+  bastion evaluate --model runs/standard --limit 1000
   bastion evaluate --attack noise,fgsm,bim,pgd --epsilon 2/255,4/255,8/255 --json
   bastion evaluate --attack pgd --steps 50 --restarts 10 --limit 1000
+  bastion evaluate --attack none --crafted data/fgsm,data/bim --augmented
   bastion evaluate --limit 500 --corruptions --report runs/report
-  bastion evaluate --augmented --protocol both --epsilon-space normalized --epsilon 0.2")]
+  bastion evaluate --augmented --protocol both --epsilon-space normalized")]
 pub struct EvaluateArgs {
-    /// Folder of a model; may be given more than once [default: standard and hardened in static/models]
+    /// Folder of a model or of a run; may be given more than once [default: standard and hardened in static/models]
     #[arg(long = "model", value_name = "DIR")]
     models: Vec<PathBuf>,
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Attacks, with commas between them: fgsm, bim, pgd, and noise of the same size as a control
-    #[arg(long = "attack", value_name = "ATTACK", value_delimiter = ',', default_value = "fgsm,bim", value_parser = attack_kinds())]
-    attacks: Vec<AttackKind>,
-    /// Radii, with commas between them
-    #[arg(long, value_delimiter = ',', default_value = "4/255")]
+    /// Attacks, with commas between them: fgsm, bim, pgd, and noise of the same size as a control; or none
+    #[arg(long = "attack", value_name = "ATTACK", value_delimiter = ',', default_value = "fgsm,bim", value_parser = attack_choices())]
+    attacks: Vec<AttackChoice>,
+    /// Radii, with commas between them [default: 4/255, or in normalized space the paper's 0.2]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     epsilon: Vec<Epsilon>,
-    /// What the radii are measured in
-    #[arg(long, value_enum, default_value = "pixel")]
-    epsilon_space: EpsilonSpace,
-    /// Steps of BIM and PGD
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    steps: u16,
-    /// Random starts of PGD and noise; an image counts as fooled if any of them fools
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    restarts: u16,
+    /// What the radii are measured in [default: pixel]
+    #[arg(long, value_enum)]
+    epsilon_space: Option<EpsilonSpace>,
+    /// Steps of BIM and PGD [default: 5 for bim, as in the paper, 20 for pgd]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    steps: Option<u16>,
+    /// Random starts of PGD and noise; an image counts as fooled if any of them fools [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    restarts: Option<u16>,
     /// Attack towards a random other class instead of away from the true one
     #[arg(long)]
     targeted: bool,
-    /// Whose gradients the attacks use
-    #[arg(long, value_enum, default_value = "white-box")]
-    protocol: Protocol,
-    /// Place of the network that images are crafted on for transfer, counted from 1
-    #[arg(long, value_name = "PLACE", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    source: u16,
+    /// Whose gradients the attacks use [default: white-box]
+    #[arg(long, value_enum)]
+    protocol: Option<Protocol>,
+    /// Place of the network that images are crafted on for transfer, counted from 1 [default: 1]
+    #[arg(long, value_name = "PLACE", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
+    source: Option<u16>,
+    /// Show these crafted sets too, with commas between them; made by `bastion craft` from the data set of --data
+    #[arg(long, value_name = "DIR", value_delimiter = ',')]
+    crafted: Vec<PathBuf>,
     /// Evaluate on the augmented images too: the paper's perturbations, the same ones at every evaluation
     #[arg(long)]
     augmented: bool,
@@ -83,6 +87,19 @@ pub struct EvaluateArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
+}
+
+/// What `--attack` takes: `none`, or an attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AttackChoice {
+    None,
+    One(AttackKind),
+}
+
+fn attack_choices() -> impl TypedValueParser<Value = AttackChoice> {
+    PossibleValuesParser::new(["fgsm", "bim", "pgd", "noise", "none"])
+        .map(|name| AttackKind::ALL.into_iter().find(|kind| kind.label().to_lowercase() == name))
+        .map(|kind| kind.map_or(AttackChoice::None, AttackChoice::One))
 }
 
 /// What `--corruptions` takes: `all`, or a name.
@@ -114,20 +131,24 @@ pub enum Protocol {
 /// Runs `bastion evaluate`.
 ///
 /// # Errors
-/// When a setting is out of range, the data set or a model cannot be read, or the device fails.
+/// When a setting is out of range or has no effect, the data set, a crafted set or a model cannot be read, or the device fails.
 pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
+    args.check_effect()?;
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
-    let engine = device::open(device)?;
+    let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
+    let engine = device::open(device)?;
     // All before the first is evaluated: hours of work should not end at a mistyped name.
     let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
     for (dir, bundle) in dirs.iter().zip(&bundles) {
         check(args, dir, bundle, &dataset)?;
     }
-    let trials = args.trials(&bundles)?;
+    let trials = args.trials(&bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
     let bar = progress::count((indices.len() * trials.len()) as u64, "Evaluating");
-    let scores = evaluate(&bundles, &dataset.val, &indices, &trials, &engine.device, &bar)?;
+    let evaluation =
+        Evaluation { bundles: &bundles, clean: &dataset.val, indices: &indices, crafted: &crafted, trials: &trials };
+    let scores = evaluation.run(&engine.device, &bar)?;
     bar.finish_and_clear();
 
     let report = |((dir, bundle), scores): ((PathBuf, Bundle), Vec<Score>)| ModelReport {
@@ -139,10 +160,11 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
     let models: Vec<ModelReport> = dirs.into_iter().zip(bundles).zip(scores).map(report).collect();
     if args.save {
         for model in &models {
-            save(&model.dir, &model.scores)?;
+            models::save_scores(&model.dir, &model.scores)?;
         }
     }
-    let report = Report { data_sha256: dataset.sha256, images: indices.len(), models };
+    let crafted = crafted.iter().map(CraftedReport::from).collect();
+    let report = Report { data_sha256: dataset.sha256, images: indices.len(), models, crafted };
     if let Some(dir) = &args.report {
         report.write(dir)?;
         eprintln!("The report is in {}", dir.display());
@@ -168,14 +190,75 @@ fn check(args: &EvaluateArgs, dir: &Path, bundle: &Bundle, dataset: &ValSet) -> 
 }
 
 impl EvaluateArgs {
-    fn trials(&self, bundles: &[Bundle]) -> Result<Vec<Trial>> {
-        let source = usize::from(self.source) - 1;
+    /// The attacks, none of which is `none`.
+    fn kinds(&self) -> impl Iterator<Item = AttackKind> {
+        self.attacks.iter().filter_map(|choice| match choice {
+            AttackChoice::One(kind) => Some(*kind),
+            AttackChoice::None => None,
+        })
+    }
+
+    /// # Errors
+    /// [`UsageError`] when something was said that changes nothing: whoever said it expects that it does.
+    fn check_effect(&self) -> Result<()> {
+        let none = self.kinds().next().is_none();
+        let in_transfer = self.protocol.is_some_and(|protocol| protocol != Protocol::WhiteBox);
+        let idle = [
+            (self.attacks.contains(&AttackChoice::None) && !none, "--attack none excludes other attacks"),
+            (none && !self.epsilon.is_empty(), "--epsilon has no effect with --attack none"),
+            (none && self.epsilon_space.is_some(), "--epsilon-space has no effect with --attack none"),
+            (none && self.targeted, "--targeted has no effect with --attack none"),
+            (none && self.protocol.is_some(), "--protocol has no effect with --attack none"),
+            (
+                self.steps.is_some() && !self.kinds().any(AttackKind::takes_steps),
+                "--steps is for bim and pgd, and --attack names neither",
+            ),
+            (
+                self.restarts.is_some() && !self.kinds().any(AttackKind::is_random),
+                "--restarts is for pgd and noise, and --attack names neither: the others have no random start",
+            ),
+            (
+                self.source.is_some() && !in_transfer,
+                "--source is for images crafted in passing: give --protocol transfer or both",
+            ),
+        ];
+        match idle.into_iter().find(|(idle, _)| *idle) {
+            Some((_, message)) => Err(UsageError(message.into()).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn load_crafted(&self, clean: &ValSet) -> Result<Vec<CraftedVal>> {
+        let sets = self.crafted.iter().map(|dir| CraftedVal::load(dir, clean)).collect::<Result<Vec<_>>>()?;
+        for (index, set) in sets.iter().enumerate() {
+            let same =
+                |other: &&CraftedVal| (&other.made.attack, &other.made.source) == (&set.made.attack, &set.made.source);
+            if let Some(other) = sets[..index].iter().find(same) {
+                return Err(UsageError(format!(
+                    "--crafted: {} and {} are both {} on a network named {}, and their scores would have one name: give one \
+                     of them",
+                    other.dir.display(),
+                    set.dir.display(),
+                    set.made.attack,
+                    set.made.source
+                ))
+                .into());
+            }
+        }
+        Ok(sets)
+    }
+
+    fn trials(&self, bundles: &[Bundle], crafted: &[CraftedVal]) -> Result<Vec<Trial>> {
+        let place = self.source.unwrap_or(1);
+        let source = usize::from(place) - 1;
         let Some(crafted_on) = bundles.get(source) else {
-            return Err(UsageError(format!("--source {}: there are {} models", self.source, bundles.len())).into());
+            return Err(UsageError(format!("--source {place}: there are {} models", bundles.len())).into());
         };
+        let space = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel);
+        let radii = if self.epsilon.is_empty() { vec![space.default_radius()] } else { self.epsilon.clone() };
         // The networks share their data, and so what they normalise with.
-        let channel_scale = self.epsilon_space.scale(&crafted_on.card);
-        let sources: &[Option<usize>] = match self.protocol {
+        let channel_scale = space.scale(&crafted_on.card);
+        let sources: &[Option<usize>] = match self.protocol.unwrap_or(Protocol::WhiteBox) {
             Protocol::WhiteBox => &[None],
             Protocol::Transfer => &[Some(source)],
             Protocol::Both => &[None, Some(source)],
@@ -184,28 +267,18 @@ impl EvaluateArgs {
         if self.augmented {
             trials.push(Trial::AUGMENTED);
         }
-        for choice in &self.corruptions {
-            let corruptions: &[Corruption] = match choice {
-                CorruptionChoice::All => &Corruption::ALL,
-                CorruptionChoice::One(one) => std::slice::from_ref(one),
-            };
-            for &corruption in corruptions {
-                let set = |severity| ImageSet::Corrupted { corruption, severity };
-                trials.extend(Severity::ALL.map(|severity| Trial { set: set(severity), attack: None }));
-            }
-        }
+        trials.extend(self.corrupted());
         for &crafted_on in sources {
-            for &kind in &self.attacks {
-                for epsilon in &self.epsilon {
-                    let config = AttackConfig::new(kind, epsilon.value(), self.steps.into());
-                    let config = AttackConfig { channel_scale, ..config };
+            for kind in self.kinds() {
+                for epsilon in &radii {
+                    let steps = self.steps.map_or(kind.default_steps(), usize::from);
+                    let config = AttackConfig { channel_scale, ..AttackConfig::new(kind, epsilon.value(), steps) };
                     config.validate().map_err(|error| UsageError(error.to_string()))?;
                     // Noise uses nobody's gradients: it is the same in both protocols.
                     let crafted_on = crafted_on.filter(|_| kind != AttackKind::Noise);
                     let mut trial = Trial::attack(config, crafted_on);
                     if let Some(attack) = &mut trial.attack {
-                        let random = matches!(kind, AttackKind::Pgd | AttackKind::Noise);
-                        attack.restarts = if random { self.restarts.into() } else { 1 };
+                        attack.restarts = self.restarts.filter(|_| kind.is_random()).map_or(1, usize::from);
                         attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
                     }
                     if !trials.contains(&trial) {
@@ -214,18 +287,17 @@ impl EvaluateArgs {
                 }
             }
         }
+        trials.extend(crafted.iter().enumerate().map(|(place, set)| Trial::saved(place, set)));
         Ok(trials)
     }
-}
 
-/// Replaces what was measured again, and keeps the rest.
-fn save(dir: &Path, scores: &[Score]) -> Result<()> {
-    let mut card = models::card(dir)?;
-    for score in scores {
-        match card.scores.iter_mut().find(|old| old.measures_the_same(score)) {
-            Some(old) => *old = score.clone(),
-            None => card.scores.push(score.clone()),
-        }
+    fn corrupted(&self) -> impl Iterator<Item = Trial> {
+        let corruptions = self.corruptions.iter().flat_map(|choice| match choice {
+            CorruptionChoice::All => &Corruption::ALL[..],
+            CorruptionChoice::One(one) => std::slice::from_ref(one),
+        });
+        corruptions.flat_map(|&corruption| {
+            Severity::ALL.map(|severity| Trial::unattacked(ImageSet::Corrupted { corruption, severity }))
+        })
     }
-    write_atomically(&dir.join("model.json"), &card.to_json())
 }

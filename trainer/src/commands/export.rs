@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use shared::bundle::{Bundle, Description, Precision};
@@ -78,12 +78,7 @@ pub fn run(args: &ExportArgs, device: DeviceChoice) -> Result<()> {
 }
 
 fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Result<()> {
-    let dir = if run.join("model.json").is_file() { run.to_path_buf() } else { run.join("final") };
-    ensure!(
-        dir.join("model.json").is_file(),
-        "{} holds no trained network: finish its training with bastion train --resume {0}",
-        run.display()
-    );
+    let dir = models::dir_of(run)?;
     let name = match (&args.name, out.file_name()) {
         (Some(name), _) => name.clone(),
         (None, Some(name)) => name.to_string_lossy().into_owned(),

@@ -1,4 +1,5 @@
-//! The imported data set on disk: `meta.json` and four raw arrays, that need no decoding and can be checked.
+//! The imported data set on disk: `meta.json` and four raw arrays, that need no decoding and can be checked. [`super::write`]
+//! writes them.
 //!
 //! ```text
 //! meta.json           what it is: classes, counts, hashes
@@ -8,7 +9,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,15 +17,12 @@ use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::decode::decode_all;
 use super::hash::{hex, sha256_of_file};
-use super::layout::{Layout, RawImage};
-use super::pixel_stats::{PixelStats, Sums};
-use super::{Class, Crafted, Dataset, IMAGE_BYTES, Split};
-use crate::progress::{self, Stop};
+use super::{Class, Crafted, IMAGE_BYTES, PixelStats, Split, Subset, raw};
+use crate::progress;
 
-const FORMAT_VERSION: u32 = 1;
-const META: &str = "meta.json";
+pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const META: &str = "meta.json";
 
 /// `meta.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +40,9 @@ pub struct Meta {
     /// How the pictures were attacked; none in what was imported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crafted: Option<Crafted>,
+    /// What it is a part of; none in what is no subset of another data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
     /// Over classes, labels and pictures.
     pub sha256: String,
     /// In the order of their labels.
@@ -71,11 +72,10 @@ impl Cache {
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(META);
         let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-                "there is no imported data set in {}; make one with `bastion data import PATH` or `bastion data \
-                 fetch`, or say with --data where it is",
-                dir.display()
-            ),
+            // A file has nothing in it: the archive itself, most likely.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                bail!(raw::advice(dir))
+            }
             other => other.with_context(|| format!("cannot read {}", path.display()))?,
         };
         let damaged = || format!("{} is damaged; import the data set again with --force", path.display());
@@ -105,6 +105,19 @@ impl Cache {
         self.meta
     }
 
+    /// # Errors
+    /// When it is a crafted set: its pictures are attacked already and would pass for clean ones.
+    pub fn check_clean(&self) -> Result<()> {
+        let Some(crafted) = &self.meta.crafted else { return Ok(()) };
+        bail!(
+            "{} is no clean data set but a crafted one ({}): name the set that it was crafted from (SHA-256 {}) with --data; \
+             `bastion evaluate --crafted {0}` shows these pictures to networks",
+            self.dir.display(),
+            self.meta.source,
+            crafted.data_sha256
+        )
+    }
+
     /// Reads the training pictures.
     ///
     /// # Errors
@@ -119,6 +132,42 @@ impl Cache {
     /// When a file cannot be read or holds a label without a class.
     pub fn val(&self) -> Result<Split> {
         self.read("val")
+    }
+
+    /// The labels of the split `name`, `train` or `val`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds a label without a class.
+    pub fn labels(&self, name: &str) -> Result<Vec<u16>> {
+        let path = self.dir.join(labels_file(name));
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let labels: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        let classes = self.meta.classes.len();
+        ensure!(
+            labels.iter().all(|&label| usize::from(label) < classes),
+            "{} is damaged; import the data set again with --force",
+            path.display()
+        );
+        Ok(labels)
+    }
+
+    /// Gives `sink` the pictures `indices` (ascending) of the split `name`, one after the other, `[64, 64, 3]` each, without
+    /// reading the others.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the first one of `sink`.
+    pub fn each_picture(&self, name: &str, indices: &[usize], mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let path = self.dir.join(images_file(name));
+        let context = || format!("cannot read {}", path.display());
+        let mut file = BufReader::with_capacity(1 << 20, File::open(&path).with_context(context)?);
+        let (mut next, mut picture) = (0, vec![0; IMAGE_BYTES]);
+        for &index in indices {
+            file.seek_relative(((index - next) * IMAGE_BYTES) as i64).with_context(context)?;
+            file.read_exact(&mut picture).with_context(context)?;
+            sink(&picture)?;
+            next = index + 1;
+        }
+        Ok(())
     }
 
     /// Compares every byte with the hashes in `meta.json`.
@@ -147,17 +196,11 @@ impl Cache {
     }
 
     fn read(&self, name: &str) -> Result<Split> {
-        let read = |file: String| {
-            let path = self.dir.join(file);
-            fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
-        };
-        let images = read(images_file(name))?;
-        let labels: Vec<u16> =
-            read(labels_file(name))?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-        let classes = self.meta.classes.len();
-        let stray = labels.iter().find(|&&label| usize::from(label) >= classes);
+        let path = self.dir.join(images_file(name));
+        let images = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let labels = self.labels(name)?;
         ensure!(
-            stray.is_none() && labels.len() * IMAGE_BYTES == images.len(),
+            labels.len() * IMAGE_BYTES == images.len(),
             "{} is damaged; import the data set again with --force",
             self.dir.join(labels_file(name)).display()
         );
@@ -186,90 +229,8 @@ impl Cache {
     }
 }
 
-/// Decodes `layout` and writes it to the empty folder `dir`, `meta.json` last.
-///
-/// # Errors
-/// Names the bad pictures, or the file that could not be written (for example for want of disk space).
-pub fn write(dir: &Path, layout: Layout, source: String, stop: &Stop) -> Result<Meta> {
-    let bar = progress::count((layout.train.len() + layout.val.len()) as u64, "Decoding");
-    let (train, train_pixels) = write_split(dir, "train", &layout.train, &bar, stop)?;
-    let (val, _) = write_split(dir, "val", &layout.val, &bar, stop)?;
-    bar.finish_and_clear();
-    let sha256 = overall_hash(&layout.classes, &train, &val);
-    let (whole, classes) = (layout.whole, layout.classes);
-    let train_pixels = Some(train_pixels);
-    let crafted = None;
-    let meta =
-        Meta { format_version: FORMAT_VERSION, source, whole, train, val, train_pixels, crafted, sha256, classes };
-    write_meta(dir, &meta)?;
-    Ok(meta)
-}
-
-/// Makes a data set of the pictures that were written to `dir`, which are those of `clean`, attacked: adds the labels and,
-/// last, `meta.json`.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn seal(dir: &Path, clean: &Dataset, crafted: Crafted) -> Result<Meta> {
-    let bar = progress::bytes(((clean.train.len() + clean.val.len()) * IMAGE_BYTES) as u64, "Hashing");
-    let split = |name: &str, split: &Split| {
-        let images_sha256 = sha256_of_file(&dir.join(images_file(name)), &bar)?;
-        let labels_sha256 = write_labels(dir, name, split.labels.iter().copied())?;
-        anyhow::Ok(SplitMeta { images: split.len(), images_sha256, labels_sha256 })
-    };
-    let (train, val) = (split("train", &clean.train)?, split("val", &clean.val)?);
-    bar.finish_and_clear();
-    let meta = Meta {
-        format_version: FORMAT_VERSION,
-        source: format!("{} on {}", crafted.attack, crafted.source),
-        whole: false,
-        sha256: overall_hash(&clean.classes, &train, &val),
-        train,
-        val,
-        // What is attacked is normalised as what is not.
-        train_pixels: Some(clean.pixels),
-        crafted: Some(crafted),
-        classes: clean.classes.clone(),
-    };
-    write_meta(dir, &meta)?;
-    Ok(meta)
-}
-
-fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
-    let mut out = OutFile::create(dir.join(META))?;
-    out.write(serde_json::to_string_pretty(meta)?.as_bytes())?;
-    out.finish()?;
-    Ok(())
-}
-
-/// Returns the file's SHA-256.
-fn write_labels(dir: &Path, split: &str, labels: impl Iterator<Item = u16>) -> Result<String> {
-    let mut out = OutFile::create(dir.join(labels_file(split)))?;
-    out.write(&labels.flat_map(u16::to_le_bytes).collect::<Vec<u8>>())?;
-    out.finish()
-}
-
-fn write_split(
-    dir: &Path,
-    name: &str,
-    images: &[RawImage],
-    bar: &ProgressBar,
-    stop: &Stop,
-) -> Result<(SplitMeta, PixelStats)> {
-    let mut out = OutFile::create(dir.join(images_file(name)))?;
-    let mut sums = Sums::default();
-    decode_all(images, bar, stop, |pixels| {
-        sums = sums.plus(Sums::of(pixels));
-        out.write(pixels)
-    })?;
-    let images_sha256 = out.finish()?;
-    let labels_sha256 = write_labels(dir, name, images.iter().map(|image| image.label))?;
-    let split = SplitMeta { images: images.len(), images_sha256, labels_sha256 };
-    Ok((split, sums.stats()))
-}
-
 /// SHA-256 over one line a class (`wnid <tab> name`), then the four arrays' hashes.
-fn overall_hash(classes: &[Class], train: &SplitMeta, val: &SplitMeta) -> String {
+pub(super) fn overall_hash(classes: &[Class], train: &SplitMeta, val: &SplitMeta) -> String {
     let mut hash = Sha256::new();
     for class in classes {
         hash.update(format!("{}\t{}\n", class.wnid, class.name));
@@ -291,35 +252,7 @@ pub fn images_file(split: &str) -> String {
     format!("{split}.rgb8")
 }
 
-fn labels_file(split: &str) -> String {
+/// The file of a split's labels.
+pub(super) fn labels_file(split: &str) -> String {
     format!("{split}.labels.u16le")
-}
-
-/// A file being written, with the hash of what went into it.
-struct OutFile {
-    path: PathBuf,
-    file: BufWriter<File>,
-    hash: Sha256,
-}
-
-impl OutFile {
-    fn create(path: PathBuf) -> Result<Self> {
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { path, file: BufWriter::with_capacity(1 << 20, file), hash: Sha256::new() })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hash.update(bytes);
-        self.file.write_all(bytes).with_context(|| self.failure())
-    }
-
-    /// Waits until the disk has it all, and tells the SHA-256.
-    fn finish(mut self) -> Result<String> {
-        self.file.flush().and_then(|()| self.file.get_ref().sync_all()).with_context(|| self.failure())?;
-        Ok(hex(self.hash.finalize()))
-    }
-
-    fn failure(&self) -> String {
-        format!("cannot write {} (the whole of Tiny ImageNet needs 1.4 GB of disk space)", self.path.display())
-    }
 }

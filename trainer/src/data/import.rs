@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::lock::Lock;
-use super::{Meta, cache, source};
+use super::{Meta, cache, source, write};
 use crate::error::{Stopped, UsageError};
 use crate::progress::Stop;
 
@@ -60,7 +60,7 @@ pub fn import(path: &Path, out: &Path, options: ImportOptions, stop: &Stop) -> R
     let layout = layout.arrange(options.partial).map_err(BadSource::from_error).with_context(cannot)?;
     let warnings = layout.warnings.clone();
     let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let meta = cache::write(&staging.dir, layout, name, stop).with_context(cannot)?;
+    let meta = write::write(&staging.dir, layout, name, stop).with_context(cannot)?;
     staging.publish(out)?;
     Ok((meta, warnings))
 }
@@ -92,14 +92,16 @@ pub fn check_destination(out: &Path, force: bool) -> Result<()> {
 }
 
 /// The folder beside the destination that is written to; goes away with the value, published or not.
-struct Staging {
-    dir: PathBuf,
+pub(super) struct Staging {
+    pub(super) dir: PathBuf,
     /// Beside the folder and not in it, to be held until the folder has its name: two imports into one place cannot mix.
     _lock: Lock,
 }
 
 impl Staging {
-    fn create(out: &Path) -> Result<Self> {
+    /// # Errors
+    /// When another process writes to `out`, or the disk cannot be written to.
+    pub(super) fn create(out: &Path) -> Result<Self> {
         let dir = beside(out, "importing")?;
         let context = || format!("cannot write to {}", dir.display());
         if let Some(parent) = dir.parent() {
@@ -115,7 +117,11 @@ impl Staging {
         Ok(Self { dir, _lock: lock })
     }
 
-    fn publish(self, out: &Path) -> Result<()> {
+    /// Gives the folder its name, in place of what has it.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub(super) fn publish(self, out: &Path) -> Result<()> {
         let context = || format!("cannot move {} to {}", self.dir.display(), out.display());
         let old = beside(out, "replaced")?;
         if out.exists() {
@@ -150,7 +156,7 @@ pub fn beside(out: &Path, suffix: &str) -> Result<PathBuf> {
 }
 
 /// `out` without a slash or a dot at its end.
-fn without_end(out: &Path) -> Result<PathBuf> {
+pub(super) fn without_end(out: &Path) -> Result<PathBuf> {
     Ok(out.with_file_name(name(out)?))
 }
 

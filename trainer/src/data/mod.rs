@@ -1,4 +1,5 @@
-//! The data set: imported once from Tiny ImageNet's layout, cached as raw arrays, held in memory while training.
+//! The data set: imported once from Tiny ImageNet's layout, cached as raw arrays, whole or in part, held in memory while
+//! training.
 
 mod cache;
 mod crafted;
@@ -12,23 +13,30 @@ mod layout;
 mod lock;
 pub mod made;
 mod pixel_stats;
+mod raw;
 mod source;
 mod split;
+mod subset;
+#[cfg(test)]
+mod subset_tests;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-pub use cache::{Cache, Meta, SplitMeta, images_file, seal};
-pub use crafted::Crafted;
+pub use cache::{Cache, Meta, SplitMeta, images_file};
+pub use crafted::{Crafted, CraftedVal};
 pub use fetch::{Archive, Download, TINY_IMAGENET, TINY_IMAGENET_URL};
 pub use import::{BadSource, ImportOptions, beside, check_destination, import};
 pub use lock::Lock;
 pub use pixel_stats::PixelStats;
 pub use shared::bundle::Class;
 pub use split::{HELD_OUT_SEED, Split};
+pub use subset::{Subset, SubsetOptions, subset};
+pub use write::seal;
 
 /// Pixels on a side of every picture.
 pub const SIDE: usize = 64;
@@ -69,12 +77,22 @@ impl Dataset {
         Ok(Self { classes, train, val, pixels, sha256 })
     }
 
-    /// Loads the validation pictures alone.
+    /// As [`Dataset::load`], but only a set of pictures that nobody attacked.
     ///
     /// # Errors
-    /// As [`Dataset::load`].
+    /// As [`Dataset::load`], and when it is a crafted set.
+    pub fn load_clean(dir: &Path) -> Result<Self> {
+        Cache::open(dir)?.check_clean()?;
+        Self::load(dir)
+    }
+
+    /// Loads the validation pictures alone, which nobody attacked.
+    ///
+    /// # Errors
+    /// As [`Dataset::load_clean`].
     pub fn load_val(dir: &Path) -> Result<ValSet> {
         let cache = Cache::open(dir)?;
+        cache.check_clean()?;
         let val = cache.val()?;
         let Meta { classes, sha256, .. } = cache.into_meta();
         Ok(ValSet { classes, val, sha256 })

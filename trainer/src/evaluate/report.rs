@@ -4,24 +4,46 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::bundle::{ImageSet, Score};
 use shared::metrics::Proportion;
 
-use crate::figures::{BarChart, BarSeries, Estimate, LineChart, LineSeries};
+use super::charts;
+use crate::data::{Crafted, CraftedVal};
 use crate::run_dir::write_atomically;
 
 /// What `--json` prints and `scores.json` holds.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Report {
     pub data_sha256: String,
     /// Validation images used.
     pub images: usize,
     pub models: Vec<ModelReport>,
+    /// The crafted sets that were shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crafted: Vec<CraftedReport>,
 }
 
+/// What was shown of a crafted set.
+#[derive(Serialize, Deserialize)]
+pub struct CraftedReport {
+    pub dir: PathBuf,
+    pub sha256: String,
+    #[serde(flatten)]
+    pub made: Crafted,
+}
+
+impl From<&CraftedVal> for CraftedReport {
+    fn from(set: &CraftedVal) -> Self {
+        Self { dir: set.dir.clone(), sha256: set.sha256.clone(), made: set.made.clone() }
+    }
+}
+
+/// What [`Report::mark`] means.
+const MARK: &str = "* crafted on this very network: its own gradients, not transfer";
+
 /// The scores of one network.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct ModelReport {
     pub dir: PathBuf,
     pub name: String,
@@ -40,9 +62,22 @@ impl ModelReport {
 }
 
 impl Report {
+    /// ` *` where saved images were crafted on the very network that they were shown to.
+    fn mark(&self, model: &ModelReport, score: &Score) -> &'static str {
+        let Some(sha256) = &score.crafted_sha256 else { return "" };
+        let on_it = |set: &CraftedReport| set.sha256 == *sha256 && set.made.weights_sha256 == model.weights_sha256;
+        // Noise is crafted on nothing.
+        if score.crafted_on.is_some() && self.crafted.iter().any(on_it) { " *" } else { "" }
+    }
+
+    /// Whether any score has the mark.
+    fn has_marks(&self, model: &ModelReport) -> bool {
+        model.scores.iter().any(|score| !self.mark(model, score).is_empty())
+    }
+
     /// For a terminal.
     pub fn table(&self) -> String {
-        let names = self.models.iter().flat_map(|model| &model.scores).map(|score| score.to_string().len());
+        let names = self.models.iter().flat_map(|model| &model.scores).map(|score| score.to_string().len() + 2);
         let width = names.max().unwrap_or(0).max(24);
         let mut text = String::new();
         for model in &self.models {
@@ -53,7 +88,7 @@ impl Report {
                     score.success.map(|success| format!("{:.1}%", 100.0 * success.value())).unwrap_or_default();
                 text += &format!(
                     "  {:<width$}{:>7.2}%  {:<16}{:>7.2}%{success:>10}\n",
-                    score.to_string(),
+                    format!("{score}{}", self.mark(model, score)),
                     100.0 * score.top1.value(),
                     interval(score),
                     100.0 * score.top5.value(),
@@ -62,29 +97,34 @@ impl Report {
             if let Some(mean) = model.mean_under_corruption() {
                 text += &format!("  {:<width$}{:>7.2}%\n", "mean under corruption", 100.0 * mean);
             }
+            if self.has_marks(model) {
+                text += &format!("  {MARK}\n");
+            }
             text.push('\n');
         }
         text
     }
 
-    /// Writes `scores.json`, `scores.csv`, `scores.md` and the figures into `dir`, which is made if need be.
+    /// Writes `scores.json`, `scores.csv`, `scores.md` and the figures into `dir`, which is made if need be; gives the figures'
+    /// names, without their ends.
     ///
     /// # Errors
     /// When something cannot be written.
-    pub fn write(&self, dir: &Path) -> Result<()> {
+    pub fn write(&self, dir: &Path) -> Result<Vec<String>> {
         fs::create_dir_all(dir).with_context(|| format!("cannot write to {}", dir.display()))?;
         write_atomically(&dir.join("scores.json"), &serde_json::to_vec_pretty(self)?)?;
         write_atomically(&dir.join("scores.csv"), self.csv().as_bytes())?;
         let mut figures = Vec::new();
-        for (name, chart) in self.epsilon_charts() {
+        for (name, chart) in charts::over_epsilon(self) {
             chart.write(&dir.join(&name))?;
             figures.push(name);
         }
-        for (name, chart) in self.top_k_charts() {
+        for (name, chart) in charts::at_k(self) {
             chart.write(&dir.join(&name))?;
             figures.push(name);
         }
-        write_atomically(&dir.join("scores.md"), self.markdown(&figures).as_bytes())
+        write_atomically(&dir.join("scores.md"), self.markdown(&figures).as_bytes())?;
+        Ok(figures)
     }
 
     fn csv(&self) -> String {
@@ -120,99 +160,24 @@ impl Report {
             text += &format!("| {} |", self.models[0].scores[row]);
             for model in &self.models {
                 let score = &model.scores[row];
-                text += &format!(" {:.2} {} |", 100.0 * score.top1.value(), interval(score));
+                let mark = self.mark(model, score).replace('*', "\\*");
+                text += &format!(" {:.2} {}{mark} |", 100.0 * score.top1.value(), interval(score));
             }
             text.push('\n');
+        }
+        if self.models.iter().any(|model| self.has_marks(model)) {
+            text += &format!("\n\\{MARK}.\n");
         }
         for figure in figures {
             text += &format!("\n![{figure}]({figure}.svg)\n");
         }
         text
     }
-
-    /// Accuracy at k, a chart for each measurement but those of corruptions, with a bar for each network: what the paper's
-    /// Figures 2 to 4 show.
-    fn top_k_charts(&self) -> Vec<(String, BarChart)> {
-        let Some(first) = self.models.first() else { return vec![] };
-        let shown = |score: &Score| !matches!(score.set, ImageSet::Corrupted { .. });
-        let chart = |(row, score): (usize, &Score)| {
-            let ks = || score.hits_at.iter().take_while(|[k, _]| *k <= 20);
-            let values = |score: &Score| {
-                let of = score.top1.of;
-                score.hits_at.iter().take(ks().count()).map(|&[_, hits]| estimate(Proportion { hits, of })).collect()
-            };
-            let series =
-                |model: &ModelReport| BarSeries { name: model.name.clone(), values: values(&model.scores[row]) };
-            let chart = BarChart {
-                title: format!("Accuracy at k, {score}, {} validation images", self.images),
-                x_label: "k".into(),
-                y_label: "accuracy".into(),
-                groups: ks().map(|[k, _]| format!("top-{k}")).collect(),
-                series: self.models.iter().map(series).collect(),
-            };
-            (format!("top-k-{}", file_name(&score.to_string())), chart)
-        };
-        first.scores.iter().enumerate().filter(|(_, score)| shown(score)).map(chart).collect()
-    }
-
-    /// Accuracy against epsilon, one curve for each network and attack that was run at more than one radius; a chart for
-    /// white-box attacks and one for images crafted on one network.
-    fn epsilon_charts(&self) -> Vec<(String, LineChart)> {
-        let attacks = || self.models.iter().flat_map(|model| &model.scores).filter_map(|score| score.attack.as_ref());
-        // One evaluation measures all its radii in the same space.
-        let normalized = attacks().any(|attack| attack.channel_scale != [1.0; 3]);
-        let charts = [("epsilon-white-box", "white-box", false), ("epsilon-transfer", "transfer", true)];
-        let chart = |(file, protocol, transfer): (&str, &str, bool)| {
-            let chart = LineChart {
-                title: format!("Accuracy under attack, {protocol}, {} validation images", self.images),
-                x_label: if normalized { "epsilon, in standard deviations" } else { "epsilon, in 255ths" }.into(),
-                y_label: "top-1 accuracy".into(),
-                y_percent: true,
-                series: self.curves(transfer, if normalized { 1.0 } else { 255.0 }),
-            };
-            (!chart.series.is_empty()).then(|| (file.to_string(), chart))
-        };
-        charts.into_iter().filter_map(chart).collect()
-    }
-
-    /// Over epsilon times `unit`.
-    fn curves(&self, transfer: bool, unit: f64) -> Vec<LineSeries> {
-        let mut series: Vec<LineSeries> = Vec::new();
-        for model in &self.models {
-            let Some(clean) = model.scores.first() else { continue };
-            for score in model.scores.iter().filter(|score| score.crafted_on.is_some() == transfer) {
-                let Some(attack) = &score.attack else { continue };
-                // The name without the radius, which is what the curve is drawn over and an attack's name ends with.
-                let attack_name = attack.to_string();
-                let kind = attack_name.split(" at ").next().unwrap_or(&attack_name);
-                let name = format!("{}, {}", model.name, score.to_string().replacen(&attack_name, kind, 1));
-                let point = (f64::from(attack.epsilon) * unit, estimate(score.top1));
-                match series.iter_mut().find(|series| series.name == name) {
-                    Some(series) => series.points.push(point),
-                    None => series.push(LineSeries { name, points: vec![(0.0, estimate(clean.top1)), point] }),
-                }
-            }
-        }
-        series.retain(|series| series.points.len() > 2);
-        series
-    }
-}
-
-/// What was measured as the name of a file: `bim-5-at-8-255`.
-fn file_name(measured: &str) -> String {
-    let safe: String =
-        measured.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    safe.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 fn interval(score: &Score) -> String {
     let [low, high] = score.top1_interval.map(|bound| 100.0 * bound);
     format!("[{low:.2}, {high:.2}]")
-}
-
-fn estimate(measured: Proportion) -> Estimate {
-    let [low, high] = measured.wilson_interval();
-    Estimate { value: measured.value(), low, high }
 }
 
 /// A field of a CSV file (RFC 4180).
@@ -221,7 +186,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use shared::attack::{AttackConfig, Goal};
     use tempfile::TempDir;
 
@@ -235,6 +200,7 @@ mod tests {
             goal: Goal::Untargeted,
             restarts: 1,
             crafted_on: None,
+            crafted_sha256: None,
             top1,
             top1_interval: top1.wilson_interval(),
             top5: top1,
@@ -245,7 +211,7 @@ mod tests {
         }
     }
 
-    fn report() -> Report {
+    pub(crate) fn report() -> Report {
         let bim = |epsilon_255: f32| Some(AttackConfig::bim(epsilon_255 / 255.0, 5));
         let scores = vec![score(None, 60), score(bim(4.0), 20), score(bim(8.0), 10)];
         let model = |name: &str| ModelReport {
@@ -254,7 +220,31 @@ mod tests {
             weights_sha256: "ab".into(),
             scores: scores.clone(),
         };
-        Report { data_sha256: "cd".into(), images: 100, models: vec![model("standard"), model("hard, \"ened\"")] }
+        Report {
+            data_sha256: "cd".into(),
+            images: 100,
+            models: vec![model("standard"), model("hard, \"ened\"")],
+            crafted: vec![],
+        }
+    }
+
+    #[test]
+    fn what_was_crafted_on_the_network_itself_is_marked() {
+        let mut report = report();
+        let saved = |score: Score| Score { crafted_on: Some("s".into()), crafted_sha256: Some("set".into()), ..score };
+        let attack = AttackConfig::fgsm(4.0 / 255.0);
+        report.models.iter_mut().for_each(|model| model.scores.push(saved(score(Some(attack.clone()), 20))));
+        report.models[1].weights_sha256 = "other".into();
+        let made = Crafted { source: "s".into(), weights_sha256: "ab".into(), data_sha256: "cd".into(), attack };
+        report.crafted.push(CraftedReport { dir: "set".into(), sha256: "set".into(), made });
+        let table = report.table();
+        assert_eq!(table.matches("FGSM at 4/255 from s, saved *").count(), 1, "{table}");
+        assert_eq!(table.matches(MARK).count(), 1, "{table}");
+        let markdown = report.markdown(&[]);
+        assert!(markdown.contains("| FGSM at 4/255 from s, saved | 20.00 [13.34, 28.88] \\* | 20.00 [13.34, 28.88] |"));
+        assert!(
+            serde_json::to_string(&report).unwrap().contains("\"dir\":\"set\",\"sha256\":\"set\",\"source\":\"s\"")
+        );
     }
 
     #[test]
@@ -268,33 +258,6 @@ mod tests {
         let csv = report.csv();
         assert_eq!(csv.lines().count(), 7);
         assert!(csv.contains("\"hard, \"\"ened\"\"\",BIM-5 at 8/255,100,0.100000"), "{csv}");
-    }
-
-    #[test]
-    fn curves_start_at_the_clean_accuracy() {
-        let charts = report().epsilon_charts();
-        assert_eq!(charts.len(), 1);
-        let (name, chart) = &charts[0];
-        assert_eq!(name, "epsilon-white-box");
-        let names: Vec<_> = chart.series.iter().map(|series| series.name.as_str()).collect();
-        assert_eq!(names, ["standard, BIM-5", "hard, \"ened\", BIM-5"]);
-        let points: Vec<f64> = chart.series[0].points.iter().map(|(x, _)| x.round()).collect();
-        assert_eq!((points, chart.series[0].points[0].1.value), (vec![0.0, 4.0, 8.0], 0.6));
-    }
-
-    #[test]
-    fn radii_in_normalised_space_are_not_255ths() {
-        let mut report = report();
-        for attack in report.models.iter_mut().flat_map(|model| &mut model.scores).filter_map(|s| s.attack.as_mut()) {
-            (attack.epsilon, attack.channel_scale) = (attack.epsilon * 10.0, [0.28; 3]);
-        }
-        let (_, chart) = report.epsilon_charts().remove(0);
-        assert_eq!(
-            (chart.x_label.as_str(), chart.series[0].name.as_str()),
-            ("epsilon, in standard deviations", "standard, BIM-5")
-        );
-        let largest = chart.series[0].points[2].0;
-        assert!((largest - 80.0 / 255.0).abs() < 1e-6, "{largest}");
     }
 
     #[test]

@@ -1,11 +1,10 @@
 use anyhow::Result;
-use burn::prelude::*;
 use shared::attack::Goal;
 use shared::bundle::{Bundle, Score};
-use shared::metrics::{Proportion, l2_distance, linf_distance, median, rank};
+use shared::metrics::{Proportion, median, rank};
 
+use super::batch::Shown;
 use super::{Batch, Trial, logits};
-use crate::models::read;
 
 /// The k of accuracy@k.
 const K: [usize; 8] = [1, 2, 3, 5, 10, 20, 50, 100];
@@ -22,24 +21,16 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Shows `images`, which `trial` made of the unattacked ones `before` of `batch`, to a network.
-    pub fn add(
-        &mut self,
-        batch: &Batch,
-        before: &Tensor<4>,
-        images: Tensor<4>,
-        trial: &Trial,
-        bundle: &Bundle,
-    ) -> Result<()> {
-        if trial.attack.is_some() {
-            let (still, moved) = (read(before.clone())?, read(images.clone())?);
-            let size = moved.len() / batch.labels.len();
-            for (a, b) in still.chunks_exact(size).zip(moved.chunks_exact(size)) {
-                self.linf.push(linf_distance(a, b));
-                self.l2.push(l2_distance(a, b));
-            }
+    /// Shows a network what `trial` made of the images of `batch`.
+    ///
+    /// # Errors
+    /// When the device fails, or computes something that is not a number.
+    pub fn add(&mut self, batch: &Batch, shown: &Shown, trial: &Trial, bundle: &Bundle) -> Result<()> {
+        for &(linf, l2) in &shown.distances {
+            self.linf.push(linf);
+            self.l2.push(l2);
         }
-        let rows = logits(bundle, images)?;
+        let rows = logits(bundle, shown.images.clone())?;
         self.ranks.extend(rows.iter().zip(&batch.labels).map(|(row, &label)| rank(row, label)));
         if trial.attack.as_ref().is_some_and(|attack| attack.goal == Goal::Targeted) {
             self.on_target.extend(rows.iter().zip(&batch.targets).map(|(row, &target)| rank(row, target) == 0));
@@ -47,15 +38,17 @@ impl Tally {
         Ok(())
     }
 
-    /// The score; `clean` is the same network's tally of the clean images, and `name` tells a network's name.
-    pub fn score(&self, trial: &Trial, clean: &Self, name: impl Fn(usize) -> String) -> Score {
+    /// The score, without what others know: where the images are from. `clean` is the same network's tally of the clean
+    /// images.
+    pub fn score(&self, trial: &Trial, clean: &Self) -> Score {
         let attack = trial.attack.as_ref();
         Score {
             set: trial.set,
             attack: attack.map(|attack| attack.config.clone()),
             goal: attack.map_or(Goal::Untargeted, |attack| attack.goal),
             restarts: attack.map_or(1, |attack| attack.restarts),
-            crafted_on: attack.and_then(|attack| attack.crafted_on).map(name),
+            crafted_on: None,
+            crafted_sha256: None,
             top1: self.at(1),
             top1_interval: self.at(1).wilson_interval(),
             top5: self.at(5),
@@ -93,12 +86,11 @@ mod tests {
         let l2 = vec![1.0, 2.0, 3.0, 4.0];
         let after = Tally { ranks: vec![0, 2, 0, 7], linf: vec![0.1; 4], l2, ..Tally::default() };
         let trial = Trial::attack(AttackConfig::fgsm(0.1), Some(1));
-        let score = after.score(&trial, &clean, |index| format!("network {index}"));
+        let score = after.score(&trial, &clean);
         assert_eq!(score.top1, Proportion { hits: 2, of: 4 });
         assert_eq!(score.success, Some(Proportion { hits: 2, of: 3 }));
         assert_eq!(score.median_l2, Some(2.5));
         assert_eq!(score.hits_at[..4], [[1, 2], [2, 2], [3, 3], [5, 3]]);
-        assert_eq!(score.crafted_on.as_deref(), Some("network 1"));
     }
 
     #[test]
@@ -106,7 +98,7 @@ mod tests {
         let after = Tally { ranks: vec![1, 0], on_target: vec![true, false], ..Tally::default() };
         let mut trial = Trial::attack(AttackConfig::fgsm(0.1), None);
         trial.attack.as_mut().unwrap().goal = Goal::Targeted;
-        let score = after.score(&trial, &Tally::default(), |_| String::new());
+        let score = after.score(&trial, &Tally::default());
         assert_eq!(score.success, Some(Proportion { hits: 1, of: 2 }));
     }
 }

@@ -1,9 +1,11 @@
 use indicatif::ProgressBar;
 use shared::attack::AttackRun;
-use shared::metrics::correct_at_k;
+use shared::image::{Picture, pictures_to_tensor};
+use shared::metrics::{correct_at_k, median};
 
 use super::*;
-use crate::data::made;
+use crate::data::{Crafted, made};
+use crate::models::read;
 use crate::models::tests::bundle;
 
 const CLASSES: usize = 5;
@@ -20,7 +22,8 @@ fn run(trials: &[Trial]) -> Vec<Vec<Score>> {
     let device = Device::flex();
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     let indices: Vec<usize> = (0..30).collect();
-    evaluate(&bundles, &split(), &indices, trials, &device, &ProgressBar::hidden()).unwrap()
+    let evaluation = Evaluation { bundles: &bundles, clean: &split(), indices: &indices, crafted: &[], trials };
+    evaluation.run(&device, &ProgressBar::hidden()).unwrap()
 }
 
 #[test]
@@ -87,4 +90,56 @@ fn more_restarts_never_help_the_network() {
     };
     let (one, five) = (with(1), with(5));
     assert!(one.iter().zip(&five).all(|(one, five)| five <= one), "{one:?} {five:?}");
+}
+
+/// A set that moves the first value of every image by its number, crafted on a network that is not evaluated.
+fn saved(clean: &Split, kind: AttackKind) -> CraftedVal {
+    let mut images = clean.images.clone();
+    for (number, image) in images.chunks_exact_mut(crate::data::IMAGE_BYTES).enumerate() {
+        image[0] = if image[0] < 128 { image[0] + number as u8 } else { image[0] - number as u8 };
+    }
+    let made = Crafted {
+        source: "elsewhere".into(),
+        weights_sha256: "w".into(),
+        data_sha256: "d".into(),
+        attack: AttackConfig::new(kind, 0.2, 5),
+    };
+    let val = Split { images, labels: clean.labels.clone() };
+    CraftedVal { dir: "set".into(), made, sha256: "s".into(), val }
+}
+
+#[test]
+fn saved_images_are_shown_as_they_are_to_every_network() {
+    let (device, clean) = (Device::flex(), split());
+    let crafted = [saved(&clean, AttackKind::Noise), saved(&clean, AttackKind::Bim)];
+    let trials = [Trial::CLEAN, Trial::saved(1, &crafted[1]), Trial::AUGMENTED, Trial::saved(0, &crafted[0])];
+    let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
+    // Not the first ones, and out of step with the batches.
+    let indices: Vec<usize> = (3..30).collect();
+    let evaluation =
+        Evaluation { bundles: &bundles, clean: &clean, indices: &indices, crafted: &crafted, trials: &trials };
+    let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
+    let names: Vec<String> = scores[0].iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["clean", "BIM-5 at 51/255 from elsewhere, saved", "augmented", "noise at 51/255, saved"]);
+
+    let pictures = indices.iter().map(|&index| Picture::from_rgb8(crafted[1].val.image(index).to_vec()).unwrap());
+    let images = pictures_to_tensor(&pictures.collect::<Vec<_>>(), &device);
+    let labels: Vec<usize> = indices.iter().map(|&index| clean.label(index)).collect();
+    let moved: Vec<f32> = indices.iter().map(|&index| index as f32 / 255.0).collect();
+    for (bundle, scores) in bundles.iter().zip(&scores) {
+        let logits = read(bundle.model.forward(images.clone())).unwrap();
+        assert_eq!(scores[1].top1.hits, correct_at_k(&logits, CLASSES, &labels, 1));
+        for distance in [scores[1].median_linf, scores[1].median_l2, scores[3].median_linf] {
+            assert!((distance.unwrap() - median(&moved).unwrap()).abs() < 1e-6, "{distance:?}");
+        }
+        assert_eq!(scores[1].success.unwrap().of, scores[0].top1.hits);
+        assert_eq!((scores[1].crafted_sha256.as_deref(), scores[3].crafted_on.as_deref()), (Some("s"), None));
+        assert_eq!((scores[2].median_linf, scores[2].success), (None, None));
+    }
+
+    let mut other = saved(&clean, AttackKind::Bim);
+    other.val.labels.reverse();
+    let evaluation = Evaluation { crafted: &[other], ..evaluation };
+    let error = evaluation.run(&device, &ProgressBar::hidden()).unwrap_err().to_string();
+    assert!(error.contains("set has other labels"), "{error}");
 }

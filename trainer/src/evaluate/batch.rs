@@ -1,0 +1,171 @@
+//! Some images on the device, and what trials make of them.
+
+use std::cell::OnceCell;
+
+use anyhow::{Context, Result, ensure};
+use burn::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
+use shared::attack::{AttackConfig, Goal, worst_of};
+use shared::bundle::{Bundle, ImageSet};
+use shared::image::{Picture, pictures_to_tensor};
+use shared::metrics::{l2_distance, linf_distance};
+use shared::perturb::{Perturbations, perturb};
+use shared::seed::derive;
+
+use super::Trial;
+use crate::data::Split;
+use crate::models::read;
+
+/// How many images go through the network at once.
+pub(crate) const BATCH: usize = 100;
+/// The augmented and the corrupted validation images are the same for everybody.
+const AUGMENTED_SEED: u64 = 0;
+/// So are the targets of targeted attacks.
+const TARGET_SEED: u64 = 0;
+
+/// Some images, as they are.
+pub(crate) struct Batch {
+    /// Number of the batch in the evaluation.
+    number: usize,
+    /// Numbers of the images in their set.
+    indices: Vec<usize>,
+    pub(crate) pictures: Vec<Picture>,
+    pub(crate) images: Tensor<4>,
+    pub(crate) labels: Vec<usize>,
+    /// Another class for each image.
+    pub(super) targets: Vec<usize>,
+}
+
+impl Batch {
+    /// The images `indices` of `split`, as batch `number` of an evaluation of a network with so many classes.
+    pub(crate) fn new(
+        split: &Split,
+        indices: &[usize],
+        number: usize,
+        classes: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        const SALT: u64 = 5;
+        let pictures = pictures(split, indices)?;
+        let labels: Vec<usize> = indices.iter().map(|&index| split.label(index)).collect();
+        let target = |(&index, &label): (&usize, &usize)| {
+            let mut rng = StdRng::seed_from_u64(derive(TARGET_SEED, index as u64, SALT));
+            // Any class but the true one.
+            (label + rng.random_range(1..classes.max(2))) % classes.max(1)
+        };
+        let targets = indices.iter().zip(&labels).map(target).collect();
+        let images = pictures_to_tensor(&pictures, device);
+        Ok(Self { number, indices: indices.to_vec(), pictures, images, labels, targets })
+    }
+
+    /// The images of the same numbers in `split`.
+    pub(super) fn of(&self, split: &Split) -> Result<Tensor<4>> {
+        Ok(pictures_to_tensor(&pictures(split, &self.indices)?, &self.images.device()))
+    }
+
+    /// The images as those of `set`, before any attack.
+    fn set(&self, set: ImageSet) -> Tensor<4> {
+        match set {
+            ImageSet::Corrupted { corruption, severity } => {
+                const SALT: u64 = 8;
+                let corrupt = |(&index, picture): (&usize, &Picture)| {
+                    corruption.apply(picture, severity, derive(AUGMENTED_SEED, index as u64, SALT))
+                };
+                let corrupted: Vec<_> = self.indices.par_iter().zip(&self.pictures).map(corrupt).collect();
+                pictures_to_tensor(&corrupted, &self.images.device())
+            }
+            ImageSet::Validation => self.images.clone(),
+            ImageSet::Augmented => {
+                let perturbations = Perturbations::default();
+                let drawn: Vec<_> =
+                    self.indices.iter().map(|&index| perturbations.draw(AUGMENTED_SEED, index as u64)).collect();
+                perturb(self.images.clone(), &drawn)
+            }
+        }
+    }
+
+    /// What the networks see of `images` in `trial`, with the gradients of `source` if there is an attack.
+    pub(crate) fn attacked(&self, images: &Tensor<4>, trial: &Trial, source: &Bundle) -> Result<Tensor<4>> {
+        const SALT: u64 = 6;
+        let images = images.clone();
+        let Some(attack) = &trial.attack else { return Ok(images) };
+        // Other random starts for every batch.
+        let seed = derive(attack.config.seed, self.number as u64, SALT);
+        let config = AttackConfig { seed, ..attack.config.clone() };
+        let towards = match attack.goal {
+            Goal::Untargeted => &self.labels,
+            Goal::Targeted => &self.targets,
+        };
+        let towards: Vec<i64> = towards.iter().map(|&label| label as i64).collect();
+        let towards = Tensor::from_data(TensorData::new(towards, [self.labels.len()]), &images.device());
+        Ok(worst_of(attack.restarts, &config, images, towards, attack.goal, &source.model)?)
+    }
+}
+
+fn pictures(split: &Split, indices: &[usize]) -> Result<Vec<Picture>> {
+    let pictures = indices.iter().map(|&index| Picture::from_rgb8(split.image(index).to_vec()));
+    Ok(pictures.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Images that trials begin with.
+pub(super) struct Originals {
+    pub set: ImageSet,
+    pub images: Tensor<4>,
+    /// Read back from the device at most once, however many networks and attacks they are compared with.
+    values: OnceCell<Vec<f32>>,
+}
+
+impl Originals {
+    pub fn new(batch: &Batch, set: ImageSet) -> Self {
+        Self { set, images: batch.set(set), values: OnceCell::new() }
+    }
+
+    fn values(&self) -> Result<&[f32]> {
+        if self.values.get().is_none() {
+            let _ = self.values.set(read(self.images.clone())?);
+        }
+        Ok(self.values.get().map_or(&[], Vec::as_slice))
+    }
+}
+
+/// What networks are shown in a trial.
+pub(super) struct Shown {
+    pub images: Tensor<4>,
+    /// How far each image was moved in pixel units, L-infinity and L2; empty if none was attacked.
+    pub distances: Vec<(f32, f32)>,
+}
+
+impl Shown {
+    pub fn as_they_are(originals: &Originals) -> Self {
+        Self { images: originals.images.clone(), distances: vec![] }
+    }
+
+    /// Images that an attack made of `originals`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn attacked(originals: &Originals, images: Tensor<4>) -> Result<Self> {
+        let (still, moved) = (originals.values()?, read(images.clone())?);
+        let size = moved.len() / images.dims()[0];
+        let pairs = still.chunks_exact(size).zip(moved.chunks_exact(size));
+        Ok(Self { images, distances: pairs.map(|(a, b)| (linf_distance(a, b), l2_distance(a, b))).collect() })
+    }
+}
+
+/// Logits of `images`, row by row.
+///
+/// # Errors
+/// When the device fails, or computes something that is not a number.
+pub(crate) fn logits(bundle: &Bundle, images: Tensor<4>) -> Result<Vec<Vec<f32>>> {
+    let classes = bundle.card.classes.len();
+    let values =
+        read(bundle.model.forward(images)).with_context(|| format!("{} could not be evaluated", bundle.card.name))?;
+    ensure!(
+        values.iter().all(|logit| logit.is_finite()),
+        "{} computed something that is not a number",
+        bundle.card.name
+    );
+    Ok(values.chunks_exact(classes).map(<[f32]>::to_vec).collect())
+}
