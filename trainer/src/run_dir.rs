@@ -2,8 +2,12 @@
 //!
 //! ```text
 //! runs/standard/
-//!   config.json       the resolved configuration, the data set's hash and the command
-//!   checkpoint/       model-K.bpk, optim-K.bpk, scheduler-K.bpk and position-K.json of the last rounds K
+//!   config.toml       all settings of the run, as `--config` takes them
+//!   run.json          where it started from: command, data set, crafted sets, first network
+//!   checkpoint/       model-K.bpk, optim-K.bpk, scheduler-K.bpk, position-K.json (and ema-K.safetensors) of the last rounds K
+//!   metrics.jsonl     a line for each round; metrics.csv holds the same
+//!   events.jsonl      what happened besides: collapses
+//!   plots/            the same as pictures
 //!   train/, valid/    metrics a round, as burn-train logs them
 //!   final/            the trained network in full precision, as a bundle
 //! ```
@@ -14,15 +18,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::data::PixelStats;
-use crate::train::TrainConfig;
+use crate::train::{self, CraftedSet, TrainConfig};
 
-/// What a run was asked for.
+const CONFIG: &str = "config.toml";
+const RECORD: &str = "run.json";
+
+/// Where a run started from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
@@ -36,10 +44,11 @@ pub struct RunRecord {
     pub data: PathBuf,
     /// Its hash.
     pub data_sha256: String,
+    /// The crafted sets that it trains on as well.
+    #[serde(default)]
+    pub crafted: Vec<CraftedSet>,
     /// What the network's first layer subtracts and divides by: the data set's, or those of the network it started from.
-    #[serde(default = "PixelStats::before_it_was_measured")]
     pub pixels: PixelStats,
-    pub config: TrainConfig,
 }
 
 /// Where a checkpoint stands.
@@ -49,6 +58,9 @@ pub struct Checkpoint {
     pub round: usize,
     /// Steps done.
     pub steps_done: usize,
+    /// How often the network had collapsed by then.
+    #[serde(default)]
+    pub collapses: usize,
 }
 
 /// The folder of one run.
@@ -62,10 +74,12 @@ impl RunDir {
     ///
     /// # Errors
     /// As [`RunDir::check_free`], or when the folder cannot be written.
-    pub fn create(path: &Path, record: &RunRecord) -> Result<Self> {
+    pub fn create(path: &Path, record: &RunRecord, config: &TrainConfig) -> Result<Self> {
         Self::check_free(path)?;
         fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
         let run = Self { path: path.to_path_buf() };
+        write_atomically(&path.join(CONFIG), train::to_toml(config)?.as_bytes())?;
+        // The last: what has none is no run.
         run.write_record(record)?;
         Ok(run)
     }
@@ -87,21 +101,35 @@ impl RunDir {
     /// Opens a run that was started before.
     ///
     /// # Errors
-    /// When the folder has no readable `config.json`.
-    pub fn open(path: &Path) -> Result<(Self, RunRecord)> {
-        let file = path.join("config.json");
-        let text = fs::read(&file)
-            .with_context(|| format!("{} is not a run folder: cannot read config.json", path.display()))?;
+    /// When the folder is none of a run, or its settings cannot be read.
+    pub fn open(path: &Path) -> Result<(Self, RunRecord, TrainConfig)> {
+        let file = path.join(RECORD);
+        let text =
+            fs::read(&file).with_context(|| format!("{} is not a run folder: cannot read {RECORD}", path.display()))?;
         let record = serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", file.display()))?;
-        Ok((Self { path: path.to_path_buf() }, record))
+        let file = path.join(CONFIG);
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let config = train::from_toml(&text).with_context(|| format!("cannot understand {}", file.display()))?;
+        Ok((Self { path: path.to_path_buf() }, record, config))
     }
 
-    /// Writes what the run was asked for, in place of what was there.
+    /// Writes where the run started from, in place of what was there.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_record(&self, record: &RunRecord) -> Result<()> {
-        write_atomically(&self.path.join("config.json"), &serde_json::to_vec_pretty(record)?)
+        write_atomically(&self.path.join(RECORD), &serde_json::to_vec_pretty(record)?)
+    }
+
+    /// Adds a line to `events.jsonl`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_event(&self, event: &serde_json::Value) -> Result<()> {
+        let file = self.path.join("events.jsonl");
+        let context = || format!("cannot write {}", file.display());
+        let mut out = fs::OpenOptions::new().create(true).append(true).open(&file).with_context(context)?;
+        out.write_all(format!("{event}\n").as_bytes()).with_context(context)
     }
 
     pub fn path(&self) -> &Path {
@@ -124,6 +152,7 @@ impl RunDir {
             Part::Model => format!("model-{round}.bpk"),
             Part::Optimizer => format!("optim-{round}.bpk"),
             Part::Scheduler => format!("scheduler-{round}.bpk"),
+            Part::Ema => format!("ema-{round}.safetensors"),
             Part::Position => format!("position-{round}.json"),
         })
     }
@@ -135,7 +164,7 @@ impl RunDir {
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
         let mut found = Vec::new();
         for round in self.rounds_with_files()? {
-            if !Part::ALL.iter().all(|&part| self.checkpoint_file(part, round).is_file()) {
+            if !Part::NEEDED.iter().all(|&part| self.checkpoint_file(part, round).is_file()) {
                 continue;
             }
             let position = fs::read(self.checkpoint_file(Part::Position, round))?;
@@ -169,7 +198,9 @@ impl RunDir {
         let file = |round| self.checkpoint_file(Part::Position, round);
         write_atomically(&file(checkpoint.round), &serde_json::to_vec(&checkpoint)?)?;
         if let Some(old) = checkpoint.round.checked_sub(3) {
-            let _ = fs::remove_file(file(old)); // only tidiness: its checkpoint is deleted already
+            // Only tidiness: the checkpoint that they belong to is deleted already.
+            let _ = fs::remove_file(file(old));
+            let _ = fs::remove_file(self.checkpoint_file(Part::Ema, old));
         }
         Ok(())
     }
@@ -197,12 +228,16 @@ pub enum Part {
     Model,
     Optimizer,
     Scheduler,
+    /// The average of the weights, in runs that keep one.
+    Ema,
     /// A [`Checkpoint`].
     Position,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Position];
+    const ALL: [Self; 5] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Ema, Self::Position];
+    /// Those that every checkpoint has.
+    const NEEDED: [Self; 4] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Position];
 }
 
 /// Writes a file whole or not at all.
@@ -213,7 +248,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     let Some(dir) = path.parent() else { bail!("{} names no file", path.display()) };
     let context = || format!("cannot write {}", path.display());
     let mut file = tempfile::NamedTempFile::new_in(dir).with_context(context)?;
-    std::io::Write::write_all(&mut file, content).with_context(context)?;
+    file.write_all(content).with_context(context)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -240,7 +275,7 @@ mod tests {
         for part in [Part::Model, Part::Optimizer, Part::Scheduler] {
             write(run, part, round, "x");
         }
-        run.note_position(Checkpoint { round, steps_done }).unwrap();
+        run.note_position(Checkpoint { round, steps_done, collapses: 0 }).unwrap();
     }
 
     #[test]
@@ -266,7 +301,7 @@ mod tests {
         checkpoint(&run, 4, 40);
         write(&run, Part::Model, 5, "half of a checkpoint");
         run.forget_after(3).unwrap();
-        assert_eq!(run.checkpoints().unwrap(), [Checkpoint { round: 3, steps_done: 30 }]);
+        assert_eq!(run.checkpoints().unwrap(), [Checkpoint { round: 3, steps_done: 30, collapses: 0 }]);
         assert_eq!(fs::read_dir(run.checkpoint_dir()).unwrap().count(), 4);
     }
 }

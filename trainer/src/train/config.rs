@@ -1,31 +1,16 @@
-//! One struct is the command line, the record in the run folder and what `--resume` reads back.
+//! One struct is the command line, the recipe file and the record in the run folder.
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use shared::attack::BIM_STEPS;
 use shared::model::{Architecture, WideResNetConfig};
+use shared::perturb::Perturbations;
 
+use super::mix::Share;
+use super::recipe;
 use crate::data::SIDE;
 use crate::epsilon::Epsilon;
-
-/// What a network is trained on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecipeName {
-    /// Pictures, randomly cropped and flipped
-    Normal,
-    /// Half as normal, a quarter attacked by FGSM, a quarter by BIM, against the network as it is at that moment
-    Hardened,
-}
-
-impl RecipeName {
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Hardened => "hardened",
-        }
-    }
-}
 
 /// Which optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -39,11 +24,21 @@ pub enum OptimizerName {
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrainConfig {
-    /// What to train on
-    #[arg(long, value_enum, default_value = "normal")]
-    pub recipe: RecipeName,
+    /// What to train on; a recipe sets some of the settings below, and flags override it
+    #[arg(long, default_value = "normal", value_parser = recipe::names())]
+    pub recipe: String,
+    /// Shares of a batch, as in normal,augmented,fgsm [default: as the recipe says]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "SHARE,...",
+        default_value = "normal",
+        hide_default_value = true
+    )]
+    pub mix: Vec<Share>,
     /// Layers of the Wide ResNet: 10, 16, 22, 28, ...
     #[arg(long, default_value_t = 10)]
     pub depth: usize,
@@ -53,11 +48,12 @@ pub struct TrainConfig {
     /// Strides of its three groups, behind a stem that halves the picture
     #[arg(long, value_delimiter = ',', value_name = "A,B,C", default_value = "2,2,2")]
     pub strides: Vec<usize>,
-    /// Times each training picture is seen
+    /// Times each training picture is seen, in whichever share of the batch
     #[arg(long, default_value_t = 10)]
     pub epochs: usize,
     /// Stop after so many steps; the learning rate falls to its end by then
     #[arg(long, value_name = "N")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     /// Pictures a step
     #[arg(long, default_value_t = 128)]
@@ -67,6 +63,7 @@ pub struct TrainConfig {
     pub optimizer: OptimizerName,
     /// Highest learning rate, after the warm-up; it falls to zero along a cosine [default: 0.1 for sgd, 0.001 for adamw]
     #[arg(long, value_name = "RATE")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// Part of the steps in which the learning rate rises
     #[arg(long, value_name = "PART", default_value_t = 0.1)]
@@ -76,59 +73,86 @@ pub struct TrainConfig {
     pub momentum: f64,
     /// Weight decay of convolutions and the head; batch norm and biases have none [default: 0.0005 for sgd, 0.05 for adamw]
     #[arg(long)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
     /// Label smoothing, 0 to below 1
     #[arg(long, value_name = "PART", default_value_t = 0.1)]
     pub label_smoothing: f64,
+    /// Decay of a moving average of the weights, which is then what is validated and exported; 0 is none
+    #[arg(long, value_name = "DECAY", default_value_t = 0.0)]
+    pub ema: f64,
     /// Side of the pictures in training: 64, or 32 to start cheaply
     #[arg(long, value_name = "PIXELS", default_value_t = 64)]
     pub image_size: usize,
     /// Pixels of padding from which crops are taken (at 64x64)
     #[arg(long, value_name = "PIXELS", default_value_t = 8)]
     pub crop_padding: usize,
-    /// Radius of the attacks in hardened training
+    /// Radius of the attacks in training and of the probe
     #[arg(long, default_value = "4/255")]
     pub epsilon: Epsilon,
-    /// Steps of BIM in hardened training, each of epsilon / 4
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Part of the steps in which the radius rises from 0
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    pub epsilon_warm_up: f64,
+    /// Steps of BIM in training, each of epsilon / 4
+    #[arg(long, value_name = "N", default_value_t = BIM_STEPS)]
     pub bim_steps: usize,
+    /// Steps of PGD in training, each of 2.5 epsilon / steps
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub pgd_steps: usize,
+    /// Pictures of the held-out ones that PGD attacks at each validation, to see a collapse [default: as the recipe says]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub probe: usize,
+    /// Steps of that PGD
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub probe_steps: usize,
     /// Training pictures of each class set aside to validate on, the same ones for every seed
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub held_out: usize,
     /// Validations and checkpoints an epoch
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub rounds: usize,
-    /// Seed of weights, order, crops and flips
+    /// Seed of weights, order, crops, perturbations and random starts
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// The seven families of the augmented share; in a recipe file alone.
+    #[arg(skip)]
+    #[serde(default)]
+    pub perturbations: Perturbations,
 }
 
 impl TrainConfig {
     /// # Errors
     /// Names the first value out of range.
     pub fn validate(&self) -> Result<()> {
-        ensure!((1..=10_000).contains(&self.epochs), "--epochs must be 1 to 10000");
-        ensure!(self.steps != Some(0), "--steps must be 1 or more");
-        ensure!((2..=65_536).contains(&self.batch_size), "--batch-size must be 2 to 65536");
+        let between = |value: f64, low: f64, high: f64| (low..=high).contains(&value);
         let rate = self.learning_rate();
-        ensure!(rate > 0.0 && rate <= 1.0, "--learning-rate must be above 0 and at most 1");
-        ensure!((0.0..=0.9).contains(&self.warm_up), "--warm-up must be 0 to 0.9");
-        ensure!((0.0..1.0).contains(&self.momentum), "--momentum must be 0 to below 1");
-        ensure!((0.0..=1.0).contains(&self.weight_decay()), "--weight-decay must be 0 to 1");
-        ensure!((0.0..1.0).contains(&self.label_smoothing), "--label-smoothing must be 0 to below 1");
+        ensure!((1..=10_000).contains(&self.epochs), "epochs must be 1 to 10000");
+        ensure!(self.steps != Some(0), "steps must be 1 or more");
+        ensure!((2..=65_536).contains(&self.batch_size), "batch-size must be 2 to 65536");
+        ensure!(rate > 0.0 && rate <= 1.0, "learning-rate must be above 0 and at most 1");
+        ensure!(between(self.warm_up, 0.0, 0.9), "warm-up must be 0 to 0.9");
+        ensure!((0.0..1.0).contains(&self.momentum), "momentum must be 0 to below 1");
+        ensure!(between(self.weight_decay(), 0.0, 1.0), "weight-decay must be 0 to 1");
+        ensure!((0.0..1.0).contains(&self.label_smoothing), "label-smoothing must be 0 to below 1");
+        ensure!((0.0..1.0).contains(&self.ema), "ema must be 0 to below 1");
         ensure!(
             (16..=SIDE).contains(&self.image_size) && SIDE.is_multiple_of(self.image_size),
-            "--image-size must be 64, 32 or 16"
+            "image-size must be 64, 32 or 16"
         );
+        ensure!(!self.mix.is_empty(), "mix must name a share or more");
         ensure!(
-            self.recipe != RecipeName::Hardened || self.batch_size >= 4,
-            "--batch-size must be 4 or more for the hardened recipe, which attacks quarters of a batch"
+            self.mix.len() <= self.batch_size,
+            "batch-size must be {} or more: each share of the recipe needs a picture",
+            self.mix.len()
         );
-        ensure!(self.crop_padding <= 32, "--crop-padding must be at most 32");
-        ensure!((1..=1000).contains(&self.bim_steps), "--bim-steps must be 1 to 1000");
-        ensure!((1..=1000).contains(&self.rounds), "--rounds must be 1 to 1000");
-        ensure!(self.strides.len() == 3, "--strides takes three numbers, as in 2,2,2");
-        Ok(())
+        ensure!(self.crop_padding <= 32, "crop-padding must be at most 32");
+        ensure!(between(self.epsilon_warm_up, 0.0, 1.0), "epsilon-warm-up must be 0 to 1");
+        ensure!((1..=1000).contains(&self.bim_steps), "bim-steps must be 1 to 1000");
+        ensure!((1..=1000).contains(&self.pgd_steps), "pgd-steps must be 1 to 1000");
+        ensure!((1..=1000).contains(&self.probe_steps), "probe-steps must be 1 to 1000");
+        ensure!((1..=1000).contains(&self.rounds), "rounds must be 1 to 1000");
+        ensure!(self.strides.len() == 3, "strides takes three numbers, as in 2,2,2");
+        Ok(self.perturbations.validate()?)
     }
 
     /// Highest learning rate: what was asked for, or what is usual for the optimizer.

@@ -1,19 +1,20 @@
 //! Batches in an order that the seed alone decides, so that a resumed run sees what an uninterrupted one would have.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::prelude::*;
-use burn::train::Interrupter;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
-use rayon::prelude::*;
+use shared::perturb::{Perturbations, perturb};
 use shared::seed::derive;
 
-use crate::data::{SIDE, Split};
+use super::mix::{Portion, Share, portions};
+use super::pictures::{Crop, Pictures, View};
+use super::position::Position;
 
 /// Pictures and labels on the device.
 #[derive(Clone, Debug)]
@@ -22,56 +23,25 @@ pub struct Batch {
     pub images: Tensor<4>,
     /// `[N]`.
     pub targets: Tensor<1, Int>,
-}
-
-/// Which pictures, and how they are prepared.
-#[derive(Clone)]
-pub struct Pictures {
-    pub split: Arc<Split>,
-    /// Those of the split that are used.
-    pub indices: Arc<Vec<usize>>,
-    /// Side in the batch: 64 divided by a whole number.
-    pub image_size: usize,
-}
-
-/// How far a run is; shared by the loader, which moves it, and whoever saves checkpoints.
-#[derive(Default)]
-pub struct Position {
-    steps_done: AtomicUsize,
-    stop: Interrupter,
-}
-
-impl Position {
-    /// Starts after `steps_done` steps.
-    pub fn at(steps_done: usize) -> Self {
-        Self { steps_done: steps_done.into(), stop: Interrupter::new() }
-    }
-
-    /// Steps whose batch was handed out.
-    pub fn steps_done(&self) -> usize {
-        self.steps_done.load(Ordering::SeqCst)
-    }
-
-    /// Asks for an end after the step that is being computed.
-    pub fn request_stop(&self) {
-        self.stop.stop(None);
-    }
-
-    /// For a dashboard that has a key for it.
-    pub fn stop_handle(&self) -> Interrupter {
-        self.stop.clone()
-    }
-
-    /// Whether an end was asked for.
-    pub fn stop_requested(&self) -> bool {
-        self.stop.should_stop()
-    }
+    /// What is still to be done to which rows.
+    pub portions: Vec<Portion>,
+    /// The part of the whole batch that these rows are: below 1 on each of several devices.
+    pub part: f64,
+    /// Number of the training step, from 0.
+    pub step: usize,
+    /// Whether this batch of validation pictures is attacked as well.
+    pub probed: bool,
 }
 
 /// Shuffled, cropped and flipped batches: each `iter` is the next round of steps.
+#[derive(Clone)]
 pub struct TrainLoader {
     pub pictures: Pictures,
     pub batch_size: usize,
+    /// Rows of each batch that this loader gives; on several devices each has its own.
+    pub rows: Range<usize>,
+    pub mix: Vec<Share>,
+    pub perturbations: Perturbations,
     pub crop_padding: usize,
     pub seed: u64,
     /// Steps of the whole run.
@@ -88,8 +58,8 @@ impl TrainLoader {
         (pictures / batch_size).max(1)
     }
 
-    /// The pictures of step `step`, and the generator of its crops and flips.
-    fn plan(&self, step: usize, order: &mut Order) -> (Vec<usize>, StdRng) {
+    /// The pictures of step `step`.
+    fn plan(&self, step: usize, order: &mut Order) -> Vec<usize> {
         let indices = &self.pictures.indices;
         let per_epoch = Self::steps_per_epoch(indices.len(), self.batch_size);
         let (epoch, step_in_epoch) = (step / per_epoch, step % per_epoch);
@@ -99,8 +69,38 @@ impl TrainLoader {
             order.epoch = Some(epoch);
         }
         let start = step_in_epoch * self.batch_size;
-        let end = (start + self.batch_size).min(indices.len());
-        (order.shuffled[start..end].to_vec(), StdRng::seed_from_u64(derive(self.seed, step as u64, 2)))
+        order.shuffled[start..start + self.batch_size].to_vec()
+    }
+
+    /// This loader's rows of the batch of step `step`.
+    fn batch(&self, step: usize, order: &mut Order) -> Batch {
+        let indices = self.plan(step, order);
+        let mut random = StdRng::seed_from_u64(derive(self.seed, step as u64, 2));
+        // Drawn for all rows, so that a row is the same on however many devices.
+        let crops: Vec<Crop> = indices.iter().map(|_| Crop::random(self.crop_padding, &mut random)).collect();
+        let (indices, crops) = (&indices[self.rows.clone()], &crops[self.rows.clone()]);
+        let portions = portions(&self.mix, self.batch_size, self.rows.clone());
+        let mut views = Vec::with_capacity(indices.len());
+        for Portion { share, rows } in &portions {
+            views.extend(rows.clone().map(|row| View {
+                index: indices[row],
+                crafted: share.crafted_by(),
+                // The seven perturbations shift and mirror by themselves.
+                crop: if *share == Share::Augmented { Crop::NONE } else { crops[row] },
+            }));
+        }
+        let mut images = self.pictures.images(&views, &self.device);
+        for Portion { rows, .. } in portions.iter().filter(|portion| portion.share == Share::Augmented) {
+            // Other perturbations of a picture in every epoch.
+            let number = |row: usize| (step * self.batch_size + self.rows.start + row) as u64;
+            let drawn: Vec<_> = rows.clone().map(|row| self.perturbations.draw(self.seed, number(row))).collect();
+            let size = self.pictures.image_size;
+            let perturbed = perturb(images.clone().narrow(0, rows.start, rows.len()), &drawn);
+            images = images.slice_assign([rows.clone(), 0..3, 0..size, 0..size], perturbed);
+        }
+        let part = self.rows.len() as f64 / self.batch_size as f64;
+        let targets = self.pictures.targets(indices, &self.device);
+        Batch { images, targets, portions, part, step, probed: false }
     }
 }
 
@@ -114,11 +114,14 @@ struct Order {
 impl DataLoader<Batch> for TrainLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         let start = self.position.steps_done();
+        // Rounds begin at the same steps however often a run was stopped between.
+        let end = (start / self.steps_per_round + 1) * self.steps_per_round;
         Box::new(TrainIterator {
             loader: self,
             order: Order::default(),
             start,
-            end: (start + self.steps_per_round).min(self.steps_total),
+            next: start,
+            end: end.min(self.steps_total),
         })
     }
 
@@ -127,22 +130,13 @@ impl DataLoader<Batch> for TrainLoader {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self {
-            pictures: self.pictures.clone(),
-            position: self.position.clone(),
-            device: device.clone(),
-            ..*self
-        })
+        Arc::new(Self { device: device.clone(), ..self.clone() })
     }
 
+    /// The rows of each batch that are for one of several devices: `start..end` of [`Self::num_items`].
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
-        let indices = self.pictures.indices[start.min(end)..end.min(self.pictures.indices.len())].to_vec();
-        Arc::new(Self {
-            pictures: Pictures { indices: Arc::new(indices), ..self.pictures.clone() },
-            position: self.position.clone(),
-            device: self.device.clone(),
-            ..*self
-        })
+        let row = |item: usize| (item * self.batch_size).div_ceil(self.num_items()).min(self.batch_size);
+        Arc::new(Self { rows: row(start)..row(end), ..self.clone() })
     }
 }
 
@@ -150,6 +144,7 @@ struct TrainIterator<'a> {
     loader: &'a TrainLoader,
     order: Order,
     start: usize,
+    next: usize,
     end: usize,
 }
 
@@ -157,195 +152,52 @@ impl Iterator for TrainIterator<'_> {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let loader = self.loader;
-        let step = loader.position.steps_done();
-        if step >= self.end || loader.position.stop_requested() {
+        let TrainLoader { position, rows, .. } = self.loader;
+        // The first of several devices leads: where it has taken a step, the others take it too.
+        let leads = rows.start == 0;
+        let may_go_on = if leads { !position.stop_requested() } else { self.next < position.steps_done() };
+        if self.next >= self.end || !may_go_on {
             return None;
         }
-        loader.position.steps_done.fetch_add(1, Ordering::SeqCst);
-        let (indices, mut random) = loader.plan(step, &mut self.order);
-        let crops: Vec<Crop> = indices.iter().map(|_| Crop::random(loader.crop_padding, &mut random)).collect();
-        Some(Ok(loader.pictures.batch(&indices, &crops, &loader.device)))
+        let step = self.next;
+        self.next += 1;
+        if leads {
+            position.advance(self.next);
+        }
+        Some(Ok(self.loader.batch(step, &mut self.order)))
     }
 }
 
 impl DataLoaderIterator<Batch> for TrainIterator<'_> {
     fn progress(&self) -> Progress {
-        let done = self.loader.position.steps_done() - self.start;
-        Progress::new(
-            done * self.loader.batch_size,
-            (self.end - self.start) * self.loader.batch_size,
-            Some("pictures".into()),
-        )
-    }
-}
-
-/// Pictures as they are, in order; nothing once a stop was asked for.
-pub struct ValidLoader {
-    pub pictures: Pictures,
-    pub batch_size: usize,
-    pub position: Arc<Position>,
-    pub device: Device,
-}
-
-impl DataLoader<Batch> for ValidLoader {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
-        Box::new(ValidIterator { loader: self, next: 0 })
-    }
-
-    fn num_items(&self) -> usize {
-        self.pictures.indices.len()
-    }
-
-    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self {
-            pictures: self.pictures.clone(),
-            position: self.position.clone(),
-            device: device.clone(),
-            ..*self
-        })
-    }
-
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
-        let indices = self.pictures.indices[start.min(end)..end.min(self.pictures.indices.len())].to_vec();
-        Arc::new(Self {
-            pictures: Pictures { indices: Arc::new(indices), ..self.pictures.clone() },
-            position: self.position.clone(),
-            device: self.device.clone(),
-            ..*self
-        })
-    }
-}
-
-struct ValidIterator<'a> {
-    loader: &'a ValidLoader,
-    next: usize,
-}
-
-impl Iterator for ValidIterator<'_> {
-    type Item = Result<Batch, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let indices = &self.loader.pictures.indices;
-        if self.next >= indices.len() || self.loader.position.stop_requested() {
-            return None;
-        }
-        let end = (self.next + self.loader.batch_size).min(indices.len());
-        let chosen = &indices[self.next..end];
-        self.next = end;
-        Some(Ok(self.loader.pictures.batch(chosen, &vec![Crop::NONE; chosen.len()], &self.loader.device)))
-    }
-}
-
-impl DataLoaderIterator<Batch> for ValidIterator<'_> {
-    fn progress(&self) -> Progress {
-        Progress::new(self.next, self.loader.pictures.indices.len(), Some("pictures".into()))
-    }
-}
-
-/// Where a picture is cut from its padded self, and whether it is mirrored.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Crop {
-    dx: isize,
-    dy: isize,
-    flip: bool,
-}
-
-impl Crop {
-    const NONE: Self = Self { dx: 0, dy: 0, flip: false };
-
-    fn random(padding: usize, random: &mut StdRng) -> Self {
-        let padding = padding as i32;
-        let mut shift = || random.random_range(-padding..=padding) as isize;
-        let (dx, dy) = (shift(), shift());
-        Self { dx, dy, flip: random.random_bool(0.5) }
-    }
-}
-
-impl Pictures {
-    fn batch(&self, indices: &[usize], crops: &[Crop], device: &Device) -> Batch {
-        let (size, count) = (self.image_size, indices.len());
-        let mut pixels = vec![0.0f32; count * 3 * size * size];
-        pixels
-            .par_chunks_mut(3 * size * size)
-            .zip(indices.par_iter().zip(crops))
-            .for_each(|(out, (&index, &crop))| prepare(self.split.image(index), crop, size, out));
-        let labels: Vec<i64> = indices.iter().map(|&index| self.split.label(index) as i64).collect();
-        let device = device.clone().inner();
-        Batch {
-            images: Tensor::from_data(TensorData::new(pixels, [count, 3, size, size]), &device),
-            targets: Tensor::from_data(TensorData::new(labels, [count]), &device),
-        }
-    }
-}
-
-/// `[64, 64, 3]` bytes to `[3, size, size]` in `[0, 1]`: cropped from zero padding, mirrored, averaged over squares.
-fn prepare(picture: &[u8], crop: Crop, size: usize, out: &mut [f32]) {
-    let factor = SIDE / size;
-    let scale = 1.0 / (255.0 * (factor * factor) as f32);
-    let side = SIDE as isize;
-    for y in 0..SIDE {
-        let from_y = y as isize + crop.dy;
-        if !(0..side).contains(&from_y) {
-            continue;
-        }
-        for x in 0..SIDE {
-            let from_x = if crop.flip { SIDE - 1 - x } else { x } as isize + crop.dx;
-            if !(0..side).contains(&from_x) {
-                continue;
-            }
-            let from = 3 * (from_y as usize * SIDE + from_x as usize);
-            for channel in 0..3 {
-                out[(channel * size + y / factor) * size + x / factor] += f32::from(picture[from + channel]) * scale;
-            }
-        }
+        let pictures = |steps: usize| steps * self.loader.batch_size;
+        Progress::new(pictures(self.next - self.start), pictures(self.end - self.start), Some("pictures".into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use shared::attack::AttackKind;
+
+    use super::super::pictures::tests::picture;
     use super::*;
-
-    fn picture() -> Vec<u8> {
-        (0..SIDE * SIDE * 3).map(|i| (i * 7 % 251) as u8).collect()
-    }
-
-    fn prepared(crop: Crop, size: usize) -> Vec<f32> {
-        let mut out = vec![0.0; 3 * size * size];
-        prepare(&picture(), crop, size, &mut out);
-        out
-    }
-
-    #[test]
-    fn without_crop_the_channels_are_the_pixels() {
-        let (picture, out) = (picture(), prepared(Crop::NONE, 64));
-        for (channel, y, x) in [(0, 0, 0), (1, 5, 9), (2, 63, 63)] {
-            let expected = f32::from(picture[3 * (y * SIDE + x) + channel]) / 255.0;
-            assert!((out[(channel * 64 + y) * 64 + x] - expected).abs() < 1e-6);
-        }
-    }
-
-    #[test]
-    fn a_flip_mirrors_and_a_shift_pads_with_black() {
-        let (plain, flipped) = (prepared(Crop::NONE, 64), prepared(Crop { flip: true, ..Crop::NONE }, 64));
-        assert_eq!(plain[10], flipped[53]);
-        let shifted = prepared(Crop { dx: 8, dy: -8, flip: false }, 64);
-        assert_eq!(shifted[8 * 64], plain[8]);
-        assert!(shifted[..8 * 64].iter().all(|&value| value == 0.0));
-    }
-
-    #[test]
-    fn smaller_pictures_are_averages() {
-        let (plain, half) = (prepared(Crop::NONE, 64), prepared(Crop::NONE, 32));
-        let mean = (plain[0] + plain[1] + plain[64] + plain[65]) / 4.0;
-        assert!((half[0] - mean).abs() < 1e-6);
-    }
+    use crate::data::{SIDE, Split};
 
     fn loader(steps_done: usize) -> TrainLoader {
         let split = Split { images: picture().repeat(10), labels: (0..10).collect() };
         TrainLoader {
-            pictures: Pictures { split: Arc::new(split), indices: Arc::new((0..10).collect()), image_size: 64 },
+            pictures: Pictures {
+                split: Arc::new(split),
+                crafted: HashMap::new(),
+                indices: Arc::new((0..10).collect()),
+                image_size: 64,
+            },
             batch_size: 3,
+            rows: 0..3,
+            mix: vec![Share::Normal],
+            perturbations: Perturbations::default(),
             crop_padding: 4,
             seed: 5,
             steps_total: 8,
@@ -375,7 +227,8 @@ mod tests {
     #[test]
     fn a_run_that_starts_in_the_middle_sees_what_it_would_have_seen() {
         let whole = [labels(&loader(0)), labels(&loader(4))].concat();
-        assert_eq!(labels(&loader(2)), whole[2..6]);
+        let resumed = loader(2);
+        assert_eq!([labels(&resumed), labels(&resumed)].concat(), whole[2..8]);
     }
 
     #[test]
@@ -386,5 +239,54 @@ mod tests {
         loader.position.request_stop();
         assert!(batches.next().is_none());
         assert_eq!(loader.position.steps_done(), 1);
+    }
+
+    #[test]
+    fn rounds_begin_at_the_same_steps_after_a_stop_between() {
+        assert_eq!(labels(&loader(0)).len(), 4);
+        assert_eq!(labels(&loader(3)).len(), 1);
+        assert_eq!(labels(&loader(4)).len(), 4);
+    }
+
+    #[test]
+    fn devices_share_the_rows_of_each_batch() {
+        let whole = labels(&loader(0));
+        let loader = loader(0);
+        let (first, second) = (loader.slice(0, 8), loader.slice(8, loader.num_items()));
+        let (mut first, mut second) = (first.iter(), second.iter());
+        for rows in whole {
+            // As burn-train asks them: one after the other.
+            let parts = [first.next().unwrap().unwrap(), second.next().unwrap().unwrap()];
+            assert!((parts[0].part + parts[1].part - 1.0).abs() < 1e-9);
+            let labels = parts.map(|part| part.targets.into_data().try_into_vec_as::<i64>().unwrap()).concat();
+            assert_eq!(labels, rows);
+        }
+        assert!(first.next().is_none() && second.next().is_none());
+    }
+
+    #[test]
+    fn shares_come_from_their_sets_and_perturbations_change_with_the_step() {
+        let attacked = Split { images: vec![255; 10 * SIDE * SIDE * 3], labels: (0..10).collect() };
+        let plain = loader(0);
+        let loader = TrainLoader {
+            pictures: Pictures {
+                crafted: HashMap::from([(AttackKind::Bim, Arc::new(attacked))]),
+                ..plain.pictures.clone()
+            },
+            mix: vec![Share::Normal, Share::Augmented, Share::CraftedBim],
+            crop_padding: 0,
+            ..plain
+        };
+        let rows = |step: usize| {
+            let batch = loader.batch(step, &mut Order::default());
+            let values = batch.images.into_data().try_into_vec::<f32>().unwrap();
+            values.chunks_exact(3 * SIDE * SIDE).map(<[f32]>::to_vec).collect::<Vec<_>>()
+        };
+        let first = rows(0);
+        assert!(first[2].iter().all(|&value| value == 1.0), "not the crafted set's");
+        assert!(first[0].iter().any(|&value| value < 0.9));
+        // One picture ten times: what differs are the perturbations.
+        assert_ne!(first[1], rows(1)[1]);
+        assert_eq!(first[1], rows(0)[1]);
     }
 }

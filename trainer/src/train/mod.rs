@@ -1,16 +1,33 @@
 //! Training: burn-train runs the loop, the dashboard and the checkpoints; here is what it is fed with.
 
+mod checkpoint;
 mod config;
 mod dashboard;
+mod ema;
+mod history;
+mod job;
+mod live;
 mod loader;
+mod mix;
 mod model;
+mod optim;
+mod pictures;
+mod position;
+mod probe;
+mod recipe;
 mod renderer;
 mod session;
+mod sets;
 #[cfg(test)]
 mod tests;
+mod validation;
+mod watch;
 
-pub use config::{OptimizerName, RecipeName, TrainConfig};
+pub use config::{OptimizerName, TrainConfig};
 pub use dashboard::Dashboard;
-pub use loader::{Batch, Position};
-pub use model::TrainingModel;
-pub use session::{Outcome, Session, find_checkpoint};
+pub use job::{Job, NewRun};
+pub use mix::Share;
+pub use position::Position;
+pub use recipe::{ConfigFlags, from_toml, resolve, to_toml};
+pub use session::Outcome;
+pub use sets::CraftedSet;

@@ -2,49 +2,43 @@
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::prelude::*;
+use burn::tensor::ExecutionError;
+use burn::train::metric::{AccuracyInput, Adaptor, ItemLazy, LossInput};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::model::Classifier;
 
+use super::ema::Ema;
+use super::live::LiveAttacks;
 use super::loader::Batch;
+use super::probe::ProbeInput;
 
 /// A classifier with what its recipe does to a batch.
 #[derive(Module, Debug)]
 pub struct TrainingModel {
     pub classifier: Classifier,
-    /// The attacks of a hardened batch, each on a quarter of it.
     #[module(skip)]
-    pub attacks: Vec<AttackConfig>,
+    pub attacks: LiveAttacks,
     #[module(skip)]
     pub label_smoothing: f64,
+    /// What is validated in place of the classifier.
+    #[module(skip)]
+    pub ema: Option<Ema>,
+    /// The attack of the probe.
+    #[module(skip)]
+    pub probe: AttackConfig,
 }
 
 impl TrainingModel {
-    /// The batch with a quarter of it replaced for each attack, by images crafted against the network as it is now.
-    ///
-    /// They lead away from what the network sees in the clean images, not from the true class (eq. 3 of the paper): a
-    /// single step away from the true class leaks it, and the network learns to read the attack (Kurakin et al., 2016,
-    /// arXiv 1611.01236).
-    fn harden(&self, images: Tensor<4>) -> Tensor<4> {
-        let [batch, ..] = images.dims();
-        let quarter = batch / 4;
-        if self.attacks.is_empty() || quarter == 0 {
-            return images;
+    /// One without a recipe, for weights to be read into.
+    pub fn blank(classifier: Classifier) -> Self {
+        Self {
+            classifier,
+            attacks: LiveAttacks::none(),
+            label_smoothing: 0.0,
+            ema: None,
+            probe: AttackConfig::fgsm(0.0),
         }
-        // Batch norm in inference mode, and no gradient for any weight.
-        let target_model = self.classifier.valid();
-        let clean = batch - quarter * self.attacks.len();
-        let mut parts = vec![images.clone().narrow(0, 0, clean)];
-        for (index, attack) in self.attacks.iter().enumerate() {
-            let start = clean + index * quarter;
-            let part = images.clone().narrow(0, start, quarter);
-            let labels = target_model.forward(part.clone()).argmax(1).reshape([quarter]);
-            let run = AttackRun::new(attack, part, labels, Goal::Untargeted)
-                // The configuration was validated before the run, and the parts have equal lengths.
-                .expect("a validated attack on as many labels as images");
-            parts.push(run.finish(&target_model));
-        }
-        Tensor::cat(parts, 0)
     }
 
     fn output(&self, logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: Option<f32>) -> ClassificationOutput {
@@ -56,25 +50,78 @@ impl TrainingModel {
     }
 }
 
+/// What a step tells the metrics.
+pub struct StepOutput {
+    pub classification: ClassificationOutput,
+    pub probe: ProbeInput,
+}
+
 impl TrainStep for TrainingModel {
     type Input = Batch;
-    type Output = ClassificationOutput;
+    type Output = StepOutput;
 
-    fn step(&self, batch: Batch) -> TrainOutput<ClassificationOutput> {
-        let images = self.harden(batch.images);
+    fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
+        let Batch { images, targets, portions, part, step, .. } = batch;
+        // Batch norm in inference mode, and no gradient for any weight.
+        let current = self.classifier.valid();
+        if let Some(ema) = &self.ema {
+            ema.update(&current, step);
+        }
+        let images = self.attacks.apply(images, &targets, &portions, step, &current);
         let logits = self.classifier.forward(images.autodiff());
         let smoothing = (self.label_smoothing > 0.0).then_some(self.label_smoothing as f32);
-        let output = self.output(logits, batch.targets.autodiff(), smoothing);
-        TrainOutput::new(self, output.loss.backward(), output)
+        let classification = self.output(logits, targets.autodiff(), smoothing);
+        // Several devices' gradients are summed: each counts with its part of the batch, and the sum is that of the mean.
+        let gradients = if part < 1.0 {
+            classification.loss.clone().mul_scalar(part).backward()
+        } else {
+            classification.loss.backward()
+        };
+        TrainOutput::new(self, gradients, StepOutput { classification, probe: None })
     }
 }
 
 impl InferenceStep for TrainingModel {
     type Input = Batch;
-    type Output = ClassificationOutput;
+    type Output = StepOutput;
 
-    fn step(&self, batch: Batch) -> ClassificationOutput {
-        let logits = self.classifier.forward(batch.images);
-        self.output(logits, batch.targets, None)
+    fn step(&self, batch: Batch) -> StepOutput {
+        let Batch { images, targets, probed, .. } = batch;
+        let classifier = match &self.ema {
+            Some(ema) => ema.average(),
+            None => self.classifier.clone(),
+        };
+        let probe = probed.then(|| {
+            let attack = AttackRun::new(&self.probe, images.clone(), targets.clone(), Goal::Untargeted)
+                // The settings were checked before the run, and there is a label for each image.
+                .expect("an attack that was checked, on as many labels as images");
+            (classifier.forward(attack.finish(&classifier)), targets.clone())
+        });
+        let classification = self.output(classifier.forward(images), targets, None);
+        StepOutput { classification, probe }
+    }
+}
+
+impl ItemLazy for StepOutput {
+    fn sync(self) -> Result<Self, ExecutionError> {
+        Ok(Self { classification: self.classification.sync()?, probe: self.probe })
+    }
+}
+
+impl Adaptor<AccuracyInput> for StepOutput {
+    fn adapt(&self) -> AccuracyInput {
+        self.classification.adapt()
+    }
+}
+
+impl Adaptor<LossInput> for StepOutput {
+    fn adapt(&self) -> LossInput {
+        self.classification.adapt()
+    }
+}
+
+impl Adaptor<ProbeInput> for StepOutput {
+    fn adapt(&self) -> ProbeInput {
+        self.probe.clone()
     }
 }

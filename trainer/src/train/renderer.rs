@@ -1,6 +1,7 @@
 //! What a run shows where there is no dashboard: a bar on a terminal, and a line after each round everywhere.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
@@ -9,6 +10,8 @@ use burn::train::renderer::{
 };
 use indicatif::ProgressBar;
 
+use super::position::Position;
+use super::probe::ProbeMetric;
 use crate::progress;
 
 /// A mean over pictures.
@@ -21,14 +24,17 @@ struct Mean {
 /// Bars and lines on stderr.
 pub struct LineRenderer {
     names: HashMap<MetricId, String>,
-    rounds: usize,
+    position: Arc<Position>,
+    steps_per_epoch: usize,
+    steps_total: usize,
     means: BTreeMap<(String, String), Mean>,
     bar: ProgressBar,
 }
 
 impl LineRenderer {
-    pub fn new() -> Self {
-        Self { names: HashMap::new(), rounds: 0, means: BTreeMap::new(), bar: ProgressBar::hidden() }
+    pub fn new(position: Arc<Position>, steps_per_epoch: usize, steps_total: usize) -> Self {
+        let (names, means, bar) = (HashMap::new(), BTreeMap::new(), ProgressBar::hidden());
+        Self { names, position, steps_per_epoch, steps_total, means, bar }
     }
 
     fn add(&mut self, split: &str, state: MetricState) {
@@ -50,6 +56,7 @@ impl LineRenderer {
             let value = mean.sum / mean.count.max(1) as f64;
             match name.as_str() {
                 "Accuracy" => format!("{split} accuracy {value:.2}%"),
+                ProbeMetric::NAME => format!("under PGD {value:.2}%"),
                 name => format!("{split} {} {value:.4}", name.to_lowercase()),
             }
         };
@@ -70,13 +77,14 @@ impl MetricsRendererTraining for LineRenderer {
 }
 
 impl TrainingProgressLogger for LineRenderer {
-    fn start(&mut self, total_epochs: usize, _starting_epoch: usize, _items: Option<usize>, _label: Option<&str>) {
-        self.rounds = total_epochs;
-    }
+    fn start(&mut self, _epochs: usize, _starting_epoch: usize, _items: Option<usize>, _label: Option<&str>) {}
 
-    fn update_epoch(&mut self, epoch: usize) {
+    fn update_epoch(&mut self, _round: usize) {
         self.bar.finish_and_clear();
-        eprintln!("Round {epoch}/{}: {}", self.rounds, self.summary());
+        let (steps, per_epoch) = (self.position.steps_done(), self.steps_per_epoch as f64);
+        let (epochs, epochs_total) = (steps as f64 / per_epoch, self.steps_total as f64 / per_epoch);
+        let of = self.steps_total;
+        eprintln!("Epoch {epochs:.2} of {epochs_total:.2} (step {steps} of {of}): {}", self.summary());
         self.means.clear();
     }
 

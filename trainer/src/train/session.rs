@@ -4,47 +4,48 @@
 //! checkpoint. Beside each checkpoint stands the number of steps done, so a run stopped in the middle of a round saves
 //! there and goes on from that very step.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
-use burn::module::ParamGroup;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::lr_scheduler::LrSchedulerConfig;
-use burn::optim::lr_scheduler::LrSchedulerRecord;
-use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::optim::lr_scheduler::sequential::SequentialLrSchedulerConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamWConfig, ModuleOptimizer, OptimizerRecord, SgdConfig};
+use anyhow::{Context, Result, anyhow, ensure};
 use burn::prelude::*;
-use burn::store::ModuleRecord;
 use burn::train::checkpoint::KeepLastNCheckpoints;
-use burn::train::metric::store::EventStoreClient;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
-use burn::train::{EarlyStoppingStrategy, Learner, SupervisedTraining};
+use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining};
 use shared::attack::AttackConfig;
 use shared::model::Classifier;
 
-use super::config::{OptimizerName, RecipeName, TrainConfig};
+use super::checkpoint::{find_checkpoint, read_ema};
+use super::config::TrainConfig;
 use super::dashboard::Dashboard;
-use super::loader::{Pictures, Position, TrainLoader, ValidLoader};
+use super::ema::Ema;
+use super::history::History;
+use super::live::LiveAttacks;
+use super::loader::TrainLoader;
 use super::model::TrainingModel;
+use super::optim::{optimizer, scheduler};
+use super::pictures::Pictures;
+use super::position::Position;
+use super::probe::ProbeMetric;
 use super::renderer::LineRenderer;
+use super::sets::CraftedPictures;
+use super::validation::ValidLoader;
+use super::watch::{AfterCheckpoint, Collapse, Verdict};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
 use crate::output;
 use crate::run_dir::{Checkpoint, Part, RunDir};
 
-/// Batch norm and biases, which weight decay leaves alone.
-const WITHOUT_DECAY: &str = r"(bn\d\.(gamma|beta)|bias)$";
+/// A run that collapses again and again will not be saved by another attempt.
+const MOST_COLLAPSES: usize = 3;
 
 /// A run that is ready to start or to go on.
 pub struct Session {
     pub config: TrainConfig,
     pub run: RunDir,
     pub dataset: Dataset,
-    /// Plain device.
-    pub device: Device,
+    /// The training pictures attacked beforehand, for recipes that need them.
+    pub crafted: CraftedPictures,
+    /// Plain devices; the first one leads.
+    pub devices: Vec<Device>,
     pub position: Arc<Position>,
     /// Where to go on.
     pub checkpoint: Option<Checkpoint>,
@@ -60,6 +61,12 @@ pub enum Outcome {
     Stopped { steps_done: usize, steps_total: usize },
 }
 
+/// How one attempt at a run ended.
+enum Ended {
+    Outcome(Outcome),
+    Collapsed(Collapse),
+}
+
 impl Session {
     /// Finds out what is wrong with `config` for a data set, before anything of a run is written.
     ///
@@ -72,62 +79,90 @@ impl Session {
         Ok(())
     }
 
-    /// Trains until the last step or until a stop is requested.
+    /// Trains until the last step or until a stop is requested. Where the probe finds that the network has collapsed, the
+    /// run goes back to the checkpoint before and goes on with one step more in its attacks.
     ///
     /// # Errors
-    /// When a checkpoint cannot be written or read, or the device fails.
-    pub fn run(self, classifier: Classifier) -> Result<Outcome> {
-        let Self { config, run, dataset, device, position, checkpoint, dashboard } = self;
-        let autodiff = device.clone().autodiff();
-        let split = Arc::new(dataset.train);
-        let Plan { train, held_out, steps_total, steps_per_round } = Plan::new(&config, &split)?;
-        let pictures = |indices: Vec<usize>| Pictures {
+    /// When a checkpoint cannot be written or read, the device fails, or the network collapses again and again.
+    pub fn run(mut self, classifier: Classifier) -> Result<Outcome> {
+        let split = Arc::new(std::mem::replace(&mut self.dataset.train, Split { images: vec![], labels: vec![] }));
+        let plan = Plan::new(&self.config, &split)?;
+        loop {
+            match self.attempt(&plan, &split, classifier.clone())? {
+                Ended::Outcome(outcome) => return Ok(outcome),
+                Ended::Collapsed(collapse) => self.roll_back(&collapse, classifier.clone())?,
+            }
+        }
+    }
+
+    fn attempt(&self, plan: &Plan, split: &Arc<Split>, classifier: Classifier) -> Result<Ended> {
+        let Self { config, run, position, checkpoint, .. } = self;
+        let Plan { steps_total, steps_per_round, .. } = *plan;
+        let device = self.devices[0].clone();
+        let rounds_done = checkpoint.map_or(0, |checkpoint| checkpoint.round);
+        let rounds_left = steps_total.div_ceil(steps_per_round) - position.steps_done() / steps_per_round;
+        run.forget_after(rounds_done)?;
+        let pictures = |indices: &[usize], crafted| Pictures {
             split: split.clone(),
-            indices: Arc::new(indices),
+            crafted,
+            indices: Arc::new(indices.to_vec()),
             image_size: config.image_size,
         };
-        let rounds_done = checkpoint.map_or(0, |checkpoint| checkpoint.round);
-        let rounds_left = (steps_total - position.steps_done().min(steps_total)).div_ceil(steps_per_round);
-        run.forget_after(rounds_done)?;
         let train_loader = TrainLoader {
-            pictures: pictures(train),
+            pictures: pictures(&plan.train, self.crafted.clone()),
             batch_size: config.batch_size,
+            rows: 0..config.batch_size,
+            mix: config.mix.clone(),
+            perturbations: config.perturbations.clone(),
             crop_padding: config.crop_padding,
             seed: config.seed,
             steps_total,
             steps_per_round,
             position: position.clone(),
-            device: autodiff.clone(),
+            device: device.clone().autodiff(),
         };
         let valid_loader = ValidLoader {
-            pictures: pictures(held_out),
+            pictures: pictures(&plan.held_out, CraftedPictures::new()),
             batch_size: config.batch_size,
+            probe: config.probe,
             position: position.clone(),
-            device: device.clone(),
+            device,
         };
+        let ema = self.ema(&classifier)?;
         let model = TrainingModel {
             classifier: classifier.train(),
-            attacks: attacks(&config),
+            attacks: LiveAttacks::new(config, steps_total, checkpoint.map_or(0, |checkpoint| checkpoint.collapses)),
             label_smoothing: config.label_smoothing,
+            ema: ema.clone(),
+            probe: AttackConfig::pgd(config.epsilon.value(), config.probe_steps, 0),
         };
-        let learner = Learner::new(model, optimizer(&config)?, scheduler(&config, steps_total)?);
-        let after_checkpoint =
-            AfterCheckpoint { run: run.clone(), position: position.clone(), failure: Arc::default() };
-        let failure = after_checkpoint.failure.clone();
-        let renderer = match &dashboard {
+        let learner = Learner::new(model, optimizer(config)?, scheduler(config, steps_total)?);
+        let mut history = History::open(run.path());
+        history.forget_after(position.steps_done());
+        let watch = AfterCheckpoint::new(self, plan.steps_per_epoch, history, ema.clone());
+        let verdict = watch.verdict();
+        let renderer = match &self.dashboard {
             // Its own interrupter would end the run without saving: it gets the one that stops the loader, and the round then
             // ends as after Ctrl-C.
             Some(dashboard) => dashboard.start(position.stop_handle(), checkpoint.map(|checkpoint| checkpoint.round)),
-            None => Box::new(LineRenderer::new()),
+            None => Box::new(LineRenderer::new(position.clone(), plan.steps_per_epoch, steps_total)),
         };
         let mut training = SupervisedTraining::new(run.path(), Arc::new(train_loader), Arc::new(valid_loader))
             .metrics((AccuracyMetric::new(), LossMetric::new()))
             .metric_train_numeric(LearningRateMetric::new())
             .with_default_checkpointers()
             .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
-            .early_stopping(after_checkpoint)
+            .early_stopping(watch)
             .renderer(renderer)
             .num_epochs(rounds_done + rounds_left);
+        if config.probe > 0 {
+            training = training.metric_valid_numeric(ProbeMetric::new());
+        }
+        if self.devices.len() > 1 {
+            let devices = self.devices.iter().map(|device| device.clone().autodiff()).collect();
+            let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
+            training = training.with_training_strategy(strategy.into());
+        }
         if let Some(checkpoint) = checkpoint {
             training = training.checkpoint(checkpoint.round);
         }
@@ -135,15 +170,62 @@ impl Session {
         if let Some(error) = result.error {
             return Err(anyhow!("{error}")).context("training stopped");
         }
-        // A lock that a panic has poisoned holds the error all the same.
-        if let Some(error) = failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
-            return Err(error).context("training stopped; the checkpoint before this one is whole");
+        match verdict.take() {
+            Verdict::Fine => {}
+            Verdict::Failed(error) => {
+                return Err(error).context("training stopped; the checkpoint before this one is whole");
+            }
+            Verdict::Collapsed(collapse) => return Ok(Ended::Collapsed(collapse)),
         }
         if result.interrupted.is_some() || position.steps_done() < steps_total {
-            let saved = run.checkpoints()?.first().map_or(0, |checkpoint| checkpoint.steps_done);
-            return Ok(Outcome::Stopped { steps_done: saved, steps_total });
+            let steps_done = run.checkpoints()?.first().map_or(0, |checkpoint| checkpoint.steps_done);
+            return Ok(Ended::Outcome(Outcome::Stopped { steps_done, steps_total }));
         }
-        Ok(Outcome::Done(Box::new(result.model.classifier)))
+        let trained = ema.map_or(result.model.classifier, |ema| ema.average());
+        Ok(Ended::Outcome(Outcome::Done(Box::new(trained))))
+    }
+
+    /// The average of the weights, as it was at the checkpoint to go on from.
+    fn ema(&self, classifier: &Classifier) -> Result<Option<Ema>> {
+        if self.config.ema == 0.0 {
+            return Ok(None);
+        }
+        let mut average = classifier.clone();
+        if let Some(checkpoint) = self.checkpoint {
+            read_ema(&self.run, checkpoint.round, &mut average)?;
+        }
+        Ok(Some(Ema::new(self.config.ema, average)))
+    }
+
+    /// Goes back to the checkpoint before a collapse, and says so.
+    fn roll_back(&mut self, collapse: &Collapse, classifier: Classifier) -> Result<()> {
+        let collapses = 1 + self.checkpoint.map_or(0, |checkpoint| checkpoint.collapses);
+        let before = self.run.checkpoints()?.into_iter().find(|checkpoint| checkpoint.round < collapse.round);
+        let before = before.with_context(|| format!("{collapse}, and there is no checkpoint from before"))?;
+        ensure!(
+            collapses <= MOST_COLLAPSES,
+            "{collapse}, for the {collapses}th time: lower --epsilon or the learning rate, or use adversarial-pgd; {} \
+             holds the network of step {}",
+            self.run.checkpoint_file(Part::Model, before.round).display(),
+            before.steps_done
+        );
+        self.run.forget_after(before.round)?;
+        let found = find_checkpoint(&self.run, &self.config, classifier)?.unwrap_or(before);
+        let checkpoint = Checkpoint { collapses, ..found };
+        self.run.note_position(checkpoint)?;
+        self.run.note_event(&collapse.event(checkpoint))?;
+        self.position.rewind(checkpoint.steps_done);
+        self.checkpoint = Some(checkpoint);
+        let text = format!(
+            "{collapse}: back to step {}, and from there with {} steps in each attack",
+            checkpoint.steps_done,
+            1 + collapses
+        );
+        match &self.dashboard {
+            Some(dashboard) => dashboard.notify(&text),
+            None => output::warn(&text),
+        }
+        Ok(())
     }
 }
 
@@ -153,6 +235,7 @@ struct Plan {
     train: Vec<usize>,
     /// Pictures to validate on.
     held_out: Vec<usize>,
+    steps_per_epoch: usize,
     steps_total: usize,
     /// Steps from one checkpoint to the next.
     steps_per_round: usize,
@@ -170,118 +253,7 @@ impl Plan {
         let steps_per_epoch = TrainLoader::steps_per_epoch(train.len(), config.batch_size);
         let steps_total = config.steps.unwrap_or(config.epochs * steps_per_epoch);
         let steps_per_round = steps_per_epoch.div_ceil(config.rounds).min(steps_total);
-        Ok(Self { train, held_out, steps_total, steps_per_round })
-    }
-}
-
-/// The checkpoint of `run` to go on from: the newest one that can be read, with a warning for each that cannot.
-///
-/// `classifier` is a network of the run's architecture; what it holds afterwards is of no use.
-///
-/// # Errors
-/// Names the file when there are checkpoints but none can be read.
-pub fn find_checkpoint(run: &RunDir, classifier: Classifier) -> Result<Option<Checkpoint>> {
-    let model = TrainingModel { classifier, attacks: vec![], label_smoothing: 0.0 };
-    let mut newest = None;
-    for checkpoint in run.checkpoints()? {
-        match try_load(run, checkpoint.round, &model) {
-            Ok(()) => return Ok(Some(checkpoint)),
-            Err(error) => {
-                output::warn(&format!("{error:#}"));
-                newest.get_or_insert(error);
-            }
-        }
-    }
-    match newest {
-        None => Ok(None),
-        Some(error) => Err(error).with_context(|| {
-            format!(
-                "no checkpoint is whole; delete {} to start again at the first step",
-                run.checkpoint_dir().display()
-            )
-        }),
-    }
-}
-
-/// Reads what burn-train will read, which panics where it cannot.
-fn try_load(run: &RunDir, round: usize, model: &TrainingModel) -> Result<()> {
-    let damaged = |part: Part| {
-        let file = run.checkpoint_file(part, round);
-        move || format!("{} is damaged", file.display())
-    };
-    let file = |part: Part| run.checkpoint_file(part, round);
-    let record = ModuleRecord::load(file(Part::Model)).with_context(damaged(Part::Model))?;
-    model.clone().try_load_record(record).with_context(damaged(Part::Model))?;
-    OptimizerRecord::load(file(Part::Optimizer)).with_context(damaged(Part::Optimizer))?;
-    LrSchedulerRecord::load(file(Part::Scheduler)).with_context(damaged(Part::Scheduler))?;
-    Ok(())
-}
-
-/// Called right after each checkpoint: notes where it stands, and ends the run if that was asked for.
-#[derive(Clone)]
-struct AfterCheckpoint {
-    run: RunDir,
-    position: Arc<Position>,
-    /// Why the run was ended instead.
-    failure: Arc<Mutex<Option<Error>>>,
-}
-
-impl EarlyStoppingStrategy for AfterCheckpoint {
-    fn should_stop(&mut self, round: usize, _store: &EventStoreClient) -> bool {
-        let checkpoint = Checkpoint { round, steps_done: self.position.steps_done() };
-        if let Err(error) = self.run.note_position(checkpoint) {
-            *self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(error);
-            return true;
-        }
-        self.position.stop_requested()
-    }
-}
-
-fn attacks(config: &TrainConfig) -> Vec<AttackConfig> {
-    let epsilon = config.epsilon.value();
-    match config.recipe {
-        RecipeName::Normal => vec![],
-        RecipeName::Hardened => vec![AttackConfig::fgsm(epsilon), AttackConfig::bim(epsilon, config.bim_steps)],
-    }
-}
-
-fn optimizer(config: &TrainConfig) -> Result<ModuleOptimizer> {
-    let without_decay = ParamGroup::from_regex(WITHOUT_DECAY).map_err(|error| anyhow!("{error:?}"))?;
-    Ok(match config.optimizer {
-        OptimizerName::Sgd => {
-            let sgd = || {
-                // burn's default dampening of 0.1 is not PyTorch's, nor any paper's.
-                let momentum = MomentumConfig::new().with_momentum(config.momentum).with_dampening(0.0);
-                SgdConfig::new().with_momentum(Some(momentum.with_nesterov(true)))
-            };
-            let decay = WeightDecayConfig::new(config.weight_decay() as f32);
-            sgd().with_weight_decay(Some(decay)).init().with_group(without_decay, sgd().build(), None)
-        }
-        OptimizerName::Adamw => {
-            let adamw = |decay: f64| AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(decay as f32);
-            adamw(config.weight_decay()).init().with_group(without_decay, adamw(0.0).build(), None)
-        }
-    })
-}
-
-/// Linear warm-up, then a cosine to zero.
-fn scheduler(config: &TrainConfig, steps_total: usize) -> Result<ModuleLrScheduler> {
-    let warm_up = (config.warm_up * steps_total as f64).round() as usize;
-    let peak = config.learning_rate();
-    let cosine = CosineAnnealingLrSchedulerConfig::new(peak, (steps_total - warm_up).max(1));
-    let scheduler = if warm_up == 0 {
-        cosine.init()
-    } else {
-        let linear = LinearLrSchedulerConfig::new(peak / warm_up as f64, peak, warm_up);
-        SequentialLrSchedulerConfig::new(
-            vec![LrSchedulerConfig::Linear(linear), LrSchedulerConfig::Cosine(cosine)],
-            vec![warm_up],
-        )
-        .init()
-    };
-    match scheduler {
-        Ok(scheduler) => Ok(scheduler),
-        Err(error) => bail!("no learning rate schedule can be made of these settings: {error}"),
+        Ok(Self { train, held_out, steps_per_epoch, steps_total, steps_per_round })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
 
+use std::collections::HashMap;
 use std::fs;
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +10,8 @@ use shared::bundle::{Precision, load_weights, save_weights};
 use shared::model::Classifier;
 use tempfile::TempDir;
 
+use super::checkpoint::find_checkpoint;
+use super::session::Session;
 use super::*;
 use crate::data::{Class, Dataset, PixelStats, Split, made};
 use crate::run_dir::{Part, RunDir, RunRecord};
@@ -39,12 +42,16 @@ pub(super) fn dataset() -> Dataset {
 #[command(args_override_self = true)]
 struct Flags {
     #[command(flatten)]
-    config: TrainConfig,
+    config: ConfigFlags,
 }
 
 pub(super) fn config(more: &[&str]) -> TrainConfig {
+    try_config(more).unwrap()
+}
+
+fn try_config(more: &[&str]) -> anyhow::Result<TrainConfig> {
     let small = ["test", "--width", "1", "--batch-size", "16", "--image-size", "32", "--held-out", "2"];
-    Flags::parse_from(small.iter().chain(more)).config
+    resolve(None, &Flags::parse_from(small.iter().chain(more)).config)
 }
 
 /// A network as it is before its first step: the same one at every call.
@@ -76,12 +83,12 @@ fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Se
             init: None,
             data: path.clone(),
             data_sha256: String::new(),
+            crafted: vec![],
             pixels: PIXELS,
-            config: config.clone(),
         };
-        RunDir::create(&path, &record).unwrap()
+        RunDir::create(&path, &record, config).unwrap()
     };
-    let checkpoint = find_checkpoint(&run, network(config)).unwrap();
+    let checkpoint = find_checkpoint(&run, config, network(config)).unwrap();
     let position = Arc::new(Position::at(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)));
     if let Some(steps) = stop_after {
         let position = position.clone();
@@ -96,7 +103,8 @@ fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Se
         config: config.clone(),
         run,
         dataset: dataset(),
-        device: Device::flex(),
+        crafted: HashMap::new(),
+        devices: vec![Device::flex()],
         position,
         checkpoint,
         dashboard: None,
@@ -123,8 +131,8 @@ fn accuracy(model: &Classifier, split: &Split) -> f64 {
 }
 
 #[test]
-fn both_recipes_learn_what_they_have_not_seen() {
-    for recipe in ["normal", "hardened"] {
+fn recipes_learn_what_they_have_not_seen() {
+    for recipe in ["normal", "augmented", "hardened-live", "adversarial-n-fgsm"] {
         let config = config(&["--recipe", recipe, "--epochs", "8", "--bim-steps", "2", "--epsilon", "2/255"]);
         let dir = TempDir::new().unwrap();
         let val = dataset().val;
@@ -137,7 +145,22 @@ fn both_recipes_learn_what_they_have_not_seen() {
 
 #[test]
 fn a_stopped_run_ends_with_the_weights_of_an_undisturbed_one() {
-    let config = config(&["--recipe", "hardened", "--steps", "9", "--rounds", "3", "--bim-steps", "1"]);
+    let config = config(&[
+        "--recipe",
+        "hardened-live",
+        "--ema",
+        "0.9",
+        "--probe",
+        "8",
+        "--probe-steps",
+        "1",
+        "--steps",
+        "9",
+        "--rounds",
+        "3",
+        "--bim-steps",
+        "1",
+    ]);
     let undisturbed = TempDir::new().unwrap();
     let expected = save_weights(&trained(train(&undisturbed, &config, None)), Precision::F32).unwrap();
 
@@ -173,7 +196,7 @@ fn a_damaged_checkpoint_is_replaced_by_the_one_before_it() {
     let rounds: Vec<_> = run.checkpoints().unwrap().iter().map(|checkpoint| checkpoint.round).collect();
     let [newest, before] = rounds[..] else { panic!("{rounds:?}") };
     cut(&run, Part::Model, newest);
-    let found = find_checkpoint(&run, network(&config)).unwrap().unwrap();
+    let found = find_checkpoint(&run, &config, network(&config)).unwrap().unwrap();
     assert_eq!((found.round, found.steps_done), (before, 3 * before));
 
     let undisturbed = TempDir::new().unwrap();
@@ -189,16 +212,16 @@ fn without_a_whole_checkpoint_the_damaged_file_is_named() {
         cut(&run, part, checkpoint.round);
     }
     let newest = run.checkpoints().unwrap()[0].round;
-    let error = format!("{:#}", find_checkpoint(&run, network(&config)).unwrap_err());
+    let error = format!("{:#}", find_checkpoint(&run, &config, network(&config)).unwrap_err());
     assert!(error.contains(&format!("optim-{newest}.bpk is damaged")) && error.contains("delete"), "{error}");
 }
 
 #[test]
 fn a_checkpoint_of_another_network_is_not_loaded() {
     let (_dir, config, run) = stopped();
-    let wider = TrainConfig { width: 2, ..config }.architecture().unwrap();
+    let wider = TrainConfig { width: 2, ..config.clone() }.architecture().unwrap();
     let wider = wider.init(CLASSES, PIXELS.mean, PIXELS.std, &Device::flex()).unwrap();
-    let error = format!("{:#}", find_checkpoint(&run, wider).unwrap_err());
+    let error = format!("{:#}", find_checkpoint(&run, &config, wider).unwrap_err());
     assert!(error.contains("model-"), "{error}");
 }
 
@@ -224,12 +247,57 @@ fn a_batch_larger_than_the_training_set_is_refused_beforehand() {
 #[test]
 fn settings_out_of_range_are_named() {
     for (flags, name) in [
-        (["--epochs", "0"], "--epochs"),
-        (["--learning-rate", "3"], "--learning-rate"),
-        (["--image-size", "48"], "--image-size"),
-        (["--label-smoothing", "1"], "--label-smoothing"),
+        (["--epochs", "0"], "epochs"),
+        (["--learning-rate", "3"], "learning-rate"),
+        (["--image-size", "48"], "image-size"),
+        (["--label-smoothing", "1"], "label-smoothing"),
     ] {
-        let error = config(&flags).validate().unwrap_err().to_string();
+        let error = try_config(&flags).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
+}
+
+/// burn-train's own strategy for several devices, with the CPU twice.
+#[test]
+fn two_devices_take_the_steps_of_one() {
+    let config = config(&["--epochs", "4", "--rounds", "1"]);
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let val = dataset().val;
+    let alone = accuracy(&trained(train(&one, &config, None)), &val);
+    let mut session = session(&two, &config, None);
+    session.devices.push(Device::flex());
+    let run = session.run.clone();
+    let together = accuracy(&trained(session.run(network(&config)).unwrap()), &val);
+    // Batch norm sees halves of the batches, so the weights are others, but they have learned as much.
+    assert!(alone > 0.5 && together > 0.5, "{alone} on one device, {together} on two");
+    let steps = |run: &RunDir| run.checkpoints().unwrap()[0].steps_done;
+    assert_eq!(steps(&run), steps(&RunDir::open(&one.path().join("run")).unwrap().0));
+}
+
+#[test]
+fn a_collapse_goes_back_and_goes_on_with_more_steps() {
+    // No network withstands such a radius, so none gets back to the 100% that are noted below.
+    let attack = ["--recipe", "adversarial-n-fgsm", "--epsilon", "0.5", "--probe", "40", "--probe-steps", "2"];
+    let config = config(&[&attack[..], &["--steps", "6", "--rounds", "3", "--held-out", "10"]].concat());
+    let dir = TempDir::new().unwrap();
+    let session = session(&dir, &config, None);
+    let run = session.run.clone();
+    let line = r#"{"round":0,"step":0,"epoch":0.0,"learning_rate":null,"train_loss":null,"train_accuracy":null,"valid_loss":null,"valid_accuracy":null,"probe_accuracy":1.0,"seconds":0.0}"#;
+    fs::write(run.path().join("metrics.jsonl"), format!("{line}\n")).unwrap();
+    let error = session.run(network(&config)).map(|_| ()).unwrap_err();
+    assert!(format!("{error:#}").contains("no checkpoint from before"), "{error:#}");
+
+    let other = TempDir::new().unwrap();
+    let stopped = train(&other, &config, Some(2));
+    assert!(matches!(stopped, Outcome::Stopped { .. }));
+    let run = RunDir::open(&other.path().join("run")).unwrap().0;
+    let line = line.replace("\"round\":0,\"step\":0", "\"round\":1,\"step\":1");
+    fs::write(run.path().join("metrics.jsonl"), format!("{line}\n")).unwrap();
+    let error = self::session(&other, &config, None).run(network(&config)).map(|_| ()).unwrap_err();
+    // After three returns it gives up, and has kept what was good.
+    assert!(format!("{error:#}").contains("the 4th time"), "{error:#}");
+    let events = fs::read_to_string(run.path().join("events.jsonl")).unwrap();
+    assert_eq!(events.lines().count(), 3, "{events}");
+    let kept = run.checkpoints().unwrap();
+    assert_eq!(kept.first().map(|kept| kept.collapses), Some(3), "{kept:?}");
 }

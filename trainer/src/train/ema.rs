@@ -1,0 +1,121 @@
+//! A moving average of the weights, which is often better than any of them (Polyak and Juditsky, 1992).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
+use burn::prelude::*;
+use shared::model::Classifier;
+
+/// The average of a network over its training, shared by the steps that move it and the checkpoints that save it.
+#[derive(Clone, Debug)]
+pub struct Ema {
+    decay: f64,
+    average: Arc<Mutex<Classifier>>,
+}
+
+impl Ema {
+    /// Starts at `classifier`, which is on a plain device.
+    pub fn new(decay: f64, classifier: Classifier) -> Self {
+        Self { decay, average: Arc::new(Mutex::new(classifier)) }
+    }
+
+    /// Moves a little towards `current`, on a plain device, as it is before step `step`. Running means and variances of
+    /// batch norm are averaged like weights.
+    ///
+    /// The decay grows from 0.1 to its value over the first steps, so that the random start is soon forgotten.
+    pub fn update(&self, current: &Classifier, step: usize) {
+        let decay = self.decay.min((1.0 + step as f64) / (10.0 + step as f64));
+        let mut values = Values::default();
+        current.visit(&mut values);
+        let mut average = self.average.lock().unwrap_or_else(PoisonError::into_inner);
+        *average = average.clone().map(&mut Towards { values: values.0, decay });
+    }
+
+    /// The average as it is now, on the plain device.
+    pub fn average(&self) -> Classifier {
+        self.average.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The values of a module's parameters, in its order.
+#[derive(Default)]
+struct Values(VecDeque<Tensor<1>>);
+
+impl ModuleVisitor for Values {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        let count = value.shape().num_elements();
+        self.0.push_back(value.reshape([count]));
+    }
+}
+
+/// Moves parameters towards values in the same order.
+struct Towards {
+    values: VecDeque<Tensor<1>>,
+    decay: f64,
+}
+
+impl ModuleMapper for Towards {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        // Two networks of one kind are visited alike.
+        let Some(value) = self.values.pop_front() else { return param };
+        let decay = self.decay;
+        param.map(|average| {
+            let value = value.reshape(average.shape());
+            average.mul_scalar(decay).add(value.mul_scalar(1.0 - decay))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::bundle::{Precision, save_weights};
+    use shared::model::{Architecture, WideResNetConfig};
+
+    use super::*;
+
+    fn network(seed: u64) -> Classifier {
+        let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
+        architecture.init_seeded(3, [0.5; 3], [0.25; 3], seed, &Device::flex()).unwrap()
+    }
+
+    fn values(model: &Classifier) -> Vec<f32> {
+        let mut values = Values::default();
+        model.visit(&mut values);
+        values.0.into_iter().flat_map(|value| crate::models::read(value).unwrap()).collect()
+    }
+
+    #[test]
+    fn it_is_the_average_that_the_formula_says() {
+        let (start, other) = (network(1), network(2));
+        let ema = Ema::new(0.75, start.clone());
+        // Far from the first steps, so that the decay is what was asked for.
+        ema.update(&other, 1000);
+        ema.update(&other, 1001);
+        let (start, other, average) = (values(&start), values(&other), values(&ema.average()));
+        assert!(start.iter().zip(&other).any(|(a, b)| (a - b).abs() > 0.01));
+        for ((start, other), average) in start.iter().zip(&other).zip(average) {
+            let expected = 0.75 * 0.75 * start + (1.0 - 0.75 * 0.75) * other;
+            assert!((average - expected).abs() < 1e-5, "{average} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn the_first_steps_forget_the_start() {
+        let (start, other) = (network(1), network(2));
+        let ema = Ema::new(0.9999, start);
+        (0..100).for_each(|step| ema.update(&other, step));
+        let far = values(&ema.average()).iter().zip(values(&other)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-3, "{far}");
+    }
+
+    #[test]
+    fn it_averages_all_that_is_saved() {
+        let other = network(2);
+        let ema = Ema::new(0.0, network(1));
+        ema.update(&other, 0);
+        let bytes = |model: &Classifier| save_weights(model, Precision::F32).unwrap();
+        assert!(bytes(&ema.average()) == bytes(&other));
+    }
+}

@@ -1,0 +1,206 @@
+//! A run as a folder: begun, gone on with or already done, whoever asks for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use burn::prelude::*;
+use shared::bundle::{Bundle, Class, Description, Precision, Recipe};
+use shared::model::Classifier;
+
+use super::checkpoint::find_checkpoint;
+use super::config::TrainConfig;
+use super::dashboard::Dashboard;
+use super::position::Position;
+use super::session::{Outcome, Session};
+use super::sets::{self, CraftedPictures};
+use crate::data::{Dataset, PixelStats};
+use crate::error::UsageError;
+use crate::models;
+use crate::run_dir::{Checkpoint, RunDir, RunRecord, write_atomically};
+
+/// A new run.
+pub struct NewRun<'a> {
+    /// The folder for it.
+    pub path: &'a Path,
+    pub config: TrainConfig,
+    /// A model to start from.
+    pub init: Option<&'a Path>,
+    /// The imported data set.
+    pub data: &'a Path,
+    /// Crafted sets that the recipe needs.
+    pub crafted: &'a [PathBuf],
+    /// What was typed, for the record.
+    pub command: String,
+}
+
+/// A run that is ready to start or to go on.
+pub struct Job {
+    run: RunDir,
+    record: RunRecord,
+    config: TrainConfig,
+    dataset: Dataset,
+    crafted: CraftedPictures,
+    checkpoint: Option<Checkpoint>,
+    /// Before the first step; a checkpoint fills it later.
+    network: Classifier,
+}
+
+impl Job {
+    /// Makes the run folder, once all that could be wrong with the settings was looked for.
+    ///
+    /// # Errors
+    /// When the folder is taken, a setting does not fit the data set, a set or a model cannot be read or does not fit, or
+    /// the folder cannot be written.
+    pub fn start(new: &NewRun, device: &Device) -> Result<Self> {
+        let usage = |error: anyhow::Error| UsageError(format!("{error:#}"));
+        RunDir::check_free(new.path)?;
+        let init = new.init.map(models::dir_of).transpose()?;
+        let parent = init.as_deref().map(models::card).transpose()?;
+        let dataset = Dataset::load(new.data)?;
+        Session::check(&new.config, &dataset.train).map_err(usage)?;
+        let (crafted, notes) = sets::load(new.crafted, &new.config.mix, &dataset)?;
+        let record = RunRecord {
+            command: new.command.clone(),
+            init: init.map(std::path::absolute).transpose()?,
+            data: std::path::absolute(new.data)?,
+            data_sha256: dataset.sha256.clone(),
+            crafted: notes,
+            // A network that is trained further goes on to see its pictures as it is used to.
+            pixels: parent.as_ref().map_or(dataset.pixels, |card| PixelStats { mean: card.mean, std: card.std }),
+            history: parent.map_or(vec![], |card| card.recipe.commands),
+        };
+        let network = first_network(&record, &new.config, &dataset.classes, device)?;
+        let run = RunDir::create(new.path, &record, &new.config)?;
+        Ok(Self { run, record, config: new.config.clone(), dataset, crafted, checkpoint: None, network })
+    }
+
+    /// Goes on with the run in `path`, with the data set where it was or in `data`.
+    ///
+    /// # Errors
+    /// When it is no run, its data set is not the one it was started with, or no checkpoint of it can be read.
+    pub fn resume(path: &Path, data: Option<&Path>, device: &Device) -> Result<Self> {
+        let (run, mut record, config) = RunDir::open(path)?;
+        if let Some(data) = data {
+            record.data = std::path::absolute(data)?;
+        }
+        let dataset = Dataset::load(&record.data)?;
+        ensure!(
+            dataset.sha256 == record.data_sha256,
+            "{} is not the data set that the run was started with (SHA-256 {}, then {}); say with --data where that one is",
+            record.data.display(),
+            dataset.sha256,
+            record.data_sha256
+        );
+        let dirs: Vec<PathBuf> = record.crafted.iter().map(|set| set.dir.clone()).collect();
+        let (crafted, notes) = sets::load(&dirs, &config.mix, &dataset)?;
+        ensure!(notes == record.crafted, "the crafted sets of the run were made anew since: {}", names(&dirs));
+        let blank = || blank_network(&record, &config, dataset.classes.len(), device);
+        let checkpoint = find_checkpoint(&run, &config, blank()?)?;
+        let network = match checkpoint {
+            // The checkpoint holds all weights: the network that the run started from may be gone.
+            Some(_) => blank()?,
+            None => first_network(&record, &config, &dataset.classes, device)?,
+        };
+        if data.is_some() {
+            run.write_record(&record)?;
+        }
+        Ok(Self { run, record, config, dataset, crafted, checkpoint, network })
+    }
+
+    /// Where the run will go on: at the first step, or after those of its checkpoint.
+    pub fn position(&self) -> Arc<Position> {
+        Arc::new(Position::at(self.steps_done()))
+    }
+
+    /// Steps that are done already.
+    pub fn steps_done(&self) -> usize {
+        self.checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)
+    }
+
+    /// Trains on plain `devices`, until the last step or until `position` is asked to stop; writes the trained network to
+    /// the run folder.
+    ///
+    /// # Errors
+    /// As [`Session::run`], or when the network cannot be written.
+    pub fn train(
+        self,
+        devices: &[Device],
+        position: Arc<Position>,
+        dashboard: Option<Arc<Dashboard>>,
+    ) -> Result<Outcome> {
+        let Self { run, record, config, dataset, crafted, checkpoint, network } = self;
+        let (classes, data_sha256) = (dataset.classes.clone(), dataset.sha256.clone());
+        let session = Session {
+            config: config.clone(),
+            run: run.clone(),
+            dataset,
+            crafted,
+            devices: devices.to_vec(),
+            position,
+            checkpoint,
+            dashboard,
+        };
+        let outcome = session.run(network)?;
+        if let Outcome::Done(model) = &outcome {
+            let description = Description {
+                name: config.recipe.clone(),
+                architecture: config.architecture()?,
+                classes,
+                mean: record.pixels.mean,
+                std: record.pixels.std,
+                recipe: Recipe {
+                    name: config.recipe.clone(),
+                    commands: [record.history, vec![record.command]].concat(),
+                    config: serde_json::to_value(&config)?,
+                },
+                data_sha256,
+                scores: vec![],
+            };
+            let exported = Bundle::export(model, description, Precision::F32, &devices[0]);
+            let (json, weights) = pollster::block_on(exported)?;
+            let dir = run.final_bundle();
+            fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+            write_atomically(&dir.join("model.safetensors"), &weights)?;
+            write_atomically(&dir.join("model.json"), &json)?;
+        }
+        Ok(outcome)
+    }
+}
+
+/// The network of a run's first step.
+fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], device: &Device) -> Result<Classifier> {
+    let pixels = &record.pixels;
+    let architecture = config.architecture()?;
+    let Some(dir) = &record.init else {
+        let network = architecture.init_seeded(classes.len(), pixels.mean, pixels.std, config.seed, device);
+        return network.map_err(|error| UsageError(error).into());
+    };
+    let bundle = models::load(dir, device)?;
+    let card = &bundle.card;
+    ensure!(
+        card.architecture == architecture,
+        "{} holds {:?}, and this run trains {architecture:?}: give the same --depth, --width and --strides",
+        dir.display(),
+        card.architecture
+    );
+    ensure!(
+        card.classes == classes,
+        "{} knows {} classes, and the data set has {}, or others: a network is trained further on the classes it knows",
+        dir.display(),
+        card.classes.len(),
+        classes.len()
+    );
+    Ok(bundle.model)
+}
+
+/// A network of the run's kind, for a checkpoint to fill.
+fn blank_network(record: &RunRecord, config: &TrainConfig, classes: usize, device: &Device) -> Result<Classifier> {
+    let network = config.architecture()?.init(classes, record.pixels.mean, record.pixels.std, device);
+    network.map_err(|error| UsageError(error).into())
+}
+
+fn names(dirs: &[PathBuf]) -> String {
+    dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ")
+}

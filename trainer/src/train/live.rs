@@ -1,0 +1,181 @@
+//! Attacks crafted while training, against the network as it is at that moment.
+
+use burn::prelude::*;
+use shared::attack::{AttackConfig, AttackRun, Goal, n_fgsm};
+use shared::model::Classifier;
+use shared::seed::derive;
+
+use super::config::TrainConfig;
+use super::mix::{Portion, Share};
+
+/// What the attacks of a run need to know of its settings.
+#[derive(Clone, Debug)]
+pub struct LiveAttacks {
+    epsilon: f32,
+    /// Steps in which the radius rises from 0.
+    warm_up_steps: usize,
+    bim_steps: usize,
+    pgd_steps: usize,
+    /// Steps that single-step attacks take instead of one: more after a collapse.
+    single_steps: usize,
+    seed: u64,
+}
+
+impl LiveAttacks {
+    /// Those of `config` after so many collapses of the run.
+    pub fn new(config: &TrainConfig, steps_total: usize, collapses: usize) -> Self {
+        Self {
+            epsilon: config.epsilon.value(),
+            warm_up_steps: (config.epsilon_warm_up * steps_total as f64).round() as usize,
+            bim_steps: config.bim_steps,
+            pgd_steps: config.pgd_steps,
+            single_steps: 1 + collapses,
+            seed: config.seed,
+        }
+    }
+
+    /// None: for a model that is only to be filled.
+    pub fn none() -> Self {
+        Self { epsilon: 0.0, warm_up_steps: 0, bim_steps: 1, pgd_steps: 1, single_steps: 1, seed: 0 }
+    }
+
+    /// The batch with the rows of its live portions attacked.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, size, size]`, `targets`: `[batch]`, both on a plain device, as `model` is
+    /// - output: as `images`
+    pub fn apply(
+        &self,
+        mut images: Tensor<4>,
+        targets: &Tensor<1, Int>,
+        portions: &[Portion],
+        step: usize,
+        model: &Classifier,
+    ) -> Tensor<4> {
+        for (index, Portion { share, rows }) in portions.iter().enumerate().filter(|(_, found)| found.share.is_live()) {
+            const SALT: u64 = 9;
+            let seed = derive(derive(self.seed, step as u64, SALT), (rows.start + index) as u64, SALT);
+            let part = images.clone().narrow(0, rows.start, rows.len());
+            let labels = targets.clone().narrow(0, rows.start, rows.len());
+            let attacked = self.attack(*share, part, labels, step, seed, model);
+            let [_, channels, height, width] = images.dims();
+            images = images.slice_assign([rows.clone(), 0..channels, 0..height, 0..width], attacked);
+        }
+        images
+    }
+
+    fn attack(
+        &self,
+        share: Share,
+        images: Tensor<4>,
+        targets: Tensor<1, Int>,
+        step: usize,
+        seed: u64,
+        model: &Classifier,
+    ) -> Tensor<4> {
+        let epsilon = self.epsilon_at(step);
+        let config = match share {
+            Share::NFgsm if self.single_steps == 1 => {
+                // The settings were checked before the run, and there is a label for each image.
+                return n_fgsm(epsilon, images, targets, model, seed).expect("a radius that was checked");
+            }
+            // What a collapsed single-step training goes on with.
+            Share::NFgsm | Share::FgsmRs if self.single_steps > 1 => {
+                AttackConfig::pgd(epsilon, self.single_steps, seed)
+            }
+            Share::FgsmRs => AttackConfig { step_size: Some(1.25 * epsilon), ..AttackConfig::pgd(epsilon, 1, seed) },
+            Share::Pgd => AttackConfig::pgd(epsilon, self.pgd_steps, seed),
+            Share::Fgsm => AttackConfig::fgsm(epsilon),
+            Share::Bim => AttackConfig::bim(epsilon, self.bim_steps),
+            _ => return images,
+        };
+        let labels = match share {
+            // Away from what the network sees in the clean images, not from the true class (eq. 3 of the paper): a single
+            // step away from the true class leaks it (Kurakin et al., 2016, arXiv 1611.01236).
+            Share::Fgsm | Share::Bim => {
+                let [batch, ..] = images.dims();
+                model.forward(images.clone()).argmax(1).reshape([batch])
+            }
+            _ => targets,
+        };
+        AttackRun::new(&config, images, labels, Goal::Untargeted)
+            // As above.
+            .expect("an attack that was checked, on as many labels as images")
+            .finish(model)
+    }
+
+    fn epsilon_at(&self, step: usize) -> f32 {
+        if step >= self.warm_up_steps {
+            return self.epsilon;
+        }
+        self.epsilon * (step + 1) as f32 / self.warm_up_steps as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::{Architecture, WideResNetConfig};
+
+    use super::super::mix::portions;
+    use super::super::tests::config;
+    use super::*;
+
+    const EPSILON: f32 = 4.0 / 255.0;
+
+    fn model() -> Classifier {
+        let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
+        architecture.init_seeded(5, [0.5; 3], [0.25; 3], 1, &Device::flex()).unwrap()
+    }
+
+    fn attacks(flags: &[&str], collapses: usize) -> LiveAttacks {
+        LiveAttacks::new(&config(flags), 100, collapses)
+    }
+
+    /// The largest change of each row.
+    fn moved(attacks: &LiveAttacks, mix: &[Share], step: usize) -> Vec<f32> {
+        let device = Device::flex();
+        let rows = 2 * mix.len();
+        // Away from the ends of the range, so that nothing is cut off.
+        let values: Vec<f32> = (0..rows * 3 * 32 * 32).map(|i| 0.3 + 0.4 * ((i * 37 % 101) as f32 / 100.0)).collect();
+        let images = Tensor::<4>::from_data(TensorData::new(values, [rows, 3, 32, 32]), &device);
+        let targets = Tensor::<1, Int>::from_data(TensorData::new(vec![1i64; rows], [rows]), &device);
+        let attacked = attacks.apply(images.clone(), &targets, &portions(mix, rows, 0..rows), step, &model());
+        let change = attacked.sub(images).abs().reshape([rows, 3 * 32 * 32]).max_dim(1);
+        crate::models::read(change).unwrap()
+    }
+
+    #[test]
+    fn each_share_is_attacked_as_its_name_says() {
+        use Share::{Augmented, Bim, Fgsm, FgsmRs, NFgsm, Normal, Pgd};
+        let mix = [Normal, Augmented, Fgsm, Bim, FgsmRs, NFgsm, Pgd];
+        let moved = moved(&attacks(&[], 0), &mix, 50);
+        let near = |row: usize, value: f32| assert!((moved[row] - value).abs() < 1e-6, "row {row}: {}", moved[row]);
+        (0..4).for_each(|row| near(row, 0.0));
+        (4..8).for_each(|row| near(row, EPSILON));
+        for row in [8, 9, 12, 13] {
+            assert!((0.5 * EPSILON..=EPSILON + 1e-6).contains(&moved[row]), "row {row}: {}", moved[row]);
+        }
+        for row in [10, 11] {
+            assert!((1.5 * EPSILON..=3.0 * EPSILON + 1e-6).contains(&moved[row]), "row {row}: {}", moved[row]);
+        }
+    }
+
+    #[test]
+    fn the_radius_warms_up() {
+        let attacks = attacks(&["--epsilon-warm-up", "0.5"], 0);
+        let moved = |step| moved(&attacks, &[Share::Fgsm], step)[0];
+        for (step, part) in [(0, 0.02), (24, 0.5), (49, 1.0), (99, 1.0)] {
+            assert!((moved(step) - part * EPSILON).abs() < 1e-6, "step {step}: {}", moved(step));
+        }
+    }
+
+    #[test]
+    fn after_a_collapse_single_steps_become_several_within_the_ball() {
+        for share in [Share::NFgsm, Share::FgsmRs] {
+            let after = moved(&attacks(&[], 1), &[share], 0);
+            assert!(after.iter().all(|&change| change <= EPSILON + 1e-6), "{after:?}");
+        }
+        // PGD itself does not change.
+        assert_eq!(moved(&attacks(&[], 0), &[Share::Pgd], 0), moved(&attacks(&[], 2), &[Share::Pgd], 0));
+    }
+}

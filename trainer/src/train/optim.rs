@@ -1,0 +1,62 @@
+//! Optimizer and learning rate schedule of a run.
+
+use anyhow::{Result, anyhow, bail};
+use burn::module::ParamGroup;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::lr_scheduler::LrSchedulerConfig;
+use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::optim::lr_scheduler::sequential::SequentialLrSchedulerConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamWConfig, ModuleOptimizer, SgdConfig};
+
+use super::config::{OptimizerName, TrainConfig};
+
+/// Batch norm and biases, which weight decay leaves alone.
+const WITHOUT_DECAY: &str = r"(bn\d\.(gamma|beta)|bias)$";
+
+/// # Errors
+/// When burn takes the groups for wrong, which a test rules out.
+pub fn optimizer(config: &TrainConfig) -> Result<ModuleOptimizer> {
+    let without_decay = ParamGroup::from_regex(WITHOUT_DECAY).map_err(|error| anyhow!("{error:?}"))?;
+    Ok(match config.optimizer {
+        OptimizerName::Sgd => {
+            let sgd = || {
+                // burn's default dampening of 0.1 is not PyTorch's, nor any paper's.
+                let momentum = MomentumConfig::new().with_momentum(config.momentum).with_dampening(0.0);
+                SgdConfig::new().with_momentum(Some(momentum.with_nesterov(true)))
+            };
+            let decay = WeightDecayConfig::new(config.weight_decay() as f32);
+            sgd().with_weight_decay(Some(decay)).init().with_group(without_decay, sgd().build(), None)
+        }
+        OptimizerName::Adamw => {
+            let adamw = |decay: f64| AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(decay as f32);
+            adamw(config.weight_decay()).init().with_group(without_decay, adamw(0.0).build(), None)
+        }
+    })
+}
+
+/// Linear warm-up, then a cosine to zero.
+///
+/// # Errors
+/// When a rate is out of range.
+pub fn scheduler(config: &TrainConfig, steps_total: usize) -> Result<ModuleLrScheduler> {
+    let warm_up = (config.warm_up * steps_total as f64).round() as usize;
+    let peak = config.learning_rate();
+    let cosine = CosineAnnealingLrSchedulerConfig::new(peak, (steps_total - warm_up).max(1));
+    let scheduler = if warm_up == 0 {
+        cosine.init()
+    } else {
+        let linear = LinearLrSchedulerConfig::new(peak / warm_up as f64, peak, warm_up);
+        SequentialLrSchedulerConfig::new(
+            vec![LrSchedulerConfig::Linear(linear), LrSchedulerConfig::Cosine(cosine)],
+            vec![warm_up],
+        )
+        .init()
+    };
+    match scheduler {
+        Ok(scheduler) => Ok(scheduler),
+        Err(error) => bail!("no learning rate schedule can be made of these settings: {error}"),
+    }
+}

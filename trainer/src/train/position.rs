@@ -1,0 +1,49 @@
+//! How far a run is, and the wish that it end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::train::Interrupter;
+
+/// How far a run is; shared by the loader, which moves it, and whoever saves checkpoints.
+#[derive(Default)]
+pub struct Position {
+    steps_done: AtomicUsize,
+    stop: Interrupter,
+}
+
+impl Position {
+    /// Starts after `steps_done` steps.
+    pub fn at(steps_done: usize) -> Self {
+        Self { steps_done: steps_done.into(), stop: Interrupter::new() }
+    }
+
+    /// Steps whose batch was handed out.
+    pub fn steps_done(&self) -> usize {
+        self.steps_done.load(Ordering::SeqCst)
+    }
+
+    /// Says that so many steps' batches are handed out.
+    pub(super) fn advance(&self, steps_done: usize) {
+        self.steps_done.store(steps_done, Ordering::SeqCst);
+    }
+
+    /// Asks for an end after the step that is being computed.
+    pub fn request_stop(&self) {
+        self.stop.stop(None);
+    }
+
+    /// Goes back to where a checkpoint was taken.
+    pub fn rewind(&self, steps_done: usize) {
+        self.steps_done.store(steps_done, Ordering::SeqCst);
+    }
+
+    /// For a dashboard that has a key for it.
+    pub fn stop_handle(&self) -> Interrupter {
+        self.stop.clone()
+    }
+
+    /// Whether an end was asked for.
+    pub fn stop_requested(&self) -> bool {
+        self.stop.should_stop()
+    }
+}

@@ -1,0 +1,293 @@
+//! Recipes: what is set where. Defaults, then the recipe, then a file of one's own (`--config`), then flags.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
+use clap::error::Error as ClapError;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use toml::Table;
+
+use super::config::TrainConfig;
+use crate::error::UsageError;
+
+/// A recipe that comes with Bastion.
+struct Recipe {
+    name: &'static str,
+    toml: &'static str,
+}
+
+/// One line each; the files say what they are.
+const RECIPES: &[Recipe] = &[
+    Recipe { name: "normal", toml: include_str!("../../recipes/normal.toml") },
+    Recipe { name: "augmented", toml: include_str!("../../recipes/augmented.toml") },
+    Recipe { name: "fgsm", toml: include_str!("../../recipes/fgsm.toml") },
+    Recipe { name: "bim", toml: include_str!("../../recipes/bim.toml") },
+    Recipe { name: "hardened", toml: include_str!("../../recipes/hardened.toml") },
+    Recipe { name: "hardened-live", toml: include_str!("../../recipes/hardened-live.toml") },
+    Recipe { name: "adversarial-fgsm-rs", toml: include_str!("../../recipes/adversarial-fgsm-rs.toml") },
+    Recipe { name: "adversarial-n-fgsm", toml: include_str!("../../recipes/adversarial-n-fgsm.toml") },
+    Recipe { name: "adversarial-pgd", toml: include_str!("../../recipes/adversarial-pgd.toml") },
+];
+
+/// What `--recipe` takes.
+pub(super) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(RECIPES.iter().map(|recipe| recipe.name))
+}
+
+/// The settings that were typed, and no others: what was left to defaults must not override a recipe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConfigFlags(Table);
+
+impl ConfigFlags {
+    /// Their names, as in `batch-size`.
+    pub fn given(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Names and values.
+    pub fn table(&self) -> &Table {
+        &self.0
+    }
+
+    /// Sets one more, as if it had been typed.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+        self.0.insert(key.into(), value.into());
+        self
+    }
+}
+
+impl From<Table> for ConfigFlags {
+    fn from(table: Table) -> Self {
+        Self(table)
+    }
+}
+
+impl FromArgMatches for ConfigFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, ClapError> {
+        let config = TrainConfig::from_arg_matches(matches)?;
+        let mut table = to_table(&config);
+        table.retain(|key, _| {
+            let id = key.replace('-', "_");
+            // What no flag sets has no id.
+            matches.ids().any(|known| known.as_str() == id)
+                && matches.value_source(&id) == Some(ValueSource::CommandLine)
+        });
+        Ok(Self(table))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), ClapError> {
+        self.0.extend(Self::from_arg_matches(matches)?.0);
+        Ok(())
+    }
+}
+
+impl Args for ConfigFlags {
+    fn augment_args(command: Command) -> Command {
+        TrainConfig::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        TrainConfig::augment_args_for_update(command)
+    }
+}
+
+/// The settings of a run, from all layers, checked.
+///
+/// # Errors
+/// [`UsageError`] when a file has an unknown key or recipe or a wrong type, or a value is out of range; else when the file
+/// cannot be read.
+pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> {
+    let defaults = defaults();
+    let file = match file {
+        Some(path) => Some((path, read(path, &defaults)?)),
+        None => None,
+    };
+    let named = |table: &Table| Some(table.get("recipe")?.as_str()?.to_string());
+    let from_file = file.as_ref().and_then(|(_, table)| named(table));
+    let recipe = named(&flags.0).or(from_file).unwrap_or_else(|| "normal".into());
+    let mut table = defaults.clone();
+    merge(&mut table, layer(&recipe)?);
+    if let Some((path, layer)) = file {
+        merge(&mut table, layer);
+        // A wrong type is the file's: flags were typed right, and the recipes are tested.
+        from_table(table.clone()).map_err(|error| usage(format!("{}: {error:#}", path.display())))?;
+    }
+    merge(&mut table, flags.0.clone());
+    table.insert("recipe".into(), recipe.into());
+    let config = from_table(table).map_err(|error| usage(format!("{error:#}")))?;
+    config.validate().map_err(|error| usage(format!("{error:#}")))?;
+    Ok(config.resolved())
+}
+
+/// What a run folder's `config.toml` holds.
+///
+/// # Errors
+/// When a value has no form in TOML, which a test rules out.
+pub fn to_toml(config: &TrainConfig) -> Result<String> {
+    toml::to_string(config).context("the settings have no form in TOML")
+}
+
+/// Reads what [`to_toml`] wrote.
+///
+/// # Errors
+/// Names the key that is missing, unknown or of the wrong type.
+pub fn from_toml(text: &str) -> Result<TrainConfig> {
+    Ok(toml::from_str(text)?)
+}
+
+fn usage(text: String) -> anyhow::Error {
+    UsageError(text).into()
+}
+
+/// What a recipe that comes with Bastion sets.
+fn layer(name: &str) -> Result<Table> {
+    let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == name) else {
+        let known: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
+        return Err(usage(format!("there is no recipe '{name}'; there are {}", known.join(", "))));
+    };
+    recipe.toml.parse().with_context(|| format!("the recipe {name} is damaged"))
+}
+
+fn read(path: &Path, defaults: &Table) -> Result<Table> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let table: Table = text.parse().map_err(|error| usage(format!("{}: {error}", path.display())))?;
+    let is_known = |key: &str| defaults.contains_key(key) || OPTIONAL.contains(&key);
+    if let Some(key) = table.keys().find(|key| !is_known(key)) {
+        let line = text.lines().position(|line| line.trim_start_matches(['[', ' ', '\t']).starts_with(key.as_str()));
+        let line = line.map(|line| format!(", line {}", line + 1)).unwrap_or_default();
+        bail!(usage(format!("{}{line}: there is no setting '{key}'{}", path.display(), nearest(key, defaults))));
+    }
+    Ok(table)
+}
+
+/// Settings whose default depends on others, so that a table of defaults lacks them.
+const OPTIONAL: &[&str] = &["steps", "learning-rate", "weight-decay"];
+
+/// ` (did you mean 'epochs'?)`, or how to see them all.
+fn nearest(key: &str, defaults: &Table) -> String {
+    let key = key.replace('_', "-");
+    let known = defaults.keys().map(String::as_str).chain(OPTIONAL.iter().copied());
+    match known.map(|known| (strsim::jaro(&key, known), known)).max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((likeness, known)) if likeness > 0.7 => format!(" (did you mean '{known}'?)"),
+        _ => "; `bastion train --help` lists them, here without their dashes in front".into(),
+    }
+}
+
+/// Tables are merged key by key, everything else is replaced.
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            (_, value) => drop(base.insert(key, value)),
+        }
+    }
+}
+
+fn defaults() -> Table {
+    let matches = TrainConfig::augment_args(Command::new("defaults")).get_matches_from(["defaults"]);
+    // Every argument has a default value or may be missing: a test sees to it.
+    let config = TrainConfig::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    to_table(&config)
+}
+
+fn to_table(config: &TrainConfig) -> Table {
+    // Numbers, texts and tables of them, which all have a form in TOML.
+    Table::try_from(config).unwrap_or_else(|error| unreachable!("settings without a form in TOML: {error}"))
+}
+
+fn from_table(table: Table) -> Result<TrainConfig> {
+    Ok(TrainConfig::try_from_table(table)?)
+}
+
+impl TrainConfig {
+    fn try_from_table(table: Table) -> Result<Self, toml::de::Error> {
+        toml::Value::Table(table).try_into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tempfile::TempDir;
+
+    use super::super::mix::Share;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        flags: ConfigFlags,
+    }
+
+    fn typed(words: &[&str]) -> ConfigFlags {
+        Typed::parse_from([&["test"], words].concat()).flags
+    }
+
+    fn file(text: &str) -> (TempDir, std::path::PathBuf) {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("mine.toml");
+        fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn every_recipe_resolves_and_survives_its_file() {
+        for recipe in RECIPES {
+            let config = resolve(None, &typed(&["--recipe", recipe.name])).unwrap();
+            assert_eq!(config.recipe, recipe.name);
+            assert_eq!(from_toml(&to_toml(&config).unwrap()).unwrap(), config, "{}", recipe.name);
+            assert!(recipe.toml.starts_with('#'), "{} does not say what it is", recipe.name);
+        }
+    }
+
+    #[test]
+    fn flags_override_the_file_and_the_file_the_recipe() {
+        let (_dir, path) = file(
+            "recipe = \"adversarial-n-fgsm\"\nepochs = 3\nepsilon = \"8/255\"\nseed = 9\n[perturbations.rotation]\ndegrees = 30.0\n",
+        );
+        let config = resolve(Some(&path), &typed(&["--epochs", "5"])).unwrap();
+        assert_eq!((config.recipe.as_str(), config.epochs, config.seed), ("adversarial-n-fgsm", 5, 9));
+        assert_eq!(config.mix, [Share::NFgsm]);
+        assert_eq!(config.epsilon.value(), 8.0 / 255.0);
+        // A table of which a part is given keeps the rest.
+        let rotation = &config.perturbations.rotation;
+        assert_eq!((rotation.degrees, rotation.probability), (30.0, 0.5));
+        let config = resolve(Some(&path), &typed(&["--recipe", "normal", "--mix", "normal,bim"])).unwrap();
+        assert_eq!(config.mix, [Share::Normal, Share::Bim]);
+    }
+
+    #[test]
+    fn a_flag_with_the_default_value_counts_as_typed() {
+        let (_dir, path) = file("batch-size = 32\n");
+        assert_eq!(resolve(Some(&path), &typed(&[])).unwrap().batch_size, 32);
+        let flags = typed(&["--batch-size", "128"]);
+        assert_eq!(flags.given().collect::<Vec<_>>(), ["batch-size"]);
+        assert_eq!(resolve(Some(&path), &flags).unwrap().batch_size, 128);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_named_with_its_place() {
+        for (text, words) in [
+            ("epochs = 3\nbatchsize = 4\n", &["mine.toml, line 2", "'batchsize'", "did you mean 'batch-size'"][..]),
+            ("epochs = \"three\"\n", &["mine.toml", "epochs"]),
+            ("epochs = \n", &["mine.toml", "line 1"]),
+            ("recipe = \"best\"\n", &["no recipe 'best'", "adversarial-pgd"]),
+            ("epochs = 0\n", &["epochs must be 1 to 10000"]),
+            ("mix = [\"nromal\"]\n", &["nromal"]),
+            ("[perturbations.affin]\nscale = 3\n", &["affin"]),
+            ("[perturbations.rotation]\ndegrees = 300.0\n", &["rotation.degrees"]),
+            ("epsilon = 8\n", &["epsilon"]),
+        ] {
+            let (_dir, path) = file(text);
+            let error = resolve(Some(&path), &typed(&[])).unwrap_err();
+            assert!(error.downcast_ref::<UsageError>().is_some(), "{error:#}");
+            for word in words {
+                assert!(format!("{error:#}").contains(word), "{word} is not in: {error:#}");
+            }
+        }
+    }
+}
