@@ -1,0 +1,111 @@
+//! What knows less of a network than its own gradients must do less damage.
+
+use anyhow::Result;
+use shared::metrics::Proportion;
+
+use super::Finding;
+use super::chance::{FEWEST, Pairs, count, exceeds};
+use super::subject::{Outcome, Subject};
+
+/// Images on which a random point of the ball may be worse than what the gradients found: an attack that is right nearly
+/// everywhere is beaten on one or the other image.
+const FOUND_AT_RANDOM: f64 = 0.05;
+
+/// As large a change, aimed at nothing.
+pub fn noise(subject: &Subject) -> Result<Finding> {
+    let (noise, white_box) = (subject.under(&subject.noise())?, subject.under(&subject.white_box())?);
+    Ok(judge_noise(&noise.right, &white_box.right))
+}
+
+/// An attack that is merely no weaker than noise is none: here the attack has to be stronger beyond chance.
+fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
+    let pairs = Pairs::of(noise, white_box);
+    if pairs.first_only > pairs.second_only && pairs.total() < FEWEST {
+        return Finding::skipped(format!("not measurable: noise and white-box differ on {} images", pairs.total()));
+    }
+    let figure = format!("noise leaves {} right, white-box {}", count(noise), count(white_box));
+    Finding::new(pairs.first_leaves_more(), figure, "more, beyond chance")
+}
+
+/// Images crafted on each of the other networks.
+pub fn transfer(subject: &Subject) -> Result<Finding> {
+    let white_box = subject.under(&subject.white_box())?;
+    let mut transfers = Vec::new();
+    for source in (0..subject.bundles.len()).filter(|&source| source != subject.index) {
+        let outcome = subject.under(&subject.pgd(subject.epsilon, 1, Some(source)))?;
+        transfers.push((subject.bundles[source].card.name.as_str(), outcome.right.clone()));
+    }
+    Ok(judge_transfer(&transfers, &white_box.right))
+}
+
+/// Names of the networks that images were crafted on, and which of them this network still sees rightly.
+fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Finding {
+    if transfers.is_empty() {
+        return Finding::skipped("not measurable: there is no other network; name one more with --model");
+    }
+    let stronger = transfers.iter().any(|(_, right)| Pairs::of(white_box, right).first_leaves_more());
+    let counts: Vec<String> = transfers.iter().map(|(name, right)| format!("from {name} {}", count(right))).collect();
+    let figure = format!("{} right, white-box {}", counts.join(", "), count(white_box));
+    Finding::new(!stronger, figure, "no fewer, beyond chance")
+}
+
+/// The worst of several random points for each image.
+pub fn random_search(subject: &Subject) -> Result<Finding> {
+    let (search, white_box) = (subject.under(&subject.random_search())?, subject.under(&subject.white_box())?);
+    Ok(judge_random_search(&search, &white_box))
+}
+
+/// By the losses, which every image has, whether the network sees it rightly or not.
+fn judge_random_search(search: &Outcome, white_box: &Outcome) -> Finding {
+    let worse = search.loss.iter().zip(&white_box.loss).filter(|(search, white_box)| search > white_box).count();
+    let share = Proportion { hits: worse, of: search.loss.len() };
+    let figure = format!(
+        "a larger loss on {worse} of {}; leaves {} right, white-box {}",
+        share.of,
+        count(&search.right),
+        count(&white_box.right)
+    );
+    Finding::new(!exceeds(share, FOUND_AT_RANDOM), figure, "on 5%, within the interval")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Verdict::{Fail, Pass, Skipped};
+
+    fn right(count: usize) -> Vec<bool> {
+        (0..200).map(|index| index < count).collect()
+    }
+
+    #[test]
+    fn an_attack_like_noise_fails() {
+        assert_eq!(judge_noise(&right(50), &right(10)).verdict, Pass);
+        assert_eq!(judge_noise(&right(50), &right(50)).verdict, Fail);
+        assert_eq!(judge_noise(&right(48), &right(50)).verdict, Fail);
+        // Too few to tell, but in the right direction.
+        assert_eq!(judge_noise(&right(50), &right(47)).verdict, Skipped);
+    }
+
+    #[test]
+    fn transfer_that_leads_further_fails_whatever_network_it_is_from() {
+        let judge = |transfers: &[usize]| {
+            let transfers: Vec<_> = transfers.iter().map(|&count| ("other", right(count))).collect();
+            judge_transfer(&transfers, &right(10)).verdict
+        };
+        assert_eq!((judge(&[40]), judge(&[10]), judge(&[8])), (Pass, Pass, Pass));
+        assert_eq!((judge(&[2]), judge(&[40, 0])), (Fail, Fail));
+        assert_eq!(judge(&[]), Skipped);
+    }
+
+    #[test]
+    fn worse_images_found_at_random_fail_though_accuracies_agree() {
+        let outcome = |high: usize| Outcome {
+            right: right(0),
+            loss: (0..200).map(|index| if index < high { 3.0 } else { 1.0 }).collect(),
+            ..Outcome::default()
+        };
+        let white_box = Outcome { loss: vec![2.0; 200], ..outcome(0) };
+        let judge = |high| judge_random_search(&outcome(high), &white_box).verdict;
+        assert_eq!((judge(0), judge(10), judge(40)), (Pass, Pass, Fail));
+    }
+}

@@ -1,0 +1,142 @@
+//! Whether gradients are there, and lead uphill.
+
+use anyhow::{Context, Result, ensure};
+use burn::prelude::*;
+use shared::attack::{AttackRun, Goal, loss_gradient};
+use shared::metrics::Proportion;
+
+use super::Finding;
+use super::subject::{Outcome, Subject, label_tensor};
+use crate::data::IMAGE_BYTES;
+use crate::evaluate::logits;
+use crate::models::read;
+
+/// Images without a gradient, and values without one. Each such image is one of robust accuracy for nothing, so as many as
+/// twice the steps may move it by; `sign(0)` is 0, so each such value is a part of the ball that goes unused.
+const ZERO: f64 = 0.01;
+/// What the loss must gain on its way, in nats: less than any gradient gives at an epsilon of use, more than rounding does.
+const GAIN: f64 = 0.01;
+/// How far the loss may fall from where it has been, as a part of what it gains: steps of a fixed length overshoot.
+const DIP: f64 = 0.05;
+/// What the last quarter of the steps may add, as a part of what the loss gains: a steady climb adds 25%, and a sound attack
+/// on a network that was never hardened, whose loss has no ceiling, nearly 10%.
+const STILL_CLIMBING: f64 = 0.15;
+
+/// How many input gradients are zero.
+#[derive(Clone, Copy, Debug)]
+struct Zeros {
+    /// Images with nothing else.
+    images: Proportion,
+    values: Proportion,
+}
+
+impl Zeros {
+    /// Of the gradients of some images, one after the other.
+    fn add(&mut self, gradients: &[f32]) {
+        for image in gradients.chunks_exact(IMAGE_BYTES) {
+            let zeros = image.iter().filter(|&&value| value == 0.0).count();
+            self.values.hits += zeros;
+            self.values.of += image.len();
+            self.images.hits += usize::from(zeros == image.len());
+            self.images.of += 1;
+        }
+    }
+}
+
+/// The gradients at the images themselves.
+pub fn zeros(subject: &Subject) -> Result<Finding> {
+    let none = Proportion { hits: 0, of: 0 };
+    let mut zeros = Zeros { images: none, values: none };
+    for batch in subject.batches() {
+        let batch = batch?;
+        let labels = label_tensor(&batch.labels, &batch.images.device());
+        let gradients = read(loss_gradient(&subject.bundle().model, batch.images, labels))?;
+        ensure!(gradients.iter().all(|value| value.is_finite()), "an input gradient is not a number");
+        zeros.add(&gradients);
+        subject.passed(batch.labels.len(), 1);
+    }
+    Ok(judge_zeros(zeros))
+}
+
+fn judge_zeros(Zeros { images, values }: Zeros) -> Finding {
+    let figure =
+        format!("all zero for {} of {} images; {:.3}% of all values", images.hits, images.of, 100.0 * values.value());
+    Finding::new(images.value() <= ZERO && values.value() <= ZERO, figure, "1% of either")
+}
+
+/// The mean loss after each step of the white-box attack, on the first batch.
+pub fn climb(subject: &Subject) -> Result<Finding> {
+    let batch = subject.batches().next().context("there are no images")??;
+    let config = subject.white_box().attack.context("the white-box attack is one")?.config;
+    let labels = label_tensor(&batch.labels, &batch.images.device());
+    let mut run = AttackRun::new(&config, batch.images, labels, Goal::Untargeted)?;
+    let mean_loss = |images: Tensor<4>| {
+        let mut outcome = Outcome::default();
+        outcome.add(&logits(subject.bundle(), images)?, &batch.labels);
+        anyhow::Ok(outcome.loss.iter().sum::<f64>() / outcome.loss.len() as f64)
+    };
+    let mut losses = vec![mean_loss(run.adversarial())?];
+    while !run.is_done() {
+        run.step(&subject.bundle().model);
+        losses.push(mean_loss(run.adversarial())?);
+    }
+    Ok(judge_climb(&losses))
+}
+
+/// `losses` at the start and after each step.
+fn judge_climb(losses: &[f64]) -> Finding {
+    let (start, end) = (losses[0], losses[losses.len() - 1]);
+    let gain = end - start;
+    let mut highest = start;
+    let mut dip: f64 = 0.0;
+    for &loss in losses {
+        dip = dip.max(highest - loss);
+        highest = highest.max(loss);
+    }
+    let before_last_quarter = losses[(losses.len() - 1) * 3 / 4];
+    let late = (end - before_last_quarter) / gain;
+    let climbs = gain > GAIN && dip <= DIP * gain;
+    let figure = match climbs {
+        true => format!("{start:.3} to {end:.3}, {:.1}% of the rise in the last quarter of the steps", 100.0 * late),
+        false => format!("{start:.3} to {end:.3}, falls by up to {dip:.3} on the way"),
+    };
+    Finding::new(climbs && late <= STILL_CLIMBING, figure, "15% of the rise; no fall above 5% of it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Verdict::{Fail, Pass};
+
+    #[test]
+    fn images_without_a_gradient_fail() {
+        let judge = |dead: usize, part: usize| {
+            let none = Proportion { hits: 0, of: 0 };
+            let mut zeros = Zeros { images: none, values: none };
+            for image in 0..200 {
+                let value = |index| if image < dead || index < part { 0.0 } else { -0.1 };
+                zeros.add(&(0..IMAGE_BYTES).map(value).collect::<Vec<_>>());
+            }
+            judge_zeros(zeros)
+        };
+        assert_eq!(judge(0, 0).verdict, Pass);
+        assert_eq!(judge(2, 0).verdict, Pass);
+        assert_eq!(judge(3, 0).verdict, Fail);
+        assert_eq!(judge(0, IMAGE_BYTES / 50).verdict, Fail);
+        assert!(judge(3, 0).figure.starts_with("all zero for 3 of 200 images; 1.5"), "{}", judge(3, 0).figure);
+    }
+
+    #[test]
+    fn a_loss_that_stays_falls_or_has_not_arrived_fails() {
+        let curve = |loss: &dyn Fn(f64) -> f64| {
+            let losses: Vec<f64> = (0..=20).map(|step| loss(f64::from(step) / 20.0)).collect();
+            judge_climb(&losses).verdict
+        };
+        assert_eq!(curve(&|t| 1.0 + 2.0 * (1.0 - (-6.0 * t).exp())), Pass);
+        assert_eq!(curve(&|_| 1.0), Fail);
+        assert_eq!(curve(&|_| 0.0), Fail);
+        assert_eq!(curve(&|t| 3.0 - t), Fail);
+        assert_eq!(curve(&|t| 1.0 + t), Fail, "it still climbs at the end");
+        assert_eq!(curve(&|t| 1.0 + 2.0 * (1.0 - (-6.0 * t).exp()) + 0.5 * (40.0 * t).sin()), Fail, "it swings");
+    }
+}

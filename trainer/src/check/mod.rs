@@ -1,0 +1,219 @@
+//! Is the evaluation right? What must hold of the attacks and scores of any network, whatever it scores, after Carlini et
+//! al., *On Evaluating Adversarial Robustness* (2019): an item that fails means that the robust accuracy cannot be believed,
+//! because the attack is broken, too weak, or blinded by gradients that lead nowhere.
+//!
+//! An item measures in one function and judges in another, which takes nothing but what was measured: so each can be shown
+//! something broken. Where accuracies are compared they are those of the same images, image by image ([`chance`]).
+
+mod chance;
+mod controls;
+mod gradients;
+pub mod report;
+mod rounding;
+mod strength;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod wrapper;
+
+use anyhow::{Context, Result, ensure};
+use burn::prelude::*;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use shared::bundle::Bundle;
+use shared::metrics::Proportion;
+
+use self::subject::Subject;
+use crate::data::Split;
+
+/// What became of one item on one network.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    pub name: &'static str,
+    /// What was measured, or why it could not be.
+    pub figure: String,
+    /// What the figure must keep to.
+    pub limit: String,
+    pub verdict: Verdict,
+    /// What it would mean if it failed.
+    pub why: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Pass,
+    Fail,
+    /// The images, the networks or the settings do not show it.
+    Skipped,
+}
+
+/// A network's checks, and what it scored without an attack.
+pub struct Checked {
+    pub clean: Proportion,
+    /// In the order of the registry.
+    pub checks: Vec<Check>,
+}
+
+/// An item before it has its name.
+struct Finding {
+    figure: String,
+    limit: String,
+    verdict: Verdict,
+}
+
+impl Finding {
+    fn new(passed: bool, figure: impl Into<String>, limit: impl Into<String>) -> Self {
+        let verdict = if passed { Verdict::Pass } else { Verdict::Fail };
+        Self { figure: figure.into(), limit: limit.into(), verdict }
+    }
+
+    fn skipped(reason: impl Into<String>) -> Self {
+        Self { figure: reason.into(), limit: String::new(), verdict: Verdict::Skipped }
+    }
+}
+
+/// One question about an evaluation.
+struct Item {
+    name: &'static str,
+    why: &'static str,
+    /// Whether it compares accuracies, which say nothing of a network that is right by chance alone.
+    of_accuracy: bool,
+    run: fn(&Subject) -> Result<Finding>,
+}
+
+impl Item {
+    fn check(&self, subject: &Subject) -> Result<Check> {
+        let finding = match subject.not_measurable()? {
+            Some(reason) if self.of_accuracy => Finding::skipped(reason),
+            _ => (self.run)(subject)?,
+        };
+        let Finding { figure, limit, verdict } = finding;
+        Ok(Check { name: self.name, figure, limit, verdict, why: self.why })
+    }
+}
+
+/// All items, in the order of a report.
+const ITEMS: [Item; 14] = [
+    Item {
+        name: "epsilon 0 changes nothing",
+        why: "else the attack's way to the network is another than the plain one",
+        of_accuracy: false,
+        run: wrapper::epsilon_zero,
+    },
+    Item {
+        name: "attacks keep to the ball",
+        why: "else they do more than epsilon allows, or show the network what is no picture",
+        of_accuracy: false,
+        run: wrapper::ball,
+    },
+    Item {
+        name: "logits are the image's own",
+        why: "else images of a batch influence each other (batch norm in training mode), or an accuracy cannot be repeated",
+        of_accuracy: false,
+        run: wrapper::logits_alone,
+    },
+    Item {
+        name: "BIM is as strong as FGSM",
+        why: "else the steps go astray: masked gradients, a wrong projection or step size",
+        of_accuracy: true,
+        run: strength::iterated,
+    },
+    Item {
+        name: "a larger epsilon does not help",
+        why: "else the attack misses what a smaller ball already holds",
+        of_accuracy: true,
+        run: strength::larger_epsilon,
+    },
+    Item {
+        name: "twice the steps change nothing",
+        why: "else the attack stopped too early, and robust accuracy is too high",
+        of_accuracy: true,
+        run: strength::more_steps,
+    },
+    Item {
+        name: "epsilon 0.5 leaves chance",
+        why: "in a ball where every image can become grey, accuracy can only come from an attack that fails",
+        of_accuracy: true,
+        run: strength::unbounded,
+    },
+    Item {
+        name: "no catastrophic overfitting",
+        why: "else the network has learned to escape single steps, and more of them find it undefended",
+        of_accuracy: true,
+        run: strength::overfitting,
+    },
+    Item {
+        name: "noise is weaker than white-box",
+        why: "else the gradients are worth no more than the toss of a coin",
+        of_accuracy: true,
+        run: controls::noise,
+    },
+    Item {
+        name: "transfer is weaker than white-box",
+        why: "else the network's own gradients are masked: those of another one lead further",
+        of_accuracy: true,
+        run: controls::transfer,
+    },
+    Item {
+        name: "random search finds no more",
+        why: "else there are worse images in the ball than the gradients lead to",
+        of_accuracy: false,
+        run: controls::random_search,
+    },
+    Item {
+        name: "gradients are not zero",
+        why: "an image without a gradient cannot be attacked by any, and counts as robust for nothing",
+        of_accuracy: false,
+        run: gradients::zeros,
+    },
+    Item {
+        name: "the loss climbs to a plateau",
+        why: "else the gradients do not lead uphill, or the attack stops on the way",
+        of_accuracy: false,
+        run: gradients::climb,
+    },
+    Item {
+        name: "success survives 8 bits",
+        why: "else the attack lives on changes that no picture file can hold",
+        of_accuracy: true,
+        run: rounding::png,
+    },
+];
+
+/// How many checks [`check`] makes of each network.
+pub const CHECKS: usize = ITEMS.len();
+
+/// Checks the evaluation of each of `bundles` on the images `indices` of `split`, with attacks of the radius `epsilon`
+/// (pixel units, above 0). `bar` advances by one a pass of an image through a network, and is told how many there will be.
+///
+/// # Errors
+/// When there are no images, or the device fails or computes something that is not a number.
+pub fn check(
+    bundles: &[Bundle],
+    split: &Split,
+    indices: &[usize],
+    epsilon: f32,
+    device: &Device,
+    bar: &ProgressBar,
+) -> Result<Vec<Checked>> {
+    ensure!(!indices.is_empty(), "there are no images to check on");
+    let passes = indices.len() * Subject::passes(bundles.len());
+    bar.set_length((passes * bundles.len()) as u64);
+    let checked = |index: usize| {
+        let checked = check_one(&Subject::new(bundles, index, split, indices, epsilon, device, bar))?;
+        // What was skipped is done too.
+        bar.set_position((passes * (index + 1)) as u64);
+        Ok(checked)
+    };
+    (0..bundles.len()).map(checked).collect()
+}
+
+fn check_one(subject: &Subject) -> Result<Checked> {
+    let check = |item: &Item| {
+        let context = || format!("{}: '{}' could not be checked", subject.bundle().card.name, item.name);
+        item.check(subject).with_context(context)
+    };
+    let checks = ITEMS.iter().map(check).collect::<Result<_>>()?;
+    Ok(Checked { clean: subject.clean()?.correct(), checks })
+}

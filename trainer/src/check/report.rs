@@ -1,0 +1,181 @@
+//! What the checks found: for the terminal, as JSON and as Markdown.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use shared::attack::in_255ths;
+use shared::metrics::Proportion;
+
+use super::{Check, Verdict};
+use crate::run_dir::write_atomically;
+
+/// What `--json` prints and `checks.json` holds.
+#[derive(Serialize)]
+pub struct Report {
+    /// sha256 of the data set, or `made`.
+    pub data: String,
+    pub images: usize,
+    /// Pixel units.
+    pub epsilon: f32,
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    pub models: Vec<ModelReport>,
+}
+
+/// The checks of one network.
+#[derive(Serialize)]
+pub struct ModelReport {
+    pub dir: PathBuf,
+    pub name: String,
+    pub weights_sha256: String,
+    /// Images that it sees rightly without an attack.
+    pub clean: Proportion,
+    /// In the same order for every network.
+    pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "FAIL",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Report {
+    /// A report whose counts are those of `models`.
+    pub fn new(data: String, images: usize, epsilon: f32, models: Vec<ModelReport>) -> Self {
+        let count = |verdict| models.iter().flat_map(|model| &model.checks).filter(|c| c.verdict == verdict).count();
+        let (passed, failed, skipped) = (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Skipped));
+        Self { data, images, epsilon, passed, failed, skipped, models }
+    }
+
+    /// The failed checks, as `hardened: gradients are not zero`.
+    pub fn failures(&self) -> Vec<String> {
+        let failed = |model: &ModelReport| {
+            let failed = model.checks.iter().filter(|check| check.verdict == Verdict::Fail);
+            failed.map(|check| format!("{}: {}", model.name, check.name)).collect::<Vec<_>>()
+        };
+        self.models.iter().flat_map(failed).collect()
+    }
+
+    /// For a terminal.
+    pub fn table(&self) -> String {
+        let widest = |text: fn(&Check) -> &str| {
+            let all = self.models.iter().flat_map(|model| &model.checks);
+            all.filter(|check| check.verdict != Verdict::Skipped).map(|c| text(c).chars().count()).max().unwrap_or(0)
+        };
+        let (name, figure) = (widest(|check| check.name).max(34), widest(|check| &check.figure));
+        let mut text = String::new();
+        for model in &self.models {
+            let Proportion { hits, of } = model.clean;
+            text += &format!("{} ({}), {hits} of {of} images seen rightly\n", model.name, model.dir.display());
+            text += &format!("  {:<8} {:<name$}  {:<figure$}  limit\n", "", "", "figure");
+            for check in &model.checks {
+                let line = format!(
+                    "  {:<8} {:<name$}  {:<figure$}  {}",
+                    check.verdict.word(),
+                    check.name,
+                    check.figure,
+                    check.limit
+                );
+                text += &format!("{}\n  {:<8} {}\n", line.trim_end(), "", check.why);
+            }
+            text.push('\n');
+        }
+        text + &self.summary()
+    }
+
+    fn summary(&self) -> String {
+        format!(
+            "epsilon {}, {} images: {} passed, {} failed, {} skipped",
+            in_255ths(self.epsilon),
+            self.images,
+            self.passed,
+            self.failed,
+            self.skipped
+        )
+    }
+
+    /// Writes `checks.json` and `checks.md` into `dir`, which is made if need be.
+    ///
+    /// # Errors
+    /// When something cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot write to {}", dir.display()))?;
+        write_atomically(&dir.join("checks.json"), &serde_json::to_vec_pretty(self)?)?;
+        write_atomically(&dir.join("checks.md"), self.markdown().as_bytes())
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!("# Is the evaluation right?\n\nData {}, {}.\n", self.data, self.summary());
+        for model in &self.models {
+            let Proportion { hits, of } = model.clean;
+            text += &format!("\n## {}\n\n{hits} of {of} images seen rightly.\n\n", model.name);
+            text += "| check | verdict | figure | limit | why |\n|---|---|---|---|---|\n";
+            for Check { name, figure, limit, verdict, why } in &model.checks {
+                text += &format!("| {name} | {} | {figure} | {limit} | {why} |\n", verdict.word());
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn report() -> Report {
+        let check = |name, verdict, figure: &str, limit: &str| Check {
+            name,
+            figure: figure.into(),
+            limit: limit.into(),
+            verdict,
+            why: "else it is wrong",
+        };
+        let checks = vec![
+            check("one", Verdict::Pass, "1", "2"),
+            check("two", Verdict::Fail, "3", "2"),
+            check("three", Verdict::Skipped, "not measurable: 1 of 4 images right", ""),
+        ];
+        let clean = Proportion { hits: 1, of: 4 };
+        let model = |name: &str| ModelReport {
+            dir: "runs/a".into(),
+            name: name.into(),
+            weights_sha256: "ab".into(),
+            clean,
+            checks: checks.clone(),
+        };
+        Report::new("cd".into(), 4, 4.0 / 255.0, vec![model("standard"), model("hardened")])
+    }
+
+    #[test]
+    fn every_verdict_is_counted_and_failures_are_named() {
+        let report = report();
+        assert_eq!((report.passed, report.failed, report.skipped), (2, 2, 2));
+        assert_eq!(report.failures(), ["standard: two", "hardened: two"]);
+        let table = report.table();
+        assert!(table.ends_with("epsilon 4/255, 4 images: 2 passed, 2 failed, 2 skipped"), "{table}");
+        assert!(table.contains("  FAIL     two"), "{table}");
+        assert!(table.lines().all(|line| line.trim_end() == line), "{table}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["models"][1]["checks"][2]["verdict"], "skipped");
+    }
+
+    #[test]
+    fn a_report_is_a_folder_of_files() {
+        let dir = TempDir::new().unwrap();
+        let out = dir.path().join("report");
+        report().write(&out).unwrap();
+        let markdown = fs::read_to_string(out.join("checks.md")).unwrap();
+        assert!(markdown.contains("| two | FAIL | 3 | 2 | else it is wrong |"), "{markdown}");
+        assert!(out.join("checks.json").is_file());
+    }
+}

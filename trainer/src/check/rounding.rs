@@ -1,0 +1,75 @@
+//! Whether an attack survives as a picture: 8 bits a channel, in a file.
+
+use anyhow::Result;
+use shared::image::{Picture, pictures_to_tensor};
+use shared::metrics::Proportion;
+
+use super::Finding;
+use super::chance::exceeds;
+use super::subject::{Outcome, Subject, passes_of};
+use crate::data::IMAGE_BYTES;
+use crate::evaluate::logits;
+use crate::models::read;
+
+/// Of the images that were fooled, how many may be seen rightly again.
+const LOST: f64 = 0.1;
+
+/// BIM's images, as they are and as PNG files.
+pub fn png(subject: &Subject) -> Result<Finding> {
+    // A little below: 1/255 as f32 times 255 may be less than 1.
+    if subject.epsilon * 255.0 < 0.999 {
+        return Ok(Finding::skipped("not measurable: epsilon is less than a level of 8 bits"));
+    }
+    let trial = subject.bim(subject.epsilon);
+    let (mut exact, mut rounded) = (Outcome::default(), Outcome::default());
+    for batch in subject.batches() {
+        let batch = batch?;
+        let attacked = batch.attacked(&batch.images, &trial, subject.bundle())?;
+        let mut files = Vec::with_capacity(batch.pictures.len());
+        for (values, original) in read(attacked.clone())?.chunks_exact(IMAGE_BYTES).zip(&batch.pictures) {
+            let picture = Picture::from_chw(values)?.clamped_around(original, [subject.epsilon; 3]);
+            files.push(Picture::decode(&picture.encode_png()?)?);
+        }
+        let written = pictures_to_tensor(&files, &batch.images.device());
+        exact.add(&logits(subject.bundle(), attacked)?, &batch.labels);
+        rounded.add(&logits(subject.bundle(), written)?, &batch.labels);
+        subject.passed(batch.labels.len(), passes_of(&trial) + 1);
+    }
+    Ok(judge_png(&subject.clean()?.right, &exact.right, &rounded.right))
+}
+
+fn judge_png(clean: &[bool], exact: &[bool], rounded: &[bool]) -> Finding {
+    let seen = clean.iter().filter(|&&right| right).count();
+    let fooled = |after: &[bool]| clean.iter().zip(after).filter(|&(&clean, &after)| clean && !after).count();
+    let lost = clean.iter().zip(exact).zip(rounded).filter(|&((&clean, &exact), &rounded)| clean && !exact && rounded);
+    let lost = Proportion { hits: lost.count(), of: fooled(exact) };
+    if lost.of == 0 {
+        return Finding::skipped("not measurable: BIM fools no image");
+    }
+    let percent = |fooled: usize| 100.0 * fooled as f64 / seen as f64;
+    let figure = format!(
+        "BIM's success {:.1}%, as PNG {:.1}%: {} of {} fooled are lost",
+        percent(fooled(exact)),
+        percent(fooled(rounded)),
+        lost.hits,
+        lost.of
+    );
+    Finding::new(!exceeds(lost, LOST), figure, "10% lost, within the interval")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Verdict::{Fail, Pass, Skipped};
+
+    #[test]
+    fn an_attack_that_rounding_undoes_fails() {
+        let right = |from: usize| (0..100).map(|index| index >= from && index < 60).collect::<Vec<_>>();
+        let judge = |exact, rounded| judge_png(&right(0), &right(exact), &right(rounded));
+        let finding = judge(50, 48);
+        assert_eq!(finding.verdict, Pass);
+        assert_eq!(finding.figure, "BIM's success 83.3%, as PNG 80.0%: 2 of 50 fooled are lost");
+        assert_eq!(judge(50, 30).verdict, Fail);
+        assert_eq!(judge(0, 0).verdict, Skipped);
+    }
+}

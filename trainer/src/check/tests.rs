@@ -1,0 +1,102 @@
+use burn::module::{ModuleMapper, Param};
+use shared::attack::AttackConfig;
+use shared::metrics::top_k;
+
+use super::*;
+use crate::data::made;
+use crate::evaluate::{Batch, Evaluation, Trial, logits};
+use crate::models::tests::bundle;
+
+const CLASSES: usize = 5;
+const IMAGES: usize = 20;
+const EPSILON: f32 = 8.0 / 255.0;
+
+fn made_split() -> Split {
+    let class = |index: usize| index % CLASSES;
+    Split {
+        images: (0..IMAGES).flat_map(|index| made::picture(class(index), index as u64)).collect(),
+        labels: (0..IMAGES).map(|index| class(index) as u16).collect(),
+    }
+}
+
+/// Made pictures with what `bundle` sees in them for labels, so that a random network is always right.
+fn seen_by(bundle: &Bundle) -> Split {
+    let split = made_split();
+    let indices: Vec<usize> = (0..IMAGES).collect();
+    let batch = Batch::new(&split, &indices, 0, CLASSES, &Device::flex()).unwrap();
+    let rows = logits(bundle, batch.images).unwrap();
+    let labels = rows.iter().map(|row| top_k(row, 1)[0] as u16).collect();
+    Split { labels, ..split }
+}
+
+/// Checks the first network; the others are there for transfer.
+fn check_first(bundles: &[Bundle], split: &Split, bar: &ProgressBar) -> Checked {
+    let (indices, device): (Vec<usize>, _) = ((0..split.len()).collect(), Device::flex());
+    check_one(&Subject::new(bundles, 0, split, &indices, EPSILON, &device, bar)).unwrap()
+}
+
+fn names(checked: &Checked, verdict: Verdict) -> Vec<&'static str> {
+    checked.checks.iter().filter(|check| check.verdict == verdict).map(|check| check.name).collect()
+}
+
+/// Multiplies the weights of the linear layer, and so the logits: with a large factor the softmax is exactly 0 or 1 and has
+/// no gradient, as after defensive distillation (Papernot et al., 2016).
+struct Sharpen(f32);
+
+impl ModuleMapper for Sharpen {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if D == 2 { param.map(|weights| weights.mul_scalar(self.0)) } else { param }
+    }
+}
+
+#[test]
+fn a_sound_evaluation_passes_all_that_can_be_measured() {
+    let device = Device::flex();
+    let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
+    let bar = ProgressBar::hidden();
+    let checked = check_first(&bundles, &seen_by(&bundles[0]), &bar);
+    assert_eq!(bar.position() as usize, IMAGES * Subject::passes(2));
+    assert_eq!(checked.clean, Proportion { hits: IMAGES, of: IMAGES });
+    assert_eq!(names(&checked, Verdict::Pass).len(), CHECKS, "{:#?}", checked.checks);
+}
+
+#[test]
+fn masked_gradients_are_found() {
+    let device = Device::flex();
+    let masked = Bundle { model: bundle("a", 1, &device).model.map(&mut Sharpen(1e6)), ..bundle("masked", 1, &device) };
+    let split = seen_by(&masked);
+    // By its score alone the network is robust.
+    let indices: Vec<usize> = (0..IMAGES).collect();
+    let trials = [Trial::CLEAN, Trial::attack(AttackConfig::bim(EPSILON, 5), None)];
+    let bundles = [masked, bundle("b", 1, &device)];
+    let evaluation = Evaluation { bundles: &bundles, clean: &split, indices: &indices, crafted: &[], trials: &trials };
+    let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
+    assert_eq!(scores[0][1].top1.hits, IMAGES);
+
+    let checked = check_first(&bundles, &split, &ProgressBar::hidden());
+    let failed = names(&checked, Verdict::Fail);
+    for name in [
+        "epsilon 0.5 leaves chance",
+        "noise is weaker than white-box",
+        "transfer is weaker than white-box",
+        "gradients are not zero",
+        "the loss climbs to a plateau",
+    ] {
+        assert!(failed.contains(&name), "{name}: {:#?}", checked.checks);
+    }
+}
+
+#[test]
+fn what_needs_accuracy_is_skipped_where_there_is_none() {
+    let device = Device::flex();
+    let bundles = [bundle("a", 1, &device)];
+    let split = made_split();
+    // Fewer than have to be right.
+    let checked = check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &device, &ProgressBar::hidden()).unwrap();
+    assert_eq!(checked.len(), 1);
+    let of_accuracy: Vec<_> = ITEMS.iter().filter(|item| item.of_accuracy).map(|item| item.name).collect();
+    assert_eq!(names(&checked[0], Verdict::Skipped), of_accuracy, "{:#?}", checked[0].checks);
+    assert_eq!(names(&checked[0], Verdict::Fail), [""; 0], "{:#?}", checked[0].checks);
+    let reason = &checked[0].checks.iter().find(|check| check.verdict == Verdict::Skipped).unwrap().figure;
+    assert!(reason.starts_with("not measurable: ") && reason.ends_with("of 4 images right"), "{reason}");
+}

@@ -1,0 +1,188 @@
+//! The attack around the network and the network around an image: neither may add anything of its own.
+
+use anyhow::{Context, Result};
+use burn::prelude::*;
+use shared::attack::AttackConfig;
+
+use super::Finding;
+use super::chance::count;
+use super::strength::LARGEST;
+use super::subject::{Bounds, Outcome, Subject};
+use crate::evaluate::{Trial, logits};
+
+/// What f32 rounding may add to a radius: 0.5 - 8/255 and its way back do not end at 8/255.
+const ROUNDING: f32 = 1e-6;
+/// Images whose logits are computed in several batches.
+const IMAGES: usize = 32;
+/// Images of a small batch: no divisor of the others, so that images get other neighbours.
+const FEW: usize = 5;
+/// How far sums in another order may take a logit, relative to the largest: some thousand terms of 1e-7 each, seldom all in
+/// one direction. A network in training mode is off by a hundredth at least.
+const SAME_LOGITS: f32 = 1e-4;
+
+/// Each attack with epsilon 0 must be no attack.
+pub fn epsilon_zero(subject: &Subject) -> Result<Finding> {
+    let configs =
+        [AttackConfig::fgsm(0.0), AttackConfig::bim(0.0, 2), AttackConfig::pgd(0.0, 2, 0), AttackConfig::noise(0.0, 0)];
+    let attacked = configs.map(|config| subject.under(&Trial::attack(config, None)));
+    let attacked = attacked.into_iter().collect::<Result<Vec<_>>>()?;
+    let attacked: Vec<&Outcome> = attacked.iter().map(AsRef::as_ref).collect();
+    let plain = subject.clean()?;
+    Ok(judge_epsilon_zero(&plain, &attacked))
+}
+
+fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
+    let differs = |outcome: &&&Outcome| outcome.right != plain.right || outcome.bounds.linf > 0.0;
+    let wrong = attacked.iter().find(differs);
+    let now = wrong.or(attacked.first()).map_or(String::new(), |outcome| count(&outcome.right));
+    let moved = wrong.map_or(0.0, |outcome| outcome.bounds.linf);
+    let figure = format!("{now} right, {} without it; pixels moved by {moved}", count(&plain.right));
+    Finding::new(wrong.is_none(), figure, "the same images, pixels unmoved")
+}
+
+/// No attack may leave its ball or the range of pixels.
+pub fn ball(subject: &Subject) -> Result<Finding> {
+    let epsilon = subject.epsilon;
+    let trials = [
+        (epsilon, subject.fgsm()),
+        (epsilon, subject.bim(epsilon)),
+        (epsilon, subject.white_box()),
+        (epsilon, subject.noise()),
+        (LARGEST, subject.unbounded()),
+    ];
+    let bounds = trials.map(|(epsilon, trial)| anyhow::Ok((epsilon, subject.under(&trial)?.bounds)));
+    Ok(judge_ball(&bounds.into_iter().collect::<Result<Vec<_>>>()?))
+}
+
+/// `bounds` with the radius of each.
+fn judge_ball(bounds: &[(f32, Bounds)]) -> Finding {
+    let beyond = bounds.iter().map(|(epsilon, bounds)| bounds.linf - epsilon).fold(f32::NEG_INFINITY, f32::max);
+    let outside: usize = bounds.iter().map(|(_, bounds)| bounds.outside).sum();
+    let not_finite: usize = bounds.iter().map(|(_, bounds)| bounds.not_finite).sum();
+    let figure = format!("{beyond:+.1e} beyond epsilon; {outside} values outside [0, 1], {not_finite} not a number");
+    Finding::new(beyond <= ROUNDING && outside + not_finite == 0, figure, format!("{ROUNDING:.0e} for rounding; none"))
+}
+
+/// An image's logits must not depend on the batch it is in, nor on the run.
+pub fn logits_alone(subject: &Subject) -> Result<Finding> {
+    let batch = subject.batches().next().context("there are no images")??;
+    let count = batch.labels.len().min(IMAGES);
+    let forward = |images| Ok(logits(subject.bundle(), images)?.concat());
+    Ok(judge_logits(Differences::measure(&batch.images.narrow(0, 0, count), forward)?))
+}
+
+/// The largest differences of a logit, relative to the largest logit.
+#[derive(Clone, Copy, Debug)]
+struct Differences {
+    /// Between batches of other sizes.
+    batch: f32,
+    /// Between two runs on the same batch.
+    run: f32,
+}
+
+impl Differences {
+    /// Gives `images`, `[N, 3, 64, 64]`, to `forward` in several ways.
+    fn measure(images: &Tensor<4>, forward: impl Fn(Tensor<4>) -> Result<Vec<f32>>) -> Result<Self> {
+        let count = images.dims()[0];
+        let together = forward(images.clone())?;
+        let in_batches_of = |size: usize| {
+            let starts = (0..count).step_by(size);
+            let batch = |start: usize| forward(images.clone().narrow(0, start, size.min(count - start)));
+            Ok(starts.map(batch).collect::<Result<Vec<_>>>()?.concat())
+        };
+        let of_batches: Result<Vec<Vec<f32>>> = [1, FEW].map(in_batches_of).into_iter().collect();
+        let scale = together.iter().fold(f32::MIN_POSITIVE, |max, logit| max.max(logit.abs()));
+        let difference = |other: &Vec<f32>| {
+            let pairs = together.iter().zip(other);
+            pairs.map(|(a, b)| (a - b).abs() / scale).fold(0.0, f32::max)
+        };
+        let batch = of_batches?.iter().map(difference).fold(0.0, f32::max);
+        Ok(Self { batch, run: difference(&forward(images.clone())?) })
+    }
+}
+
+fn judge_logits(Differences { batch, run }: Differences) -> Finding {
+    let figure = format!("alone or in a batch {batch:.1e}, again {run:.1e} of the largest logit");
+    Finding::new(batch.max(run) <= SAME_LOGITS, figure, format!("{SAME_LOGITS:.0e} for rounding"))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::attack::n_fgsm;
+    use shared::image::{Picture, pictures_to_tensor};
+    use shared::model::{Architecture, Classifier, WideResNetConfig};
+
+    use super::*;
+    use crate::check::Verdict;
+    use crate::check::subject::label_tensor;
+    use crate::data::made;
+    use crate::models::read;
+
+    fn images(device: &Device) -> Tensor<4> {
+        let picture = |k: usize| Picture::from_rgb8(made::picture(k % 5, k as u64)).unwrap();
+        pictures_to_tensor(&(0..7).map(picture).collect::<Vec<_>>(), device)
+    }
+
+    fn network(device: &Device) -> Classifier {
+        let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
+        architecture.init_seeded(5, [0.5; 3], [0.25; 3], 1, device).unwrap()
+    }
+
+    fn outcome(right: &[bool], linf: f32) -> Outcome {
+        Outcome { right: right.to_vec(), bounds: Bounds { linf, ..Bounds::default() }, ..Outcome::default() }
+    }
+
+    #[test]
+    fn a_wrapper_that_changes_images_or_answers_fails() {
+        let plain = outcome(&[true, false, true], 0.0);
+        let judge = |attacked: &Outcome| judge_epsilon_zero(&plain, &[&plain, attacked]);
+        assert_eq!(judge(&outcome(&[true, false, true], 0.0)).verdict, Verdict::Pass);
+        assert_eq!(judge(&outcome(&[true, false, true], 0.01)).verdict, Verdict::Fail);
+        // As many right, but not the same ones.
+        let finding = judge(&outcome(&[true, true, false], 0.0));
+        assert_eq!((finding.verdict, finding.figure.contains("2 of 3 right")), (Verdict::Fail, true));
+    }
+
+    #[test]
+    fn an_attack_that_leaves_the_ball_or_the_range_fails() {
+        let (device, epsilon) = (Device::flex(), 8.0 / 255.0);
+        let (images, labels) = (images(&device), label_tensor(&[0; 7], &device));
+        // Without a projection, so up to three times as far.
+        let crafted = n_fgsm(epsilon, images.clone(), labels, &network(&device), 3).unwrap();
+        let mut bounds = Bounds::default();
+        bounds.add(&read(images).unwrap(), &read(crafted).unwrap());
+        let finding = judge_ball(&[(epsilon, Bounds::default()), (epsilon, bounds)]);
+        assert_eq!(finding.verdict, Verdict::Fail, "{}", finding.figure);
+
+        let within = |bounds: Bounds| judge_ball(&[(0.1, Bounds { linf: 0.1 + 5e-7, ..bounds })]).verdict;
+        assert_eq!(within(Bounds::default()), Verdict::Pass);
+        assert_eq!(within(Bounds { outside: 1, ..Bounds::default() }), Verdict::Fail);
+        assert_eq!(within(Bounds { not_finite: 1, ..Bounds::default() }), Verdict::Fail);
+    }
+
+    #[test]
+    fn batch_norm_in_training_mode_fails_and_in_inference_mode_passes() {
+        let device = Device::flex();
+        let model = network(&device);
+        let alone = |images: Tensor<4>| read(model.valid().forward(images));
+        let differences = Differences::measure(&images(&device), alone).unwrap();
+        assert_eq!(judge_logits(differences).verdict, Verdict::Pass, "{differences:?}");
+
+        let training = model.train();
+        let of_the_batch = |images: Tensor<4>| read(training.forward(images.autodiff()).inner());
+        let differences = Differences::measure(&images(&device), of_the_batch).unwrap();
+        assert_eq!(judge_logits(differences).verdict, Verdict::Fail, "{differences:?}");
+    }
+
+    #[test]
+    fn a_network_that_answers_otherwise_every_time_fails() {
+        let calls = std::cell::Cell::new(0.0);
+        let restless = |images: Tensor<4>| {
+            calls.set(calls.get() + 0.01);
+            Ok(vec![1.0 + calls.get(); images.dims()[0]])
+        };
+        let differences = Differences::measure(&images(&Device::flex()), restless).unwrap();
+        assert_eq!(judge_logits(differences).verdict, Verdict::Fail, "{differences:?}");
+        assert!(differences.run > SAME_LOGITS);
+    }
+}

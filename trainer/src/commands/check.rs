@@ -1,0 +1,138 @@
+//! `bastion check`: whether the robust accuracies of networks can be believed.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use shared::bundle::Bundle;
+
+use crate::check::report::{ModelReport, Report};
+use crate::check::{CHECKS, Checked, check};
+use crate::data::{self, Dataset, Split, made};
+use crate::device::{self, DeviceChoice};
+use crate::epsilon::Epsilon;
+use crate::error::UsageError;
+use crate::evaluate::spread;
+use crate::{models, output, progress};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What must hold of a sound evaluation, whatever it finds (Carlini et al., On Evaluating Adversarial Robustness): attacks that
+keep to their ball, that gain from steps and from epsilon, and that beat noise, transfer and random search; gradients that
+are there and lead uphill; logits that are the image's own. White-box is PGD-20.
+
+Attacks are compared on the images on which they differ; only what Wilson's 95% interval excludes counts as a difference. So
+few images forgive more than many. A check is skipped where it cannot be measured, which the figure explains: accuracies say
+nothing of a network that is right on fewer than 20 images, or no more often than by chance.
+
+Exit code 1 if any check fails; a skipped one is no failure.
+
+Examples:
+  bastion check
+  bastion check --model runs/hardened/final --model static/models/standard --limit 1000
+  bastion check --epsilon 8/255 --full --report runs/checks
+  bastion check --made --limit 40 --json")]
+pub struct CheckArgs {
+    /// Folder of a model; may be given more than once: each is what the others are transferred from [default: standard and
+    /// hardened in static/models]
+    #[arg(long = "model", value_name = "DIR")]
+    models: Vec<PathBuf>,
+    /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Use drawn pictures instead of a data set; networks are right about them by chance, so what needs accuracy is skipped
+    #[arg(long, conflicts_with_all = ["data", "full"])]
+    made: bool,
+    /// Radius of the attacks
+    #[arg(long, allow_hyphen_values = true, default_value = "4/255")]
+    epsilon: Epsilon,
+    /// Use so many validation images, spread over all classes
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Use all validation images
+    #[arg(long, conflicts_with = "limit")]
+    full: bool,
+    /// Write a report into this folder: checks.json and checks.md
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Images with their labels, and what to call them in a report.
+struct Images {
+    name: String,
+    split: Split,
+}
+
+/// `count` pictures of as many of the first `classes` classes as can be drawn. What they show has nothing to do with the
+/// classes of a network that was trained on anything else.
+fn drawn(classes: usize, count: usize) -> Split {
+    /// Colours times shapes.
+    const DRAWN: usize = 20;
+    let class = |index: usize| index % classes.min(DRAWN);
+    Split {
+        images: (0..count).flat_map(|index| made::picture(class(index), index as u64)).collect(),
+        labels: (0..count).map(|index| class(index) as u16).collect(),
+    }
+}
+
+/// Runs `bastion check`.
+///
+/// # Errors
+/// When a check fails, after all are printed; when epsilon is 0, the data set or a model cannot be read, or the device fails.
+pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
+    if args.epsilon.value() == 0.0 {
+        return Err(UsageError("--epsilon 0 is no attack: there is nothing to check".into()).into());
+    }
+    let val = match args.made {
+        true => None,
+        false => Some(Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?),
+    };
+    let engine = device::open(device)?;
+    let dirs = models::dirs_or_shipped(&args.models)?;
+    let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
+    let limit = args.limit as usize;
+    let images = match val {
+        Some(val) => {
+            for (dir, bundle) in dirs.iter().zip(&bundles) {
+                let same = bundle.card.classes == val.classes;
+                ensure!(same, "the model in {} has other classes than the data set", dir.display());
+            }
+            Images { name: val.sha256, split: val.val }
+        }
+        None => {
+            let classes = bundles.iter().map(|bundle| bundle.card.classes.len()).min().unwrap_or(1);
+            Images { name: "made".into(), split: drawn(classes, limit) }
+        }
+    };
+    let indices = spread(&images.split.labels, (!args.full).then_some(limit));
+    let bar = progress::count(0, "Checking");
+    let checked = check(&bundles, &images.split, &indices, args.epsilon.value(), &engine.device, &bar)?;
+    bar.finish_and_clear();
+
+    let model = |((dir, bundle), Checked { clean, checks }): ((PathBuf, Bundle), Checked)| ModelReport {
+        dir,
+        name: bundle.card.name,
+        weights_sha256: bundle.card.weights.sha256,
+        clean,
+        checks,
+    };
+    let models = dirs.into_iter().zip(bundles).zip(checked).map(model).collect();
+    let report = Report::new(images.name, indices.len(), args.epsilon.value(), models);
+    if let Some(dir) = &args.report {
+        report.write(dir)?;
+        eprintln!("The report is in {}", dir.display());
+    }
+    if args.json {
+        output::json(&report)?
+    } else {
+        output::text(&report.table())?
+    }
+    let failures = report.failures();
+    if !failures.is_empty() {
+        bail!("{} of {} checks failed: {}", report.failed, CHECKS * report.models.len(), failures.join("; "));
+    }
+    Ok(())
+}
