@@ -3,11 +3,13 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::attack::AttackArgs;
+use crate::commands::check::CheckArgs;
 use crate::commands::classify::ClassifyArgs;
 use crate::commands::craft::CraftArgs;
 use crate::commands::data::DataArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::export::ExportArgs;
+use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
 use crate::device::DeviceChoice;
 
@@ -17,7 +19,7 @@ use crate::device::DeviceChoice;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
-    /// What computes: auto (a real GPU if there is one, else the CPU), wgpu, vulkan or cpu
+    /// What computes: auto (a real GPU if there is one, else the CPU), wgpu, vulkan, libtorch or cpu
     #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = true)]
     pub device: DeviceChoice,
 }
@@ -43,6 +45,10 @@ pub enum Command {
     Craft(CraftArgs),
     /// Measure networks on the validation images, clean and attacked
     Evaluate(EvaluateArgs),
+    /// Ask whether the measurements can be believed: a list of checks, each with its figure
+    Check(CheckArgs),
+    /// Do the paper's experiment from data to report
+    Reproduce(ReproduceArgs),
     /// Make a trained network ready for the page
     Export(ExportArgs),
     /// Say what networks see in a picture

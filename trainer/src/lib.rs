@@ -1,5 +1,6 @@
 //! `bastion`: imports the data set, trains, evaluates and exports classifiers, and attacks pictures from the command line.
 
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod craft;
@@ -13,5 +14,6 @@ pub mod models;
 mod montage;
 mod output;
 pub mod progress;
+pub mod reproduce;
 pub mod run_dir;
 pub mod train;

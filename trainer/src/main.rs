@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args, device),
         Command::Craft(args) => commands::craft::run(args, device),
         Command::Evaluate(args) => commands::evaluate::run(args, device),
+        Command::Check(args) => commands::check::run(args, device),
+        Command::Reproduce(args) => commands::reproduce::run(args, device),
         Command::Export(args) => commands::export::run(args, device),
         Command::Classify(args) => commands::classify::run(args, device),
         Command::Attack(args) => commands::attack::run(args, device),

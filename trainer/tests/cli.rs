@@ -88,16 +88,22 @@ fn with_model() -> TempDir {
 fn help_is_for_newcomers_and_mistakes_are_usage_errors() {
     let dir = TempDir::new().unwrap();
     let help = stdout(&dir, &["--help"]);
-    for word in ["data", "train", "evaluate", "export", "classify", "attack", "bastion data import", "130 stopped"] {
+    for word in
+        ["data", "train", "evaluate", "check", "export", "classify", "attack", "bastion data import", "130 stopped"]
+    {
         assert!(help.contains(word), "{word} is not in: {help}");
     }
-    for command in ["data", "train", "evaluate", "export", "classify", "attack"] {
+    for command in ["data", "train", "evaluate", "check", "export", "classify", "attack"] {
         assert!(stdout(&dir, &[command, "--help"]).contains("Usage: bastion"), "{command}");
     }
     assert_fails(&dir, &["data", "import", "x", "--bogus"], 2, "--bogus");
     assert_fails(&dir, &["attack", "x.png", "--out", "y", "--epsilon", "8"], 2, "did you mean 8/255?");
     assert_eq!(run(&dir, &["export", "--samples", "0"]).status.code(), Some(2));
     assert_eq!(run(&dir, &["data"]).status.code(), Some(2));
+    assert!(stdout(&dir, &["evaluate", "--help"]).contains("--device"));
+    for args in [&["data", "--help"][..], &["data", "info", "--help"]] {
+        assert!(!stdout(&dir, args).contains("--device"), "data sets are computed on by nothing");
+    }
 }
 
 #[test]
@@ -204,7 +210,8 @@ fn pictures_are_classified() {
     assert_fails(&dir, &["classify", "notes.jpg", "--model", "model"], 1, "cannot read notes.jpg as a picture");
     assert_fails(&dir, &["classify", "gone.jpg"], 1, "cannot read gone.jpg");
     assert_fails(&dir, &["classify", "disc.png"], 1, "--model");
-    assert_fails(&dir, &["classify", "disc.png", "--model", "elsewhere"], 1, "model.json");
+    assert_fails(&dir, &["classify", "disc.png", "--model", "elsewhere"], 1, "there is no folder elsewhere");
+    assert_fails(&dir, &["export", "elsewhere", "--out", "x"], 1, "there is no folder elsewhere");
 }
 
 #[test]
@@ -212,16 +219,184 @@ fn pictures_are_attacked() {
     let dir = with_model();
     let report = json(&dir, &["attack", "disc.png", "--model", "model", "--out", "attacked", "--json"]);
     let model = &report["models"][0];
-    assert!(model["linf"].as_f64().unwrap() <= 8.0 / 255.0 + 1e-6);
+    assert!(model["linf"].as_f64().unwrap() <= 4.0 / 255.0 + 1e-6);
     assert_eq!(model["before"].as_array().unwrap().len(), 3);
     for file in ["attacked", "side_by_side"] {
         assert!(dir.path().join(model[file].as_str().unwrap()).is_file());
     }
     let text = stdout(&dir, &["attack", "disc.png", "--attack", "fgsm", "--model", "model", "--out", "attacked"]);
-    assert!(text.contains("FGSM, epsilon 8/255 (0.0314), 1 step"), "{text}");
+    assert!(text.contains("FGSM, epsilon 4/255 (0.0157), 1 step"), "{text}");
     assert!(text.contains("held: still") || text.contains("fooled: "), "{text}");
     let attack = ["attack", "disc.png", "--model", "model", "--out", "attacked"];
     assert_fails(&dir, &[&attack[..], &["--target", "unicorn"]].concat(), 2, "'unicorn' is not a class");
+    assert_fails(
+        &dir,
+        &[&attack[..], &["--attack", "noise", "--target", "2"]].concat(),
+        2,
+        "noise is aimed at nothing",
+    );
+    assert_fails(&dir, &attack, 1, "disc-random-bim-eps4.png is there already: give --force");
+    stdout(&dir, &[&attack[..], &["--force"]].concat());
+}
+
+#[test]
+fn numbers_below_zero_are_called_what_they_are() {
+    let dir = with_model();
+    let attack = ["attack", "disc.png", "--model", "model", "--out", "attacked", "--epsilon"];
+    assert_fails(&dir, &[&attack[..], &["-1"]].concat(), 2, "-1 is not from 0 to 1");
+    assert_fails(&dir, &["evaluate", "--epsilon", "4/255,-8/255"], 2, "is not from 0 to 1");
+    assert_fails(&dir, &["craft", "--model", "model", "--out", "x", "--epsilon", "-8/255"], 2, "is not from 0 to 1");
+    assert_fails(&dir, &["evaluate", "--steps", "-1"], 2, "-1 is not in 1..=10000");
+}
+
+#[test]
+fn what_would_have_no_effect_is_a_usage_error() {
+    let dir = TempDir::new().unwrap();
+    for (args, says) in [
+        (&["--attack", "fgsm", "--steps", "5"][..], "--steps is for bim and pgd"),
+        (&["--attack", "fgsm,bim", "--restarts", "2"], "--restarts is for pgd and noise"),
+        (&["--source", "1"], "give --protocol transfer or both"),
+        (&["--source", "1", "--protocol", "white-box"], "give --protocol transfer or both"),
+        (&["--attack", "none", "--epsilon", "2/255"], "--epsilon has no effect"),
+        (&["--attack", "none,bim"], "--attack none excludes"),
+    ] {
+        assert_fails(&dir, &[&["evaluate"], args].concat(), 2, says);
+    }
+    let dir = with_model();
+    let craft = ["craft", "--model", "model", "--out", "x", "--steps", "5"];
+    assert_fails(&dir, &craft, 2, "--steps is for bim and pgd: FGSM has none");
+}
+
+#[test]
+fn what_is_no_imported_data_set_is_told_what_to_do() {
+    let dir = with_model();
+    fs::write(dir.path().join("set.zip"), made::zip("tiny", &MADE.files().unwrap()).unwrap()).unwrap();
+    MADE.write_folder(&dir.path().join("raw/tiny")).unwrap();
+    for (data, says) in [
+        ("set.zip", "set.zip is a file"),
+        ("raw", "run `bastion data import raw` first"),
+        ("raw/tiny", "raw/tiny is the raw data set"),
+        ("nowhere", "there is no imported data set in nowhere"),
+    ] {
+        assert_fails(&dir, &["evaluate", "--model", "model", "--data", data], 1, says);
+        assert_fails(&dir, &["data", "info", "--data", data], 1, says);
+    }
+}
+
+#[test]
+fn a_part_of_a_data_set_is_one() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    let subset = ["data", "subset", "--data", "data", "--out", "part", "--classes", "3", "--per-class", "6"];
+    let report = json(&dir, &[&subset[..], &["--val-per-class", "2", "--seed", "1", "--json"]].concat());
+    assert_eq!((report["train_images"].as_u64(), report["val_images"].as_u64()), (Some(18), Some(6)));
+    let whole = json(&dir, &["data", "info", "--data", "data", "--json"]);
+    assert_eq!(report["subset"]["data_sha256"], whole["sha256"]);
+    let text = stdout(&dir, &["data", "info", "--data", "part", "--verify"]);
+    assert!(text.contains("3 of 4 classes, 6 training and 2 validation pictures of each, seed 1"), "{text}");
+
+    assert_fails(&dir, &subset, 1, "--force");
+    assert_fails(&dir, &["data", "subset", "--data", "data", "--out", "x"], 2, "--per-class");
+    let many = ["data", "subset", "--data", "data", "--out", "x", "--classes", "5"];
+    assert_fails(&dir, &many, 2, "--classes 5: the data set has 4 classes");
+    assert!(!dir.path().join("x").exists());
+
+    let mut train = small_run("run", "2", &[]);
+    train[4] = "part";
+    stdout(&dir, &train);
+    assert_eq!(card(&dir, "run/final")["data_sha256"], report["sha256"]);
+}
+
+#[test]
+fn pictures_crafted_once_are_shown_to_every_network() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    import(&dir, "other", 2);
+    stdout(&dir, &small_run("first", "2", &[]));
+    stdout(&dir, &small_run("second", "2", &["--seed", "1"]));
+    for (attack, out) in [("fgsm", "fgsm"), ("bim", "bim")] {
+        let craft = ["craft", "--model", "first", "--data", "data", "--attack", attack, "--out", out];
+        stdout(&dir, &[&craft[..], &["--epsilon-space", "normalized"]].concat());
+    }
+    let text = stdout(&dir, &["data", "info", "--data", "fgsm"]);
+    assert!(text.contains("FGSM at 0.2 std on normal") && text.contains("crafted on"), "{text}");
+
+    let evaluate = ["evaluate", "--model", "first", "--model", "second", "--attack", "none"];
+    let shown = [&evaluate[..], &["--data", "data", "--crafted", "fgsm,bim"]].concat();
+    let report = json(&dir, &[&shown[..], &["--json"]].concat());
+    for model in report["models"].as_array().unwrap() {
+        let scores = model["scores"].as_array().unwrap();
+        assert_eq!(scores.len(), 3);
+        for (score, kind) in scores[1..].iter().zip(["fgsm", "bim"]) {
+            assert_eq!((&score["attack"]["kind"], &score["crafted_on"]), (&kind.into(), &"normal".into()));
+            assert!(score["median_linf"].as_f64().unwrap() > 0.01 && score["success"].is_object(), "{score}");
+            assert_eq!(score["crafted_sha256"].as_str().unwrap().len(), 64);
+        }
+    }
+    assert_eq!(report["crafted"][1]["dir"], "bim");
+    let table = stdout(&dir, &[&shown[..], &["--save"]].concat());
+    // Its own gradients, for one of the two.
+    assert_eq!(table.matches("BIM-5 at 0.2 std from normal, saved *").count(), 1, "{table}");
+    assert_eq!(card(&dir, "second/final")["scores"].as_array().unwrap().len(), 3);
+
+    let with = |args: &[&'static str]| [&evaluate[..], args].concat();
+    assert_fails(&dir, &with(&["--data", "fgsm"]), 1, "is no clean data set but a crafted one");
+    assert_fails(&dir, &with(&["--data", "data", "--crafted", "data"]), 1, "nobody attacked");
+    assert_fails(&dir, &with(&["--data", "data", "--crafted", "bim,bim"]), 2, "their scores would have one name");
+    let subset = ["data", "subset", "--data", "bim", "--out", "part", "--per-class", "2"];
+    assert_fails(&dir, &subset, 1, "is no clean data set");
+    let mut other = small_run("third", "2", &[]);
+    other[4] = "other";
+    stdout(&dir, &other);
+    let other = ["evaluate", "--model", "third", "--data", "other", "--crafted", "bim"];
+    assert_fails(&dir, &other, 1, "was crafted from another data set");
+}
+
+#[test]
+fn an_evaluation_is_checked_with_or_without_a_data_set() {
+    let dir = with_model();
+    fs::write(dir.path().join("set.zip"), made::zip("tiny", &MADE.files().unwrap()).unwrap()).unwrap();
+    assert_fails(&dir, &["check", "--model", "model"], 1, "bastion data import PATH");
+    assert_fails(&dir, &["check", "--model", "model", "--made", "--epsilon", "0"], 2, "no attack");
+    assert_fails(&dir, &["check", "--made", "--full"], 2, "--full");
+
+    let made = ["check", "--model", "model", "--made", "--limit", "6", "--epsilon", "8/255"];
+    let report = json(&dir, &[&made[..], &["--report", "out/checks", "--json"]].concat());
+    let checks = report["models"][0]["checks"].as_array().unwrap();
+    let skipped = checks.iter().filter(|check| check["verdict"] == "skipped").count();
+    assert!(report["failed"] == 0 && report["skipped"] == skipped && skipped > 0, "{report}");
+    assert_eq!(report["passed"], checks.len() - skipped, "{report}");
+    let of_6 = checks.iter().filter(|check| check["figure"].as_str().unwrap().ends_with("of 6 images right")).count();
+    assert_eq!(of_6, skipped, "{report}");
+    let written: Value = serde_json::from_slice(&fs::read(dir.path().join("out/checks/checks.json")).unwrap()).unwrap();
+    assert_eq!(written, report);
+
+    stdout(&dir, &["data", "import", "set.zip"]);
+    assert_fails(&dir, &["check", "--model", "model"], 1, "other classes than the data set");
+    take_classes_of_the_data(&dir);
+    let text = stdout(&dir, &["check", "--model", "model", "--epsilon", "8/255"]);
+    assert!(text.contains("random (model)") && text.contains("  pass     attacks keep to the ball"), "{text}");
+    assert!(text.contains("epsilon 8/255, 6 images: ") && text.contains(" 0 failed, "), "{text}");
+}
+
+/// Names the classes of the model in `model` as the imported data set does.
+fn take_classes_of_the_data(dir: &TempDir) {
+    let meta: Value =
+        serde_json::from_slice(&fs::read(dir.path().join("data/tiny-imagenet-200/meta.json")).unwrap()).unwrap();
+    let mut card = card(dir, "model");
+    card["classes"] = meta["classes"].clone();
+    fs::write(dir.path().join("model/model.json"), card.to_string()).unwrap();
+}
+
+#[test]
+fn a_failed_check_is_named_and_is_a_failure() {
+    let dir = with_model();
+    // So small that the loss gains nothing worth the name.
+    let output = run(&dir, &["check", "--model", "model", "--made", "--limit", "3", "--epsilon", "0.00001"]);
+    let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(said.contains("  FAIL     the loss climbs to a plateau"), "{said}");
+    assert!(error.contains("1 of 14 checks failed: random: the loss climbs to a plateau"), "{error}");
 }
 
 /// Imports a made set of 4 classes, with 40 training pictures when 2 of each class are held out, to the folder `name`.
@@ -253,7 +428,8 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     import(&dir, "data", 1);
     import(&dir, "other", 2);
 
-    let stopped = stop_after_a_round(&dir, &small_run("run", "100", &["--recipe", "hardened", "--bim-steps", "1"]));
+    let stopped =
+        stop_after_a_round(&dir, &small_run("run", "100", &["--recipe", "hardened-live", "--bim-steps", "1"]));
     assert!(stopped.contains("of 100 steps are saved. Go on with: bastion train --resume run"), "{stopped}");
     assert!(!stopped.contains("error"), "{stopped}");
     assert_fails(&dir, &["export", "run", "--out", "early"], 1, "finish its training");
@@ -270,7 +446,7 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     assert_eq!((&trained["mean"], &trained["std"]), (&meta["train_pixels"]["mean"], &meta["train_pixels"]["std"]));
     assert_eq!(trained["data_sha256"], meta["sha256"]);
 
-    let evaluate = ["evaluate", "--model", "run/final", "--data", "moved", "--attack", "fgsm", "--epsilon", "4/255"];
+    let evaluate = ["evaluate", "--model", "run", "--data", "moved", "--attack", "fgsm", "--epsilon", "4/255"];
     let report = json(&dir, &[&evaluate[..], &["--limit", "4", "--json"]].concat());
     assert_eq!(report["models"].as_array().unwrap().len(), 1);
     assert_eq!(card(&dir, "run/final")["scores"].as_array().unwrap().len(), 0, "only --save changes a card");
@@ -289,7 +465,7 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     let report = json(&dir, &["classify", "disc.png", "--model", "models/small", "--json"]);
     assert_eq!(report["images"][0]["models"][0]["top"].as_array().unwrap().len(), 4);
     let attack = ["attack", "disc.png", "--model", "models/small", "--out", "attacked", "--json"];
-    assert!(json(&dir, &attack)["models"][0]["linf"].as_f64().unwrap() <= 8.0 / 255.0 + 1e-6);
+    assert!(json(&dir, &attack)["models"][0]["linf"].as_f64().unwrap() <= 4.0 / 255.0 + 1e-6);
 }
 
 #[test]
@@ -331,7 +507,7 @@ fn stop_after_a_round(dir: &TempDir, args: &[&str]) -> String {
     let mut said = String::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
         let line = line.unwrap();
-        if line.starts_with("Round ") && !said.contains("Round ") {
+        if line.starts_with("Epoch ") && !said.contains("Epoch ") {
             interrupt(child.id());
         }
         said += &(line + "\n");

@@ -1,17 +1,35 @@
 //! The subcommands, one file each: their arguments and what they do.
 
 pub mod attack;
+pub mod check;
 pub mod classify;
 pub mod craft;
 pub mod data;
 pub mod evaluate;
 pub mod export;
+pub mod reproduce;
 pub mod train;
 
 use std::fmt::{self, Display};
 use std::io;
 
 use crate::error::{Stopped, UsageError};
+
+/// What was typed, for the record, without the flags `without` and their values: where things lie is this machine's business,
+/// and so is the program's own place.
+fn command_line(without: &[&str]) -> String {
+    let mut words = vec!["bastion".to_string()];
+    let mut arguments = std::env::args().skip(1);
+    while let Some(word) = arguments.next() {
+        let name = word.split('=').next().unwrap_or_default();
+        if !without.contains(&name) {
+            words.push(word);
+        } else if name == word {
+            arguments.next();
+        }
+    }
+    words.join(" ")
+}
 
 /// How a command failed, as far as the exit code is concerned.
 #[derive(Debug)]

@@ -1,0 +1,88 @@
+//! `bastion reproduce`: the paper's experiment from data to report.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::data::{self, Cache};
+use crate::device::{self, DeviceChoice};
+use crate::error::UsageError;
+use crate::progress;
+use crate::reproduce::{Interruption, Plan, Subset, reproduce};
+use crate::train::{ConfigFlags, resolve};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Trains the normal model, crafts FGSM and BIM sets on it, trains the four others (augmented, fgsm, bim, hardened), evaluates all
+five on four validation sets under both protocols, and writes a report beside the paper's Table 1. Settings of training are the
+same for all five. Ctrl-C saves; saying the same again goes on, after a kill too.
+
+Examples:
+  bastion reproduce --out runs/paper
+  bastion reproduce --out runs/paper-small --subset --epochs 12 --batch-size 64
+  bastion reproduce --out runs/paper-100 --subset --classes 100 --per-class 200 --report docs/results/paper-100")]
+pub struct ReproduceArgs {
+    /// Folder for everything that is made on the way; the same folder goes on with what was begun in it
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Folder for the report [default: report in the folder of --out]
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Use a part of the data set, for minutes instead of hours
+    #[arg(long)]
+    subset: bool,
+    /// Classes of the part
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "subset", value_parser = clap::value_parser!(u16).range(2..))]
+    classes: u16,
+    /// Training pictures of each class in the part
+    #[arg(long, value_name = "N", default_value_t = 400, requires = "subset", value_parser = clap::value_parser!(u16).range(2..))]
+    per_class: u16,
+    /// Validation pictures of each class in the part
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "subset", value_parser = clap::value_parser!(u16).range(1..))]
+    val_per_class: u16,
+    /// Evaluate on so many validation images, spread over all classes, instead of on all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    #[command(flatten)]
+    config: ConfigFlags,
+}
+
+/// Runs `bastion reproduce`.
+///
+/// # Errors
+/// As [`reproduce`], or when a setting is out of range.
+pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
+    for own in ["recipe", "mix"] {
+        ensure!(
+            args.config.given().all(|given| given != own),
+            UsageError(format!("--{own} is what the five models differ in: it cannot be set for all"))
+        );
+    }
+    resolve(None, &args.config)?;
+    let data = data::dir_or_default(args.data.as_deref());
+    let plan = Plan {
+        command: super::command_line(&["--data", "--out", "--report", "--device"]),
+        data_sha256: Cache::open(&data)?.into_meta().sha256,
+        subset: args.subset.then(|| Subset {
+            classes: args.classes.into(),
+            per_class: args.per_class.into(),
+            val_per_class: args.val_per_class.into(),
+        }),
+        settings: args.config.table().clone(),
+        limit: args.limit.map(|limit| limit as usize),
+    };
+    let engine = device::open(choice)?;
+    let interruption = Interruption::default();
+    let asked = interruption.clone();
+    let first = move || {
+        eprintln!("Saving and stopping; once more to stop at once");
+        asked.request();
+    };
+    progress::on_ctrl_c(first, || {})?;
+    let report = args.report.clone().unwrap_or_else(|| args.out.join("report"));
+    reproduce(&plan, &data, &args.out, &report, &engine, &interruption)
+}

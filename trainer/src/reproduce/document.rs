@@ -1,0 +1,149 @@
+//! A plain document, written as Markdown and as HTML.
+
+/// A part of a document. Texts are plain: each form escapes what it must.
+pub enum Block {
+    Title(String),
+    Heading(String),
+    Paragraph(String),
+    Code(String),
+    Table {
+        caption: String,
+        head: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
+    /// Name of an SVG file beside the document, without its end.
+    Figure {
+        file: String,
+        caption: String,
+    },
+}
+
+/// As GitHub shows it.
+pub fn markdown(blocks: &[Block]) -> String {
+    let text = |block: &Block| match block {
+        Block::Title(text) => format!("# {}\n", plain(text)),
+        Block::Heading(text) => format!("## {}\n", plain(text)),
+        Block::Paragraph(text) => format!("{}\n", plain(text)),
+        Block::Code(text) => format!("```text\n{text}\n```\n"),
+        Block::Table { caption, head, rows } => {
+            let row = |cells: &[String]| {
+                format!("| {} |\n", cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "))
+            };
+            let rule = format!("|{}\n", "---|".repeat(head.len()));
+            format!(
+                "{}\n\n{}{rule}{}",
+                plain(caption),
+                row(head),
+                rows.iter().map(|cells| row(cells)).collect::<String>()
+            )
+        }
+        Block::Figure { file, caption } => format!("![{}]({file}.svg)\n", plain(caption)),
+    };
+    blocks.iter().map(text).collect::<Vec<_>>().join("\n")
+}
+
+/// What Markdown would take for its own.
+fn plain(text: &str) -> String {
+    text.replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;")
+}
+
+/// One page that needs nothing but the figures beside it.
+pub fn html(blocks: &[Block]) -> String {
+    let title = blocks.iter().find_map(|block| match block {
+        Block::Title(text) => Some(escaped(text)),
+        _ => None,
+    });
+    let text = |block: &Block| match block {
+        Block::Title(text) => format!("<h1>{}</h1>\n", escaped(text)),
+        Block::Heading(text) => format!("<h2>{}</h2>\n", escaped(text)),
+        Block::Paragraph(text) => format!("<p>{}</p>\n", escaped(text)),
+        Block::Code(text) => format!("<pre>{}</pre>\n", escaped(text)),
+        Block::Table { caption, head, rows } => {
+            let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{}</th>", escaped(cell))).collect();
+            let row = |cells: &Vec<String>| {
+                let cell = |(place, cell): (usize, &String)| match place {
+                    0 => format!("<th scope=\"row\">{}</th>", escaped(cell)),
+                    _ => format!("<td>{}</td>", escaped(cell)),
+                };
+                format!("<tr>{}</tr>\n", cells.iter().enumerate().map(cell).collect::<String>())
+            };
+            format!(
+                "<div class=\"wide\"><table>\n<caption>{}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{}</tbody>\n\
+                 </table></div>\n",
+                escaped(caption),
+                rows.iter().map(row).collect::<String>()
+            )
+        }
+        Block::Figure { file, caption } => format!(
+            "<figure><img src=\"{0}.svg\" alt=\"{1}\"><figcaption>{1}</figcaption></figure>\n",
+            escaped(file),
+            escaped(caption)
+        ),
+    };
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{}</title>\n<style>\n{STYLE}</style>\n<main>\n{}</main>\n</html>\n",
+        title.unwrap_or_default(),
+        blocks.iter().map(text).collect::<String>()
+    )
+}
+
+const STYLE: &str = "\
+:root { color-scheme: light dark; }
+body { font: 16px/1.55 system-ui, sans-serif; margin: 0; }
+main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
+h1 { line-height: 1.2; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: 1.5rem 0; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: .5rem; }
+th, td { padding: .3rem .8rem; text-align: left; border-top: 1px solid #8884; vertical-align: top; }
+pre { overflow-x: auto; padding: .8rem; border: 1px solid #8884; }
+figure { margin: 1.5rem 0; }
+img { max-width: 100%; background: #fff; }
+";
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks() -> Vec<Block> {
+        let cells = |cells: [&str; 2]| cells.map(String::from).to_vec();
+        vec![
+            Block::Title("A < B & C".into()),
+            Block::Table {
+                caption: "Numbers".into(),
+                head: cells(["", "a|b"]),
+                rows: vec![cells(["x", "1*"]), cells(["y", "2"])],
+            },
+            Block::Figure { file: "bars".into(), caption: "Bars".into() },
+            Block::Code("bastion reproduce".into()),
+        ]
+    }
+
+    #[test]
+    fn markdown_escapes_its_own_signs() {
+        let text = markdown(&blocks());
+        assert!(text.starts_with("# A &lt; B & C\n"), "{text}");
+        assert!(text.contains("|  | a\\|b |\n|---|---|\n| x | 1\\* |\n| y | 2 |\n"), "{text}");
+        assert!(text.contains("![Bars](bars.svg)") && text.contains("```text\nbastion reproduce\n```"), "{text}");
+    }
+
+    #[test]
+    fn html_is_one_whole_page() {
+        let text = html(&blocks());
+        for part in [
+            "<title>A &lt; B &amp; C</title>",
+            "<th scope=\"col\">a|b</th>",
+            "<tr><th scope=\"row\">x</th><td>1*</td></tr>",
+            "<img src=\"bars.svg\" alt=\"Bars\">",
+            "<pre>bastion reproduce</pre>",
+            "</html>",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the paper published: its Table 1, and what it concludes from it.
+
+use super::plan::MODELS;
+
+/// What a column of the tables measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    Normal,
+    Augmented,
+    /// Crafted once on the normal model, saved, shown to all: transfer.
+    Fgsm,
+    Bim,
+    /// Through each model's own gradients.
+    WhiteBoxFgsm,
+    WhiteBoxBim,
+    WhiteBoxPgd,
+    /// As far away as the paper's attacks, and aimed at nothing.
+    Noise,
+}
+
+impl Column {
+    /// In the order in which they are measured.
+    pub const ALL: [Self; 8] = [
+        Self::Normal,
+        Self::Augmented,
+        Self::Fgsm,
+        Self::Bim,
+        Self::WhiteBoxFgsm,
+        Self::WhiteBoxBim,
+        Self::WhiteBoxPgd,
+        Self::Noise,
+    ];
+
+    /// For the head of a table.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Augmented => "augmented",
+            Self::Fgsm => "FGSM",
+            Self::Bim => "BIM",
+            Self::WhiteBoxFgsm => "white-box FGSM",
+            Self::WhiteBoxBim => "white-box BIM",
+            Self::WhiteBoxPgd => "white-box PGD-20, 4/255",
+            Self::Noise => "random noise",
+        }
+    }
+}
+
+/// Table 1, top-1: models as in [`MODELS`], validation sets normal, augmented, FGSM and BIM.
+pub const TABLE_1: [[f64; 4]; 5] = [
+    [0.6489, 0.4224, 0.1980, 0.1067],
+    [0.6747, 0.5960, 0.2898, 0.2166],
+    [0.4714, 0.3007, 0.4045, 0.4141],
+    [0.4891, 0.3063, 0.4306, 0.4505],
+    [0.6189, 0.5494, 0.4768, 0.5205],
+];
+
+/// The published accuracy of a model, if the paper has measured it.
+pub fn published(model: &str, column: Column) -> Option<f64> {
+    let row = MODELS.iter().position(|name| *name == model)?;
+    let place = Column::ALL.iter().position(|other| *other == column)?;
+    TABLE_1[row].get(place).copied()
+}
+
+/// A cell: a model on a validation set.
+pub type Cell = (&'static str, Column);
+
+/// That the first cell is above the second.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    pub above: Cell,
+    pub below: Cell,
+}
+
+/// A conclusion and what it rests on.
+pub struct Conclusion {
+    pub question: &'static str,
+    pub claims: &'static [Claim],
+}
+
+const fn above(above: Cell, below: Cell) -> Claim {
+    Claim { above, below }
+}
+
+/// The paper's conclusions, and after them what it did not measure.
+pub const CONCLUSIONS: &[Conclusion] = &[
+    Conclusion {
+        question: "Does augmentation help?",
+        claims: &[
+            above(("augmented", Column::Augmented), ("normal", Column::Augmented)),
+            above(("augmented", Column::Normal), ("normal", Column::Normal)),
+        ],
+    },
+    Conclusion {
+        question: "Do models trained on attacked pictures hold on attacked sets?",
+        claims: &[
+            above(("fgsm", Column::Fgsm), ("normal", Column::Fgsm)),
+            above(("bim", Column::Bim), ("normal", Column::Bim)),
+        ],
+    },
+    Conclusion {
+        question: "Do they lose on normal pictures?",
+        claims: &[
+            above(("normal", Column::Normal), ("fgsm", Column::Normal)),
+            above(("normal", Column::Normal), ("bim", Column::Normal)),
+        ],
+    },
+    Conclusion {
+        question: "Is the union of all four the best against attacks, at little loss on normal pictures?",
+        claims: &[
+            above(("hardened", Column::Fgsm), ("fgsm", Column::Fgsm)),
+            above(("hardened", Column::Bim), ("bim", Column::Bim)),
+            above(("hardened", Column::Normal), ("fgsm", Column::Normal)),
+            above(("hardened", Column::Normal), ("bim", Column::Normal)),
+            above(("normal", Column::Normal), ("hardened", Column::Normal)),
+        ],
+    },
+    Conclusion {
+        question: "Is BIM the stronger attack when pictures are crafted on the normal model (transfer)?",
+        claims: &[
+            above(("normal", Column::Fgsm), ("normal", Column::Bim)),
+            above(("augmented", Column::Fgsm), ("augmented", Column::Bim)),
+            above(("hardened", Column::Bim), ("hardened", Column::Fgsm)),
+        ],
+    },
+    Conclusion {
+        question: "And when each model is attacked through its own gradients (white-box)?",
+        claims: &[
+            above(("normal", Column::WhiteBoxFgsm), ("normal", Column::WhiteBoxBim)),
+            above(("hardened", Column::WhiteBoxFgsm), ("hardened", Column::WhiteBoxBim)),
+        ],
+    },
+    Conclusion {
+        question: "Is what holds under transfer robust?",
+        claims: &[
+            above(("hardened", Column::Bim), ("hardened", Column::WhiteBoxBim)),
+            above(("hardened", Column::WhiteBoxBim), ("normal", Column::WhiteBoxBim)),
+            above(("hardened", Column::Noise), ("hardened", Column::WhiteBoxBim)),
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_supports_every_claim_that_it_could_make() {
+        for claim in CONCLUSIONS.iter().flat_map(|conclusion| conclusion.claims) {
+            let [above, below] = [claim.above, claim.below].map(|(model, column)| published(model, column));
+            if let (Some(above), Some(below)) = (above, below) {
+                assert!(above > below, "{claim:?}");
+            }
+        }
+        assert_eq!(published("hardened", Column::Bim), Some(0.5205));
+        assert_eq!(published("hardened", Column::WhiteBoxBim), None);
+        assert_eq!(published("other", Column::Normal), None);
+    }
+}
