@@ -18,7 +18,6 @@ impl PixelStats {
     pub fn of(images: &[u8]) -> Self {
         Sums::of(images).stats()
     }
-    }
 }
 
 /// What a mean and a standard deviation are made of. Whole numbers, so the order of adding changes no bit; those of Tiny
