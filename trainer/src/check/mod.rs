@@ -3,7 +3,7 @@
 //! because the attack is broken, too weak, or blinded by gradients that lead nowhere.
 //!
 //! An item measures in one function and judges in another, which takes nothing but what was measured: so each can be shown
-//! something broken. Where accuracies are compared they are those of the same images, image by image ([`chance`]).
+//! something broken. Where accuracies are compared they are those of the same images, image by image (`chance`).
 
 mod chance;
 mod controls;

@@ -24,6 +24,13 @@ pub struct Report {
     pub crafted: Vec<CraftedReport>,
 }
 
+/// A figure of a report.
+pub struct Figure {
+    /// Its name in the folder, without `.svg` or `.png`.
+    pub file: String,
+    pub title: String,
+}
+
 /// What was shown of a crafted set.
 #[derive(Serialize, Deserialize)]
 pub struct CraftedReport {
@@ -105,23 +112,22 @@ impl Report {
         text
     }
 
-    /// Writes `scores.json`, `scores.csv`, `scores.md` and the figures into `dir`, which is made if need be; gives the figures'
-    /// names, without their ends.
+    /// Writes `scores.json`, `scores.csv`, `scores.md` and the figures into `dir`, which is made if need be; says which figures.
     ///
     /// # Errors
     /// When something cannot be written.
-    pub fn write(&self, dir: &Path) -> Result<Vec<String>> {
+    pub fn write(&self, dir: &Path) -> Result<Vec<Figure>> {
         fs::create_dir_all(dir).with_context(|| format!("cannot write to {}", dir.display()))?;
         write_atomically(&dir.join("scores.json"), &serde_json::to_vec_pretty(self)?)?;
         write_atomically(&dir.join("scores.csv"), self.csv().as_bytes())?;
         let mut figures = Vec::new();
-        for (name, chart) in charts::over_epsilon(self) {
-            chart.write(&dir.join(&name))?;
-            figures.push(name);
+        for (file, chart) in charts::over_epsilon(self) {
+            chart.write(&dir.join(&file))?;
+            figures.push(Figure { file, title: chart.title });
         }
-        for (name, chart) in charts::at_k(self) {
-            chart.write(&dir.join(&name))?;
-            figures.push(name);
+        for (file, chart) in charts::at_k(self) {
+            chart.write(&dir.join(&file))?;
+            figures.push(Figure { file, title: chart.title });
         }
         write_atomically(&dir.join("scores.md"), self.markdown(&figures).as_bytes())?;
         Ok(figures)
@@ -148,7 +154,7 @@ impl Report {
         text
     }
 
-    fn markdown(&self, figures: &[String]) -> String {
+    fn markdown(&self, figures: &[Figure]) -> String {
         let mut text = format!(
             "# Scores\n\nTop-1 accuracy in percent with Wilson's 95% interval, on {} validation images (data {}).\n\n| |",
             self.images, self.data_sha256
@@ -168,8 +174,8 @@ impl Report {
         if self.models.iter().any(|model| self.has_marks(model)) {
             text += &format!("\n\\{MARK}.\n");
         }
-        for figure in figures {
-            text += &format!("\n![{figure}]({figure}.svg)\n");
+        for Figure { file, title } in figures {
+            text += &format!("\n![{title}]({file}.svg)\n");
         }
         text
     }
@@ -253,7 +259,7 @@ pub(super) mod tests {
         let table = report.table();
         assert!(table.contains("BIM-5 at 4/255"), "{table}");
         assert!(table.contains("20.00%  [13.34, 28.88]"), "{table}");
-        let markdown = report.markdown(&["top-k-clean".into()]);
+        let markdown = report.markdown(&[Figure { file: "top-k-clean".into(), title: "Clean".into() }]);
         assert!(markdown.contains("| BIM-5 at 8/255 | 10.00 [5.52, 17.44] | 10.00 [5.52, 17.44] |"), "{markdown}");
         let csv = report.csv();
         assert_eq!(csv.lines().count(), 7);

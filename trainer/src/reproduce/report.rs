@@ -8,10 +8,10 @@ use shared::metrics::Proportion;
 
 use super::document::{Block, html, markdown};
 use super::estimate::in_words;
-use super::findings::{Results, finding, percent};
+use super::findings::{Results, Verdict, finding, percent};
 use super::paper::{CONCLUSIONS, Column, TABLE_1};
 use super::plan::{MODELS, Plan};
-use crate::evaluate::report::Report;
+use crate::evaluate::report::{Figure, Report};
 use crate::run_dir::write_atomically;
 use crate::train::TrainConfig;
 
@@ -40,7 +40,7 @@ impl Reproduction<'_> {
         write_atomically(&dir.join("report.html"), html(&blocks).as_bytes())
     }
 
-    fn blocks(&self, figures: &[String]) -> Result<Vec<Block>> {
+    fn blocks(&self, figures: &[Figure]) -> Result<Vec<Block>> {
         let scores: Vec<_> = self.scores.models.iter().map(|model| model.scores.clone()).collect();
         let results = Results { scores: &scores };
         let mut blocks = vec![
@@ -70,11 +70,11 @@ impl Reproduction<'_> {
         ));
         blocks.push(self.table("Here", &Column::ALL[4..], |cell| results.get(cell).map(percent)));
         blocks.push(Block::Heading("The paper's conclusions, point by point".into()));
-        blocks.push(Block::Paragraph(
+        blocks.push(Block::Paragraph(format!(
             "A claim holds where the 95% intervals are apart. One run of each model, so what differs from run to run is not in \
-             these intervals."
-                .into(),
-        ));
+             these intervals. {}",
+            tally(&results)
+        )));
         for conclusion in CONCLUSIONS {
             let row = |claim| {
                 let found = finding(claim, &results)?;
@@ -87,7 +87,8 @@ impl Reproduction<'_> {
             });
         }
         blocks.push(Block::Heading("Accuracy at k".into()));
-        blocks.extend(figures.iter().map(|file| Block::Figure { file: file.clone(), caption: file.replace('-', " ") }));
+        let figure = |figure: &Figure| Block::Figure { file: figure.file.clone(), caption: figure.title.clone() };
+        blocks.extend(figures.iter().map(figure));
         blocks.push(Block::Heading("Settings".into()));
         blocks.push(Block::Paragraph(
             "Of the normal model; the others' differ in what a batch is made of (mix). All models see the same number of \
@@ -139,6 +140,20 @@ impl Reproduction<'_> {
             rows: MODELS.into_iter().map(row).collect(),
         }
     }
+}
+
+/// `Of 19 claims, 12 hold, ...`
+fn tally(results: &Results) -> String {
+    let claims = CONCLUSIONS.iter().flat_map(|conclusion| conclusion.claims);
+    let verdicts: Vec<Verdict> = claims.filter_map(|claim| Some(finding(claim, results)?.verdict)).collect();
+    let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
+    format!(
+        "Of {} claims {} hold here, {} are the other way round, and {} are not decided by so many images.",
+        verdicts.len(),
+        count(Verdict::Holds),
+        count(Verdict::Reversed),
+        count(Verdict::Undecided)
+    )
 }
 
 fn paper_table() -> Block {

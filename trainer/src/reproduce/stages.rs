@@ -118,8 +118,10 @@ pub fn reproduce(
         eprintln!("Stage {} of {}: {}{}", place + 1, STAGES.len(), stage.title(), estimate.unwrap_or_default());
         let began = Instant::now();
         let done = work.run(*stage);
-        clock.add(&stage.title(), work.amount(*stage)?, began.elapsed())?;
+        let noted = clock.add(&stage.title(), work.amount(*stage)?, began.elapsed());
+        // Where both fail, it is for the same reason, and the stage says it better.
         done?;
+        noted?;
     }
     work.report(report, clock.total())
 }

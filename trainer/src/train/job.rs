@@ -123,7 +123,8 @@ impl Job {
     /// the run folder.
     ///
     /// # Errors
-    /// As [`Session::run`], or when the network cannot be written.
+    /// When a checkpoint cannot be written or read, the device fails, the network collapses again and again, or it cannot be
+    /// written.
     pub fn train(
         self,
         devices: &[Device],
