@@ -5,6 +5,8 @@ use burn::prelude::*;
 use clap::ValueEnum;
 use shared::device::{Backend, Engine};
 
+use crate::output;
+
 /// What `--device` takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
@@ -24,11 +26,14 @@ pub enum DeviceChoice {
 /// Opens the devices of these numbers, or the one that [`open`] opens if there are none; plain, the first one leads.
 ///
 /// # Errors
-/// As [`open`], or when the kind of device has no more than one.
+/// As [`open`], or when there is no device of a number.
 pub fn open_all(choice: DeviceChoice, numbers: &[usize]) -> Result<Vec<Device>> {
     let engine = open(choice)?;
     if numbers.is_empty() {
         return Ok(vec![engine.device]);
+    }
+    if numbers.len() > 1 && matches!(engine.backend, Backend::Flex | Backend::LibTorch) {
+        output::warn("a CPU is one device: several numbers only make it take each batch in parts");
     }
     let open = |&number: &usize| shared::device::nth(engine.backend, number);
     Ok(numbers.iter().map(open).collect::<Result<_, _>>()?)

@@ -8,7 +8,7 @@
 //!   metrics.jsonl     a line for each round; metrics.csv holds the same
 //!   events.jsonl      what happened besides: collapses
 //!   plots/            the same as pictures
-//!   train/, valid/    metrics a round, as burn-train logs them
+//!   train/, valid/    metrics a round, as burn-train logs them; experiment.log is its own too
 //!   final/            the trained network in full precision, as a bundle
 //! ```
 //!

@@ -69,7 +69,14 @@ fn masked_gradients_are_found() {
     let indices: Vec<usize> = (0..IMAGES).collect();
     let trials = [Trial::CLEAN, Trial::attack(AttackConfig::bim(EPSILON, 5), None)];
     let bundles = [masked, bundle("b", 1, &device)];
-    let evaluation = Evaluation { bundles: &bundles, clean: &split, indices: &indices, crafted: &[], trials: &trials };
+    let evaluation = Evaluation {
+        bundles: &bundles,
+        clean: &split,
+        indices: &indices,
+        crafted: &[],
+        trials: &trials,
+        stop: &crate::progress::Stop::default(),
+    };
     let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
     assert_eq!(scores[0][1].top1.hits, IMAGES);
 

@@ -146,8 +146,14 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
     let trials = args.trials(&bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
     let bar = progress::count((indices.len() * trials.len()) as u64, "Evaluating");
-    let evaluation =
-        Evaluation { bundles: &bundles, clean: &dataset.val, indices: &indices, crafted: &crafted, trials: &trials };
+    let evaluation = Evaluation {
+        bundles: &bundles,
+        clean: &dataset.val,
+        indices: &indices,
+        crafted: &crafted,
+        trials: &trials,
+        stop: &progress::Stop::default(),
+    };
     let scores = evaluation.run(&engine.device, &bar)?;
     bar.finish_and_clear();
 

@@ -44,7 +44,8 @@ pub struct TrainArgs {
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200; with --resume, where it was]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Devices that share the batches, by their numbers; more than one GPU of a kind [default: the first]
+    /// Discrete GPUs that share the batches, by their numbers. Their gradients meet in any order: two such runs of one seed
+    /// differ slightly [default: one device]
     #[arg(long, value_delimiter = ',', value_name = "N,...")]
     devices: Vec<usize>,
     /// Show plain bars instead of the dashboard, as is done anyway where the output is no terminal

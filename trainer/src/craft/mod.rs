@@ -1,7 +1,7 @@
 //! Sets of attacked pictures, crafted once from one network and kept: what the paper trains on and validates with.
 //!
-//! A crafted set has the layout of an imported data set, so that whatever takes `--data` takes it, with the clean set's
-//! labels and a note of how it was made. While it is made it is a folder beside its place that grows batch by batch: a
+//! A crafted set has the layout of an imported data set, with the clean set's labels and a note of how it was made: training
+//! and evaluation take it by `--crafted`, and nothing takes it for a clean set. While it is made it is a folder beside its place that grows batch by batch: a
 //! killed run goes on there, and what is not finished has no name that anybody would read.
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ fn curves(report: &Report, transfer: bool, normalized: bool) -> Vec<LineSeries> 
     let mut series: Vec<LineSeries> = Vec::new();
     for model in &report.models {
         let Some(clean) = model.scores.first() else { continue };
+        // Two networks may have one name, and are two all the same.
+        let others = series.len();
         for score in model.scores.iter().filter(|score| score.crafted_on.is_some() == transfer) {
             let Some(attack) = &score.attack else { continue };
             if normalized != (attack.channel_scale != [1.0; 3]) {
@@ -65,7 +67,7 @@ fn curves(report: &Report, transfer: bool, normalized: bool) -> Vec<LineSeries> 
             let kind = attack_name.split(" at ").next().unwrap_or(&attack_name);
             let name = format!("{}, {}", model.name, score.to_string().replacen(&attack_name, kind, 1));
             let point = (f64::from(attack.epsilon) * unit, estimate(score.top1));
-            match series.iter_mut().find(|series| series.name == name) {
+            match series[others..].iter_mut().find(|series| series.name == name) {
                 Some(series) => series.points.push(point),
                 None => series.push(LineSeries { name, points: vec![(0.0, estimate(clean.top1)), point] }),
             }

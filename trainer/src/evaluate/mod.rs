@@ -19,6 +19,8 @@ pub(crate) use self::batch::{BATCH, Batch, logits};
 use self::batch::{Originals, Shown};
 use self::tally::Tally;
 use crate::data::{CraftedVal, Split};
+use crate::error::Stopped;
+use crate::progress::Stop;
 
 /// One column of a table: what is done to the images before a network sees them.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +94,8 @@ pub struct Evaluation<'a> {
     pub crafted: &'a [CraftedVal],
     /// The first must be [`Trial::CLEAN`], which the success of attacks is counted from.
     pub trials: &'a [Trial],
+    /// The wish that it end early.
+    pub stop: &'a Stop,
 }
 
 impl Evaluation<'_> {
@@ -99,7 +103,7 @@ impl Evaluation<'_> {
     ///
     /// # Errors
     /// When there are no images, a crafted set has other labels than the clean one, or the device fails or computes something
-    /// that is not a number.
+    /// that is not a number; [`Stopped`] when it was to end.
     pub fn run(&self, device: &Device, bar: &ProgressBar) -> Result<Vec<Vec<Score>>> {
         let Some(first) = self.bundles.first() else { return Ok(vec![]) };
         ensure!(!self.indices.is_empty(), "there are no images to evaluate on");
@@ -110,6 +114,7 @@ impl Evaluation<'_> {
         let mut tallies: Vec<Vec<Tally>> =
             self.bundles.iter().map(|_| self.trials.iter().map(|_| Tally::default()).collect()).collect();
         for (number, indices) in self.indices.chunks(BATCH).enumerate() {
+            ensure!(!self.stop.requested(), Stopped("Stopped; an evaluation keeps no parts".into()));
             let batch = Batch::new(self.clean, indices, number, first.card.classes.len(), device)?;
             let mut originals = Originals::new(&batch, ImageSet::Validation);
             for (place, trial) in self.trials.iter().enumerate() {

@@ -22,7 +22,14 @@ fn run(trials: &[Trial]) -> Vec<Vec<Score>> {
     let device = Device::flex();
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     let indices: Vec<usize> = (0..30).collect();
-    let evaluation = Evaluation { bundles: &bundles, clean: &split(), indices: &indices, crafted: &[], trials };
+    let evaluation = Evaluation {
+        bundles: &bundles,
+        clean: &split(),
+        indices: &indices,
+        crafted: &[],
+        trials,
+        stop: &Stop::default(),
+    };
     evaluation.run(&device, &ProgressBar::hidden()).unwrap()
 }
 
@@ -116,8 +123,14 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     // Not the first ones, and out of step with the batches.
     let indices: Vec<usize> = (3..30).collect();
-    let evaluation =
-        Evaluation { bundles: &bundles, clean: &clean, indices: &indices, crafted: &crafted, trials: &trials };
+    let evaluation = Evaluation {
+        bundles: &bundles,
+        clean: &clean,
+        indices: &indices,
+        crafted: &crafted,
+        trials: &trials,
+        stop: &Stop::default(),
+    };
     let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
     let names: Vec<String> = scores[0].iter().map(ToString::to_string).collect();
     assert_eq!(names, ["clean", "BIM-5 at 51/255 from elsewhere, saved", "augmented", "noise at 51/255, saved"]);

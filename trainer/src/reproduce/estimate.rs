@@ -1,7 +1,7 @@
 //! How long it will still take: stages are counted in passes of an image through the network, and what the first ones took
 //! says how long such a pass takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -40,10 +40,14 @@ pub struct Clock {
     trial: Option<Timing>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Timing {
+    /// None while the stage is not done.
     work: f64,
     seconds: f64,
+    /// What computed it.
+    #[serde(default)]
+    device: String,
 }
 
 impl Clock {
@@ -58,24 +62,40 @@ impl Clock {
     /// # Errors
     /// As `trial`.
     pub fn try_out(&mut self, work: Work, trial: impl Fn() -> Result<()>) -> Result<()> {
-        if self.done.is_empty() {
+        if self.known().next().is_none() {
             // The first one is slower than all others.
             trial()?;
             let began = Instant::now();
             trial()?;
-            self.trial = Some(Timing { work: work.0, seconds: began.elapsed().as_secs_f64() });
+            let seconds = began.elapsed().as_secs_f64();
+            self.trial = Some(Timing { work: work.0, seconds, ..Timing::default() });
         }
         Ok(())
     }
 
-    /// Adds what a stage took; one that went on after a stop takes what its parts took.
+    /// Adds what a stage took on `device`: all of it, or none of its work if it was stopped. Then its seconds are kept for
+    /// when it is done.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(&mut self, stage: &str, work: Work, took: Duration) -> Result<()> {
-        let before = self.done.get(stage).map_or(0.0, |timing| timing.seconds);
-        self.done.insert(stage.into(), Timing { work: work.0, seconds: before + took.as_secs_f64() });
+    pub fn add(&mut self, stage: &str, work: Option<Work>, took: Duration, device: &str) -> Result<()> {
+        let timing = self.done.entry(stage.into()).or_default();
+        timing.work = work.map_or(0.0, |work| work.0);
+        timing.seconds += took.as_secs_f64();
+        timing.device = device.into();
         write_atomically(&self.file, &serde_json::to_vec_pretty(&self.done)?)
+    }
+
+    /// Stages whose whole work was timed.
+    fn known(&self) -> impl Iterator<Item = &Timing> {
+        self.done.values().filter(|timing| timing.work > 0.0)
+    }
+
+    /// The devices that computed the stages.
+    pub fn devices(&self) -> String {
+        let names: BTreeSet<&str> =
+            self.done.values().map(|timing| timing.device.as_str()).filter(|name| !name.is_empty()).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
     }
 
     /// Seconds that all stages took so far.
@@ -85,7 +105,7 @@ impl Clock {
 
     /// How long `left` will take, if a trial or a stage has said yet.
     pub fn estimate(&self, left: Work) -> Option<Duration> {
-        let known = self.done.values().chain(self.trial.iter().filter(|_| self.done.is_empty()));
+        let known = self.known().chain(self.trial.iter().filter(|_| self.known().next().is_none()));
         let (work, seconds) =
             known.fold((0.0, 0.0), |(work, seconds), timing| (work + timing.work, seconds + timing.seconds));
         (work > 0.0).then(|| Duration::from_secs_f64(left.0 * seconds / work))
@@ -120,13 +140,15 @@ mod tests {
         };
         clock.try_out(Work(1.0), nap).unwrap();
         assert!(clock.estimate(Work(1000.0)).unwrap() >= Duration::from_secs(2));
-        clock.add("normal", Work::training(100, 64), Duration::from_secs(30)).unwrap();
+        // Stopped, which says nothing of the speed, and gone on with.
+        clock.add("normal", None, Duration::from_secs(1), "CPU").unwrap();
+        assert!(clock.estimate(Work(1000.0)).unwrap() < Duration::from_secs(60));
+        clock.add("normal", Some(Work::training(100, 64)), Duration::from_secs(29), "CPU").unwrap();
+        let mut clock = Clock::open(file);
         assert_eq!(clock.estimate(Work(100.0)), Some(Duration::from_secs(10)));
-        // Stopped, and gone on with.
-        clock.add("normal", Work::training(100, 64), Duration::from_secs(30)).unwrap();
-        let clock = Clock::open(file);
+        clock.add("augmented", Some(Work::training(100, 64)), Duration::from_secs(90), "GPU").unwrap();
         assert_eq!(clock.estimate(Work(100.0)), Some(Duration::from_secs(20)));
-        assert_eq!(clock.total(), 60.0);
+        assert_eq!((clock.total(), clock.devices().as_str()), (120.0, "CPU, GPU"));
     }
 
     #[test]

@@ -94,6 +94,11 @@ impl Layout<'_> {
         self.0.join("sets").join(attack)
     }
 
+    /// What a model scored.
+    pub fn scores(&self, model: &str) -> PathBuf {
+        self.0.join("scores").join(format!("{model}.json"))
+    }
+
     /// Seconds that stages took.
     pub fn timings(&self) -> PathBuf {
         self.0.join("timings.json")

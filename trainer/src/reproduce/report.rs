@@ -57,7 +57,8 @@ impl Reproduction<'_> {
         blocks.push(Block::Heading("The paper's protocol (transfer)".into()));
         blocks.push(Block::Paragraph(
             "FGSM and BIM-5 pictures, epsilon 0.2 in normalised space (11 to 12 steps of 255), were crafted once on the normal \
-             model, saved in 8 bits, and shown to all models. Top-1 accuracy with Wilson's 95% interval."
+             model, saved in 8 bits, and shown to all models; so what the normal model's own row shows is not transfer. Top-1 \
+             accuracy with Wilson's 95% interval."
                 .into(),
         ));
         blocks.push(self.table("Here", &Column::ALL[..4], |cell| results.get(cell).map(percent)));

@@ -7,19 +7,19 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackRun, Goal, PGD_STEPS};
-use shared::bundle::Bundle;
+use shared::attack::{AttackConfig, AttackRun, BIM_STEPS, Goal, PGD_STEPS};
 use shared::device::Engine;
 
 use super::estimate::{Clock, Work, in_words};
 use super::plan::{Layout, MODELS, Plan, attacks};
 use super::report::{Reproduction, summary};
 use crate::craft::craft;
-use crate::data::{Cache, CraftedVal, Dataset, SIDE, SubsetOptions, subset};
+use crate::data::{Cache, CraftedVal, Dataset, SIDE, SubsetOptions, ValSet, subset};
 use crate::error::{Stopped, UsageError};
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
 use crate::evaluate::{Evaluation, Trial, spread};
 use crate::progress::{self, Stop};
+use crate::run_dir::{RunDir, write_atomically};
 use crate::train::{ConfigFlags, Job, NewRun, Outcome, Position, TrainConfig, resolve};
 use crate::{models, output};
 
@@ -58,20 +58,16 @@ enum Stage {
     Train(&'static str),
     /// The place of the attack among the paper's.
     Craft(usize),
-    Evaluate,
+    Evaluate(&'static str),
 }
 
 /// The normal model first, since the sets are crafted on it, then the others.
-const STAGES: [Stage; 8] = [
-    Stage::Train(MODELS[0]),
-    Stage::Craft(0),
-    Stage::Craft(1),
-    Stage::Train(MODELS[1]),
-    Stage::Train(MODELS[2]),
-    Stage::Train(MODELS[3]),
-    Stage::Train(MODELS[4]),
-    Stage::Evaluate,
-];
+fn stages() -> Vec<Stage> {
+    let mut stages = vec![Stage::Train(MODELS[0]), Stage::Craft(0), Stage::Craft(1)];
+    stages.extend(MODELS[1..].iter().map(|model| Stage::Train(model)));
+    stages.extend(MODELS.iter().map(|model| Stage::Evaluate(model)));
+    stages
+}
 
 /// Does what is left of `plan` in the folder `out`, and writes the report to `report`.
 ///
@@ -106,24 +102,25 @@ pub fn reproduce(
     };
     let work = Workshop { plan, layout, data, engine, interruption };
     let mut clock = Clock::open(work.layout.timings());
-    if !STAGES.iter().all(|stage| work.is_done(*stage)) {
-        work.try_out(&mut clock)?;
-    }
-    for (place, stage) in STAGES.iter().enumerate() {
-        if work.is_done(*stage) {
+    let stages = stages();
+    for (place, stage) in stages.iter().enumerate() {
+        if work.is_done(*stage)? {
+            work.check_origin(*stage)?;
             continue;
         }
-        let left = STAGES[place..].iter().map(|stage| Ok(work.amount(*stage)?.0)).sum::<Result<f64>>()?;
+        work.try_out(&mut clock)?;
+        let left = stages[place..].iter().map(|stage| Ok(work.amount(*stage)?.0)).sum::<Result<f64>>()?;
         let estimate = clock.estimate(Work(left)).map(|time| format!(", about {} left", in_words(time)));
-        eprintln!("Stage {} of {}: {}{}", place + 1, STAGES.len(), stage.title(), estimate.unwrap_or_default());
+        eprintln!("Stage {} of {}: {}{}", place + 1, stages.len(), stage.title(), estimate.unwrap_or_default());
         let began = Instant::now();
         let done = work.run(*stage);
-        let noted = clock.add(&stage.title(), work.amount(*stage)?, began.elapsed());
+        let amount = if done.is_ok() { Some(work.amount(*stage)?) } else { None };
+        let noted = clock.add(&stage.title(), amount, began.elapsed(), engine.backend.label());
         // Where both fail, it is for the same reason, and the stage says it better.
         done?;
         noted?;
     }
-    work.report(report, clock.total())
+    work.report(report, &clock)
 }
 
 impl Stage {
@@ -131,7 +128,7 @@ impl Stage {
         match self {
             Self::Train(model) => format!("training the {model} model"),
             Self::Craft(attack) => format!("crafting pictures by {}", attacks([1.0; 3])[attack].0.to_uppercase()),
-            Self::Evaluate => "evaluating all models".into(),
+            Self::Evaluate(model) => format!("evaluating the {model} model"),
         }
     }
 }
@@ -149,16 +146,53 @@ impl Workshop<'_> {
         resolve(None, &ConfigFlags::from(self.plan.settings.clone()).with("recipe", model))
     }
 
-    fn is_done(&self, stage: Stage) -> bool {
-        match stage {
+    fn is_done(&self, stage: Stage) -> Result<bool> {
+        Ok(match stage {
             Stage::Train(model) => self.layout.model(model).join("model.json").is_file(),
             Stage::Craft(attack) => self.layout.set(attacks([1.0; 3])[attack].0).is_dir(),
-            Stage::Evaluate => self.scores_file().is_file(),
+            // Scores of another network than the one that is there now are none.
+            Stage::Evaluate(model) => match self.scores(model) {
+                Some(scores) => scores.weights_sha256 == models::card(&self.layout.model(model))?.weights.sha256,
+                None => false,
+            },
+        })
+    }
+
+    /// What a stage has made was made from what is there now.
+    fn check_origin(&self, stage: Stage) -> Result<()> {
+        match stage {
+            Stage::Train(model) => {
+                let (_, record, _) = RunDir::open(&self.layout.run(model))?;
+                for set in &record.crafted {
+                    let now = Cache::open(&set.dir)?.into_meta().sha256;
+                    ensure!(
+                        now == set.sha256,
+                        "{} was trained on another set than {} is now: delete it to have it trained again",
+                        self.layout.run(model).display(),
+                        set.dir.display()
+                    );
+                }
+                Ok(())
+            }
+            Stage::Craft(attack) => {
+                let dir = self.layout.set(attacks([1.0; 3])[attack].0);
+                let crafted = Cache::open(&dir)?.into_meta().crafted;
+                let source = models::card(&self.layout.model(MODELS[0]))?.weights.sha256;
+                ensure!(
+                    crafted.is_some_and(|crafted| crafted.weights_sha256 == source),
+                    "{} was crafted from another network than the normal model in {}: delete it to have it crafted again",
+                    dir.display(),
+                    self.layout.model(MODELS[0]).display()
+                );
+                Ok(())
+            }
+            Stage::Evaluate(_) => Ok(()),
         }
     }
 
-    fn scores_file(&self) -> PathBuf {
-        self.layout.0.join("scores.json")
+    /// What a model scored, if it was evaluated.
+    fn scores(&self, model: &str) -> Option<ModelReport> {
+        serde_json::from_slice(&fs::read(self.layout.scores(model)).ok()?).ok()
     }
 
     /// How much there is to do in all of a stage.
@@ -174,9 +208,9 @@ impl Workshop<'_> {
             Stage::Craft(attack) => {
                 Work::attack(meta.train.images + meta.val.images, attacks([1.0; 3])[attack].1.steps_total())
             }
-            Stage::Evaluate => {
-                let steps = [0, 0, 0, 0, 1, 5, PGD_STEPS, 0];
-                Work(steps.iter().map(|&steps| Work::attack(val, steps).0).sum::<f64>() * MODELS.len() as f64)
+            Stage::Evaluate(_) => {
+                let steps = [0, 0, 0, 0, 1, BIM_STEPS, PGD_STEPS, 0];
+                Work(steps.iter().map(|&steps| Work::attack(val, steps).0).sum())
             }
         })
     }
@@ -200,7 +234,7 @@ impl Workshop<'_> {
         match stage {
             Stage::Train(model) => self.train(model),
             Stage::Craft(attack) => self.craft(attack),
-            Stage::Evaluate => self.evaluate(),
+            Stage::Evaluate(model) => self.evaluate(model),
         }
     }
 
@@ -248,24 +282,13 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    fn evaluate(&self) -> Result<()> {
+    fn evaluate(&self, name: &str) -> Result<()> {
         let clean = Dataset::load_val(&self.data)?;
-        let bundles: Vec<Bundle> = MODELS
-            .iter()
-            .map(|model| models::load(&self.layout.model(model), &self.engine.device))
-            .collect::<Result<_>>()?;
-        let attacks = attacks(bundles[0].card.std);
-        let crafted: Vec<CraftedVal> =
-            attacks.iter().map(|(name, _)| CraftedVal::load(&self.layout.set(name), &clean)).collect::<Result<_>>()?;
-        for set in &crafted {
-            ensure!(
-                set.made.weights_sha256 == bundles[0].card.weights.sha256,
-                "{} was crafted from another network than the normal model in {}: delete it to have it crafted again",
-                set.dir.display(),
-                self.layout.model(MODELS[0]).display()
-            );
-        }
-        let noise = AttackConfig { channel_scale: bundles[0].card.std, ..AttackConfig::noise(attacks[0].1.epsilon, 0) };
+        let bundle = models::load(&self.layout.model(name), &self.engine.device)?;
+        let attacks = attacks(models::card(&self.layout.model(MODELS[0]))?.std);
+        let crafted = self.crafted(&clean)?;
+        let noise =
+            AttackConfig { channel_scale: attacks[0].1.channel_scale, ..AttackConfig::noise(attacks[0].1.epsilon, 0) };
         let mut trials = vec![Trial::CLEAN, Trial::AUGMENTED];
         trials.extend(crafted.iter().enumerate().map(|(place, set)| Trial::saved(place, set)));
         trials.extend(attacks.iter().map(|(_, config)| Trial::attack(config.clone(), None)));
@@ -273,43 +296,52 @@ impl Workshop<'_> {
         trials.push(Trial::attack(noise, None));
         let indices = spread(&clean.val.labels, self.plan.limit);
         let bar = progress::count((indices.len() * trials.len()) as u64, "Evaluating");
-        let evaluation =
-            Evaluation { bundles: &bundles, clean: &clean.val, indices: &indices, crafted: &crafted, trials: &trials };
-        let scores = evaluation.run(&self.engine.device, &bar)?;
-        bar.finish_and_clear();
-        let model = |((name, bundle), scores): ((&&str, Bundle), _)| ModelReport {
-            dir: Layout(Path::new("")).model(name),
-            name: (*name).into(),
-            weights_sha256: bundle.card.weights.sha256,
-            scores,
+        let evaluation = Evaluation {
+            bundles: std::slice::from_ref(&bundle),
+            clean: &clean.val,
+            indices: &indices,
+            crafted: &crafted,
+            trials: &trials,
+            stop: &self.interruption.stop,
         };
+        let scores = evaluation.run(&self.engine.device, &bar);
+        bar.finish_and_clear();
+        let report = ModelReport {
+            dir: Layout(Path::new("")).model(name),
+            name: name.into(),
+            weights_sha256: bundle.card.weights.sha256,
+            scores: scores?.remove(0),
+        };
+        let file = self.layout.scores(name);
+        fs::create_dir_all(self.layout.0.join("scores")).with_context(|| format!("cannot write {}", file.display()))?;
+        write_atomically(&file, &serde_json::to_vec_pretty(&report)?)
+    }
+
+    fn crafted(&self, clean: &ValSet) -> Result<Vec<CraftedVal>> {
+        attacks([1.0; 3]).iter().map(|(name, _)| CraftedVal::load(&self.layout.set(name), clean)).collect()
+    }
+
+    fn report(&self, dir: &Path, clock: &Clock) -> Result<()> {
+        let clean = Dataset::load_val(&self.data)?;
+        let meta = Cache::open(&self.data)?.into_meta();
         // A report is read elsewhere: no place of this machine goes into it.
         let set = |set: &CraftedVal| CraftedReport {
             dir: Path::new("sets").join(set.dir.file_name().unwrap_or_default()),
             ..CraftedReport::from(set)
         };
-        let report = Report {
-            data_sha256: clean.sha256,
-            images: indices.len(),
-            models: MODELS.iter().zip(bundles).zip(scores).map(model).collect(),
-            crafted: crafted.iter().map(set).collect(),
+        let scores = Report {
+            data_sha256: clean.sha256.clone(),
+            images: spread(&clean.val.labels, self.plan.limit).len(),
+            models: MODELS.iter().filter_map(|model| self.scores(model)).collect(),
+            crafted: self.crafted(&clean)?.iter().map(set).collect(),
         };
-        crate::run_dir::write_atomically(&self.scores_file(), &serde_json::to_vec_pretty(&report)?)
-    }
-
-    fn report(&self, dir: &Path, seconds: f64) -> Result<()> {
-        let file = self.scores_file();
-        let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let scores: Report =
-            serde_json::from_slice(&text).with_context(|| format!("{} is damaged: delete it", file.display()))?;
-        let meta = Cache::open(&self.data)?.into_meta();
         let reproduction = Reproduction {
             plan: self.plan,
-            config: &self.config(MODELS[0])?,
+            config: &RunDir::open(&self.layout.run(MODELS[0]))?.2,
             classes: meta.classes.len(),
             train_images: meta.train.images,
-            device: self.engine.backend.label().into(),
-            seconds,
+            device: clock.devices(),
+            seconds: clock.total(),
             scores: &scores,
         };
         reproduction.write(dir)?;

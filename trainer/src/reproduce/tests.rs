@@ -45,23 +45,23 @@ fn run(data: &Path, out: &Path, interruption: &Interruption) -> anyhow::Result<(
 }
 
 #[test]
-fn stopped_at_three_stages_it_ends_with_the_same_scores() {
+fn stopped_at_any_stage_it_ends_with_the_same_scores() {
     let dir = TempDir::new().unwrap();
     let data = data(&dir);
     let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
     run(&data, &whole, &Interruption::default()).unwrap();
 
-    // While the first model trains, while pictures are crafted, while the last model trains.
-    for sign in ["runs/normal/checkpoint", "sets/fgsm", "runs/hardened/checkpoint"] {
+    // While the first model trains, while pictures are crafted, while the last model trains, while models are evaluated.
+    // As a kill leaves a run before its record was written.
+    fs::create_dir_all(parts.join("runs/augmented/checkpoint")).unwrap();
+    for sign in ["runs/normal/checkpoint", "sets/fgsm", "runs/hardened/checkpoint", "scores/normal.json"] {
         let sign = parts.join(sign);
         let error = run(&data, &parts, &Interruption::when(move || sign.exists())).unwrap_err();
         assert!(error.is::<Stopped>(), "{error:#}");
-        assert!(!parts.join("scores.json").exists());
+        assert!(!parts.join("report").exists());
     }
-    // As a kill leaves a run before its record was written.
-    fs::create_dir_all(parts.join("runs/hardened-other")).unwrap();
     run(&data, &parts, &Interruption::default()).unwrap();
-    let scores = |out: &Path| fs::read_to_string(out.join("scores.json")).unwrap();
+    let scores = |out: &Path| fs::read_to_string(out.join("report/scores.json")).unwrap();
     assert_eq!(scores(&whole), scores(&parts));
 
     let report = fs::read_to_string(whole.join("report/report.md")).unwrap();
@@ -73,11 +73,11 @@ fn stopped_at_three_stages_it_ends_with_the_same_scores() {
         assert!(whole.join("report").join(file).is_file(), "{file}");
     }
     // Done: the next one only writes the report anew.
-    let before = fs::metadata(whole.join("scores.json")).unwrap().modified().unwrap();
+    let before = fs::metadata(whole.join("scores/bim.json")).unwrap().modified().unwrap();
     fs::remove_dir_all(whole.join("report")).unwrap();
     run(&data, &whole, &Interruption::default()).unwrap();
     assert!(whole.join("report/report.md").is_file());
-    assert_eq!(fs::metadata(whole.join("scores.json")).unwrap().modified().unwrap(), before);
+    assert_eq!(fs::metadata(whole.join("scores/bim.json")).unwrap().modified().unwrap(), before);
 
     a_folder_takes_no_other_plan(&data, &whole);
     sets_of_another_model_are_refused(&data, &whole);
@@ -96,10 +96,19 @@ fn sets_of_another_model_are_refused(data: &Path, out: &Path) {
     let model = crate::models::card(&out.join("runs/normal/final")).unwrap().weights.sha256;
     assert!(text.contains(&model));
     fs::write(&meta, text.replace(&model, &"0".repeat(64))).unwrap();
-    fs::remove_file(out.join("scores.json")).unwrap();
     let error = run(data, out, &Interruption::default()).unwrap_err();
     assert!(format!("{error:#}").contains("crafted from another network"), "{error:#}");
-    fs::remove_dir_all(out.join("runs/hardened")).unwrap();
+    // Crafted anew from another one: what was trained on the old set is named.
+    fs::write(&meta, &text).unwrap();
+    let sha256 = Cache::open(&out.join("sets/fgsm")).unwrap().into_meta().sha256;
+    fs::write(&meta, text.replace(&sha256, &"1".repeat(64))).unwrap();
     let error = run(data, out, &Interruption::default()).unwrap_err();
-    assert!(format!("{error:#}").contains("were crafted from different networks"), "{error:#}");
+    assert!(format!("{error:#}").contains("was trained on another set"), "{error:#}");
+    fs::write(&meta, &text).unwrap();
+    // Scores of a network that is no longer there are measured again.
+    let scores = out.join("scores/bim.json");
+    let weights = crate::models::card(&out.join("runs/bim/final")).unwrap().weights.sha256;
+    fs::write(&scores, fs::read_to_string(&scores).unwrap().replace(&weights, &"2".repeat(64))).unwrap();
+    run(data, out, &Interruption::default()).unwrap();
+    assert!(fs::read_to_string(&scores).unwrap().contains(&weights));
 }

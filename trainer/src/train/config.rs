@@ -99,7 +99,7 @@ pub struct TrainConfig {
     /// Steps of PGD in training, each of 2.5 epsilon / steps
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub pgd_steps: usize,
-    /// Pictures of the held-out ones that PGD attacks at each validation, to see a collapse [default: as the recipe says]
+    /// Pictures of the held-out ones that PGD attacks at each validation, to see a collapse; 0 is none [default: as the recipe says]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub probe: usize,
     /// Steps of that PGD
@@ -149,6 +149,7 @@ impl TrainConfig {
         ensure!(between(self.epsilon_warm_up, 0.0, 1.0), "epsilon-warm-up must be 0 to 1");
         ensure!((1..=1000).contains(&self.bim_steps), "bim-steps must be 1 to 1000");
         ensure!((1..=1000).contains(&self.pgd_steps), "pgd-steps must be 1 to 1000");
+        ensure!(self.probe == 0 || self.held_out > 0, "probe needs held-out pictures: held-out must be 1 or more");
         ensure!((1..=1000).contains(&self.probe_steps), "probe-steps must be 1 to 1000");
         ensure!((1..=1000).contains(&self.rounds), "rounds must be 1 to 1000");
         ensure!(self.strides.len() == 3, "strides takes three numbers, as in 2,2,2");

@@ -20,12 +20,12 @@ impl Ema {
         Self { decay, average: Arc::new(Mutex::new(classifier)) }
     }
 
-    /// Moves a little towards `current`, on a plain device, as it is before step `step`. Running means and variances of
+    /// Moves a little towards `current`, on a plain device, as it is after `steps` steps. Running means and variances of
     /// batch norm are averaged like weights.
     ///
     /// The decay grows from 0.1 to its value over the first steps, so that the random start is soon forgotten.
-    pub fn update(&self, current: &Classifier, step: usize) {
-        let decay = self.decay.min((1.0 + step as f64) / (10.0 + step as f64));
+    pub fn update(&self, current: &Classifier, steps: usize) {
+        let decay = self.decay.min((1.0 + steps as f64) / (10.0 + steps as f64));
         let mut values = Values::default();
         current.visit(&mut values);
         let mut average = self.average.lock().unwrap_or_else(PoisonError::into_inner);

@@ -96,6 +96,11 @@ impl History {
         self.rows.iter().filter_map(|row| row.probe_accuracy).max_by(f64::total_cmp)
     }
 
+    /// Whether the probe has seen the network of step `step`.
+    pub fn has_probed(&self, step: usize) -> bool {
+        self.rows.iter().any(|row| row.step == step && row.probe_accuracy.is_some())
+    }
+
     /// Adds a round and writes files and plots anew.
     ///
     /// # Errors

@@ -142,6 +142,7 @@ impl Job {
             position,
             checkpoint,
             dashboard,
+            notice: None,
         };
         let outcome = session.run(network)?;
         if let Outcome::Done(model) = &outcome {

@@ -25,6 +25,8 @@ pub struct Batch {
     pub targets: Tensor<1, Int>,
     /// What is still to be done to which rows.
     pub portions: Vec<Portion>,
+    /// Place of the first row in the whole batch: above 0 on the second of several devices.
+    pub first_row: usize,
     /// The part of the whole batch that these rows are: below 1 on each of several devices.
     pub part: f64,
     /// Number of the training step, from 0.
@@ -100,7 +102,7 @@ impl TrainLoader {
         }
         let part = self.rows.len() as f64 / self.batch_size as f64;
         let targets = self.pictures.targets(indices, &self.device);
-        Batch { images, targets, portions, part, step, probed: false }
+        Batch { images, targets, portions, first_row: self.rows.start, part, step, probed: false }
     }
 }
 

@@ -47,7 +47,7 @@ impl Share {
 
     /// Whether it is a single-step attack, which networks can learn to fool instead of to withstand.
     pub fn is_single_step(self) -> bool {
-        matches!(self, Self::FgsmRs | Self::NFgsm)
+        matches!(self, Self::Fgsm | Self::FgsmRs | Self::NFgsm)
     }
 }
 

@@ -1,6 +1,10 @@
 //! The classifier as burn-train sees it: a training step and a validation step.
 
+use std::sync::Arc;
+
 use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use burn::tensor::ExecutionError;
 use burn::train::metric::{AccuracyInput, Adaptor, ItemLazy, LossInput};
@@ -11,6 +15,7 @@ use shared::model::Classifier;
 use super::ema::Ema;
 use super::live::LiveAttacks;
 use super::loader::Batch;
+use super::position::Position;
 use super::probe::ProbeInput;
 
 /// A classifier with what its recipe does to a batch.
@@ -24,6 +29,8 @@ pub struct TrainingModel {
     /// What is validated in place of the classifier.
     #[module(skip)]
     pub ema: Option<Ema>,
+    #[module(skip)]
+    pub position: Arc<Position>,
     /// The attack of the probe.
     #[module(skip)]
     pub probe: AttackConfig,
@@ -37,6 +44,7 @@ impl TrainingModel {
             attacks: LiveAttacks::none(),
             label_smoothing: 0.0,
             ema: None,
+            position: Arc::default(),
             probe: AttackConfig::fgsm(0.0),
         }
     }
@@ -61,13 +69,10 @@ impl TrainStep for TrainingModel {
     type Output = StepOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
-        let Batch { images, targets, portions, part, step, .. } = batch;
+        let Batch { images, targets, portions, first_row, part, step, .. } = batch;
         // Batch norm in inference mode, and no gradient for any weight.
         let current = self.classifier.valid();
-        if let Some(ema) = &self.ema {
-            ema.update(&current, step);
-        }
-        let images = self.attacks.apply(images, &targets, &portions, step, &current);
+        let images = self.attacks.apply(images, &targets, &portions, first_row, step, &current);
         let logits = self.classifier.forward(images.autodiff());
         let smoothing = (self.label_smoothing > 0.0).then_some(self.label_smoothing as f32);
         let classification = self.output(logits, targets.autodiff(), smoothing);
@@ -79,6 +84,15 @@ impl TrainStep for TrainingModel {
         };
         TrainOutput::new(self, gradients, StepOutput { classification, probe: None })
     }
+
+    /// One step, once for however many devices: the average follows what comes out of it.
+    fn optimize(self, optim: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
+        let trained = optim.step(rate, self, gradients);
+        if let Some(ema) = &trained.ema {
+            ema.update(&trained.classifier.valid(), trained.position.steps_done());
+        }
+        trained
+    }
 }
 
 impl InferenceStep for TrainingModel {
@@ -87,16 +101,17 @@ impl InferenceStep for TrainingModel {
 
     fn step(&self, batch: Batch) -> StepOutput {
         let Batch { images, targets, probed, .. } = batch;
-        let classifier = match &self.ema {
-            Some(ema) => ema.average(),
-            None => self.classifier.clone(),
-        };
+        // Not the average: it is the weights that collapse, and the average follows late.
         let probe = probed.then(|| {
             let attack = AttackRun::new(&self.probe, images.clone(), targets.clone(), Goal::Untargeted)
                 // The settings were checked before the run, and there is a label for each image.
                 .expect("an attack that was checked, on as many labels as images");
-            (classifier.forward(attack.finish(&classifier)), targets.clone())
+            (self.classifier.forward(attack.finish(&self.classifier)), targets.clone())
         });
+        let classifier = match &self.ema {
+            Some(ema) => ema.average(),
+            None => self.classifier.clone(),
+        };
         let classification = self.output(classifier.forward(images), targets, None);
         StepOutput { classification, probe }
     }

@@ -1,6 +1,7 @@
 //! How far a run is, and the wish that it end.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burn::train::Interrupter;
 
@@ -8,13 +9,21 @@ use burn::train::Interrupter;
 #[derive(Default)]
 pub struct Position {
     steps_done: AtomicUsize,
-    stop: Interrupter,
+    stop: AtomicBool,
+    /// The dashboard's way to say the same. burn-train forgets what it says when a training ends.
+    interrupter: Interrupter,
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "Position({})", self.steps_done())
+    }
 }
 
 impl Position {
     /// Starts after `steps_done` steps.
     pub fn at(steps_done: usize) -> Self {
-        Self { steps_done: steps_done.into(), stop: Interrupter::new() }
+        Self { steps_done: steps_done.into(), ..Self::default() }
     }
 
     /// Steps whose batch was handed out.
@@ -29,7 +38,7 @@ impl Position {
 
     /// Asks for an end after the step that is being computed.
     pub fn request_stop(&self) {
-        self.stop.stop(None);
+        self.stop.store(true, Ordering::SeqCst);
     }
 
     /// Goes back to where a checkpoint was taken.
@@ -39,11 +48,14 @@ impl Position {
 
     /// For a dashboard that has a key for it.
     pub fn stop_handle(&self) -> Interrupter {
-        self.stop.clone()
+        self.interrupter.clone()
     }
 
     /// Whether an end was asked for.
     pub fn stop_requested(&self) -> bool {
-        self.stop.should_stop()
+        if self.interrupter.should_stop() {
+            self.request_stop();
+        }
+        self.stop.load(Ordering::SeqCst)
     }
 }

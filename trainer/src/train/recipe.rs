@@ -14,13 +14,13 @@ use super::config::TrainConfig;
 use crate::error::UsageError;
 
 /// A recipe that comes with Bastion.
-struct Recipe {
-    name: &'static str,
+pub(super) struct Recipe {
+    pub(super) name: &'static str,
     toml: &'static str,
 }
 
 /// One line each; the files say what they are.
-const RECIPES: &[Recipe] = &[
+pub(super) const RECIPES: &[Recipe] = &[
     Recipe { name: "normal", toml: include_str!("../../recipes/normal.toml") },
     Recipe { name: "augmented", toml: include_str!("../../recipes/augmented.toml") },
     Recipe { name: "fgsm", toml: include_str!("../../recipes/fgsm.toml") },
@@ -107,14 +107,30 @@ pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> 
         None => None,
     };
     let named = |table: &Table| Some(table.get("recipe")?.as_str()?.to_string());
-    let from_file = file.as_ref().and_then(|(_, table)| named(table));
-    let recipe = named(&flags.0).or(from_file).unwrap_or_else(|| "normal".into());
+    let (typed, in_file) = (named(&flags.0), file.as_ref().and_then(|(_, table)| named(table)));
+    if let (Some(typed), Some(in_file), Some((path, _))) = (&typed, &in_file, &file)
+        && typed != in_file
+    {
+        bail!(usage(format!(
+            "{} has the settings of the recipe {in_file}, which --recipe {typed} would mix with its own: change that file, or \
+             leave one of the two out",
+            path.display()
+        )));
+    }
+    let recipe = typed.or(in_file).unwrap_or_else(|| "normal".into());
     let mut table = defaults.clone();
     merge(&mut table, layer(&recipe)?);
     if let Some((path, layer)) = file {
         merge(&mut table, layer);
-        // A wrong type is the file's: flags were typed right, and the recipes are tested.
-        from_table(table.clone()).map_err(|error| usage(format!("{}: {error:#}", path.display())))?;
+        // What is wrong by now is the file's: the recipes are tested.
+        let checked = from_table(table.clone()).and_then(|config| config.validate());
+        checked.map_err(|error| usage(format!("{}: {error:#}", path.display())))?;
+        // What the file's own optimizer and length decided is not meant for others.
+        for (typed, decided) in [("optimizer", "learning-rate"), ("optimizer", "weight-decay"), ("epochs", "steps")] {
+            if flags.0.contains_key(typed) {
+                table.remove(decided);
+            }
+        }
     }
     merge(&mut table, flags.0.clone());
     table.insert("recipe".into(), recipe.into());
@@ -157,7 +173,11 @@ fn read(path: &Path, defaults: &Table) -> Result<Table> {
     let table: Table = text.parse().map_err(|error| usage(format!("{}: {error}", path.display())))?;
     let is_known = |key: &str| defaults.contains_key(key) || OPTIONAL.contains(&key);
     if let Some(key) = table.keys().find(|key| !is_known(key)) {
-        let line = text.lines().position(|line| line.trim_start_matches(['[', ' ', '\t']).starts_with(key.as_str()));
+        let names_it = |line: &str| {
+            let rest = line.trim_start_matches(['[', ' ', '\t', '"']).strip_prefix(key.as_str());
+            rest.is_some_and(|rest| rest.starts_with(['=', ' ', '\t', '.', ']', '"']))
+        };
+        let line = text.lines().position(names_it);
         let line = line.map(|line| format!(", line {}", line + 1)).unwrap_or_default();
         bail!(usage(format!("{}{line}: there is no setting '{key}'{}", path.display(), nearest(key, defaults))));
     }
@@ -256,8 +276,24 @@ mod tests {
         // A table of which a part is given keeps the rest.
         let rotation = &config.perturbations.rotation;
         assert_eq!((rotation.degrees, rotation.probability), (30.0, 0.5));
-        let config = resolve(Some(&path), &typed(&["--recipe", "normal", "--mix", "normal,bim"])).unwrap();
+        let config = resolve(Some(&path), &typed(&["--mix", "normal,bim"])).unwrap();
         assert_eq!(config.mix, [Share::Normal, Share::Bim]);
+        // Its settings under another name would be a lie.
+        let error = resolve(Some(&path), &typed(&["--recipe", "normal"])).unwrap_err().to_string();
+        assert!(error.contains("adversarial-n-fgsm") && error.contains("--recipe normal"), "{error}");
+        assert!(resolve(Some(&path), &typed(&["--recipe", "adversarial-n-fgsm"])).is_ok());
+    }
+
+    #[test]
+    fn what_one_setting_decides_does_not_outlive_it() {
+        let sgd = resolve(None, &typed(&["--steps", "7"])).unwrap();
+        let (_dir, path) = file(&to_toml(&sgd).unwrap());
+        let again = resolve(Some(&path), &typed(&[])).unwrap();
+        assert_eq!(again, sgd);
+        let adamw = resolve(Some(&path), &typed(&["--optimizer", "adamw", "--epochs", "3"])).unwrap();
+        assert_eq!((adamw.learning_rate(), adamw.weight_decay(), adamw.steps), (1e-3, 0.05, None));
+        let both = resolve(Some(&path), &typed(&["--epochs", "3", "--steps", "5"])).unwrap();
+        assert_eq!(both.steps, Some(5));
     }
 
     #[test]
@@ -273,6 +309,8 @@ mod tests {
     fn what_is_wrong_in_a_file_is_named_with_its_place() {
         for (text, words) in [
             ("epochs = 3\nbatchsize = 4\n", &["mine.toml, line 2", "'batchsize'", "did you mean 'batch-size'"][..]),
+            ("epochs = 3\nepoch = 4\n", &["mine.toml, line 2", "'epoch'"]),
+            ("epsilon-warm-up = 2.0\n", &["mine.toml", "epsilon-warm-up must be"]),
             ("epochs = \"three\"\n", &["mine.toml", "epochs"]),
             ("epochs = \n", &["mine.toml", "line 1"]),
             ("recipe = \"best\"\n", &["no recipe 'best'", "adversarial-pgd"]),

@@ -31,6 +31,7 @@ use super::sets::CraftedPictures;
 use super::validation::ValidLoader;
 use super::watch::{AfterCheckpoint, Collapse, Verdict};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
+use crate::evaluate::spread;
 use crate::output;
 use crate::run_dir::{Checkpoint, Part, RunDir};
 
@@ -51,6 +52,8 @@ pub struct Session {
     pub checkpoint: Option<Checkpoint>,
     /// Where to draw burn-train's dashboard, if at all.
     pub dashboard: Option<Arc<Dashboard>>,
+    /// What the dashboard is to say besides, at each round.
+    pub notice: Option<String>,
 }
 
 /// How a run ended.
@@ -80,7 +83,7 @@ impl Session {
     }
 
     /// Trains until the last step or until a stop is requested. Where the probe finds that the network has collapsed, the
-    /// run goes back to the checkpoint before and goes on with one step more in its attacks.
+    /// run goes back to the checkpoint before and goes on with one step more in its single-step attacks.
     ///
     /// # Errors
     /// When a checkpoint cannot be written or read, the device fails, or the network collapses again and again.
@@ -134,12 +137,13 @@ impl Session {
             attacks: LiveAttacks::new(config, steps_total, checkpoint.map_or(0, |checkpoint| checkpoint.collapses)),
             label_smoothing: config.label_smoothing,
             ema: ema.clone(),
+            position: position.clone(),
             probe: AttackConfig::pgd(config.epsilon.value(), config.probe_steps, 0),
         };
         let learner = Learner::new(model, optimizer(config)?, scheduler(config, steps_total)?);
         let mut history = History::open(run.path());
         history.forget_after(position.steps_done());
-        let watch = AfterCheckpoint::new(self, plan.steps_per_epoch, history, ema.clone());
+        let watch = AfterCheckpoint::new(self, plan.steps_per_epoch, valid_loader.probed(), history, ema.clone());
         let verdict = watch.verdict();
         let renderer = match &self.dashboard {
             // Its own interrupter would end the run without saving: it gets the one that stops the loader, and the round then
@@ -147,6 +151,9 @@ impl Session {
             Some(dashboard) => dashboard.start(position.stop_handle(), checkpoint.map(|checkpoint| checkpoint.round)),
             None => Box::new(LineRenderer::new(position.clone(), plan.steps_per_epoch, steps_total)),
         };
+        if let (Some(dashboard), Some(notice)) = (&self.dashboard, &self.notice) {
+            dashboard.notify(notice);
+        }
         let mut training = SupervisedTraining::new(run.path(), Arc::new(train_loader), Arc::new(valid_loader))
             .metrics((AccuracyMetric::new(), LossMetric::new()))
             .metric_train_numeric(LearningRateMetric::new())
@@ -198,10 +205,22 @@ impl Session {
     }
 
     /// Goes back to the checkpoint before a collapse, and says so.
-    fn roll_back(&mut self, collapse: &Collapse, classifier: Classifier) -> Result<()> {
+    pub(super) fn roll_back(&mut self, collapse: &Collapse, classifier: Classifier) -> Result<()> {
         let collapses = 1 + self.checkpoint.map_or(0, |checkpoint| checkpoint.collapses);
-        let before = self.run.checkpoints()?.into_iter().find(|checkpoint| checkpoint.round < collapse.round);
+        let history = History::open(self.run.path());
+        let mut before = self.run.checkpoints()?;
+        before.retain(|checkpoint| checkpoint.round < collapse.round);
+        // One that the probe has seen, rather than one of a stop between.
+        let seen = before.iter().position(|checkpoint| history.has_probed(checkpoint.steps_done)).unwrap_or(0);
+        let before = before.into_iter().nth(seen);
         let before = before.with_context(|| format!("{collapse}, and there is no checkpoint from before"))?;
+        ensure!(
+            self.config.mix.iter().any(|share| share.is_single_step()),
+            "{collapse}; its attacks take several steps already, so no more of them would help: lower --epsilon or the \
+             learning rate; {} holds the network of step {}",
+            self.run.checkpoint_file(Part::Model, before.round).display(),
+            before.steps_done
+        );
         ensure!(
             collapses <= MOST_COLLAPSES,
             "{collapse}, for the {collapses}th time: lower --epsilon or the learning rate, or use adversarial-pgd; {} \
@@ -217,14 +236,14 @@ impl Session {
         self.position.rewind(checkpoint.steps_done);
         self.checkpoint = Some(checkpoint);
         let text = format!(
-            "{collapse}: back to step {}, and from there with {} steps in each attack",
+            "{collapse}: back to step {}, and from there with {} steps where an attack took one",
             checkpoint.steps_done,
             1 + collapses
         );
-        match &self.dashboard {
-            Some(dashboard) => dashboard.notify(&text),
-            None => output::warn(&text),
+        if self.dashboard.is_none() {
+            output::warn(&text);
         }
+        self.notice = Some(text);
         Ok(())
     }
 }
@@ -243,7 +262,15 @@ struct Plan {
 
 impl Plan {
     fn new(config: &TrainConfig, split: &Split) -> Result<Self> {
-        let (train, held_out) = split.held_out(HELD_OUT_SEED, config.held_out);
+        let (train, mut held_out) = split.held_out(HELD_OUT_SEED, config.held_out);
+        // Those that the probe attacks come first, and are of all classes.
+        let labels: Vec<u16> = held_out.iter().map(|&index| split.labels[index]).collect();
+        let probed = spread(&labels, Some(config.probe));
+        let place =
+            |index: &usize| held_out.binary_search(index).is_ok_and(|place| probed.binary_search(&place).is_ok());
+        let (mut first, rest): (Vec<usize>, Vec<usize>) = held_out.iter().copied().partition(place);
+        first.extend(rest);
+        held_out = first;
         ensure!(
             train.len() >= config.batch_size,
             "a batch of {} is larger than the {} training pictures: lower --batch-size",

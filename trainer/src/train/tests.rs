@@ -1,17 +1,18 @@
 //! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
 
-use std::collections::HashMap;
 use std::fs;
 use std::sync::{Arc, OnceLock};
 
 use burn::prelude::*;
 use clap::Parser;
+use shared::attack::AttackKind;
 use shared::bundle::{Precision, load_weights, save_weights};
 use shared::model::Classifier;
 use tempfile::TempDir;
 
 use super::checkpoint::find_checkpoint;
 use super::session::Session;
+use super::watch::Collapse;
 use super::*;
 use crate::data::{Class, Dataset, PixelStats, Split, made};
 use crate::run_dir::{Part, RunDir, RunRecord};
@@ -103,11 +104,13 @@ fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Se
         config: config.clone(),
         run,
         dataset: dataset(),
-        crafted: HashMap::new(),
+        // The pictures themselves, in the place of attacked ones.
+        crafted: [AttackKind::Fgsm, AttackKind::Bim].map(|kind| (kind, Arc::new(dataset().train))).into(),
         devices: vec![Device::flex()],
         position,
         checkpoint,
         dashboard: None,
+        notice: None,
     }
 }
 
@@ -132,8 +135,9 @@ fn accuracy(model: &Classifier, split: &Split) -> f64 {
 
 #[test]
 fn recipes_learn_what_they_have_not_seen() {
-    for recipe in ["normal", "augmented", "hardened-live", "adversarial-n-fgsm"] {
-        let config = config(&["--recipe", recipe, "--epochs", "8", "--bim-steps", "2", "--epsilon", "2/255"]);
+    for recipe in recipe::RECIPES.iter().map(|recipe| recipe.name) {
+        let steps = ["--bim-steps", "1", "--pgd-steps", "1", "--probe", "0"];
+        let config = config(&[&["--recipe", recipe, "--epochs", "8", "--epsilon", "2/255"], &steps[..]].concat());
         let dir = TempDir::new().unwrap();
         let val = dataset().val;
         let before = accuracy(&network(&config), &val);
@@ -274,8 +278,44 @@ fn two_devices_take_the_steps_of_one() {
     assert_eq!(steps(&run), steps(&RunDir::open(&one.path().join("run")).unwrap().0));
 }
 
+/// Stopped in its second round, which is then said to have collapsed.
+fn collapsed(recipe: &str) -> (TempDir, TrainConfig, anyhow::Result<Session>) {
+    let config = config(&["--recipe", recipe, "--steps", "6", "--rounds", "3", "--probe", "8", "--probe-steps", "1"]);
+    let dir = TempDir::new().unwrap();
+    assert!(matches!(train(&dir, &config, Some(4)), Outcome::Stopped { .. }));
+    let mut session = session(&dir, &config, None);
+    let collapse = Collapse { round: 2, best: 0.5, now: 0.0 };
+    let rolled_back = session.roll_back(&collapse, network(&config));
+    (dir, config, rolled_back.map(|()| session))
+}
+
 #[test]
-fn a_collapse_goes_back_and_goes_on_with_more_steps() {
+fn after_a_collapse_a_run_goes_on_from_before_with_a_stronger_attack() {
+    for recipe in ["adversarial-n-fgsm", "adversarial-fgsm-rs", "hardened-live"] {
+        let (_dir, config, session) = collapsed(recipe);
+        let session = session.unwrap();
+        assert_eq!(session.checkpoint.map(|kept| (kept.steps_done, kept.collapses)), Some((3, 1)), "{recipe}");
+        assert!(
+            session.notice.as_ref().is_some_and(|notice| notice.contains("back to step 3")),
+            "{:?}",
+            session.notice
+        );
+        let recovered = save_weights(&trained(session.run(network(&config)).unwrap()), Precision::F32).unwrap();
+        let undisturbed = TempDir::new().unwrap();
+        let other = save_weights(&trained(train(&undisturbed, &config, None)), Precision::F32).unwrap();
+        assert!(recovered != other, "{recipe} goes on as if nothing had been");
+    }
+}
+
+#[test]
+fn where_no_attack_takes_one_step_a_collapse_is_the_end() {
+    let (_dir, _, session) = collapsed("adversarial-pgd");
+    let error = format!("{:#}", session.map(|_| ()).unwrap_err());
+    assert!(error.contains("several steps already") && error.contains("of step 3"), "{error}");
+}
+
+#[test]
+fn a_collapse_is_found_and_not_for_ever() {
     // No network withstands such a radius, so none gets back to the 100% that are noted below.
     let attack = ["--recipe", "adversarial-n-fgsm", "--epsilon", "0.5", "--probe", "40", "--probe-steps", "2"];
     let config = config(&[&attack[..], &["--steps", "6", "--rounds", "3", "--held-out", "10"]].concat());

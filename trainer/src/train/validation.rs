@@ -21,6 +21,13 @@ pub struct ValidLoader {
     pub device: Device,
 }
 
+impl ValidLoader {
+    /// How many pictures are attacked in truth.
+    pub fn probed(&self) -> usize {
+        (self.probe.div_ceil(self.batch_size) * self.batch_size).min(self.pictures.indices.len())
+    }
+}
+
 impl DataLoader<Batch> for ValidLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         Box::new(ValidIterator { loader: self, next: 0 })
@@ -62,6 +69,7 @@ impl Iterator for ValidIterator<'_> {
             images: pictures.images(&views, device),
             targets: pictures.targets(chosen, device),
             portions: vec![],
+            first_row: 0,
             part: 1.0,
             step: position.steps_done(),
             probed: start < self.loader.probe,

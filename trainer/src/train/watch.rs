@@ -11,6 +11,7 @@ use burn::train::metric::store::EventStoreClient;
 use serde_json::{Value, json};
 use shared::bundle::{Precision, save_weights};
 
+use super::dashboard::Dashboard;
 use super::ema::Ema;
 use super::history::{History, Row};
 use super::position::Position;
@@ -24,8 +25,8 @@ pub struct Collapse {
     /// The round that found it.
     pub round: usize,
     /// Best share of right answers under the probe before, and the one now.
-    best: f64,
-    now: f64,
+    pub(super) best: f64,
+    pub(super) now: f64,
 }
 
 impl Collapse {
@@ -85,7 +86,9 @@ pub struct AfterCheckpoint {
     steps_per_epoch: usize,
     collapses: usize,
     /// Pictures that the probe attacks.
-    probe: usize,
+    probed: usize,
+    /// What is to be said at each round, and where.
+    notice: Option<(Arc<Dashboard>, String)>,
     history: History,
     ema: Option<Ema>,
     since: Instant,
@@ -93,13 +96,15 @@ pub struct AfterCheckpoint {
 }
 
 impl AfterCheckpoint {
-    pub fn new(session: &Session, steps_per_epoch: usize, history: History, ema: Option<Ema>) -> Self {
+    /// `probed` pictures are attacked at each validation.
+    pub fn new(session: &Session, steps_per_epoch: usize, probed: usize, history: History, ema: Option<Ema>) -> Self {
         Self {
             run: session.run.clone(),
             position: session.position.clone(),
             steps_per_epoch,
             collapses: session.checkpoint.map_or(0, |checkpoint| checkpoint.collapses),
-            probe: session.config.probe,
+            probed,
+            notice: session.dashboard.clone().zip(session.notice.clone()),
             history,
             ema,
             since: Instant::now(),
@@ -114,10 +119,16 @@ impl AfterCheckpoint {
     fn note(&mut self, round: usize, store: &EventStoreClient) -> Result<Option<Collapse>> {
         let steps_done = self.position.steps_done();
         let seconds = std::mem::replace(&mut self.since, Instant::now()).elapsed().as_secs_f64();
-        let row = Row::of(round, steps_done, steps_done as f64 / self.steps_per_epoch as f64, seconds, store);
-        // A round that was stopped before its validation has probed nothing.
+        let mut row = Row::of(round, steps_done, steps_done as f64 / self.steps_per_epoch as f64, seconds, store);
+        if self.position.stop_requested() {
+            // It may have ended in the middle of the validation: a part of the pictures is no measurement.
+            (row.valid_loss, row.valid_accuracy, row.probe_accuracy) = (None, None, None);
+        }
+        if let Some((dashboard, notice)) = &self.notice {
+            dashboard.notify(notice);
+        }
         if let (Some(best), Some(now)) = (self.history.best_probe(), row.probe_accuracy)
-            && collapsed(100.0 * best, 100.0 * now, self.probe)
+            && collapsed(100.0 * best, 100.0 * now, self.probed)
         {
             return Ok(Some(Collapse { round, best, now }));
         }
