@@ -28,7 +28,7 @@ const EXAMPLES: &str = "\
 From data to the page:
   bastion data import tiny-imagenet-200.zip
   bastion train --run runs/standard --recipe normal
-  bastion train --run runs/hardened --recipe hardened --init runs/standard/final
+  bastion train --run runs/hardened --recipe adversarial-n-fgsm --init runs/standard
   bastion export runs/standard --out static/models/standard
   bastion export runs/hardened --out static/models/hardened
   bastion evaluate --save

@@ -53,7 +53,7 @@ pub fn open(choice: DeviceChoice) -> Result<Engine> {
     };
     let adapter = engine.adapter.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
     let software = if engine.software { ", emulated in software" } else { "" };
-    eprintln!("Device: {}{adapter}{software}{why}", engine.backend.label());
+    output::note(&format!("Device: {}{adapter}{software}{why}", engine.backend.label()));
     Ok(engine)
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
 use crate::error::Stopped;
+use crate::output;
 
 /// A bar over `total` bytes.
 pub fn bytes(total: u64, title: &'static str) -> ProgressBar {
@@ -49,7 +50,7 @@ fn say_lines(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String) 
             // The length may become known later.
             let total = bar.length().filter(|&total| total > 0);
             if lines.is_due(bar.position(), total, bar.elapsed()) {
-                eprintln!("{}", line(title, bar.position(), total, bar.elapsed(), bar.eta(), amount));
+                output::note(&format!("{}", line(title, bar.position(), total, bar.elapsed(), bar.eta(), amount)));
             }
         }
     };

@@ -123,7 +123,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
     let report = Report::new(images.name, indices.len(), args.epsilon.value(), models);
     if let Some(dir) = &args.report {
         report.write(dir)?;
-        eprintln!("The report is in {}", dir.display());
+        output::note(&format!("The report is in {}", dir.display()));
     }
     if args.json {
         output::json(&report)?

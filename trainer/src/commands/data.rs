@@ -197,13 +197,13 @@ fn import(path: &Path, to: &To) -> Result<()> {
     if to.json {
         return output::json(&Report { warnings: Some(&warnings), seconds: Some(seconds), ..Report::new(&out, &meta) });
     }
-    eprintln!(
+    output::note(&format!(
         "Imported {} training and {} validation pictures of {} classes in {seconds:.0} s to {}",
         meta.train.images,
         meta.val.images,
         meta.classes.len(),
         out.display()
-    );
+    ));
     Ok(())
 }
 
@@ -216,7 +216,7 @@ fn fetch(args: &FetchArgs) -> Result<()> {
     let url = args.url.as_deref().unwrap_or(TINY_IMAGENET_URL);
     let fetched = Download { url, expected, pause: Duration::from_secs(1) }.run(&archive)?;
     let verb = if fetched { "Downloaded" } else { "Found" };
-    eprintln!("{verb} {}", archive.display());
+    output::note(&format!("{verb} {}", archive.display()));
     if let Err(error) = import(&archive, &args.to) {
         return Err(if expected.is_none() && error.is::<BadSource>() { set_aside(&archive, error) } else { error });
     }
@@ -257,14 +257,14 @@ fn subset(args: &SubsetArgs) -> Result<()> {
         let seconds = Some(started.elapsed().as_secs_f64());
         return output::json(&Report { seconds, ..Report::new(&args.out, &meta) });
     }
-    eprintln!(
+    output::note(&format!(
         "Took {} training and {} validation pictures of {} classes from {} to {}",
         meta.train.images,
         meta.val.images,
         meta.classes.len(),
         from.display(),
         args.out.display()
-    );
+    ));
     Ok(())
 }
 

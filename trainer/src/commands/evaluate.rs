@@ -173,7 +173,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
     let report = Report { data_sha256: dataset.sha256, images: indices.len(), models, crafted };
     if let Some(dir) = &args.report {
         report.write(dir)?;
-        eprintln!("The report is in {}", dir.display());
+        output::note(&format!("The report is in {}", dir.display()));
     }
     if args.json { output::json(&report) } else { output::text(report.table().trim_end()) }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::data::{self, Cache};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
+use crate::output;
 use crate::progress;
 use crate::reproduce::{Interruption, Plan, Subset, reproduce};
 use crate::train::{ConfigFlags, resolve};
@@ -79,7 +80,7 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
     let interruption = Interruption::default();
     let asked = interruption.clone();
     let first = move || {
-        eprintln!("Saving and stopping; once more to stop at once");
+        output::note("Saving and stopping; once more to stop at once");
         asked.request();
     };
     progress::on_ctrl_c(first, || {})?;

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::data;
 use crate::device::{self, DeviceChoice};
 use crate::error::{Stopped, UsageError};
+use crate::output;
 use crate::progress;
 use crate::run_dir::RunDir;
 use crate::train::{ConfigFlags, Dashboard, Job, NewRun, Outcome, Position, resolve};
@@ -22,7 +23,7 @@ Ctrl-C saves and ends the run with exit code 130; a second one ends it at once. 
 Examples:
   bastion train --run runs/standard --recipe normal --epochs 10
   bastion train --run runs/hardened --recipe adversarial-n-fgsm --init runs/standard
-  bastion train --run runs/union --recipe hardened --crafted data/fgsm --crafted data/bim
+  bastion train --run runs/union --recipe hardened --crafted data/fgsm,data/bim
   bastion train --run runs/again --config runs/hardened/config.toml --seed 1
   bastion train --resume runs/hardened")]
 pub struct TrainArgs {
@@ -32,14 +33,14 @@ pub struct TrainArgs {
     /// Go on with a run that was stopped, with its own settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "init", "config_file", "crafted"])]
     resume: Option<PathBuf>,
-    /// A TOML file with settings, named as the flags below without their dashes in front
+    /// A TOML file with settings: the flags from --recipe on, without their dashes in front
     #[arg(long = "config", id = "config_file", value_name = "FILE")]
     config_file: Option<PathBuf>,
     /// Start from the weights of a model or of a finished run instead of random ones
     #[arg(long, value_name = "DIR")]
     init: Option<PathBuf>,
-    /// A set made by `bastion craft`, for recipes that train on one; may be given twice
-    #[arg(long, value_name = "DIR")]
+    /// Sets made by `bastion craft`, for recipes that train on them, with commas between them
+    #[arg(long, value_name = "DIR", value_delimiter = ',')]
     crafted: Vec<PathBuf>,
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200; with --resume, where it was]
     #[arg(long, value_name = "DIR")]
@@ -64,9 +65,9 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
     let devices = device::open_all(choice, &args.devices)?;
     let Some((path, job)) = job(args, &devices[0])? else { return Ok(()) };
     if job.steps_done() > 0 {
-        eprintln!("Going on after step {}", job.steps_done());
+        output::note(&format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {
-        eprintln!("No checkpoint was saved yet: starting from the first step");
+        output::note("No checkpoint was saved yet: starting from the first step");
     }
     let position = job.position();
     let dashboard = if args.plain { None } else { Dashboard::open().map(Arc::new) };
@@ -78,7 +79,7 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
         ))
         .into()),
         Outcome::Done(_) => {
-            eprintln!("Trained. The network is in {}", path.join("final").display());
+            output::note(&format!("Trained. The network is in {}", path.join("final").display()));
             Ok(())
         }
     }
@@ -98,7 +99,7 @@ fn job<'a>(args: &'a TrainArgs, device: &Device) -> Result<Option<(&'a Path, Job
         );
         let (run, ..) = RunDir::open(path)?;
         if run.final_bundle().join("model.json").is_file() {
-            eprintln!("Trained already. The network is in {}", run.final_bundle().display());
+            output::note(&format!("Trained already. The network is in {}", run.final_bundle().display()));
             return Ok(None);
         }
         return Ok(Some((path, Job::resume(path, args.data.as_deref(), device)?)));
@@ -123,7 +124,7 @@ fn stop_on_ctrl_c(position: Arc<Position>, dashboard: Option<Arc<Dashboard>>) ->
         let text = "Saving and stopping; once more to stop at once";
         match &drawn {
             Some(dashboard) => dashboard.notify(text),
-            None => eprintln!("{text}"),
+            None => output::note(text),
         }
         position.request_stop();
     };

@@ -10,6 +10,8 @@ use toml::Table;
 
 use crate::run_dir::write_atomically;
 
+const PLAN: &str = "plan.json";
+
 /// The paper's models, by the recipes that train them, in the order of its Table 1.
 pub const MODELS: [&str; 5] = ["normal", "augmented", "fgsm", "bim", "hardened"];
 
@@ -38,15 +40,33 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Makes `out` the folder of this plan, or makes sure that it is already.
+    /// Makes `out` the folder of this plan. To be called when nothing can be wrong with it any more.
     ///
     /// # Errors
-    /// When another plan was begun there, or it cannot be written.
+    /// When it cannot be written.
     pub fn claim(&self, out: &Path) -> Result<()> {
         fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-        let file = out.join("plan.json");
+        write_atomically(&out.join(PLAN), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Makes sure that `out` is this plan's, or nobody's.
+    ///
+    /// # Errors
+    /// When another plan was begun there, or something else lies there.
+    pub fn check_free(&self, out: &Path) -> Result<()> {
+        let file = out.join(PLAN);
         if !file.exists() {
-            return write_atomically(&file, &serde_json::to_vec_pretty(self)?);
+            let entries =
+                fs::read_dir(out).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            // A part of the data set is taken before the folder is claimed.
+            let foreign = entries.into_iter().find(|name| name != "data" && !name.starts_with("data."));
+            ensure!(
+                foreign.is_none(),
+                "{} is not empty (there is {}): name a folder with --out for what is made on the way",
+                out.display(),
+                foreign.unwrap_or_default()
+            );
+            return Ok(());
         }
         let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let begun: Self =

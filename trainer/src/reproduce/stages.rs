@@ -82,7 +82,7 @@ pub fn reproduce(
     engine: &Engine,
     interruption: &Interruption,
 ) -> Result<()> {
-    plan.claim(out)?;
+    plan.check_free(out)?;
     let layout = Layout(out);
     let data = match plan.subset {
         None => data.to_path_buf(),
@@ -100,6 +100,7 @@ pub fn reproduce(
             to
         }
     };
+    plan.claim(out)?;
     let work = Workshop { plan, layout, data, engine, interruption };
     let mut clock = Clock::open(work.layout.timings());
     let stages = stages();
@@ -111,7 +112,13 @@ pub fn reproduce(
         work.try_out(&mut clock)?;
         let left = stages[place..].iter().map(|stage| Ok(work.amount(*stage)?.0)).sum::<Result<f64>>()?;
         let estimate = clock.estimate(Work(left)).map(|time| format!(", about {} left", in_words(time)));
-        eprintln!("Stage {} of {}: {}{}", place + 1, stages.len(), stage.title(), estimate.unwrap_or_default());
+        output::note(&format!(
+            "Stage {} of {}: {}{}",
+            place + 1,
+            stages.len(),
+            stage.title(),
+            estimate.unwrap_or_default()
+        ));
         let began = Instant::now();
         let done = work.run(*stage);
         let amount = if done.is_ok() { Some(work.amount(*stage)?) } else { None };
@@ -346,7 +353,7 @@ impl Workshop<'_> {
         };
         reproduction.write(dir)?;
         output::text(&summary(&scores))?;
-        eprintln!("The report is in {}", dir.join("report.md").display());
+        output::note(&format!("The report is in {}", dir.join("report.md").display()));
         Ok(())
     }
 }

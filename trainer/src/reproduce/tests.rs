@@ -65,7 +65,13 @@ fn stopped_at_any_stage_it_ends_with_the_same_scores() {
     assert_eq!(scores(&whole), scores(&parts));
 
     let report = fs::read_to_string(whole.join("report/report.md")).unwrap();
-    for words in ["48.91%", "white-box PGD-20", "Is the union of all four the best", "width = 1", "2 of its classes"] {
+    for words in [
+        "48.91%",
+        "white-box PGD-20",
+        "Is the union of all four the best",
+        "width = 1",
+        "on 2 classes (chance is 50.0%)",
+    ] {
         assert!(report.contains(words), "{words} is not in {report}");
     }
     assert!(!report.contains(dir.path().to_str().unwrap()), "the report names a place of this machine");
@@ -84,6 +90,14 @@ fn stopped_at_any_stage_it_ends_with_the_same_scores() {
 }
 
 fn a_folder_takes_no_other_plan(data: &Path, out: &Path) {
+    let error = run(data, data, &Interruption::default()).unwrap_err();
+    assert!(format!("{error:#}").contains("is not empty"), "{error:#}");
+    // A mistake that is found early leaves no plan behind.
+    let fresh = out.with_file_name("fresh");
+    let mut wrong = plan(data);
+    wrong.subset = Some(Subset { classes: 30, per_class: 1, val_per_class: 1 });
+    let error = reproduce(&wrong, data, &fresh, &fresh, &engine(), &Interruption::default()).unwrap_err();
+    assert!(format!("{error:#}").contains("--classes 30") && !fresh.join("plan.json").exists(), "{error:#}");
     let mut other = plan(data);
     other.settings.insert("epochs".into(), 3.into());
     let error = reproduce(&other, data, out, &out.join("report"), &engine(), &Interruption::default()).unwrap_err();

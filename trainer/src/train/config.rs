@@ -25,6 +25,7 @@ pub enum OptimizerName {
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[command(next_help_heading = "Settings, as flags or in a file")]
 pub struct TrainConfig {
     /// What to train on; a recipe sets some of the settings below, and flags override it
     #[arg(long, default_value = "normal", value_parser = recipe::names())]

@@ -147,7 +147,8 @@ impl Job {
         let outcome = session.run(network)?;
         if let Outcome::Done(model) = &outcome {
             let description = Description {
-                name: config.recipe.clone(),
+                // Recipes are used more than once, and folders are not.
+                name: run.path().file_name().map_or(config.recipe.clone(), |name| name.to_string_lossy().into_owned()),
                 architecture: config.architecture()?,
                 classes,
                 mean: record.pixels.mean,
@@ -183,9 +184,10 @@ fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], de
     let card = &bundle.card;
     ensure!(
         card.architecture == architecture,
-        "{} holds {:?}, and this run trains {architecture:?}: give the same --depth, --width and --strides",
+        "{} holds {}, and this run trains {}: give the same --depth, --width and --strides",
         dir.display(),
-        card.architecture
+        serde_json::to_string(&card.architecture)?,
+        serde_json::to_string(&architecture)?
     );
     ensure!(
         card.classes == classes,

@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 
 use super::position::Position;
 use super::probe::ProbeMetric;
+use crate::output;
 use crate::progress;
 
 /// A mean over pictures.
@@ -57,6 +58,7 @@ impl LineRenderer {
             match name.as_str() {
                 "Accuracy" => format!("{split} accuracy {value:.2}%"),
                 ProbeMetric::NAME => format!("under PGD {value:.2}%"),
+                "Learning Rate" => format!("learning rate {value:.4}"),
                 name => format!("{split} {} {value:.4}", name.to_lowercase()),
             }
         };
@@ -84,7 +86,7 @@ impl TrainingProgressLogger for LineRenderer {
         let (steps, per_epoch) = (self.position.steps_done(), self.steps_per_epoch as f64);
         let (epochs, epochs_total) = (steps as f64 / per_epoch, self.steps_total as f64 / per_epoch);
         let of = self.steps_total;
-        eprintln!("Epoch {epochs:.2} of {epochs_total:.2} (step {steps} of {of}): {}", self.summary());
+        output::note(&format!("Epoch {epochs:.2} of {epochs_total:.2} (step {steps} of {of}): {}", self.summary()));
         self.means.clear();
     }
 

@@ -66,18 +66,20 @@ pub fn load(dirs: &[PathBuf], mix: &[Share], dataset: &Dataset) -> Result<(Craft
         ensure!(!twice, UsageError(format!("two sets of {} pictures are given; one is trained on", kind.label())));
         notes.push(CraftedSet { dir: std::path::absolute(dir)?, sha256 });
     }
-    for kind in mix.iter().filter_map(|share| share.crafted_by()) {
-        let how = kind.label().to_lowercase();
-        ensure!(
-            sets.contains_key(&kind),
-            UsageError(format!(
-                "the recipe trains on pictures attacked by {} beforehand: make them with `bastion craft --model MODEL --attack \
-                 {how} --out SET` and give --crafted SET",
-                kind.label()
-            ))
-        );
-    }
-    Ok((sets, notes))
+    let mut missing: Vec<String> = mix
+        .iter()
+        .filter_map(|share| share.crafted_by())
+        .filter(|kind| !sets.contains_key(kind))
+        .map(|kind| kind.label().to_lowercase())
+        .collect();
+    missing.dedup();
+    let [first, ..] = &missing[..] else { return Ok((sets, notes)) };
+    Err(UsageError(format!(
+        "the recipe trains on pictures attacked beforehand, and those by {} are missing: make them with `bastion craft --model \
+         MODEL --attack {first} --epsilon-space normalized --out SET` and give --crafted SET",
+        missing.join(" and ")
+    ))
+    .into())
 }
 
 #[cfg(test)]
