@@ -50,7 +50,7 @@ fn say_lines(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String) 
             // The length may become known later.
             let total = bar.length().filter(|&total| total > 0);
             if lines.is_due(bar.position(), total, bar.elapsed()) {
-                output::note(&format!("{}", line(title, bar.position(), total, bar.elapsed(), bar.eta(), amount)));
+                output::note(&line(title, bar.position(), total, bar.elapsed(), bar.eta(), amount));
             }
         }
     };
