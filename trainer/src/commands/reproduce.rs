@@ -21,8 +21,8 @@ same for all five. Ctrl-C saves; saying the same again goes on, after a kill too
 
 Examples:
   bastion reproduce --out runs/paper
-  bastion reproduce --out runs/paper-small --subset --epochs 12 --batch-size 64
-  bastion reproduce --out runs/paper-100 --subset --classes 100 --per-class 200 --report docs/results/paper-100")]
+  bastion reproduce --out runs/paper-small --subset --batch-size 32
+  bastion reproduce --out runs/paper-20 --subset --classes 20 --per-class 400 --val-per-class 50 --epochs 12 --batch-size 64")]
 pub struct ReproduceArgs {
     /// Folder for everything that is made on the way; the same folder goes on with what was begun in it
     #[arg(long, value_name = "DIR")]
@@ -33,17 +33,17 @@ pub struct ReproduceArgs {
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Use a part of the data set, for minutes instead of hours
+    /// Use a part of the data set: minutes instead of days on a CPU
     #[arg(long)]
     subset: bool,
     /// Classes of the part
-    #[arg(long, value_name = "N", default_value_t = 20, requires = "subset", value_parser = clap::value_parser!(u16).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "subset", value_parser = clap::value_parser!(u16).range(2..))]
     classes: u16,
     /// Training pictures of each class in the part
-    #[arg(long, value_name = "N", default_value_t = 400, requires = "subset", value_parser = clap::value_parser!(u16).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "subset", value_parser = clap::value_parser!(u16).range(2..))]
     per_class: u16,
     /// Validation pictures of each class in the part
-    #[arg(long, value_name = "N", default_value_t = 50, requires = "subset", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 25, requires = "subset", value_parser = clap::value_parser!(u16).range(1..))]
     val_per_class: u16,
     /// Evaluate on so many validation images, spread over all classes, instead of on all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
