@@ -319,7 +319,7 @@ fn pictures_crafted_once_are_shown_to_every_network() {
         stdout(&dir, &[&craft[..], &["--epsilon-space", "normalized"]].concat());
     }
     let text = stdout(&dir, &["data", "info", "--data", "fgsm"]);
-    assert!(text.contains("FGSM at 0.2 std on normal") && text.contains("crafted on"), "{text}");
+    assert!(text.contains("FGSM at 0.2 std on first") && text.contains("crafted on"), "{text}");
 
     let evaluate = ["evaluate", "--model", "first", "--model", "second", "--attack", "none"];
     let shown = [&evaluate[..], &["--data", "data", "--crafted", "fgsm,bim"]].concat();
@@ -328,7 +328,7 @@ fn pictures_crafted_once_are_shown_to_every_network() {
         let scores = model["scores"].as_array().unwrap();
         assert_eq!(scores.len(), 3);
         for (score, kind) in scores[1..].iter().zip(["fgsm", "bim"]) {
-            assert_eq!((&score["attack"]["kind"], &score["crafted_on"]), (&kind.into(), &"normal".into()));
+            assert_eq!((&score["attack"]["kind"], &score["crafted_on"]), (&kind.into(), &"first".into()));
             assert!(score["median_linf"].as_f64().unwrap() > 0.01 && score["success"].is_object(), "{score}");
             assert_eq!(score["crafted_sha256"].as_str().unwrap().len(), 64);
         }
@@ -336,7 +336,7 @@ fn pictures_crafted_once_are_shown_to_every_network() {
     assert_eq!(report["crafted"][1]["dir"], "bim");
     let table = stdout(&dir, &[&shown[..], &["--save"]].concat());
     // Its own gradients, for one of the two.
-    assert_eq!(table.matches("BIM-5 at 0.2 std from normal, saved *").count(), 1, "{table}");
+    assert_eq!(table.matches("BIM-5 at 0.2 std from first, saved *").count(), 1, "{table}");
     assert_eq!(card(&dir, "second/final")["scores"].as_array().unwrap().len(), 3);
 
     let with = |args: &[&'static str]| [&evaluate[..], args].concat();
