@@ -164,7 +164,7 @@ impl Iterator for TrainIterator<'_> {
         let step = self.next;
         self.next += 1;
         if leads {
-            position.advance(self.next);
+            position.move_to(self.next);
         }
         Some(Ok(self.loader.batch(step, &mut self.order)))
     }

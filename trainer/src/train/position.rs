@@ -31,19 +31,14 @@ impl Position {
         self.steps_done.load(Ordering::SeqCst)
     }
 
-    /// Says that so many steps' batches are handed out.
-    pub(super) fn advance(&self, steps_done: usize) {
+    /// Moves to after so many steps: on by one, or back to a checkpoint.
+    pub(super) fn move_to(&self, steps_done: usize) {
         self.steps_done.store(steps_done, Ordering::SeqCst);
     }
 
     /// Asks for an end after the step that is being computed.
     pub fn request_stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
-    }
-
-    /// Goes back to where a checkpoint was taken.
-    pub fn rewind(&self, steps_done: usize) {
-        self.steps_done.store(steps_done, Ordering::SeqCst);
     }
 
     /// For a dashboard that has a key for it.

@@ -233,7 +233,7 @@ impl Session {
         let checkpoint = Checkpoint { collapses, ..found };
         self.run.note_position(checkpoint)?;
         self.run.note_event(&collapse.event(checkpoint))?;
-        self.position.rewind(checkpoint.steps_done);
+        self.position.move_to(checkpoint.steps_done);
         self.checkpoint = Some(checkpoint);
         let text = format!(
             "{collapse}: back to step {}, and from there with {} steps where an attack took one",
