@@ -1,4 +1,4 @@
-//! Bastion computes what PyTorch, torchattacks, scipy and Pillow compute. `tests/reference` made the golden files.
+//! Bastion computes what PyTorch, torchvision, torchattacks, scipy and Pillow compute. `tests/reference` made the golden files.
 
 mod attacks;
 mod corruptions;
@@ -6,3 +6,4 @@ mod metrics;
 mod network;
 mod perturbations;
 mod pictures;
+mod resnet;

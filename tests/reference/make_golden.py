@@ -12,6 +12,7 @@ import metrics
 import network
 import perturbations
 import pictures
+import resnet
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 NUM_CLASSES = 20
@@ -65,6 +66,14 @@ def main():
     tensors, tables = metrics.tables()
     save_file(tensors, GOLDEN / "metrics.safetensors")
     (GOLDEN / "metrics.json").write_text(json.dumps(tables, indent=1) + "\n")
+
+    shapes = resnet.state_dict_shapes()
+    (GOLDEN / "torchvision_shapes.json").write_text(json.dumps(shapes, separators=(",", ":")) + "\n")
+    values, trained = resnet.run(images_u8, labels % resnet.NUM_CLASSES)
+    save_file(values, GOLDEN / "resnet.safetensors")
+    save_file(trained, GOLDEN / "resnet_trained.safetensors")
+    # The same weights as above in the other format that people have them in.
+    torch.save(model.backbone.state_dict(), GOLDEN / "wrn_10_1.pth")
 
     save_file(corruptions.run(), GOLDEN / "corruptions.safetensors")
 

@@ -1,9 +1,15 @@
 //! What the tests of Bastion share: golden files from PyTorch, and tensors read back in one line.
 
+mod made;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use burn::prelude::*;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+
+pub use made::{made, made_state};
 
 /// A file under `tests/golden`; `tests/reference` says how it was made.
 pub fn golden_path(name: &str) -> PathBuf {
@@ -71,6 +77,13 @@ pub fn shapes(safetensors: &[u8]) -> Vec<(String, Vec<usize>)> {
     let mut shapes: Vec<_> = file.tensors().into_iter().map(|(name, view)| (name, view.shape().to_vec())).collect();
     shapes.sort();
     shapes
+}
+
+/// The values of all tensors of a safetensors file in full precision, by name.
+pub fn values(safetensors: &[u8]) -> BTreeMap<String, Vec<f32>> {
+    let file = SafeTensors::deserialize(safetensors).expect("a valid safetensors file");
+    let values = |(name, view): (String, TensorView)| (name, numbers(view.data(), f32::from_le_bytes));
+    file.tensors().into_iter().map(values).collect()
 }
 
 /// Class indices as a tensor.

@@ -27,7 +27,7 @@ pub enum Precision {
 /// [`BundleError::Tensors`] if they cannot be read from the device.
 pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>, BundleError> {
     // One entry, since several are written in any order, and the same weights shall have the same hash.
-    let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt");
+    let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt").skip_enum_variants(true);
     store = match precision {
         Precision::F16 => store.with_to_adapter(HalfPrecisionAdapter::new().chain(BurnToPyTorchAdapter)),
         Precision::F32 => store.with_to_adapter(BurnToPyTorchAdapter),
@@ -45,6 +45,7 @@ pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>,
 pub fn load_weights(model: &mut Classifier, file: &[u8]) -> Result<(), BundleError> {
     let mut store = SafetensorsStore::from_bytes(Some(file.to_vec()))
         .with_from_adapter(FloatCastAdapter::to(DType::F32).chain(PyTorchToBurnAdapter))
+        .skip_enum_variants(true)
         .allow_partial(true);
     let result = model.load_from(&mut store).map_err(tensors)?;
     let missing: Vec<&String> = result.missing.iter().map(|(path, _)| path).collect();

@@ -1,14 +1,20 @@
 //! Classifiers: pixels in, logits out.
 
+mod cost;
 mod initial;
 mod normalize;
+mod resize;
+mod resnet;
+mod state;
 mod wide_resnet;
 
 use burn::prelude::*;
 use burn::tensor::assert_shape;
 use serde::{Deserialize, Serialize};
 
+pub use cost::Cost;
 pub use normalize::Normalize;
+pub use resnet::{BlockKind, HeadKind, ResNet, ResNetConfig, Stem};
 pub use wide_resnet::{WideResNet, WideResNetConfig};
 
 /// What a network is made of: enough to build it again and fill it with weights.
@@ -20,6 +26,9 @@ pub enum Architecture {
     /// Zagoruyko's Wide ResNet, in a compact form for 64x64 pictures.
     #[serde(rename = "wide-resnet")]
     WideResNet(WideResNetConfig),
+    /// torchvision's residual networks.
+    #[serde(rename = "resnet")]
+    ResNet(ResNetConfig),
 }
 
 impl Architecture {
@@ -42,7 +51,8 @@ impl Architecture {
         }
         let normalize = Normalize::new(mean, std, device)?;
         let backbone = match self {
-            Self::WideResNet(config) => config.init(num_classes, device)?,
+            Self::WideResNet(config) => Backbone::WideResNet(config.init(num_classes, device)?),
+            Self::ResNet(config) => Backbone::ResNet(config.init(num_classes, device)?),
         };
         Ok(Classifier { normalize, backbone })
     }
@@ -64,10 +74,27 @@ impl Architecture {
         Ok(model.map(&mut initial::Initial::new(seed)))
     }
 
-    /// The usual name: `WRN-10-4` is depth 10, width 4.
+    /// The usual name: `WRN-10-4` is depth 10, width 4; `wide_resnet50_2` is torchvision's.
     pub fn name(&self) -> String {
         match self {
             Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
+            Self::ResNet(config) => config.name(),
+        }
+    }
+}
+
+/// What makes logits of normalised pictures.
+#[derive(Module, Debug)]
+pub enum Backbone {
+    WideResNet(WideResNet),
+    ResNet(ResNet),
+}
+
+impl Backbone {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        match self {
+            Self::WideResNet(network) => network.forward(images),
+            Self::ResNet(network) => network.forward(images),
         }
     }
 }
@@ -76,7 +103,8 @@ impl Architecture {
 #[derive(Module, Debug)]
 pub struct Classifier {
     normalize: Normalize,
-    backbone: WideResNet,
+    /// The network itself; its weights bear torchvision's names. Whoever saves or loads it skips the names of variants.
+    pub backbone: Backbone,
 }
 
 impl Classifier {
@@ -97,6 +125,16 @@ impl Classifier {
     /// `self` is on a plain device (loaded weights, or [`Module::valid`] of a model in training).
     pub fn for_input_gradient(&self) -> Self {
         self.clone().train().freeze()
+    }
+
+    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    #[must_use]
+    pub fn freeze_backbone(self) -> Self {
+        let backbone = match self.backbone {
+            Backbone::WideResNet(network) => Backbone::WideResNet(network.freeze_backbone()),
+            Backbone::ResNet(network) => Backbone::ResNet(network.freeze_backbone()),
+        };
+        Self { backbone, ..self }
     }
 }
 

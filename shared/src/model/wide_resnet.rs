@@ -12,7 +12,7 @@ use burn::tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
 /// Channels of the stem, and of a group at width 1.
-const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
+pub(super) const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
 
 /// WRN-`depth`-`width`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,19 @@ impl WideResNet {
         let x = relu(self.bn1.forward(x)); // [B, 64k, h, w]
         let x = self.avgpool.forward(x).flatten(1, 3); // [B, 64k]
         self.fc.forward(x)
+    }
+
+    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    #[must_use]
+    pub fn freeze_backbone(self) -> Self {
+        Self {
+            conv1: self.conv1.freeze(),
+            layer1: self.layer1.freeze(),
+            layer2: self.layer2.freeze(),
+            layer3: self.layer3.freeze(),
+            bn1: self.bn1.freeze(),
+            ..self
+        }
     }
 }
 

@@ -69,7 +69,8 @@ fn read_zip(file: File, bar: &ProgressBar, stop: &Stop) -> Result<RawFiles> {
         stop.check()?;
         let entry = archive.by_index(index).context(cut_off)?;
         if entry.is_file() {
-            let (name, size, packed) = (entry.name().to_string(), entry.size(), entry.compressed_size());
+            let name = entry.name().context(cut_off)?.into_owned();
+            let (size, packed) = (entry.size(), entry.compressed_size());
             add(&mut files, &name, size, entry).context(cut_off)?;
             bar.inc(packed);
         }

@@ -14,7 +14,7 @@ use burn::optim::{AdamWConfig, ModuleOptimizer, SgdConfig};
 use super::config::{OptimizerName, TrainConfig};
 
 /// Batch norm and biases, which weight decay leaves alone.
-const WITHOUT_DECAY: &str = r"(bn\d\.(gamma|beta)|bias)$";
+const WITHOUT_DECAY: &str = r"\.(gamma|beta|bias)$";
 
 /// # Errors
 /// When burn takes the groups for wrong, which a test rules out.

@@ -1,0 +1,205 @@
+//! Residual networks of torchvision: ResNet, ResNeXt and Wide ResNet, with its names for their layers, so that its weights
+//! load as they are.
+//!
+//! As there, a bottleneck's stride is in its 3x3 convolution.
+
+mod config;
+
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
+use burn::prelude::*;
+use burn::tensor::activation::relu;
+
+pub use config::{BlockKind, HeadKind, ResNetConfig, Stem};
+
+use super::resize::enlarge;
+
+/// Channels after the stem, and planes of the first group; each further one has twice as many.
+pub(super) const PLANES: usize = 64;
+
+/// Width of the paper's hidden layer.
+pub(super) const HIDDEN: usize = 512;
+
+impl ResNetConfig {
+    /// Builds the network.
+    ///
+    /// # Errors
+    ///
+    /// If a value is out of range.
+    pub fn init(&self, num_classes: usize, device: &Device) -> Result<ResNet, String> {
+        self.check()?;
+        let (kernel, stride) = self.stem.kernel_and_stride();
+        let mut input = PLANES;
+        let mut group = |index: usize| -> Vec<Block> {
+            let planes = PLANES << index;
+            (0..self.layers[index])
+                .map(|block| {
+                    let stride = if index > 0 && block == 0 { 2 } else { 1 };
+                    let block = Block::new(self, input, planes, stride, device);
+                    input = planes * self.block.expansion();
+                    block
+                })
+                .collect()
+        };
+        let (layer1, layer2, layer3, layer4) = (group(0), group(1), group(2), group(3));
+        Ok(ResNet {
+            conv1: conv(3, PLANES, kernel, stride, 1, device),
+            bn1: BatchNormConfig::new(PLANES).init(device),
+            maxpool: (self.stem == Stem::Conv7)
+                .then(|| MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(pad(1)).init()),
+            layer1,
+            layer2,
+            layer3,
+            layer4,
+            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
+            fc: Head::new(self.head, input, num_classes, device),
+            input_size: self.input_size,
+        })
+    }
+}
+
+/// The network, with torchvision's layer names.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    maxpool: Option<MaxPool2d>,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    layer4: Vec<Block>,
+    avgpool: AdaptiveAvgPool2d,
+    fc: Head,
+    #[module(skip)]
+    input_size: Option<usize>,
+}
+
+impl ResNet {
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, 3, height, width]`, normalised
+    /// - output: logits `[batch, num_classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let images = match self.input_size {
+            Some(side) => enlarge(images, side),
+            None => images,
+        };
+        let mut x = relu(self.bn1.forward(self.conv1.forward(images)));
+        if let Some(maxpool) = &self.maxpool {
+            x = maxpool.forward(x);
+        }
+        for block in [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().flatten() {
+            x = block.forward(x);
+        }
+        self.fc.forward(self.avgpool.forward(x).flatten(1, 3))
+    }
+
+    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    #[must_use]
+    pub fn freeze_backbone(self) -> Self {
+        Self {
+            conv1: self.conv1.freeze(),
+            bn1: self.bn1.freeze(),
+            layer1: self.layer1.freeze(),
+            layer2: self.layer2.freeze(),
+            layer3: self.layer3.freeze(),
+            layer4: self.layer4.freeze(),
+            ..self
+        }
+    }
+}
+
+/// A residual block; one with a third convolution is a bottleneck.
+#[derive(Module, Debug)]
+pub struct Block {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    conv3: Option<Conv2d>,
+    bn3: Option<BatchNorm>,
+    downsample: Option<(Conv2d, BatchNorm)>,
+}
+
+impl Block {
+    fn new(config: &ResNetConfig, input: usize, planes: usize, stride: usize, device: &Device) -> Self {
+        let norm = |channels: usize| BatchNormConfig::new(channels).init(device);
+        let output = planes * config.block.expansion();
+        let downsample =
+            (stride != 1 || input != output).then(|| (conv(input, output, 1, stride, 1, device), norm(output)));
+        match config.block {
+            BlockKind::Basic => Self {
+                conv1: conv(input, planes, 3, stride, 1, device),
+                bn1: norm(planes),
+                conv2: conv(planes, planes, 3, 1, 1, device),
+                bn2: norm(planes),
+                conv3: None,
+                bn3: None,
+                downsample,
+            },
+            BlockKind::Bottleneck => {
+                let width = config.width(planes);
+                Self {
+                    conv1: conv(input, width, 1, 1, 1, device),
+                    bn1: norm(width),
+                    conv2: conv(width, width, 3, stride, config.groups, device),
+                    bn2: norm(width),
+                    conv3: Some(conv(width, output, 1, 1, 1, device)),
+                    bn3: Some(norm(output)),
+                    downsample,
+                }
+            }
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let shortcut = match &self.downsample {
+            Some((conv, norm)) => norm.forward(conv.forward(x.clone())),
+            None => x.clone(),
+        };
+        let x = relu(self.bn1.forward(self.conv1.forward(x)));
+        let mut x = self.bn2.forward(self.conv2.forward(x));
+        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
+            x = bn3.forward(conv3.forward(relu(x)));
+        }
+        relu(x.add(shortcut))
+    }
+}
+
+/// Features to logits. Files name the paper's layers `fc.0` and `fc.2`, as PyTorch does those of a sequence.
+#[derive(Module, Debug)]
+enum Head {
+    Plain(Linear),
+    Paper((Linear, Relu, Linear)),
+}
+
+impl Head {
+    fn new(kind: HeadKind, input: usize, num_classes: usize, device: &Device) -> Self {
+        let linear = |input, output| LinearConfig::new(input, output).init(device);
+        match kind {
+            HeadKind::Plain => Self::Plain(linear(input, num_classes)),
+            HeadKind::Paper => Self::Paper((linear(input, HIDDEN), Relu::new(), linear(HIDDEN, num_classes))),
+        }
+    }
+
+    fn forward(&self, features: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Plain(linear) => linear.forward(features),
+            Self::Paper((hidden, relu, output)) => output.forward(relu.forward(hidden.forward(features))),
+        }
+    }
+}
+
+fn conv(input: usize, output: usize, kernel: usize, stride: usize, groups: usize, device: &Device) -> Conv2d {
+    Conv2dConfig::new([input, output], [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding(pad(kernel / 2))
+        .with_groups(groups)
+        .with_bias(false)
+        .init(device)
+}
+
+fn pad(size: usize) -> PaddingConfig2d {
+    PaddingConfig2d::Explicit(size, size, size, size)
+}
