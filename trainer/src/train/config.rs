@@ -4,10 +4,11 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use shared::attack::BIM_STEPS;
-use shared::model::{Architecture, WideResNetConfig};
+use shared::model::{HeadKind, Stem};
 use shared::perturb::Perturbations;
 
 use super::mix::Share;
+use super::network::{self, ArchName};
 use super::recipe;
 use crate::data::SIDE;
 use crate::epsilon::Epsilon;
@@ -40,6 +41,20 @@ pub struct TrainConfig {
         hide_default_value = true
     )]
     pub mix: Vec<Share>,
+    /// The network
+    #[arg(long, value_enum, default_value = "wide-resnet")]
+    pub arch: ArchName,
+    /// First layers of a network of torchvision: conv7 are its own, for 224x224; conv3-stride2 and conv3 suit 64x64, and shrink
+    /// pretrained 7x7 weights to 3x3
+    #[arg(long, default_value = "conv7", value_parser = network::stems(), value_name = "STEM")]
+    pub stem: Stem,
+    /// Last layers of a network of torchvision: paper is linear 512, ReLU, linear; plain is one linear layer
+    #[arg(long, default_value = "paper", value_parser = network::heads(), value_name = "HEAD")]
+    pub head: HeadKind,
+    /// Side that a network of torchvision enlarges its pictures to, on the device: 128 or 224, say [default: as they are]
+    #[arg(long, value_name = "PIXELS")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_size: Option<usize>,
     /// Layers of the Wide ResNet: 10, 16, 22, 28, ...
     #[arg(long, default_value_t = 10)]
     pub depth: usize,
@@ -178,14 +193,5 @@ impl TrainConfig {
     pub fn resolved(&self) -> Self {
         let (learning_rate, weight_decay) = (Some(self.learning_rate()), Some(self.weight_decay()));
         Self { learning_rate, weight_decay, ..self.clone() }
-    }
-
-    /// The network to train.
-    ///
-    /// # Errors
-    /// As [`TrainConfig::validate`].
-    pub fn architecture(&self) -> Result<Architecture> {
-        let strides: [usize; 3] = self.strides.as_slice().try_into()?;
-        Ok(Architecture::WideResNet(WideResNetConfig { depth: self.depth, width: self.width, strides }))
     }
 }

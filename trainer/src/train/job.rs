@@ -184,7 +184,7 @@ fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], de
     let card = &bundle.card;
     ensure!(
         card.architecture == architecture,
-        "{} holds {}, and this run trains {}: give the same --depth, --width and --strides",
+        "{} holds {}, and this run trains {}: give the same --arch and what belongs to it",
         dir.display(),
         serde_json::to_string(&card.architecture)?,
         serde_json::to_string(&architecture)?

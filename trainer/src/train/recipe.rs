@@ -135,6 +135,7 @@ pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> 
     merge(&mut table, flags.0.clone());
     table.insert("recipe".into(), recipe.into());
     let config = from_table(table).map_err(|error| usage(format!("{error:#}")))?;
+    config.arch.check(flags.given()).map_err(|error| usage(format!("{error:#}")))?;
     config.validate().map_err(|error| usage(format!("{error:#}")))?;
     Ok(config.resolved())
 }
@@ -185,7 +186,7 @@ fn read(path: &Path, defaults: &Table) -> Result<Table> {
 }
 
 /// Settings whose default depends on others, so that a table of defaults lacks them.
-const OPTIONAL: &[&str] = &["steps", "learning-rate", "weight-decay"];
+const OPTIONAL: &[&str] = &["input-size", "steps", "learning-rate", "weight-decay"];
 
 /// ` (did you mean 'epochs'?)`, or how to see them all.
 fn nearest(key: &str, defaults: &Table) -> String {

@@ -1,0 +1,100 @@
+//! Which network the settings name.
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::{Deserialize, Serialize};
+use shared::model::{Architecture, HeadKind, ResNetConfig, Stem, WideResNetConfig};
+
+use super::config::TrainConfig;
+
+/// A network by its usual name; torchvision's names are torchvision's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchName {
+    /// The compact Wide ResNet that the page comes with: --depth, --width and --strides say more
+    WideResnet,
+    /// 11 million weights, for small machines
+    Resnet18,
+    /// 24 million
+    Resnet50,
+    /// 23 million, in 32 groups
+    #[value(name = "resnext50_32x4d")]
+    #[serde(rename = "resnext50_32x4d")]
+    Resnext50,
+    /// 67 million: the paper's network
+    #[value(name = "wide_resnet50_2")]
+    #[serde(rename = "wide_resnet50_2")]
+    WideResnet50,
+}
+
+/// Settings that mean something for one kind of network only.
+const OF_WIDE_RESNET: [&str; 3] = ["depth", "width", "strides"];
+const OF_TORCHVISION: [&str; 3] = ["stem", "head", "input-size"];
+
+impl ArchName {
+    /// # Errors
+    /// Names a setting among `given` that this network does not have.
+    pub fn check<'a>(self, given: impl Iterator<Item = &'a str>) -> Result<()> {
+        let others = if self == Self::WideResnet { OF_TORCHVISION } else { OF_WIDE_RESNET };
+        for name in given {
+            if others.contains(&name) {
+                let typed = self.to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
+                bail!(
+                    "{name} does not apply to --arch {typed}, which takes {}",
+                    match self {
+                        Self::WideResnet => OF_WIDE_RESNET.join(", "),
+                        _ => OF_TORCHVISION.join(", "),
+                    }
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The network of torchvision, with its own stem and head; none if it has no such.
+    pub fn torchvision(self) -> Option<ResNetConfig> {
+        match self {
+            Self::WideResnet => None,
+            Self::Resnet18 => Some(ResNetConfig::resnet18()),
+            Self::Resnet50 => Some(ResNetConfig::resnet50()),
+            Self::Resnext50 => Some(ResNetConfig::resnext50_32x4d()),
+            Self::WideResnet50 => Some(ResNetConfig::wide_resnet50_2()),
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The network to train.
+    ///
+    /// # Errors
+    /// As [`TrainConfig::validate`].
+    pub fn architecture(&self) -> Result<Architecture> {
+        let Self { stem, head, input_size, .. } = *self;
+        Ok(match self.arch.torchvision() {
+            Some(config) => Architecture::ResNet(ResNetConfig { stem, head, input_size, ..config }),
+            None => {
+                let strides: [usize; 3] = self.strides.as_slice().try_into()?;
+                Architecture::WideResNet(WideResNetConfig { depth: self.depth, width: self.width, strides })
+            }
+        })
+    }
+}
+
+/// What `--stem` takes.
+pub(super) fn stems() -> impl TypedValueParser<Value = Stem> {
+    PossibleValuesParser::new(["conv7", "conv3-stride2", "conv3"]).try_map(|text| named(&text))
+}
+
+/// What `--head` takes.
+pub(super) fn heads() -> impl TypedValueParser<Value = HeadKind> {
+    PossibleValuesParser::new(["paper", "plain"]).try_map(|text| named(&text))
+}
+
+/// A value by the name it has in files.
+fn named<T: DeserializeOwned>(text: &str) -> Result<T, ValueError> {
+    let name: StrDeserializer<ValueError> = text.into_deserializer();
+    T::deserialize(name)
+}
