@@ -6,7 +6,9 @@ use super::{BundleError, Precision, Probe, Score};
 use crate::model::{Architecture, Classifier};
 
 /// The newest format of `model.json` that this build reads and the one it writes.
-pub const FORMAT_VERSION: u32 = 1;
+///
+/// 2 has weights in parts and in 8 bits, and torchvision's networks.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// `model.json`: what a model is, where its weights are, how it was made and what it scored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,28 +64,97 @@ pub struct Weights {
     pub sha256: String,
     /// Size of the file.
     pub bytes: u64,
+    /// The files that it is cut into, in order, where it is: then there is no `file`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
 }
 
-impl Weights {
+/// A file that holds a part of the weights, or all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// File name, beside `model.json`.
+    pub file: String,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+impl Part {
     /// Describes a file by its content.
-    pub fn describe(file: &str, precision: Precision, content: &[u8]) -> Self {
-        Self { file: file.into(), precision, sha256: sha256_hex(content), bytes: content.len() as u64 }
+    pub fn describe(file: String, content: &[u8]) -> Self {
+        Self { file, sha256: sha256_hex(content), bytes: content.len() as u64 }
     }
 
     /// # Errors
     ///
     /// [`BundleError::WrongSize`] or [`BundleError::WrongHash`] if `content` is not the file described.
     pub fn check(&self, content: &[u8]) -> Result<(), BundleError> {
-        let bytes = content.len() as u64;
-        if bytes != self.bytes {
-            return Err(BundleError::WrongSize { found: bytes, expected: self.bytes });
+        check(content, self.bytes, &self.sha256)
+    }
+}
+
+impl Weights {
+    /// Describes a file by its content.
+    pub fn describe(file: &str, precision: Precision, content: &[u8]) -> Self {
+        let Part { file, sha256, bytes } = Part::describe(file.into(), content);
+        Self { file, precision, sha256, bytes, parts: vec![] }
+    }
+
+    /// # Errors
+    ///
+    /// [`BundleError::WrongSize`] or [`BundleError::WrongHash`] if `content` is not the file described, all parts of it.
+    pub fn check(&self, content: &[u8]) -> Result<(), BundleError> {
+        check(content, self.bytes, &self.sha256)
+    }
+
+    /// Cuts `content`, which is what is described, into files of at most `part_bytes`, if it is larger: `model.safetensors.0`
+    /// and so on. They are [`Self::files`] then.
+    pub fn cut(&mut self, content: &[u8], part_bytes: usize) {
+        self.parts.clear();
+        if content.len() > part_bytes {
+            let parts = content.chunks(part_bytes.max(1)).enumerate();
+            self.parts = parts.map(|(number, part)| Part::describe(format!("{}.{number}", self.file), part)).collect();
         }
-        let found = sha256_hex(content);
-        if found != self.sha256 {
-            return Err(BundleError::WrongHash { found, expected: self.sha256.clone() });
+    }
+
+    /// The files on disk or on a server, in order; one after the other they are the weights.
+    pub fn files(&self) -> Vec<Part> {
+        match self.parts.is_empty() {
+            true => vec![Part { file: self.file.clone(), sha256: self.sha256.clone(), bytes: self.bytes }],
+            false => self.parts.clone(),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`BundleError::BadJson`] if a file is not beside the card, or the parts are not as large as the whole.
+    fn check_files(&self) -> Result<(), BundleError> {
+        let files = self.files();
+        let elsewhere =
+            |part: &&Part| part.file.is_empty() || part.file.contains(['/', '\\']) || part.file.starts_with('.');
+        if let Some(part) = files.iter().find(elsewhere) {
+            return Err(BundleError::BadJson(format!("'{}' is not a file name", part.file)));
+        }
+        let bytes = files.iter().fold(0u64, |sum, part| sum.saturating_add(part.bytes));
+        if bytes != self.bytes {
+            let parts = files.len();
+            return Err(BundleError::BadJson(format!("{parts} parts have {bytes} bytes, the weights {}", self.bytes)));
         }
         Ok(())
     }
+}
+
+fn check(content: &[u8], expected_bytes: u64, expected_sha256: &str) -> Result<(), BundleError> {
+    let bytes = content.len() as u64;
+    if bytes != expected_bytes {
+        return Err(BundleError::WrongSize { found: bytes, expected: expected_bytes });
+    }
+    let found = sha256_hex(content);
+    if found != expected_sha256 {
+        return Err(BundleError::WrongHash { found, expected: expected_sha256.into() });
+    }
+    Ok(())
 }
 
 /// How a model was trained: enough to do it again.
@@ -114,7 +185,9 @@ impl Card {
         if format_version > FORMAT_VERSION {
             return Err(BundleError::NewerFormat { found: format_version, known: FORMAT_VERSION });
         }
-        serde_json::from_slice(json).map_err(bad)
+        let card: Self = serde_json::from_slice(json).map_err(bad)?;
+        card.weights.check_files()?;
+        Ok(card)
     }
 
     /// Writes `model.json`, for people to read as well.

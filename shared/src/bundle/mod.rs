@@ -6,12 +6,13 @@
 mod card;
 mod error;
 mod probe;
+mod quantize;
 mod score;
 mod weights;
 
 use burn::prelude::*;
 
-pub use card::{Card, Class, FORMAT_VERSION, Recipe, Weights};
+pub use card::{Card, Class, FORMAT_VERSION, Part, Recipe, Weights};
 pub use error::BundleError;
 pub use probe::{Probe, probe_image};
 pub use score::{ImageSet, Score};

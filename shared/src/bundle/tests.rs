@@ -55,6 +55,40 @@ fn a_truncated_file_is_a_wrong_size() {
 }
 
 #[test]
+fn weights_in_parts_are_the_same_weights() {
+    let (card, weights) = made();
+    let mut parsed = Card::from_json(&card).unwrap();
+    assert_eq!(parsed.weights.files().len(), 1);
+    parsed.weights.cut(&weights, weights.len());
+    assert!(parsed.weights.parts.is_empty(), "small enough as they are");
+    parsed.weights.cut(&weights, weights.len() / 3);
+    let parts = parsed.weights.files();
+    assert_eq!(parts.len(), if weights.len().is_multiple_of(3) { 3 } else { 4 });
+    assert_eq!(parts[1].file, "model.safetensors.1");
+    let mut rest = weights.as_slice();
+    for part in &parts {
+        let (content, after) = rest.split_at(part.bytes as usize);
+        part.check(content).unwrap();
+        assert!(part.check(&content[1..]).is_err());
+        rest = after;
+    }
+    assert!(rest.is_empty());
+    load(&parsed.to_json(), &weights).unwrap();
+}
+
+#[test]
+fn files_elsewhere_and_parts_that_do_not_add_up_are_refused() {
+    let (card, weights) = made();
+    for name in ["../model.safetensors", "/etc/hosts", "a/b", "..", ""] {
+        let elsewhere = edited(&card, |v| v["weights"]["file"] = name.into());
+        assert!(load(&elsewhere, &weights).unwrap_err().to_string().contains("is not a file name"), "{name}");
+    }
+    let part = serde_json::json!([{ "file": "a", "sha256": "", "bytes": 3 }]);
+    let short = edited(&card, |v| v["weights"]["parts"] = part);
+    assert!(load(&short, &weights).unwrap_err().to_string().contains("3 bytes"));
+}
+
+#[test]
 fn a_newer_format_is_told_even_if_the_rest_is_unknown() {
     let error = load(br#"{"format_version": 9, "surprise": true}"#, &[]).unwrap_err();
     assert_eq!(error, BundleError::NewerFormat { found: 9, known: FORMAT_VERSION });

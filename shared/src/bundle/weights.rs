@@ -1,13 +1,16 @@
 //! Weights as safetensors, with PyTorch's names and layouts, so that other tools can read them.
 
+use std::fmt::{self, Display, Formatter};
+
 use burn::store::{
-    BurnToPyTorchAdapter, FloatCastAdapter, HalfPrecisionAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
-    SafetensorsStore,
+    BurnToPyTorchAdapter, FloatCastAdapter, HalfPrecisionAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore,
+    PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use super::BundleError;
+use super::quantize::{multiplied_out, to_8_bits};
 use crate::model::Classifier;
 
 /// Number format of stored weights. All computing is in f32.
@@ -18,6 +21,18 @@ pub enum Precision {
     F16,
     /// Full precision.
     F32,
+    /// 8 bits and a step an output channel for convolutions and the head; the rest stays f32.
+    Q8,
+}
+
+impl Display for Precision {
+    fn fmt(&self, formatter: &mut Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::Q8 => "q8",
+        })
+    }
 }
 
 /// The weights of `model` as a safetensors file.
@@ -27,13 +42,15 @@ pub enum Precision {
 /// [`BundleError::Tensors`] if they cannot be read from the device.
 pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>, BundleError> {
     // One entry, since several are written in any order, and the same weights shall have the same hash.
-    let mut store = SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt").skip_enum_variants(true);
+    let mut store =
+        SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt").skip_enum_variants(true);
     store = match precision {
         Precision::F16 => store.with_to_adapter(HalfPrecisionAdapter::new().chain(BurnToPyTorchAdapter)),
-        Precision::F32 => store.with_to_adapter(BurnToPyTorchAdapter),
+        Precision::F32 | Precision::Q8 => store.with_to_adapter(BurnToPyTorchAdapter),
     };
     model.save_into(&mut store).map_err(tensors)?;
-    store.get_bytes().map_err(tensors)
+    let file = store.get_bytes().map_err(tensors)?;
+    if precision == Precision::Q8 { to_8_bits(&file) } else { Ok(file) }
 }
 
 /// Fills `model` with the weights of a safetensors file of any precision; it stays on its device, in f32.
@@ -43,11 +60,12 @@ pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>,
 /// [`BundleError::Tensors`] if the file is damaged, or a tensor is missing, left over or misshapen; it names the first
 /// few of them.
 pub fn load_weights(model: &mut Classifier, file: &[u8]) -> Result<(), BundleError> {
-    let mut store = SafetensorsStore::from_bytes(Some(file.to_vec()))
-        .with_from_adapter(FloatCastAdapter::to(DType::F32).chain(PyTorchToBurnAdapter))
-        .skip_enum_variants(true)
-        .allow_partial(true);
-    let result = model.load_from(&mut store).map_err(tensors)?;
+    let mut store = SafetensorsStore::from_bytes(Some(file.to_vec()));
+    let stored = store.get_all_tensors().map_err(tensors)?.clone();
+    let stored = multiplied_out(stored.into_iter().collect())?;
+    let adapter = FloatCastAdapter::to(DType::F32).chain(PyTorchToBurnAdapter);
+    // Names of enum variants are none of PyTorch's.
+    let result = model.apply(stored, None, Some(Box::new(adapter)), true);
     let missing: Vec<&String> = result.missing.iter().map(|(path, _)| path).collect();
     for (what, names) in [("missing", missing), ("not known", result.unused.iter().collect())] {
         if let Some(first) = names.first() {
@@ -60,6 +78,6 @@ pub fn load_weights(model: &mut Classifier, file: &[u8]) -> Result<(), BundleErr
     }
 }
 
-fn tensors(error: impl std::fmt::Display) -> BundleError {
+fn tensors(error: impl Display) -> BundleError {
     BundleError::Tensors(error.to_string())
 }

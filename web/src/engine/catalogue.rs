@@ -2,7 +2,7 @@
 
 use js_sys::Reflect;
 use shared::attack::{AttackConfig, AttackKind};
-use shared::bundle::{Card, ImageSet, Precision, Score};
+use shared::bundle::{Card, ImageSet, Score};
 use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
 
@@ -38,17 +38,13 @@ pub(crate) fn catalogue(networks: [Described; 2], kept: bool) -> Result<Catalogu
 }
 
 fn model_info(Described { card, parameters }: Described) -> ModelInfo {
-    let precision = match card.weights.precision {
-        Precision::F16 => "f16",
-        Precision::F32 => "f32",
-    };
     ModelInfo {
         name: card.name.clone(),
         architecture: card.architecture.name(),
         parameters,
         weights_bytes: card.weights.bytes,
         weights_sha256: card.weights.sha256.clone(),
-        precision: precision.into(),
+        precision: card.weights.precision.to_string(),
         recipe: card.recipe.name.clone(),
         commands: card.recipe.commands.clone(),
         data_sha256: card.data_sha256.clone(),
