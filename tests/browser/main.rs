@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop and say where")]
 
 mod bad_input;
+mod choice;
 mod cpu;
 mod layout;
 mod native;

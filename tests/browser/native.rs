@@ -10,7 +10,7 @@ use shared::image::Picture;
 use shared::metrics::{softmax, top_k};
 use tests::{label_tensor, read};
 
-use crate::page::NETWORKS;
+use crate::page::{NETWORKS, SIDES};
 
 /// Both networks.
 pub struct Native {
@@ -31,23 +31,23 @@ impl Native {
     }
 
     /// A network's share for each class, of a picture's RGB values.
-    pub fn shares(&self, network: &str, rgb8: &[u8]) -> Vec<f32> {
+    pub fn shares(&self, side: &str, rgb8: &[u8]) -> Vec<f32> {
         let picture = Picture::from_rgb8(rgb8.to_vec()).unwrap();
-        softmax(&read(self.bundle(network).model.forward(picture.to_tensor(&self.device))))
+        softmax(&read(self.bundle(side).model.forward(picture.to_tensor(&self.device))))
     }
 
     /// The RGB values after an untargeted FGSM, rounded to what a canvas shows as the engine does it: to the nearest byte.
-    pub fn fgsm(&self, network: &str, rgb8: &[u8], epsilon_255: u8) -> Vec<u8> {
-        let own_answer = top_k(&self.shares(network, rgb8), 1);
+    pub fn fgsm(&self, side: &str, rgb8: &[u8], epsilon_255: u8) -> Vec<u8> {
+        let own_answer = top_k(&self.shares(side, rgb8), 1);
         let images = Picture::from_rgb8(rgb8.to_vec()).unwrap().to_tensor(&self.device);
         let config = AttackConfig::fgsm(f32::from(epsilon_255) / 255.0);
         let run = AttackRun::new(&config, images, label_tensor(&own_answer, &self.device), Goal::Untargeted).unwrap();
-        let attacked = read(run.finish(&self.bundle(network).model));
+        let attacked = read(run.finish(&self.bundle(side).model));
         Picture::from_chw(&attacked).unwrap().as_rgb8().to_vec()
     }
 
-    fn bundle(&self, network: &str) -> &Bundle {
-        let index = NETWORKS.iter().position(|name| *name == network);
-        &self.bundles[index.unwrap_or_else(|| panic!("there is no network {network}"))]
+    fn bundle(&self, side: &str) -> &Bundle {
+        let index = SIDES.iter().position(|name| *name == side);
+        &self.bundles[index.unwrap_or_else(|| panic!("no network stands on the {side}"))]
     }
 }

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use fantoccini::{Client, Locator, key::Key};
 use serde_json::{Value, json};
 
-/// The networks that the page compares.
+/// Where the two networks stand that the page compares.
+pub const SIDES: [&str; 2] = ["left", "right"];
+
+/// Folders of those that stand there at first.
 pub const NETWORKS: [&str; 2] = ["standard", "hardened"];
 
 /// How long the engine may take. WebGPU emulated on two cores compiles shaders for a minute and computes slowly.
@@ -117,8 +120,8 @@ impl<'a> Page<'a> {
     }
 
     async fn columns_are(&self, state: &str) -> bool {
-        for network in NETWORKS {
-            if self.column_state(network).await != state {
+        for side in SIDES {
+            if self.column_state(side).await != state {
                 return false;
             }
         }
@@ -126,8 +129,8 @@ impl<'a> Page<'a> {
     }
 
     /// `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`.
-    pub async fn column_state(&self, network: &str) -> String {
-        self.attribute(&format!("column-{network}"), "data-state").await.unwrap_or_default()
+    pub async fn column_state(&self, side: &str) -> String {
+        self.attribute(&format!("column-{side}"), "data-state").await.unwrap_or_default()
     }
 
     /// Runs an attack and waits for its end.
@@ -151,9 +154,9 @@ impl<'a> Page<'a> {
         }
         // The page waits a moment for the hand to come to rest.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let run = self.number("column-standard", "data-run").await;
+        let run = self.number("column-left", "data-run").await;
         self.click("attack-button").await;
-        self.until("the attack to begin", async || self.number("column-standard", "data-run").await > run).await;
+        self.until("the attack to begin", async || self.number("column-left", "data-run").await > run).await;
     }
 
     /// Moves a slider, as a hand does.
@@ -163,24 +166,24 @@ impl<'a> Page<'a> {
         self.run_script(script, slider, vec![json!(value.to_string())]).await;
     }
 
-    /// Steps done (`data-steps-done`) or asked for (`data-steps-total`), standard network first.
+    /// Steps done (`data-steps-done`) or asked for (`data-steps-total`), left network first.
     pub async fn steps(&self, which: &str) -> [u64; 2] {
-        [self.number("column-standard", which).await, self.number("column-hardened", which).await]
+        [self.number("column-left", which).await, self.number("column-right", which).await]
     }
 
     /// The classes that the attacked picture's best guesses mark as the one aimed at.
-    pub async fn marked_targets(&self, network: &str) -> Vec<u64> {
+    pub async fn marked_targets(&self, side: &str) -> Vec<u64> {
         let script = "return [...arguments[0].querySelectorAll('[data-role=target]')]
             .map(item => Number(item.dataset.class))";
-        let classes = self.run_script(script, &format!("attacked-top5-{network}"), vec![]).await;
+        let classes = self.run_script(script, &format!("attacked-top5-{side}"), vec![]).await;
         serde_json::from_value(classes).unwrap()
     }
 
     /// The classes and shares of the best guesses, best first; `when` is `clean` or `attacked`.
-    pub async fn answers(&self, when: &str, network: &str) -> Vec<(u64, f64)> {
+    pub async fn answers(&self, when: &str, side: &str) -> Vec<(u64, f64)> {
         let script = "return [...arguments[0].querySelectorAll('[data-class]')]
             .map(item => [Number(item.dataset.class), Number(item.dataset.share)])";
-        let answers = self.run_script(script, &format!("{when}-top5-{network}"), vec![]).await;
+        let answers = self.run_script(script, &format!("{when}-top5-{side}"), vec![]).await;
         serde_json::from_value(answers).unwrap()
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::page::{CPU_PATIENCE, NETWORKS, Page};
+use crate::page::{CPU_PATIENCE, NETWORKS, Page, SIDES};
 use crate::server::{Server, copy_of_page, page_folder};
 use crate::session::{Graphics, browse};
 
@@ -34,12 +34,16 @@ fn the_shipped_scores_are_shown_as_the_cards_have_them() {
         let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
         page.wait_until_ready().await;
         let shown = page.text("scores").await.unwrap();
-        for network in NETWORKS {
+        for (network, side) in NETWORKS.into_iter().zip(SIDES) {
             for score in card(&page_folder(), network)["scores"].as_array().unwrap() {
                 assert!(shown.contains(&top1(score)), "{network}: {score} is not in\n{shown}");
             }
-            let summary = page.text(&format!("card-{network}")).await.unwrap();
+            let summary = page.text(&format!("card-{side}")).await.unwrap();
             assert!(summary.contains("model card"), "{summary}");
+            let script = "arguments[0].open = true; return arguments[0].innerText";
+            let facts = page.run_script(script, &format!("card-{side}"), vec![]).await;
+            let facts = facts.as_str().unwrap();
+            assert!(facts.contains("713\u{202f}944") && facts.contains("multiply-accumulates"), "{facts}");
         }
         let white_box = page.text("scores-white-box").await.unwrap();
         assert!(white_box.contains("Only white-box may be called robust accuracy"), "{white_box}");

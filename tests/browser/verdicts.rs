@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::page::{Attack, CPU_PATIENCE, NETWORKS, Page};
+use crate::page::{Attack, CPU_PATIENCE, Page, SIDES};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse, console};
 
@@ -27,16 +27,16 @@ fn who_was_wrong_before_is_not_called_fooled() {
         for (sample, truth) in truths().into_iter().enumerate() {
             page.choose_sample(sample).await;
             page.attack(Attack { kind: "bim", epsilon_255: 4, steps: 2 }).await;
-            for network in NETWORKS {
-                let (before, after) = (page.answers("clean", network).await, page.answers("attacked", network).await);
+            for side in SIDES {
+                let (before, after) = (page.answers("clean", side).await, page.answers("attacked", side).await);
                 let expected = match (before[0].0 == truth, after[0].0 == truth) {
                     (true, true) => "held",
                     (true, false) => "fooled",
                     (false, _) => "wrong-already",
                 };
-                let verdict = page.attribute(&format!("verdict-{network}"), "data-verdict").await.unwrap();
-                assert_eq!(verdict, expected, "sample {sample}, {network}: {before:?} became {after:?}");
-                let words = page.text(&format!("verdict-words-{network}")).await.unwrap();
+                let verdict = page.attribute(&format!("verdict-{side}"), "data-verdict").await.unwrap();
+                assert_eq!(verdict, expected, "sample {sample}, {side}: {before:?} became {after:?}");
+                let words = page.text(&format!("verdict-words-{side}")).await.unwrap();
                 assert_eq!(words.contains("before any attack"), expected == "wrong-already", "{words}");
                 seen.push(verdict);
             }
@@ -59,15 +59,14 @@ fn nothing_happens_unsaid() {
         assert_eq!(complaints, Vec::<String>::new(), "a page that is well has nothing to complain of");
 
         page.attack(Attack { kind: "bim", epsilon_255: 4, steps: 2 }).await;
-        assert_eq!(page.text("amplified-hardened").await.as_deref(), Some("Perturbation, amplified 31 times"));
+        assert_eq!(page.text("amplified-right").await.as_deref(), Some("Perturbation, amplified 31 times"));
         assert_eq!(page.text("attacked-again").await.as_deref(), Some(""), "a button began it");
         let hint = page.text("hint").await.unwrap();
         assert!(hint.contains("attacked again at once"), "{hint}");
 
-        let run = page.number("column-standard", "data-run").await;
+        let run = page.number("column-left", "data-run").await;
         page.set_slider("epsilon", 8).await;
-        page.until("the attack to begin by itself", async || page.number("column-standard", "data-run").await > run)
-            .await;
+        page.until("the attack to begin by itself", async || page.number("column-left", "data-run").await > run).await;
         let words = "Attacked again after a change: BIM, 2 steps, epsilon 8/255.";
         page.until(words, async || page.text("attacked-again").await.as_deref() == Some(words)).await;
         assert_eq!(page.attribute("attacked-again", "role").await.as_deref(), Some("status"));

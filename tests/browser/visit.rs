@@ -6,7 +6,7 @@ use image::ImageFormat;
 use tempfile::TempDir;
 
 use crate::native::Native;
-use crate::page::{Attack, NETWORKS, Page};
+use crate::page::{Attack, Page, SIDES};
 use crate::pictures::{encode, striped_disc};
 use crate::server::Server;
 
@@ -23,9 +23,9 @@ pub async fn classify_a_sample(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
     answers
 }
 
-/// The answers to the clean picture, standard network first.
+/// The answers to the clean picture, left network first.
 pub async fn clean_answers(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
-    [page.answers("clean", NETWORKS[0]).await, page.answers("clean", NETWORKS[1]).await]
+    [page.answers("clean", SIDES[0]).await, page.answers("clean", SIDES[1]).await]
 }
 
 /// A file of the visitor's is what the networks see: 64x64 in a lossless format must not change by a single value.
@@ -34,7 +34,7 @@ pub async fn upload_a_file(page: &Page<'_>, folder: &TempDir) {
     let file = folder.path().join("striped disc.png");
     fs::write(&file, encode(&picture, ImageFormat::Png)).unwrap();
     page.upload(&file).await;
-    for canvas in ["input-canvas", "clean-canvas-standard", "clean-canvas-hardened"] {
+    for canvas in ["input-canvas", "clean-canvas-left", "clean-canvas-right"] {
         assert!(page.pixels(canvas).await == *picture.as_raw(), "{canvas} shows another picture than the file");
     }
 }
@@ -42,23 +42,23 @@ pub async fn upload_a_file(page: &Page<'_>, folder: &TempDir) {
 /// An attack on [`upload_a_file`]'s picture changes what is shown, by as much as epsilon and no more.
 pub async fn attack_within_epsilon(page: &Page<'_>, attack: Attack) {
     page.attack(attack).await;
-    for network in NETWORKS {
-        let clean = page.pixels(&format!("clean-canvas-{network}")).await;
-        let attacked = page.pixels(&format!("attacked-canvas-{network}")).await;
+    for side in SIDES {
+        let clean = page.pixels(&format!("clean-canvas-{side}")).await;
+        let attacked = page.pixels(&format!("attacked-canvas-{side}")).await;
         let changes: Vec<u8> = clean.iter().zip(&attacked).map(|(before, after)| before.abs_diff(*after)).collect();
         let largest = *changes.iter().max().unwrap();
         let changed = changes.iter().filter(|change| **change > 0).count();
         // The picture keeps clear of black and white, so the attacks reach the edge of what they may do.
-        assert_eq!(largest, attack.epsilon_255, "{attack:?} on the {network} network");
-        assert!(changed > changes.len() / 2, "{attack:?} on the {network} network changed {changed} values only");
+        assert_eq!(largest, attack.epsilon_255, "{attack:?} on the {side} network");
+        assert!(changed > changes.len() / 2, "{attack:?} on the {side} network changed {changed} values only");
 
-        let said = page.number(&format!("change-{network}"), "data-levels").await;
-        assert_eq!(said, u64::from(largest), "what the page says about the {network} network");
-        let (before, after) = (page.answers("clean", network).await, page.answers("attacked", network).await);
-        let verdict = page.attribute(&format!("verdict-{network}"), "data-verdict").await.unwrap();
+        let said = page.number(&format!("change-{side}"), "data-levels").await;
+        assert_eq!(said, u64::from(largest), "what the page says about the {side} network");
+        let (before, after) = (page.answers("clean", side).await, page.answers("attacked", side).await);
+        let verdict = page.attribute(&format!("verdict-{side}"), "data-verdict").await.unwrap();
         // Nobody has said what it shows.
         let expected = if before[0].0 == after[0].0 { "kept" } else { "changed" };
-        assert_eq!(verdict, expected, "{attack:?} on the {network} network: {before:?} became {after:?}");
+        assert_eq!(verdict, expected, "{attack:?} on the {side} network: {before:?} became {after:?}");
     }
 }
 
@@ -68,20 +68,20 @@ pub async fn attack_as_natively(page: &Page<'_>, native: &Native) {
     const MOST_DIFFERING: f64 = 0.03;
     let attack = Attack { kind: "fgsm", epsilon_255: 8, steps: 1 };
     attack_within_epsilon(page, attack).await;
-    for network in NETWORKS {
-        let clean = page.pixels(&format!("clean-canvas-{network}")).await;
-        let attacked = page.pixels(&format!("attacked-canvas-{network}")).await;
-        assert_shares(&page.answers("clean", network).await, &native.shares(network, &clean));
+    for side in SIDES {
+        let clean = page.pixels(&format!("clean-canvas-{side}")).await;
+        let attacked = page.pixels(&format!("attacked-canvas-{side}")).await;
+        assert_shares(&page.answers("clean", side).await, &native.shares(side, &clean));
         // What is shown is what is scored, whether or not it is the native attack's picture to the last value.
-        assert_shares(&page.answers("attacked", network).await, &native.shares(network, &attacked));
+        assert_shares(&page.answers("attacked", side).await, &native.shares(side, &attacked));
 
-        let expected = native.fgsm(network, &clean, attack.epsilon_255);
+        let expected = native.fgsm(side, &clean, attack.epsilon_255);
         let distances: Vec<u8> =
             attacked.iter().zip(&expected).map(|(found, native)| found.abs_diff(*native)).collect();
         let differing = distances.iter().filter(|distance| **distance > 0).count() as f64 / distances.len() as f64;
-        println!("{network}: {:.3}% of the attacked values differ from the native ones", 100.0 * differing);
-        assert!(differing <= MOST_DIFFERING, "{network}: {differing} of the values differ from the native attack's");
-        assert!(distances.iter().all(|distance| *distance <= 2 * attack.epsilon_255), "{network}: out of epsilon");
+        println!("{side}: {:.3}% of the attacked values differ from the native ones", 100.0 * differing);
+        assert!(differing <= MOST_DIFFERING, "{side}: {differing} of the values differ from the native attack's");
+        assert!(distances.iter().all(|distance| *distance <= 2 * attack.epsilon_255), "{side}: out of epsilon");
     }
 }
 
@@ -109,29 +109,29 @@ pub async fn attack_towards_a_class(page: &Page<'_>, native: &Native) {
     let target = standard.iter().map(|answer| answer.0).find(|class| !own_answers.contains(class)).unwrap();
     page.select("target-class", &target.to_string()).await;
     page.attack(Attack { kind: "bim", epsilon_255: 8, steps: 10 }).await;
-    for network in NETWORKS {
+    for side in SIDES {
         let share = async |canvas: &str| {
-            let pixels = page.pixels(&format!("{canvas}-canvas-{network}")).await;
-            native.shares(network, &pixels)[usize::try_from(target).unwrap()]
+            let pixels = page.pixels(&format!("{canvas}-canvas-{side}")).await;
+            native.shares(side, &pixels)[usize::try_from(target).unwrap()]
         };
         let (before, after) = (share("clean").await, share("attacked").await);
-        println!("{network}: the share of the class aimed at went from {before} to {after}");
-        assert!(after > before, "{network}: the share of the class aimed at went from {before} to {after}");
+        println!("{side}: the share of the class aimed at went from {before} to {after}");
+        assert!(after > before, "{side}: the share of the class aimed at went from {before} to {after}");
     }
     // The standard network cannot withstand this much.
-    assert_eq!(page.answers("attacked", "standard").await[0].0, target);
-    assert_eq!(page.marked_targets("standard").await, [target]);
-    assert_eq!(page.attribute("verdict-standard", "data-verdict").await.unwrap(), "led");
+    assert_eq!(page.answers("attacked", "left").await[0].0, target);
+    assert_eq!(page.marked_targets("left").await, [target]);
+    assert_eq!(page.attribute("verdict-left", "data-verdict").await.unwrap(), "led");
     page.select("target-class", "").await;
 }
 
 /// A long attack stops when told to, by button or by key, and the page goes on from there.
 pub async fn cancel(page: &Page<'_>, attack: Attack, stop: impl AsyncFnOnce()) {
     page.begin_attack(attack).await;
-    page.until("the first step", async || page.number("column-standard", "data-steps-done").await > 0).await;
+    page.until("the first step", async || page.number("column-left", "data-steps-done").await > 0).await;
     stop().await;
     page.until("the engine to stop", async || page.work().await == "idle").await;
-    assert_eq!(page.column_state("standard").await, "stopped");
+    assert_eq!(page.column_state("left").await, "stopped");
     let [done, _] = page.steps("data-steps-done").await;
     assert!(done < u64::from(attack.steps), "it ran to its end");
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;

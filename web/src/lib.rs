@@ -12,12 +12,12 @@
 //!
 //! # What a browser test can hold on to
 //!
-//! Elements carry `data-testid`, and `data-state` where there is something to wait for. `M` is `standard` or `hardened`.
+//! Elements carry `data-testid`, and `data-state` where there is something to wait for. `M` is `left` or `right`.
 //!
 //! | `data-testid` | what it is |
 //! |---|---|
-//! | `engine-status` | `data-state`: `starting`, `opening-device`, `downloading`, `self-testing`, `ready`, `failed`; `data-work`: `idle`, `opening`, `classifying`, `attacking`; `data-weights`: `network` or `cache`, from where the weights came, once ready |
-//! | `engine-error` | why the engine failed, while it has |
+//! | `engine-status` | `data-state`: `starting`, `opening-device`, `asking`, `downloading`, `self-testing`, `ready`, `failed`; `data-work`: `idle`, `opening`, `classifying`, `attacking`; `data-weights`: `network` or `cache`, from where the weights came, once ready |
+//! | `engine-error`, `engine-retry` | why the engine or the networks failed, while they have; tries again, where that may help |
 //! | `backend-badge` | `data-backend`: `cpu`, `webgpu` or empty; `data-software`: `true`, `false`; `data-fallback`: `true` after WebGPU failed |
 //! | `backend-reason` | why this backend, in a sentence |
 //! | `backend-select` | a select: `auto`, `webgpu`, `cpu`; `?backend=` in the address does the same |
@@ -31,7 +31,12 @@
 //! | `epsilon`, `steps` | range inputs; epsilon in 255ths, 0 to 32 |
 //! | `target-class` | select: empty for untargeted, else the index of the class |
 //! | `attack-button`, `cancel-button` | start, stop |
-//! | `column-M` | `data-state`: `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`; `data-steps-done`, `data-steps-total`; `data-run`: counts the attacks begun; ready for the next one when `engine-status` says `idle` |
+//! | `network-M` | select: the networks by their folders; only where there are more than two |
+//! | `pending-M` | what is to be said of a network that was chosen and is not there yet; `data-state`: `asking`, `loading`, `failed`, `unfit`; there only then |
+//! | `go-on-M`, `stay-M`, `pending-progress-M` | downloads it or tries again; stays with the other one or cancels; the download |
+//! | `unusable` | list of the networks that cannot be chosen; items have `data-folder` |
+//! | `title-M` | what the column's network is called |
+//! | `column-M` | `data-network`: its folder; `data-state`: `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`; `data-steps-done`, `data-steps-total`; `data-run`: counts the attacks begun; ready for the next one when `engine-status` says `idle` |
 //! | `clean-canvas-M`, `attacked-canvas-M`, `perturbation-canvas-M` | 64x64; the pixels shown are the pixels scored |
 //! | `clean-top5-M`, `attacked-top5-M` | ordered lists; each item has `data-class` (index) and `data-share` (0 to 1); `data-role`: `target` for the class aimed at, else `own` for the network's own first answer |
 //! | `hint`, `attacked-again` | what the button does; that a changed setting began an attack by itself, else empty |

@@ -1,6 +1,6 @@
 //! Numbers in words, as the page shows them.
 
-use crate::protocol::{AttackKind, Settings};
+use crate::protocol::{AttackKind, Offer, Settings};
 
 /// `61%`, `3.2%`, `<0.1%`: two digits that mean something.
 pub fn percent(share: f64) -> String {
@@ -49,6 +49,22 @@ pub fn count(number: usize) -> String {
     text
 }
 
+/// What a network is, before it is here: `Standard: WRN-10-3, f16, 1.4 MB, 27.1% clean`.
+pub fn offer(offer: &Offer) -> String {
+    let clean = offer.clean.map(|clean| format!(", {:.1}% clean", 100.0 * clean.value())).unwrap_or_default();
+    let Offer { title, architecture, precision, weights_bytes, .. } = offer;
+    format!("{title}: {architecture}, {precision}, {}{clean}", bytes(*weights_bytes))
+}
+
+/// A count of operations: `62 million`, `11.4 billion`.
+pub fn operations(number: u64) -> String {
+    match number {
+        0..1_000_000 => count(number as usize),
+        1_000_000..1_000_000_000 => format!("{:.0} million", number as f64 / 1e6),
+        _ => format!("{:.1} billion", number as f64 / 1e9),
+    }
+}
+
 /// `BIM, 10 steps, epsilon 8/255`; `FGSM, epsilon 8/255`.
 pub fn attack(settings: &Settings) -> String {
     let steps = match settings.kind {
@@ -75,6 +91,7 @@ pub fn steps(done: u32, total: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{Proportion, Training};
 
     #[test]
     fn percentages_keep_two_digits() {
@@ -93,6 +110,27 @@ mod tests {
         assert_eq!(
             [count(7), count(999), count(10_000), count(1_234_567)],
             ["7", "999", "10\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
+    }
+
+    #[test]
+    fn a_network_is_described_before_it_is_here() {
+        let mut wide = Offer {
+            title: "Wide".into(),
+            architecture: "wide_resnet50_2".into(),
+            precision: "q8".into(),
+            weights_bytes: 70_100_000,
+            kept_bytes: 0,
+            clean: Some(Proportion { hits: 6512, of: 10_000 }),
+            training: Training::Unknown,
+            class_set: 0,
+        };
+        assert_eq!(offer(&wide), "Wide: wide_resnet50_2, q8, 70.1 MB, 65.1% clean");
+        wide.clean = None;
+        assert_eq!(offer(&wide), "Wide: wide_resnet50_2, q8, 70.1 MB");
+        assert_eq!(
+            [operations(999_999), operations(61_600_000), operations(11_400_000_000)],
+            ["999\u{202f}999", "62 million", "11.4 billion"]
         );
     }
 

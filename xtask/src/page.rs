@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::steps::Steps;
 use crate::{process, stamp, tools};
 
-/// Bundles that the page offers, and the files of each.
+/// The bundles that the page shows at first where `index.json` does not say otherwise.
 const MODELS: [&str; 2] = ["standard", "hardened"];
-const MODEL_FILES: [&str; 2] = ["model.json", "model.safetensors"];
 
 /// Builds the page into `dist/` unless that is the page of these very sources, and returns the folder.
 ///
@@ -76,7 +76,7 @@ fn path_starting_with(program: &Path) -> Result<std::ffi::OsString> {
 
 /// Are the models there that the page loads first? Finding out now saves a build of many minutes.
 fn check_models(models: &Path) -> Result<()> {
-    for file in MODELS.iter().flat_map(|model| MODEL_FILES.map(|file| models.join(model).join(file))) {
+    let check = |file: PathBuf| {
         let bytes = fs::metadata(&file).map_or(0, |metadata| metadata.len());
         if bytes == 0 {
             bail!(
@@ -85,8 +85,35 @@ fn check_models(models: &Path) -> Result<()> {
                 file.display()
             );
         }
+        Ok(file)
+    };
+    for model in first_models(models) {
+        let folder = models.join(model);
+        let card = fs::read(check(folder.join("model.json"))?)?;
+        for file in weights_files(&card) {
+            check(folder.join(file))?;
+        }
     }
     Ok(())
+}
+
+/// The first two that `index.json` lists; the usual ones if there is no such list, as the page has it.
+fn first_models(models: &Path) -> Vec<String> {
+    let index = fs::read(models.join("index.json")).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+    let listed = index.and_then(|index| serde_json::from_value::<Vec<String>>(index["models"].clone()).ok());
+    let mut names = listed.unwrap_or_else(|| MODELS.map(str::to_owned).into());
+    names.truncate(MODELS.len());
+    names
+}
+
+/// The files that a card says its weights are in.
+fn weights_files(card: &[u8]) -> Vec<String> {
+    let card: Value = serde_json::from_slice(card).unwrap_or_default();
+    let file = |part: &Value| part["file"].as_str().map(str::to_owned);
+    match card["weights"]["parts"].as_array() {
+        Some(parts) => parts.iter().filter_map(file).collect(),
+        None => vec![file(&card["weights"]).unwrap_or_else(|| "model.safetensors".into())],
+    }
 }
 
 /// Is what Trunk left in `dist` a page: an entry, both programs, the models?
@@ -113,7 +140,7 @@ mod tests {
     fn write_models(folder: &Path) {
         for model in MODELS {
             fs::create_dir_all(folder.join(model)).unwrap();
-            for file in MODEL_FILES {
+            for file in ["model.json", "model.safetensors"] {
                 fs::write(folder.join(model).join(file), "x").unwrap();
             }
         }
@@ -127,6 +154,22 @@ mod tests {
         fs::write(folder.path().join("hardened/model.safetensors"), "").unwrap();
         let error = check_models(folder.path()).unwrap_err().to_string();
         assert!(error.contains("hardened") && error.contains("model.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn the_first_two_of_the_list_are_looked_for_in_all_their_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let models = folder.path();
+        write_models(models);
+        fs::write(models.join("index.json"), r#"{"models": ["hardened", "wide", "gone"]}"#).unwrap();
+        assert!(check_models(models).unwrap_err().to_string().contains("wide"));
+        let card = r#"{"weights": {"file": "w", "parts": [{"file": "w.0"}, {"file": "w.1"}]}}"#;
+        fs::create_dir(models.join("wide")).unwrap();
+        fs::write(models.join("wide/model.json"), card).unwrap();
+        fs::write(models.join("wide/w.0"), "x").unwrap();
+        assert!(check_models(models).unwrap_err().to_string().contains("w.1"));
+        fs::write(models.join("wide/w.1"), "x").unwrap();
+        check_models(models).unwrap();
     }
 
     #[test]

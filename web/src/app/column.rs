@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 
 use super::canvas::PixelCanvas;
+use super::networks::NetworkChooser;
 use super::store::Store;
-use crate::protocol::{Guess, Slot, TOP};
+use crate::protocol::{Guess, Slot, TOP, Training};
 use crate::state::{Column, Progress, State, Verdict};
 use crate::text;
 
@@ -17,10 +18,14 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
     let steps = column(store, network, |column| (column.steps_done, column.steps_total));
     let runs = store.read(|state| state.attacks_begun);
     let verdict_words = store.read(move |state| state.verdict_words(network).or_else(|| label_words(state, network)));
-    let about = match network {
-        Slot::Standard => "Trained on ordinary pictures only.",
-        Slot::Hardened => "Trained on attacked pictures as well.",
-    };
+    let title = store.read(move |state| state.title(network));
+    let folder = store.read(move |state| state.shown(network).map(str::to_owned));
+    let about = store.read(move |state| match state.training(network) {
+        Training::Ordinary => "Trained on ordinary pictures only.",
+        Training::Perturbed => "Trained on perturbed pictures as well.",
+        Training::Attacked => "Trained on attacked pictures as well.",
+        Training::Unknown => "",
+    });
     view! {
         <article
             class="panel network"
@@ -30,14 +35,16 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
             data-steps-done=move || steps.get().0.to_string()
             data-steps-total=move || steps.get().1.to_string()
             data-run=move || runs.get().to_string()
+            data-network=folder
         >
             <header>
                 <div>
-                    <h2 id=format!("title-{name}")>{network.title()}</h2>
+                    <h2 id=format!("title-{name}") data-testid=format!("title-{name}")>{title}</h2>
                     <p>{about}</p>
                 </div>
                 <VerdictChip network/>
             </header>
+            <NetworkChooser network/>
             <Pictures network/>
             <StepBar network/>
             <p class="verdict-words" data-testid=format!("verdict-words-{name}")>{verdict_words}</p>
@@ -132,10 +139,11 @@ fn Pictures(network: Slot) -> impl IntoView {
 fn StepBar(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let steps = column(store, network, |column| (column.steps_done, column.steps_total));
+    let title = store.read(move |state| state.title(network));
     view! {
         <progress
             class="steps"
-            aria-label=format!("Steps of the attack on the {} network", network.name())
+            aria-label=move || format!("Steps of the attack on the network {}", title.get())
             max=move || steps.get().1.max(1).to_string()
             prop:value=move || f64::from(steps.get().0)
         ></progress>

@@ -74,14 +74,14 @@ fn Outcome() -> impl IntoView {
             let (before, now) = (column.clean.first()?, column.step.as_ref()?.top.first()?);
             let adverb = if now.class == before.class { "still" } else { "now" };
             let answer = format!("{adverb} {}, {}", state.class_name(now.class), text::percent(now.share.into()));
-            Some((network, verdict, column.is_interim(), answer))
+            Some((network, state.title(network), verdict, column.is_interim(), answer))
         };
         Slot::ALL.into_iter().filter_map(of_network).collect::<Vec<_>>()
     });
-    let line = |(network, verdict, interim, answer): (Slot, Verdict, bool, String)| {
+    let line = |(network, title, verdict, interim, answer): (Slot, String, Verdict, bool, String)| {
         view! {
             <a href=format!("#title-{}", network.name())>
-                <span>{network.title()}</span>
+                <span class="which">{title}</span>
                 <span class="chip" data-verdict=verdict.name() data-interim=interim.to_string()>
                     {verdict.chip(interim)}
                 </span>

@@ -58,7 +58,7 @@ fn Badge() -> impl IntoView {
     let software = store.read(|state| state.backend.as_ref().is_some_and(|report| report.software).to_string());
     let fallback = store.read(|state| state.fallback.is_some().to_string());
     let words = store.read(badge_words);
-    let busy = store.read(|state| !matches!(state.phase, Phase::Ready | Phase::Failed(_)));
+    let busy = store.read(|state| !matches!(state.phase, Phase::Ready | Phase::Asking | Phase::Failed(_)));
     view! {
         <span
             class="badge"
@@ -83,6 +83,7 @@ fn badge_words(state: &State) -> String {
     let doing = match &state.phase {
         Phase::Starting => "starting",
         Phase::OpeningDevice => "looking for a device",
+        Phase::Asking => "waiting for you",
         Phase::Downloading => "loading networks",
         Phase::SelfTesting(_) => "self-test",
         Phase::Ready => "ready",
@@ -140,13 +141,14 @@ fn remember(choice: BackendChoice) {
 #[component]
 pub(super) fn Loading() -> impl IntoView {
     let store = expect_context::<Store>();
-    let over = store.read(|state| matches!(state.phase, Phase::Ready | Phase::Failed(_)));
+    let over = store.read(|state| !state.is_starting());
     let doing = store.read(|state| match &state.phase {
         Phase::Starting => "The first visit takes longest; later ones come from this browser’s cache.".into(),
         Phase::OpeningDevice => "Looking for something to compute with.".into(),
+        Phase::Asking => "A large network is not downloaded before you say so: see below.".into(),
         Phase::Downloading => "Loading the two networks.".into(),
         Phase::SelfTesting(slot) => {
-            format!("Checking that this device computes the {} network as it should.", slot.name())
+            format!("Checking that this device computes the network {} as it should.", state.title(*slot))
         }
         Phase::Ready | Phase::Failed(_) => String::new(),
     });
@@ -168,11 +170,19 @@ pub(super) fn Failure() -> impl IntoView {
         Phase::Failed(why) => Some(why.clone()),
         _ => None,
     });
-    let panel = |why: String| {
+    let can_retry = store.read(State::can_retry);
+    let retry = move || {
+        let again = move |_| store.dispatch(Event::GoOn);
+        can_retry.get().then(|| {
+            view! { <button type="button" data-testid="engine-retry" on:click=again>"Try again"</button> }
+        })
+    };
+    let panel = move |why: String| {
         view! {
             <div class="failure panel">
-                <h2>"The engine cannot start"</h2>
+                <h2>{if can_retry.get() { "The networks cannot be loaded" } else { "The engine cannot start" }}</h2>
                 <p data-testid="engine-error">{why}</p>
+                {retry}
             </div>
         }
     };
@@ -210,9 +220,10 @@ fn Bar(network: Slot) -> impl IntoView {
     let received = move || download.get().map_or(0, |download| download.received);
     let total = move || download.get().map_or(1, |download| download.total.max(1));
     let id = format!("download-{}", network.name());
+    let title = store.read(move |state| state.title(network));
     view! {
         <div class="download">
-            <label for=id.clone()>{format!("{} network", network.title())}</label>
+            <label for=id.clone()>{move || format!("{} network", title.get())}</label>
             <progress
                 id=id
                 max=move || total().to_string()
@@ -226,7 +237,7 @@ fn Bar(network: Slot) -> impl IntoView {
     }
 }
 
-fn amount(download: Download) -> String {
+pub(super) fn amount(download: Download) -> String {
     let total = text::bytes(download.total);
     match download.received {
         _ if download.cached => format!("{total}, kept from an earlier visit"),

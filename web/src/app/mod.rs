@@ -8,6 +8,7 @@ mod files;
 mod focus;
 mod gallery;
 mod header;
+mod networks;
 mod notes;
 mod offline;
 mod scores;
@@ -25,6 +26,7 @@ use controls::Controls;
 use focus::focus;
 use gallery::Chooser;
 use header::{Failure, Header, Loading};
+use networks::Unusable;
 use notes::{Footer, Intro, Reading};
 use scores::Scores;
 use store::Store;
@@ -47,7 +49,7 @@ pub fn start() {
 
 #[component]
 fn App() -> impl IntoView {
-    let store = Store::new(State::new(choice_in_address()));
+    let store = Store::new(State::new(choice_in_address()).remembering(networks::remembered()));
     provide_context(store);
     store.begin();
     offline::listen(store);
@@ -67,9 +69,10 @@ fn App() -> impl IntoView {
                 <Controls/>
             </div>
             <div class="columns" id="comparison">
-                <NetworkColumn network=Slot::Standard/>
-                <NetworkColumn network=Slot::Hardened/>
+                <NetworkColumn network=Slot::Left/>
+                <NetworkColumn network=Slot::Right/>
             </div>
+            <Unusable/>
             <Announcement/>
             <Scores/>
             <Reading/>
@@ -134,7 +137,7 @@ fn spoken_verdict(state: &State, slot: Slot) -> String {
     let (Some(verdict), Some(words)) = (state.verdict(slot), state.verdict_words(slot)) else {
         return String::new();
     };
-    format!("{} network: {}. {words}", slot.title(), verdict.chip(interim))
+    format!("{} network: {}. {words}", state.title(slot), verdict.chip(interim))
 }
 
 /// Escape stops the attack under way, wherever the keyboard is.

@@ -3,16 +3,27 @@
 use leptos::prelude::*;
 
 use super::store::Store;
+use crate::protocol::{Slot, Training};
 use crate::state::State;
 
 /// What this page is, in three sentences.
 #[component]
 pub(super) fn Intro() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let learned = store.read(|state| match Slot::ALL.map(|slot| state.training(slot)) {
+        [Training::Ordinary, Training::Attacked] => {
+            ": one learned from ordinary pictures, the other from attacked ones as well"
+        }
+        [Training::Attacked, Training::Ordinary] => {
+            ": one learned from attacked pictures as well, the other from ordinary ones only"
+        }
+        _ => "",
+    });
     view! {
         <section class="intro">
             <p class="lead">
-                "Two neural networks look at the same picture: one learned from ordinary pictures, the other from attacked ones "
-                "as well. Change every pixel by an amount you would hardly notice, in the direction that hurts each network "
+                "Two neural networks look at the same picture" {learned}
+                ". Change every pixel by an amount you would hardly notice, in the direction that hurts each network "
                 "most, and see whose answer lasts."
             </p>
             <p class="private">
@@ -31,6 +42,13 @@ pub(super) fn Intro() -> impl IntoView {
 /// How to read the two columns.
 #[component]
 pub(super) fn Reading() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let trained = store.read(|state| {
+        let small = if state.are_small() { "are small, and " } else { "" };
+        // The shipped ones know 200; until they are here, nobody counts.
+        let classes = if state.classes.is_empty() { 200 } else { state.classes.len() };
+        format!(" Both networks {small}were trained on 64 × 64 pictures of {classes} classes.")
+    });
     view! {
         <section class="panel reading" aria-labelledby="reading-title">
             <h2 id="reading-title">"How to read this"</h2>
@@ -55,8 +73,8 @@ pub(super) fn Reading() -> impl IntoView {
                 </li>
                 <li>
                     <strong>"Not a promise."</strong>
-                    " Both networks are small, and were trained on 64 × 64 pictures of 200 classes. Hardening costs clean "
-                    "accuracy and does not stop every attack; "
+                    {trained}
+                    " Hardening costs clean accuracy and does not stop every attack; "
                     <a href="#scores-title">"the scores"</a>
                     " say how far it goes."
                 </li>

@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use web_sys::{File, Url};
 
 use super::worker::WorkerHandle;
-use super::{files, offline};
+use super::{files, networks, offline};
 use crate::protocol::Request;
 use crate::state::{Candidate, Effect, Event, PickId, State};
 
@@ -106,6 +106,7 @@ impl Store {
             }),
             Effect::FetchSample { index, pick } => self.fetch_sample(index, pick),
             Effect::RevokeUrl(url) => revoke(&url),
+            Effect::RememberPair(pair) => networks::remember(pair.as_ref()),
             Effect::KeepOffline(addresses) => offline::keep(addresses),
         }
     }

@@ -2,6 +2,7 @@
 
 use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal};
+use shared::bundle::Bundle;
 use shared::device::{DeviceError, read};
 use shared::image::{ImageError, Picture, difference};
 
@@ -28,8 +29,9 @@ enum StepError {
 const NOISE_SEED: u64 = 0;
 
 /// An attack on one network.
-struct Assault {
+struct Assault<'a> {
     slot: Slot,
+    bundle: &'a Bundle,
     run: AttackRun,
     elapsed_ms: f64,
 }
@@ -38,12 +40,13 @@ impl Session {
     /// Attacks the picture opened last through each network's own gradients, a step of each in turn. Ends early if a newer
     /// request waits.
     pub(crate) async fn attack(&self, id: RequestId, settings: Settings, inbox: &Inbox) {
-        let Some(opened) = &self.opened else {
+        let (Some(opened), Some(bundles)) = (&self.opened, self.bundles()) else {
             post(&Reply::Refused { id, message: "There is no picture to attack yet: choose one first.".into() });
             return;
         };
-        let mut assaults = match Slot::ALL.map(|slot| self.assault(slot, &settings, opened)) {
-            [Ok(standard), Ok(hardened)] => [standard, hardened],
+        let both = Slot::ALL.map(|slot| self.assault(slot, bundles[slot.index()], &settings, opened));
+        let mut assaults = match both {
+            [Ok(left), Ok(right)] => [left, right],
             [Err(error), _] | [_, Err(error)] => {
                 post(&Reply::Refused { id, message: format!("This attack cannot be run: {error}.") });
                 return;
@@ -62,7 +65,7 @@ impl Session {
             }
         }
         for slot in Slot::ALL {
-            match self.noise(slot, &settings, opened).await {
+            match self.noise(slot, bundles[slot.index()], &settings, opened).await {
                 Ok(best) => post(&Reply::Noise { id, slot, best }),
                 Err(error) => return self.fail(id, &error),
             }
@@ -74,7 +77,13 @@ impl Session {
         post(&Reply::Finished { id });
     }
 
-    fn assault(&self, slot: Slot, settings: &Settings, opened: &Opened) -> Result<Assault, AttackError> {
+    fn assault<'a>(
+        &self,
+        slot: Slot,
+        bundle: &'a Bundle,
+        settings: &Settings,
+        opened: &Opened,
+    ) -> Result<Assault<'a>, AttackError> {
         let clean = opened.clean[slot.index()];
         let (label, goal) = match settings.target {
             Some(target) => (target, Goal::Targeted),
@@ -82,7 +91,7 @@ impl Session {
             None => (clean, Goal::Untargeted),
         };
         let run = self.begin(&config(settings), &opened.picture, label, goal)?;
-        Ok(Assault { slot, run, elapsed_ms: 0.0 })
+        Ok(Assault { slot, bundle, run, elapsed_ms: 0.0 })
     }
 
     fn begin(
@@ -97,11 +106,11 @@ impl Session {
     }
 
     /// One gradient step, and what the network says to the picture that is shown: the rounded one.
-    async fn step(&self, assault: &mut Assault, settings: &Settings, clean: &Picture) -> Result<Step, StepError> {
+    async fn step(&self, assault: &mut Assault<'_>, settings: &Settings, clean: &Picture) -> Result<Step, StepError> {
         let started = now_ms();
-        assault.run.step(&self.bundle(assault.slot).model);
+        assault.run.step(&assault.bundle.model);
         let attacked = picture_of(&assault.run, clean, settings.epsilon_255).await?;
-        let top = self.guess(assault.slot, &attacked).await?;
+        let top = self.guess(assault.bundle, &attacked).await?;
         assault.elapsed_ms += now_ms() - started;
 
         let gain = gain(settings.epsilon_255);
@@ -118,13 +127,19 @@ impl Session {
     }
 
     /// What a network answers to the control: a change as large as the attack's, aimed at nothing.
-    async fn noise(&self, slot: Slot, settings: &Settings, opened: &Opened) -> Result<Guess, StepError> {
+    async fn noise(
+        &self,
+        slot: Slot,
+        bundle: &Bundle,
+        settings: &Settings,
+        opened: &Opened,
+    ) -> Result<Guess, StepError> {
         let clean = opened.clean[slot.index()];
         let control = AttackConfig::noise(epsilon(settings), NOISE_SEED);
         // It asks no network, so label and goal are of no account.
         let run = self.begin(&control, &opened.picture, clean, Goal::Untargeted)?;
         let noisy = picture_of(&run, &opened.picture, settings.epsilon_255).await?;
-        let top = self.guess(slot, &noisy).await?;
+        let top = self.guess(bundle, &noisy).await?;
         // A network has at least one class, so there is a first guess.
         Ok(top[0])
     }

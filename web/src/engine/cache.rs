@@ -28,6 +28,10 @@ impl CacheShelf {
         Some(Self(cache.unchecked_into()))
     }
 
+    async fn find(&self, address: &str) -> Option<Response> {
+        JsFuture::from(self.0.match_with_str(address)).await.ok()?.dyn_into().ok()
+    }
+
     async fn try_put(&self, address: &str, bytes: &[u8]) -> Result<(), JsValue> {
         let body = Uint8Array::from(bytes);
         let response = Response::new_with_opt_js_u8_array(Some(&body))?;
@@ -37,11 +41,18 @@ impl CacheShelf {
 }
 
 impl Shelf for CacheShelf {
-    async fn get(&self, address: &str) -> Option<Vec<u8>> {
-        let found = JsFuture::from(self.0.match_with_str(address)).await.ok()?;
-        let response: Response = found.dyn_into().ok()?;
-        let buffer = JsFuture::from(response.array_buffer().ok()?).await.ok()?;
-        Some(Uint8Array::new(&buffer).to_vec())
+    async fn has(&self, address: &str) -> bool {
+        self.find(address).await.is_some()
+    }
+
+    async fn get(&self, address: &str, bytes: &mut Vec<u8>) -> bool {
+        let Some(response) = self.find(address).await else { return false };
+        let Ok(body) = response.array_buffer() else { return false };
+        let Ok(buffer) = JsFuture::from(body).await else { return false };
+        let (found, start) = (Uint8Array::new(&buffer), bytes.len());
+        bytes.resize(start + found.length() as usize, 0);
+        found.copy_to(&mut bytes[start..]);
+        true
     }
 
     async fn put(&self, address: &str, bytes: &[u8]) -> bool {
@@ -54,13 +65,13 @@ impl Shelf for CacheShelf {
         }
     }
 
-    async fn forget(&self, prefix: &str, except: Option<&str>) {
+    async fn forget(&self, prefix: &str, except: &[String]) {
         let Ok(kept) = JsFuture::from(self.0.keys()).await else {
             return;
         };
         for request in kept.unchecked_into::<Array>().iter() {
             let address = request.unchecked_ref::<Request>().url();
-            if address.starts_with(prefix) && Some(address.as_str()) != except {
+            if address.starts_with(prefix) && !except.contains(&address) {
                 // Not being able to delete is as harmless as not being able to keep.
                 let _ = JsFuture::from(self.0.delete_with_str(&address)).await;
             }

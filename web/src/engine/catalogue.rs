@@ -6,42 +6,85 @@ use shared::bundle::{Card, ImageSet, Score};
 use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
 
-use web::protocol::{AttackLine, Catalogue, ClassLabel, EpsilonUnit, ModelInfo, PictureSet, Proportion, ScoreLine};
+use web::protocol::{
+    AttackLine, Catalogue, ClassLabel, EpsilonUnit, Listed, ModelInfo, Offer, PictureSet, Proportion, SIDE, ScoreLine,
+    Training,
+};
 
-/// A network, as far as it can be told of.
-#[derive(Clone, Copy)]
-pub(crate) struct Described<'a> {
-    pub(crate) card: &'a Card,
-    /// How many numbers it has learned.
-    pub(crate) parameters: Option<u64>,
+/// What is told of the networks before any is loaded: their folders and cards, or why there is no card, and the bytes of the
+/// weights that are kept.
+pub(crate) fn listed(networks: &[(&str, Result<&Card, String>)], kept_bytes: &[u64]) -> Vec<Listed> {
+    let cards: Vec<&Card> = networks.iter().filter_map(|(_, card)| card.as_ref().ok().copied()).collect();
+    let offer = |folder: &str, card: &Card, kept_bytes: u64| Offer {
+        title: title(folder, card, &cards),
+        architecture: card.architecture.name(),
+        precision: card.weights.precision.to_string(),
+        weights_bytes: card.weights.bytes,
+        kept_bytes,
+        clean: clean_score(card),
+        training: training(&card.recipe.name),
+        class_set: cards.iter().position(|other| other.classes == card.classes).unwrap_or_default(),
+    };
+    let networks = networks.iter().zip(kept_bytes);
+    networks
+        .map(|((folder, card), kept_bytes)| Listed {
+            folder: (*folder).to_owned(),
+            offer: card.as_ref().map(|card| offer(folder, card, *kept_bytes)).map_err(Clone::clone),
+        })
+        .collect()
 }
 
-/// What is to be told of both networks, standard first; `kept` if the browser keeps both networks' files.
-///
-/// # Errors
-///
-/// If they do not know the same classes: then their answers cannot be compared.
-pub(crate) fn catalogue(networks: [Described; 2], kept: bool) -> Result<Catalogue, String> {
-    let [standard, hardened] = networks;
-    if standard.card.classes != hardened.card.classes {
-        return Err("The two networks do not know the same classes, so they cannot be compared. Export both from the \
-                    same data."
-            .into());
+/// What the page calls a network: its name, with a capital if it is a word; and its folder, if another one has that name.
+pub(crate) fn title(folder: &str, card: &Card, all: &[&Card]) -> String {
+    let is_word = card.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
+    let name = if is_word { capitalised(&card.name) } else { card.name.clone() };
+    let namesakes = all.iter().filter(|other| other.name == card.name).count();
+    if namesakes > 1 || name.is_empty() { format!("{name} ({folder})") } else { name }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What it scored on the validation pictures as they are.
+fn clean_score(card: &Card) -> Option<Proportion> {
+    let is_clean = |score: &&Score| score.attack.is_none() && matches!(score.set, ImageSet::Validation);
+    card.scores.iter().find(is_clean).map(|score| proportion(score.top1))
+}
+
+/// The names are those of `trainer/recipes`.
+fn training(recipe: &str) -> Training {
+    match recipe {
+        "normal" => Training::Ordinary,
+        "augmented" => Training::Perturbed,
+        "fgsm" | "bim" | "hardened" | "hardened-live" => Training::Attacked,
+        name if name.starts_with("adversarial-") => Training::Attacked,
+        _ => Training::Unknown,
     }
-    let classes = standard.card.classes.iter();
-    Ok(Catalogue {
+}
+
+/// What is to be told of both networks, left and right, whose classes are the same; `kept` if the browser keeps both networks'
+/// files.
+pub(crate) fn catalogue(networks: [(&Card, String); 2], kept: bool) -> Catalogue {
+    let classes = networks[0].0.classes.iter();
+    Catalogue {
         classes: classes.map(|class| ClassLabel { wnid: class.wnid.clone(), name: class.name.clone() }).collect(),
-        models: networks.map(model_info),
+        models: networks.map(|(card, title)| model_info(card, title)),
         resources: loaded_addresses(),
         kept,
-    })
+    }
 }
 
-fn model_info(Described { card, parameters }: Described) -> ModelInfo {
+/// Of a network that was built, whose architecture is sound.
+fn model_info(card: &Card, title: String) -> ModelInfo {
+    let cost = card.architecture.cost(card.classes.len(), SIDE as usize);
     ModelInfo {
+        title,
         name: card.name.clone(),
         architecture: card.architecture.name(),
-        parameters,
+        parameters: cost.parameters,
+        macs: cost.macs,
         weights_bytes: card.weights.bytes,
         weights_sha256: card.weights.sha256.clone(),
         precision: card.weights.precision.to_string(),
@@ -130,5 +173,51 @@ mod tests {
         assert_eq!((line.family.as_str(), line.epsilon, line.unit), ("BIM-5", 0.2, EpsilonUnit::Deviations));
         let noise = AttackConfig::noise(4.0 / 255.0, 0);
         assert!(attack_line(&noise, &noise.to_string()).is_control);
+    }
+
+    fn shipped(name: &str) -> Card {
+        let path = format!("{}/../static/models/{name}/model.json", env!("CARGO_MANIFEST_DIR"));
+        Card::from_json(std::fs::read_to_string(path).unwrap().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn networks_are_told_of_before_they_are_loaded() {
+        let (standard, hardened) = (shipped("standard"), shipped("hardened"));
+        let mut small = Card { name: "wrn_10_1".into(), scores: Vec::new(), ..standard.clone() };
+        small.classes.truncate(10);
+        let cards = [
+            ("standard", Ok(&standard)),
+            ("hardened", Ok(&hardened)),
+            ("gone", Err("It is gone.".to_owned())),
+            ("small", Ok(&small)),
+        ];
+        let listed = listed(&cards, &[0, 7, 0, 0]);
+        let offer = |place: usize| listed[place].offer.as_ref().unwrap();
+        assert_eq!(
+            [offer(0), offer(1), offer(3)].map(|offer| offer.title.as_str()),
+            ["Standard", "Hardened", "wrn_10_1"]
+        );
+        assert_eq!([offer(0).class_set, offer(1).class_set], [0, 0]);
+        assert_ne!(offer(3).class_set, 0);
+        assert_eq!([offer(0).training, offer(1).training], [Training::Ordinary, Training::Attacked]);
+        assert_eq!((offer(0).architecture.as_str(), offer(0).precision.as_str()), ("WRN-10-3", "f16"));
+        assert_eq!((offer(0).clean.unwrap().of, offer(3).clean), (10_000, None));
+        assert_eq!(offer(1).kept_bytes, 7);
+        assert_eq!(listed[2].offer, Err("It is gone.".into()));
+    }
+
+    #[test]
+    fn namesakes_are_told_apart_by_their_folders() {
+        let standard = shipped("standard");
+        let listed = listed(&[("a", Ok(&standard)), ("b", Ok(&standard))], &[0, 0]);
+        let titles: Vec<&str> = listed.iter().map(|network| network.offer.as_ref().unwrap().title.as_str()).collect();
+        assert_eq!(titles, ["Standard (a)", "Standard (b)"]);
+    }
+
+    #[test]
+    fn the_card_says_what_a_picture_costs() {
+        let info = model_info(&shipped("standard"), "Standard".into());
+        assert_eq!(info.parameters, 713_944);
+        assert!((1_000_000..1_000_000_000).contains(&info.macs), "{}", info.macs);
     }
 }

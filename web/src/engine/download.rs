@@ -3,7 +3,9 @@
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
+use web_sys::{
+    AbortController, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope,
+};
 
 use super::files::Source;
 use web::js::describe;
@@ -44,18 +46,36 @@ impl Source for Server {
         &self,
         address: &str,
         freshness: Freshness,
+        bytes: &mut Vec<u8>,
         mut progress: impl FnMut(u64),
-    ) -> Result<Vec<u8>, FetchError> {
-        let response = respond(address, freshness).await.map_err(|error| FetchError::Unreachable(describe(&error)))?;
+    ) -> Result<(), FetchError> {
+        let unreachable = |error: JsValue| FetchError::Unreachable(describe(&error));
+        let connection = Connection(AbortController::new().map_err(unreachable)?);
+        let response = respond(address, freshness, &connection).await.map_err(unreachable)?;
         if !response.ok() {
             return Err(FetchError::Status { status: response.status() });
         }
-        read(&response, &mut progress).await.map_err(|error| FetchError::BrokeOff(describe(&error)))
+        let start = bytes.len();
+        let read = read(&response, bytes, &mut progress).await;
+        read.map_err(|error| {
+            bytes.truncate(start);
+            FetchError::BrokeOff(describe(&error))
+        })
     }
 }
 
-async fn respond(address: &str, freshness: Freshness) -> Result<Response, JsValue> {
+/// Ends a download that nobody waits for any more, when it is dropped; one that is done cannot be ended.
+struct Connection(AbortController);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn respond(address: &str, freshness: Freshness, connection: &Connection) -> Result<Response, JsValue> {
     let options = RequestInit::new();
+    options.set_signal(Some(&connection.0.signal()));
     options.set_cache(match freshness {
         Freshness::Default => RequestCache::Default,
         Freshness::Revalidate => RequestCache::NoCache,
@@ -66,21 +86,22 @@ async fn respond(address: &str, freshness: Freshness) -> Result<Response, JsValu
     Ok(JsFuture::from(scope.fetch_with_request(&request)).await?.unchecked_into())
 }
 
-async fn read(response: &Response, progress: &mut impl FnMut(u64)) -> Result<Vec<u8>, JsValue> {
-    let mut bytes = Vec::new();
+/// Appends a response's body to `bytes`.
+async fn read(response: &Response, bytes: &mut Vec<u8>, progress: &mut impl FnMut(u64)) -> Result<(), JsValue> {
     let Some(body) = response.body() else {
-        return Ok(bytes);
+        return Ok(());
     };
+    let before = bytes.len();
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     loop {
         let piece = JsFuture::from(reader.read()).await?;
         if Reflect::get(&piece, &"done".into())?.is_truthy() {
-            return Ok(bytes);
+            return Ok(());
         }
         let piece: Uint8Array = Reflect::get(&piece, &"value".into())?.dyn_into()?;
         let start = bytes.len();
         bytes.resize(start + piece.length() as usize, 0);
         piece.copy_to(&mut bytes[start..]);
-        progress(bytes.len() as u64);
+        progress((bytes.len() - before) as u64);
     }
 }

@@ -1,10 +1,11 @@
-//! The files of the two networks: the server's, or those that this browser keeps.
+//! The files of the networks: the server's, or those that this browser keeps.
 //!
-//! The card is small and says which weights are current, so the server is asked for it on each visit. The weights are kept under
-//! their hash. Card and weights are kept together, once they are known to belong together: so what is kept is always a network
-//! that can be loaded, and takes the server's place wherever that gives none.
+//! The card is small and says which weights are current, so the server is asked for it on each visit. The weights may be cut into
+//! parts; each is kept under its hash as soon as it is here, so that a download which was interrupted goes on at the part that
+//! is missing. The card is kept once all of its weights are: so what is kept is always a network that can be loaded, and takes
+//! the server's place wherever that gives none.
 
-use shared::bundle::{BundleError, Card};
+use shared::bundle::{BundleError, Card, Part};
 
 use super::complaint;
 use super::download::{FetchError, Freshness};
@@ -12,24 +13,34 @@ use web::protocol::{Download, Slot};
 
 /// Where files come from.
 pub(crate) trait Source {
-    /// Fetches a file. `progress` hears how many bytes are here, after each piece.
+    /// Appends a file to `bytes`, which are as before if it does not come. `progress` hears how many bytes of it are here, after
+    /// each piece.
     ///
     /// # Errors
     ///
     /// [`FetchError`] says whether the network, the server or the connection failed.
-    async fn get(&self, address: &str, freshness: Freshness, progress: impl FnMut(u64)) -> Result<Vec<u8>, FetchError>;
+    async fn get(
+        &self,
+        address: &str,
+        freshness: Freshness,
+        bytes: &mut Vec<u8>,
+        progress: impl FnMut(u64),
+    ) -> Result<(), FetchError>;
 }
 
 /// Where files are kept.
 pub(crate) trait Shelf {
-    /// The bytes kept under an address.
-    async fn get(&self, address: &str) -> Option<Vec<u8>>;
+    /// Whether something is kept under an address.
+    async fn has(&self, address: &str) -> bool;
+
+    /// Appends what is kept under an address to `bytes`; whether there is anything.
+    async fn get(&self, address: &str, bytes: &mut Vec<u8>) -> bool;
 
     /// Keeps bytes under an address, instead of what was there; whether that worked. If not, what was there is there still.
     async fn put(&self, address: &str, bytes: &[u8]) -> bool;
 
-    /// Forgets all addresses that begin with `prefix`, except one.
-    async fn forget(&self, prefix: &str, except: Option<&str>);
+    /// Forgets all addresses that begin with `prefix`, except some.
+    async fn forget(&self, prefix: &str, except: &[String]);
 }
 
 /// A network's files.
@@ -41,6 +52,15 @@ pub(crate) struct Files {
     pub(crate) kept: bool,
 }
 
+/// A card, as it was read and as it means.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct ReadCard {
+    pub(crate) json: Vec<u8>,
+    pub(crate) card: Card,
+    /// Whether it is the server's, and not one that was kept.
+    current: bool,
+}
+
 /// Why the server gave no network.
 #[derive(Debug)]
 enum Trouble {
@@ -48,6 +68,8 @@ enum Trouble {
     Fetch { file: String, error: FetchError },
     /// What came is no network.
     Unusable(BundleError),
+    /// The browser has no room in memory for so many bytes.
+    NoMemory(u64),
 }
 
 impl Trouble {
@@ -57,21 +79,24 @@ impl Trouble {
             Self::Fetch { error: FetchError::Status { status }, .. } => *status >= 500,
             // A page that a hotel's network gives for every address; files in the middle of being replaced.
             Self::Fetch { .. } | Self::Unusable(_) => true,
+            Self::NoMemory(_) => false,
         }
     }
 
-    fn text(&self, slot: Slot) -> String {
+    fn text(&self, network: &str) -> String {
         match self {
-            Self::Fetch { file, error } => complaint::missing(slot, file, error),
-            Self::Unusable(error) => complaint::unusable(slot, error),
+            Self::Fetch { file, error } => complaint::missing(network, file, error),
+            Self::Unusable(error) => complaint::unusable(network, error),
+            Self::NoMemory(bytes) => complaint::too_large(network, *bytes),
         }
     }
 }
 
 /// Where one network's files are looked for.
 pub(crate) struct Library<'a, S, K> {
-    pub(crate) slot: Slot,
-    /// Address of the network's folder, with a slash at its end.
+    /// Its folder's name.
+    pub(crate) network: &'a str,
+    /// Address of that folder, with a slash at its end.
     pub(crate) folder: String,
     pub(crate) server: &'a S,
     /// None in a browser that keeps nothing.
@@ -79,121 +104,168 @@ pub(crate) struct Library<'a, S, K> {
 }
 
 impl<S: Source, K: Shelf> Library<'_, S, K> {
-    /// Gets card and weights, which belong together: the server's, or the kept ones where it gives none. `tell` hears how far
-    /// the download is.
+    /// Gets the card: the server's, or the kept one where it gives none.
     ///
     /// # Errors
     ///
     /// A text for the visitor.
-    pub(crate) async fn fetch(&self, tell: &dyn Fn(Download)) -> Result<Files, String> {
-        let trouble = match self.current(tell).await {
+    pub(crate) async fn card(&self) -> Result<ReadCard, String> {
+        let trouble = match self.current_card().await {
+            Ok(card) => return Ok(card),
+            Err(trouble) => trouble,
+        };
+        self.kept_card(&trouble).await.ok_or_else(|| trouble.text(self.network))
+    }
+
+    /// Gets weights that belong to `card`, and the card with them: another one if the server does not give these weights, and
+    /// those of an older card are kept. `tell` hears how far the download is.
+    ///
+    /// # Errors
+    ///
+    /// A text for the visitor.
+    pub(crate) async fn fetch(&self, slot: Slot, card: &ReadCard, tell: &dyn Fn(Download)) -> Result<Files, String> {
+        let trouble = match self.weights(slot, card, tell).await {
             Ok(files) => return Ok(files),
             Err(trouble) => trouble,
         };
-        let text = trouble.text(self.slot);
-        match if trouble.may_pass() { self.kept().await } else { None } {
-            Some(files) => {
-                log::warn!("the kept copy is used: {text}");
-                let total = files.weights.len() as u64;
-                tell(Download { slot: self.slot, received: total, total, cached: true });
-                Ok(files)
+        let text = || trouble.text(self.network);
+        let kept = self.kept_card(&trouble).await.filter(|kept| kept.json != card.json).ok_or_else(text)?;
+        self.weights(slot, &kept, tell).await.map_err(|_| text())
+    }
+
+    /// How many bytes of a card's weights are kept.
+    pub(crate) async fn kept_bytes(&self, card: &Card) -> u64 {
+        let mut bytes = 0;
+        if let Some(shelf) = self.shelf {
+            for part in card.weights.files() {
+                if shelf.has(&self.key(&part)).await {
+                    bytes += part.bytes;
+                }
             }
-            None => Err(text),
         }
+        bytes
     }
 
     fn card_address(&self) -> String {
         format!("{}{CARD}", self.folder)
     }
 
-    fn weights_address(&self, card: &Card) -> String {
-        format!("{}{}", self.folder, card.weights.file)
+    fn address(&self, part: &Part) -> String {
+        format!("{}{}", self.folder, part.file)
     }
 
-    /// What the weights that `card` describes are kept under.
-    fn weights_key(&self, card: &Card) -> String {
-        format!("{}?sha256={}", self.weights_address(card), card.weights.sha256)
+    /// What a part of the weights is kept under.
+    fn key(&self, part: &Part) -> String {
+        format!("{}?sha256={}", self.address(part), part.sha256)
     }
 
-    /// The network that the server has, whose weights may well be kept here.
-    async fn current(&self, tell: &dyn Fn(Download)) -> Result<Files, Trouble> {
-        let card_json = self
-            .server
-            .get(&self.card_address(), Freshness::Revalidate, |_| {})
-            .await
-            .map_err(|error| Trouble::Fetch { file: CARD.into(), error })?;
-        let card = Card::from_json(&card_json).map_err(Trouble::Unusable)?;
-        let (slot, total) = (self.slot, card.weights.bytes);
-        tell(Download { slot, received: 0, total, cached: false });
-        let (weights, cached) = match self.kept_weights(&card).await {
-            Some(weights) => (weights, true),
-            None => (self.download_weights(&card, tell).await?, false),
-        };
-        tell(Download { slot, received: total, total, cached });
-        let kept = self.keep(&card, &card_json, (!cached).then_some(&weights)).await;
-        Ok(Files { card_json, weights, kept })
+    async fn current_card(&self) -> Result<ReadCard, Trouble> {
+        let mut json = Vec::new();
+        let asked = self.server.get(&self.card_address(), Freshness::Revalidate, &mut json, |_| {}).await;
+        asked.map_err(|error| Trouble::Fetch { file: CARD.into(), error })?;
+        let card = Card::from_json(&json).map_err(Trouble::Unusable)?;
+        Ok(ReadCard { json, card, current: true })
     }
 
-    /// The network that was kept on an earlier visit.
-    async fn kept(&self) -> Option<Files> {
-        let card_json = self.shelf?.get(&self.card_address()).await?;
-        let card = Card::from_json(&card_json).ok()?;
-        let weights = self.kept_weights(&card).await?;
-        Some(Files { card_json, weights, kept: true })
-    }
-
-    async fn kept_weights(&self, card: &Card) -> Option<Vec<u8>> {
-        let (shelf, key) = (self.shelf?, self.weights_key(card));
-        let weights = shelf.get(&key).await?;
-        if card.weights.check(&weights).is_ok() {
-            return Some(weights);
+    /// The card that was kept on an earlier visit, if it may stand in for the server's.
+    async fn kept_card(&self, trouble: &Trouble) -> Option<ReadCard> {
+        if !trouble.may_pass() {
+            return None;
         }
-        // A damaged copy is of no use, and may stand in the way of a sound one.
-        shelf.forget(&key, None).await;
-        None
+        let mut json = Vec::new();
+        if !self.shelf?.get(&self.card_address(), &mut json).await {
+            return None;
+        }
+        let card = Card::from_json(&json).ok()?;
+        log::warn!("the kept copy is used: {}", trouble.text(self.network));
+        Some(ReadCard { json, card, current: false })
     }
 
-    /// The weights that `card` describes, from the server. A copy with another hash is fetched again, once.
-    async fn download_weights(&self, card: &Card, tell: &dyn Fn(Download)) -> Result<Vec<u8>, Trouble> {
-        let (slot, total) = (self.slot, card.weights.bytes);
+    /// The weights of a card, part by part from the shelf or from the server.
+    async fn weights(&self, slot: Slot, card: &ReadCard, tell: &dyn Fn(Download)) -> Result<Files, Trouble> {
+        let ReadCard { json, card, current } = card;
+        let total = card.weights.bytes;
+        let report = |received: u64, cached| tell(Download { slot, received, total, cached });
+        report(0, false);
+        let mut weights = Vec::new();
+        let room = usize::try_from(total).map_err(|_| Trouble::NoMemory(total))?;
+        // Once and in full: a vector that grows is copied, and takes up to twice the memory.
+        weights.try_reserve_exact(room).map_err(|_| Trouble::NoMemory(total))?;
+        let (mut cached, mut kept) = (true, true);
+        for part in card.weights.files() {
+            if !self.take_kept(&part, &mut weights).await {
+                cached = false;
+                self.download(&part, &mut weights, |received| report(received.min(total), false)).await?;
+                kept &= match self.shelf {
+                    Some(shelf) => shelf.put(&self.key(&part), &weights[weights.len() - part.bytes as usize..]).await,
+                    None => false,
+                };
+            }
+            report((weights.len() as u64).min(total), false);
+        }
+        // Sound parts may still be parts of something else.
+        card.weights.check(&weights).map_err(Trouble::Unusable)?;
+        report(total, cached);
+        kept = kept && (!current || self.keep(card, json).await);
+        Ok(Files { card_json: json.clone(), weights, kept })
+    }
+
+    /// Appends a kept part, if it is there and sound.
+    async fn take_kept(&self, part: &Part, weights: &mut Vec<u8>) -> bool {
+        let Some(shelf) = self.shelf else { return false };
+        let (start, key) = (weights.len(), self.key(part));
+        if !shelf.get(&key, weights).await {
+            return false;
+        }
+        if part.check(&weights[start..]).is_ok() {
+            return true;
+        }
+        weights.truncate(start);
+        // A damaged copy is of no use, and may stand in the way of a sound one.
+        shelf.forget(&key, &[]).await;
+        false
+    }
+
+    /// Appends a part from the server. A copy with another hash is fetched again, once. `tell` hears how many bytes of the whole
+    /// are here.
+    async fn download(&self, part: &Part, weights: &mut Vec<u8>, tell: impl Fn(u64)) -> Result<(), Trouble> {
+        let start = weights.len();
         let mut freshness = Freshness::Default;
         loop {
             let mut told = 0;
             let progress = |received: u64| {
                 // A message for every hundredth is enough for a bar.
-                if received >= told + total / 100 {
+                if received >= told + part.bytes / 100 {
                     told = received;
-                    tell(Download { slot, received: received.min(total), total, cached: false });
+                    tell(start as u64 + received);
                 }
             };
-            let weights = self.server.get(&self.weights_address(card), freshness, progress).await;
-            let weights = weights.map_err(|error| Trouble::Fetch { file: card.weights.file.clone(), error })?;
-            match card.weights.check(&weights) {
-                Ok(()) => return Ok(weights),
+            let asked = self.server.get(&self.address(part), freshness, weights, progress).await;
+            asked.map_err(|error| Trouble::Fetch { file: part.file.clone(), error })?;
+            match part.check(&weights[start..]) {
+                Ok(()) => return Ok(()),
                 // Perhaps an older copy in the browser's HTTP cache.
                 Err(_) if freshness != Freshness::Reload => freshness = Freshness::Reload,
                 Err(error) => return Err(Trouble::Unusable(error)),
             }
+            weights.truncate(start);
         }
     }
 
-    /// Keeps card and weights, unless they are kept already; `weights` are none if those are. Whether they are kept now: only
-    /// then those of an older card are forgotten.
-    async fn keep(&self, card: &Card, card_json: &[u8], weights: Option<&Vec<u8>>) -> bool {
+    /// Keeps a card whose weights are kept. Whether it is kept now: only then the files of an older card are forgotten.
+    async fn keep(&self, card: &Card, card_json: &[u8]) -> bool {
         let Some(shelf) = self.shelf else {
             return false;
         };
-        let key = self.weights_key(card);
-        if let Some(weights) = weights
-            && !shelf.put(&key, weights).await
-        {
-            return false;
-        }
         let address = self.card_address();
-        if shelf.get(&address).await.as_deref() != Some(card_json) && !shelf.put(&address, card_json).await {
+        let mut before = Vec::new();
+        let known = shelf.get(&address, &mut before).await && before == card_json;
+        if !known && !shelf.put(&address, card_json).await {
             return false;
         }
-        shelf.forget(&self.weights_address(card), Some(&key)).await;
+        let mut current: Vec<String> = card.weights.files().iter().map(|part| self.key(part)).collect();
+        current.push(address);
+        shelf.forget(&self.folder, &current).await;
         true
     }
 }
@@ -202,4 +274,4 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
 const CARD: &str = "model.json";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -19,9 +20,12 @@ struct Queue(VecDeque<Request>);
 impl Queue {
     fn push(&mut self, request: Request) {
         match request {
-            Request::Open { .. } => self.0.clear(),
-            Request::Attack { .. } | Request::Cancel => {
-                self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. }))
+            // The page opens its picture again once the networks are there.
+            Request::Load { .. } => self.0.clear(),
+            Request::Open { .. } => self.0.retain(|waiting| matches!(waiting, Request::Load { .. })),
+            Request::Attack { .. } => self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. })),
+            Request::Cancel => {
+                self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. } | Request::Load { .. }))
             }
             Request::Start { .. } => {}
         }
@@ -33,9 +37,14 @@ impl Queue {
         !self.0.is_empty()
     }
 
-    /// Whether the opening of a picture should end: another one waits.
+    /// Whether the opening of a picture should end: another one waits, or other networks are to look at it.
     fn ends_opening(&self) -> bool {
-        self.0.iter().any(|waiting| matches!(waiting, Request::Open { .. }))
+        self.0.iter().any(|waiting| matches!(waiting, Request::Open { .. } | Request::Load { .. }))
+    }
+
+    /// Whether networks should be loaded no more: others are wanted, or none.
+    fn ends_loading(&self) -> bool {
+        self.0.iter().any(|waiting| matches!(waiting, Request::Load { .. } | Request::Cancel))
     }
 }
 
@@ -87,6 +96,21 @@ impl Inbox {
         .await
     }
 
+    /// Waits for networks to be loaded; none if a request that ends this came first.
+    pub(crate) async fn unless_ended<T>(&self, loading: impl Future<Output = T>) -> Option<T> {
+        let mut loading = pin!(loading);
+        poll_fn(|context| {
+            let mut mail = self.0.borrow_mut();
+            if mail.queue.ends_loading() {
+                return Poll::Ready(None);
+            }
+            mail.reader = Some(context.waker().clone());
+            drop(mail);
+            loading.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+
     /// Whether an attack under way should end.
     pub(crate) fn ends_attack(&self) -> bool {
         self.0.borrow().queue.ends_attack()
@@ -111,6 +135,10 @@ mod tests {
         Request::Attack { id, settings: Settings::default() }
     }
 
+    fn load(id: u32) -> Request {
+        Request::Load { id, pair: ["standard".into(), "hardened".into()] }
+    }
+
     fn queue(requests: impl IntoIterator<Item = Request>) -> Queue {
         let mut queue = Queue::default();
         requests.into_iter().for_each(|request| queue.push(request));
@@ -125,10 +153,18 @@ mod tests {
     }
 
     #[test]
+    fn the_latest_networks_are_loaded_before_they_look_at_anything() {
+        assert_eq!(queue([open(1), attack(2), load(3), load(4), open(5)]).0, [load(4), open(5)]);
+        assert_eq!(queue([load(1), Request::Cancel]).0, [Request::Cancel]);
+    }
+
+    #[test]
     fn what_ends_what() {
         assert!(!queue([]).ends_attack() && !queue([]).ends_opening());
         assert!(queue([attack(2)]).ends_attack() && !queue([attack(2)]).ends_opening());
         assert!(queue([Request::Cancel]).ends_attack());
         assert!(queue([open(3)]).ends_attack() && queue([open(3)]).ends_opening());
+        assert!(queue([load(4)]).ends_attack() && queue([load(4)]).ends_opening() && queue([load(4)]).ends_loading());
+        assert!(queue([Request::Cancel]).ends_loading() && !queue([open(3), attack(4)]).ends_loading());
     }
 }

@@ -8,34 +8,123 @@ use shared::metrics::{softmax, top_k};
 
 use super::clock::{breathe, now_ms};
 use super::inbox::Inbox;
+use super::models::{LoadError, Models};
 use super::report::post;
-use web::protocol::{Guess, Pixels, Reply, RequestId, Slot, TOP};
+use super::{catalogue, complaint, models};
+use web::protocol::{Guess, OTHER_CLASSES, Pair, Pixels, Reply, RequestId, Slot, TOP};
 
 /// An engine at work.
 pub(crate) struct Session {
     engine: Engine,
-    bundles: [Bundle; 2],
+    models: Models,
+    /// Left and right; none before it is loaded, and while another takes its place.
+    loaded: [Option<Loaded>; 2],
     pub(crate) opened: Option<Opened>,
+}
+
+/// A network on the device.
+struct Loaded {
+    /// Its folder.
+    name: String,
+    bundle: Bundle,
+    /// Whether this browser keeps its files.
+    kept: bool,
 }
 
 /// The picture opened last, and what the networks take it for.
 pub(crate) struct Opened {
     pub(crate) picture: Picture,
-    /// Best class of each network, standard first.
+    /// Best class of each network, left and right.
     pub(crate) clean: [usize; 2],
 }
 
 impl Session {
-    pub(crate) fn new(engine: Engine, bundles: [Bundle; 2]) -> Self {
-        Self { engine, bundles, opened: None }
+    pub(crate) fn new(engine: Engine, models: Models) -> Self {
+        Self { engine, models, loaded: [None, None], opened: None }
     }
 
     pub(crate) fn device(&self) -> &Device {
         &self.engine.device
     }
 
-    pub(crate) fn bundle(&self, slot: Slot) -> &Bundle {
-        &self.bundles[slot.index()]
+    /// Both networks, left and right, if they are loaded.
+    pub(crate) fn bundles(&self) -> Option<[&Bundle; 2]> {
+        let [Some(left), Some(right)] = &self.loaded else { return None };
+        Some([&left.bundle, &right.bundle])
+    }
+
+    /// Loads two networks, but for what is loaded already. Ends early if a newer request waits that ends it; a part of the
+    /// weights that is here by then is kept.
+    pub(crate) async fn load(&mut self, id: RequestId, pair: &Pair, inbox: &Inbox) {
+        if inbox.unless_ended(self.load_both(id, pair)).await.is_none() {
+            // What it waited for will never come: tell the page how far it is.
+            self.tell_kept(pair).await;
+        }
+    }
+
+    async fn load_both(&mut self, id: RequestId, pair: &Pair) {
+        for slot in Slot::ALL {
+            if let Err(reply) = self.load_one(id, slot, pair).await {
+                post(&reply);
+                self.tell_kept(pair).await;
+                return;
+            }
+        }
+        self.tell_kept(pair).await;
+        let [Some(left), Some(right)] = &self.loaded else { return };
+        if left.bundle.card.classes != right.bundle.card.classes {
+            // One is an older network that was kept: the cards that are listed agree.
+            post(&Reply::NotLoaded { id, slot: Slot::Right, message: OTHER_CLASSES.into() });
+            return;
+        }
+        let described = [left, right].map(|loaded| (&loaded.bundle.card, self.models.title(&loaded.name)));
+        let catalogue = Box::new(catalogue::catalogue(described, left.kept && right.kept));
+        post(&Reply::Ready { id, catalogue });
+    }
+
+    /// Loads the network of one place. What it replaces is freed first, once all that is needed is here.
+    ///
+    /// # Errors
+    ///
+    /// The reply that says why not.
+    async fn load_one(&mut self, id: RequestId, slot: Slot, pair: &Pair) -> Result<(), Reply> {
+        let name = &pair[slot.index()];
+        if self.loaded[slot.index()].as_ref().is_some_and(|loaded| loaded.name == *name) {
+            return Ok(());
+        }
+        let not_loaded = |message| Reply::NotLoaded { id, slot, message };
+        let other = self.models.known_card(&pair[slot.other().index()]);
+        // Before anything is downloaded in vain.
+        if self.models.known_card(name).is_ok_and(|card| other.is_ok_and(|other| other.classes != card.classes)) {
+            return Err(not_loaded(OTHER_CLASSES.into()));
+        }
+        let tell = |download| post(&Reply::Download { id, download });
+        let files = self.models.fetch(slot, name, &tell).await.map_err(not_loaded)?;
+        self.opened = None;
+        if self.loaded[slot.index()].take().is_some() {
+            // A backend keeps what was freed for the next tensors; those of another network are of other sizes.
+            self.device().memory_cleanup();
+        }
+        post(&Reply::SelfTest { id, slot });
+        // Loading computes without a pause; the page should hear first what it waits for.
+        breathe().await;
+        let bundle = match models::load(name, &files, self.device()).await {
+            Ok(bundle) => bundle,
+            Err(LoadError::Device(reason)) if self.engine.backend == Backend::WebGpu => {
+                return Err(Reply::WebGpuFailed(reason));
+            }
+            Err(LoadError::Device(reason)) => return Err(not_loaded(complaint::fails_on_cpu(name, &reason))),
+            Err(LoadError::Bundle(reason)) => return Err(not_loaded(reason)),
+        };
+        self.loaded[slot.index()] = Some(Loaded { name: name.clone(), bundle, kept: files.kept });
+        Ok(())
+    }
+
+    async fn tell_kept(&self, pair: &Pair) {
+        for folder in pair {
+            let bytes = self.models.kept_bytes(folder).await;
+            post(&Reply::Kept { folder: folder.clone(), bytes });
+        }
     }
 
     /// Decodes a file and classifies it with both networks.
@@ -50,14 +139,18 @@ impl Session {
         let original_size = picture.original_size();
         post(&Reply::Seen { id, pixels: Pixels(picture.to_rgba8()), original_size });
         self.opened = None;
+        let Some(bundles) = self.bundles() else {
+            post(&Reply::Refused { id, message: "The networks are not loaded yet.".into() });
+            return;
+        };
         let mut clean = [0; 2];
-        for slot in Slot::ALL {
+        for (slot, bundle) in Slot::ALL.into_iter().zip(bundles) {
             breathe().await;
             if inbox.ends_opening() {
                 return;
             }
             let started = now_ms();
-            match self.guess(slot, &picture).await {
+            match self.guess(bundle, &picture).await {
                 Ok(top) => {
                     clean[slot.index()] = best(&top);
                     post(&Reply::Classified { id, slot, top, elapsed_ms: now_ms() - started });
@@ -72,8 +165,8 @@ impl Session {
     }
 
     /// A network's best guesses for a picture, best first.
-    pub(crate) async fn guess(&self, slot: Slot, picture: &Picture) -> Result<Vec<Guess>, DeviceError> {
-        let logits = self.bundle(slot).model.forward(picture.to_tensor(self.device()));
+    pub(crate) async fn guess(&self, bundle: &Bundle, picture: &Picture) -> Result<Vec<Guess>, DeviceError> {
+        let logits = bundle.model.forward(picture.to_tensor(self.device()));
         let shares = softmax(&read(logits).await?);
         Ok(top_k(&shares, TOP).into_iter().map(|class| Guess { class, share: shares[class] }).collect())
     }

@@ -27,25 +27,72 @@ pub struct BackendReport {
     pub reason: String,
 }
 
+/// Folders of two networks below `models/`, left and right.
+pub type Pair = [String; 2];
+
+/// A network that the server lists.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its folder below `models/`.
+    pub folder: String,
+    /// What its card says; why it cannot be used, in a sentence, if there is no such card.
+    pub offer: Result<Offer, String>,
+}
+
+/// What a card says of a network before its weights are here.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// What the page calls it; no two are called the same.
+    pub title: String,
+    /// `WRN-16-4`, say.
+    pub architecture: String,
+    /// Number format of the weights: `f16`.
+    pub precision: String,
+    /// Size of its weights.
+    pub weights_bytes: u64,
+    /// Bytes of them that this browser keeps.
+    pub kept_bytes: u64,
+    /// Share of unchanged pictures that it knew, if that was measured.
+    pub clean: Option<Proportion>,
+    /// What it was trained on.
+    pub training: Training,
+    /// Networks of the same number know the same classes.
+    pub class_set: usize,
+}
+
+/// What a network was trained on, as far as its recipe's name tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Training {
+    /// Ordinary pictures only.
+    Ordinary,
+    /// Pictures with made-up weather and the like as well.
+    Perturbed,
+    /// Attacked pictures as well.
+    Attacked,
+    /// A recipe of one's own.
+    Unknown,
+}
+
 /// How far a download is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Download {
-    /// The network.
+    /// The network's place.
     pub slot: Slot,
     /// Bytes that are here.
     pub received: u64,
     /// Bytes there will be.
     pub total: u64,
-    /// Whether they came from this browser's cache.
+    /// Whether all of them came from this browser's cache.
     pub cached: bool,
 }
 
-/// What the engine can do once it is ready.
+/// What the engine can do once both networks are loaded.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Catalogue {
     /// The classes that both networks know, in the order of their answers.
     pub classes: Vec<ClassLabel>,
-    /// The networks, standard first.
+    /// The networks, left and right.
     pub models: [ModelInfo; 2],
     /// Addresses that the engine loaded and will need again without a network.
     pub resources: Vec<String>,
@@ -72,15 +119,19 @@ impl ClassLabel {
 /// What a network's card says of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ModelInfo {
+    /// What the page calls it.
+    pub title: String,
     /// Its own name: `standard`. Scores name the network that crafted their pictures by it.
     pub name: String,
     /// `WRN-16-4`, say.
     pub architecture: String,
-    /// Numbers that training learned, where the weights' file tells.
-    pub parameters: Option<u64>,
-    /// Size of its weights' file.
+    /// Numbers that training learned.
+    pub parameters: u64,
+    /// Multiplications with addition that one 64x64 picture takes.
+    pub macs: u64,
+    /// Size of its weights.
     pub weights_bytes: u64,
-    /// Hash of that file.
+    /// Hash of them.
     pub weights_sha256: String,
     /// Number format of the weights: `f16`.
     pub precision: String,

@@ -10,8 +10,8 @@ mod settings;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{
-    AttackLine, Backend, BackendReport, Catalogue, ClassLabel, Download, EpsilonUnit, ModelInfo, PictureSet,
-    Proportion, ScoreLine,
+    AttackLine, Backend, BackendReport, Catalogue, ClassLabel, Download, EpsilonUnit, Listed, ModelInfo, Offer, Pair,
+    PictureSet, Proportion, ScoreLine, Training,
 };
 pub use outcome::{Guess, Pixels, Step};
 pub use settings::{AttackKind, BackendChoice, Settings, Slot};
@@ -28,17 +28,28 @@ pub const MAX_FILE_BYTES: usize = 64 << 20;
 /// How many classes a list of guesses holds.
 pub const TOP: usize = 5;
 
+/// What the visitor is told of two networks whose answers cannot be compared.
+pub const OTHER_CLASSES: &str = "The two networks do not know the same classes, so they cannot be compared. Choose another \
+                                 one, or export both from the same data.";
+
 /// From the page to the engine.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Request {
-    /// Open a device and load the networks; the first message, sent after [`Reply::Loaded`].
+    /// Open a device and list the networks; the first message, sent after [`Reply::Loaded`].
     Start {
         /// What to compute with.
         choice: BackendChoice,
         /// Address of the folder that holds `models/`, with a slash at its end.
         base: String,
     },
-    /// Decode a picture file and classify it; replaces all work that is older.
+    /// Fetch two networks and load them, but for what is loaded already; replaces all work that is older.
+    Load {
+        /// Id of this request.
+        id: RequestId,
+        /// Their folders.
+        pair: Pair,
+    },
+    /// Decode a picture file and classify it; replaces an older picture and what was to be done with it.
     Open {
         /// Id of this request.
         id: RequestId,
@@ -53,7 +64,7 @@ pub enum Request {
         /// What to do.
         settings: Settings,
     },
-    /// Stop the attack under way.
+    /// Stop the attack or the download under way.
     Cancel,
 }
 
@@ -64,12 +75,45 @@ pub enum Reply {
     Loaded,
     /// A device is open.
     Backend(BackendReport),
+    /// What networks there are: the page is to say which it wants.
+    Listed(Vec<Listed>),
     /// A piece of a network's weights has come.
-    Download(Download),
+    Download {
+        /// The request.
+        id: RequestId,
+        /// How far it is.
+        download: Download,
+    },
     /// A network is being checked on the device.
-    SelfTest(Slot),
+    SelfTest {
+        /// The request.
+        id: RequestId,
+        /// Its place.
+        slot: Slot,
+    },
     /// Both networks are ready.
-    Ready(Box<Catalogue>),
+    Ready {
+        /// The request.
+        id: RequestId,
+        /// What they are.
+        catalogue: Box<Catalogue>,
+    },
+    /// A network cannot be loaded. What was loaded in its place may be gone.
+    NotLoaded {
+        /// The request.
+        id: RequestId,
+        /// The network's place.
+        slot: Slot,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// How much of a network's weights this browser keeps by now.
+    Kept {
+        /// The network's folder.
+        folder: String,
+        /// Bytes.
+        bytes: u64,
+    },
     /// The engine cannot start, on any backend.
     Failed(String),
     /// WebGPU is there but does not compute these networks: start again on the CPU.
@@ -156,11 +200,13 @@ mod tests {
         round_trip(Request::Start { choice: BackendChoice::WebGpu, base: "http://localhost/".into() });
         round_trip(Request::Open { id: 3, bytes: vec![0, 255, 7] });
         round_trip(Request::Attack { id: 4, settings: Settings::default() });
+        round_trip(Request::Load { id: 5, pair: ["standard".into(), "wide".into()] });
         round_trip(Request::Cancel);
+        round_trip(Reply::Listed(vec![Listed { folder: "wide".into(), offer: Err("It is not there.".into()) }]));
         round_trip(Reply::Seen { id: 3, pixels: Pixels(vec![1; 64 * 64 * 4]), original_size: Some((500, 375)) });
         round_trip(Reply::Step {
             id: 4,
-            slot: Slot::Hardened,
+            slot: Slot::Right,
             step: Box::new(Step {
                 done: 1,
                 total: 5,

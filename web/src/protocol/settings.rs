@@ -2,41 +2,41 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two networks that are compared.
+/// Where one of the two networks that are compared stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Slot {
-    /// Trained on clean pictures.
-    Standard,
-    /// Trained on attacked pictures.
-    Hardened,
+    /// On the left, or first where there is no room beside each other.
+    Left,
+    /// On the right.
+    Right,
 }
 
 impl Slot {
     /// Both, in the order they are shown.
-    pub const ALL: [Self; 2] = [Self::Standard, Self::Hardened];
+    pub const ALL: [Self; 2] = [Self::Left, Self::Right];
 
     /// Its place in a pair.
     pub fn index(self) -> usize {
         match self {
-            Self::Standard => 0,
-            Self::Hardened => 1,
+            Self::Left => 0,
+            Self::Right => 1,
         }
     }
 
-    /// Its folder under `models/`, and its name in element ids.
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
+
+    /// Its name in element ids and labels.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Standard => "standard",
-            Self::Hardened => "hardened",
-        }
-    }
-
-    /// Its name in a heading.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Standard => "Standard",
-            Self::Hardened => "Hardened",
+            Self::Left => "left",
+            Self::Right => "right",
         }
     }
 }

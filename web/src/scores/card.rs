@@ -29,9 +29,9 @@ pub fn facts(info: &ModelInfo) -> Vec<Fact> {
     let rgb = |[r, g, b]: [f32; 3]| format!("{r:.4}, {g:.4}, {b:.4} (red, green, blue)");
     let mut facts = vec![words("Name", info.name.clone()), words("Architecture", info.architecture.clone())];
     // The page is a 32-bit program; a network that it loads has fewer parameters than that counts.
-    let parameters = info.parameters.and_then(|count| usize::try_from(count).ok());
-    facts.extend(parameters.map(|count| words("Parameters", text::count(count))));
+    facts.extend(usize::try_from(info.parameters).ok().map(|count| words("Parameters", text::count(count))));
     facts.extend([
+        words("Operations", format!("{} multiply-accumulates a picture", text::operations(info.macs))),
         words("Classes", text::count(info.classes)),
         words("Weights", format!("{}, {}", text::bytes(info.weights_bytes), info.precision)),
         Fact { name: "Weights’ sha256", value: Value::Hash(info.weights_sha256.clone()) },

@@ -37,9 +37,11 @@ fn transferred(line: ScoreLine) -> ScoreLine {
 
 fn info(scores: Vec<ScoreLine>) -> ModelInfo {
     ModelInfo {
+        title: "Standard".into(),
         name: "standard".into(),
         architecture: "WRN-10-3".into(),
-        parameters: Some(713_944),
+        parameters: 713_944,
+        macs: 61_600_000,
         weights_bytes: 1_439_824,
         weights_sha256: "809a".into(),
         precision: "f16".into(),
@@ -234,15 +236,13 @@ fn a_card_leaves_out_what_it_does_not_know() {
     let full = facts(&info(Vec::new()));
     let parameters = Fact { name: "Parameters", value: Value::Words("713\u{202f}944".into()) };
     assert!(full.contains(&parameters), "{full:?}");
+    let operations =
+        Fact { name: "Operations", value: Value::Words("62 million multiply-accumulates a picture".into()) };
+    assert!(full.contains(&operations), "{full:?}");
     assert!(full.contains(&Fact { name: "Weights", value: Value::Words("1.4 MB, f16".into()) }));
-    let bare = ModelInfo {
-        parameters: None,
-        recipe: String::new(),
-        commands: Vec::new(),
-        data_sha256: String::new(),
-        ..info(Vec::new())
-    };
+    let bare =
+        ModelInfo { recipe: String::new(), commands: Vec::new(), data_sha256: String::new(), ..info(Vec::new()) };
     let missing: Vec<&str> =
         full.iter().map(|fact| fact.name).filter(|name| facts(&bare).iter().all(|fact| fact.name != *name)).collect();
-    assert_eq!(missing, ["Parameters", "Recipe", "Made by", "Data set’s sha256"]);
+    assert_eq!(missing, ["Recipe", "Made by", "Data set’s sha256"]);
 }

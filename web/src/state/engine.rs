@@ -18,12 +18,15 @@ impl State {
                 return vec![Effect::Post(Request::Start { choice: self.effective_choice(), base: String::new() })];
             }
             Reply::Backend(report) => self.opened_device(report),
-            Reply::Download(download) => {
+            Reply::Listed(networks) => return self.listed(networks),
+            Reply::Download { id, download } if self.is_loading(id) => {
                 self.phase = Phase::Downloading;
                 self.downloads[download.slot.index()] = Some(download);
             }
-            Reply::SelfTest(slot) => self.phase = Phase::SelfTesting(slot),
-            Reply::Ready(catalogue) => return self.ready(*catalogue),
+            Reply::SelfTest { id, slot } if self.is_loading(id) => self.phase = Phase::SelfTesting(slot),
+            Reply::Ready { id, catalogue } if self.is_loading(id) => return self.ready(*catalogue),
+            Reply::NotLoaded { id, slot, message } if self.is_loading(id) => return self.not_loaded(slot, message),
+            Reply::Kept { folder, bytes } => self.kept(&folder, bytes),
             Reply::Failed(message) => self.fail(message),
             Reply::WebGpuFailed(reason) => return self.fall_back(reason),
             Reply::Panicked(message) => return self.panicked(&message),
@@ -59,7 +62,11 @@ impl State {
                 return self.drop_picture().into_iter().collect();
             }
             // Answers to what is no longer asked.
-            Reply::Classified { .. }
+            Reply::Download { .. }
+            | Reply::SelfTest { .. }
+            | Reply::Ready { .. }
+            | Reply::NotLoaded { .. }
+            | Reply::Classified { .. }
             | Reply::Noise { .. }
             | Reply::Step { .. }
             | Reply::Finished { .. }
@@ -75,10 +82,15 @@ impl State {
 
     fn ready(&mut self, catalogue: Catalogue) -> Vec<Effect> {
         self.phase = Phase::Ready;
-        self.classes = Arc::new(catalogue.classes);
+        if *self.classes != catalogue.classes {
+            // The target is a number, and that of another class now.
+            self.settings.target = None;
+            self.classes = Arc::new(catalogue.classes);
+        }
         self.models = Some(Arc::new(catalogue.models));
         self.networks_kept = catalogue.kept;
-        let mut effects = vec![Effect::KeepOffline(catalogue.resources)];
+        let mut effects: Vec<Effect> = self.loaded().into_iter().collect();
+        effects.push(Effect::KeepOffline(catalogue.resources));
         let waiting = self.queued.take().or_else(|| self.picture.as_ref().map(|shown| shown.candidate.clone()));
         match waiting {
             Some(candidate) => effects.extend(self.open(candidate)),
@@ -146,7 +158,9 @@ impl State {
             self.fail(sentence(&format!("The engine crashed again and again ({message})")));
             return Vec::new();
         }
-        self.alert = Some(sentence(&format!("The engine crashed and was started again ({message})")));
+        let crashed = sentence(&format!("The engine crashed and was started again ({message})"));
+        self.crashed_while_loading(&crashed);
+        self.alert = Some(crashed);
         let mut effects = self.restart();
         // Not the picture that it crashed on: that might go on for ever.
         effects.extend(self.queued.take().and_then(|unseen| self.revoke_unless_shown(unseen)));
@@ -157,6 +171,7 @@ impl State {
     /// The engine cannot go on, on any backend; `why` in a sentence.
     fn fail(&mut self, why: String) {
         self.drop_work();
+        self.forget_engine();
         self.phase = Phase::Failed(why);
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::protocol::{AttackKind, BackendChoice, Reply, Request};
+use crate::protocol::{AttackKind, BackendChoice, Pair, Reply, Request, Slot};
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -54,6 +54,17 @@ pub enum Event {
     Trouble(String),
     /// The visitor chose what to compute with.
     Choose(BackendChoice),
+    /// The visitor chose another network for a place.
+    ChooseNetwork {
+        /// The place.
+        slot: Slot,
+        /// Folder of the network.
+        folder: String,
+    },
+    /// The visitor agrees to download the networks that were chosen, or has it tried again.
+    GoOn,
+    /// The visitor stays with the networks that are there, or wants no download.
+    Stay,
     /// The visitor changed a setting of the attack.
     Set(Change),
     /// Settings have been changed; by now perhaps several.
@@ -102,6 +113,8 @@ pub enum Effect {
     },
     /// Free a preview's memory.
     RevokeUrl(String),
+    /// Remember which two networks are wanted on the next visit; none means the usual ones.
+    RememberPair(Option<Pair>),
     /// Have these addresses kept for visits without a network.
     KeepOffline(Vec<String>),
 }

@@ -4,6 +4,7 @@
 //! no clock, so every rule of the page (what a late answer does, when WebGPU is given up) is tested natively.
 
 mod attack;
+mod choice;
 mod engine;
 mod event;
 mod notes;
@@ -16,14 +17,16 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use choice::Pending;
 pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
 pub use parts::{Column, Phase, Progress, Shown, Work};
 pub use verdict::Verdict;
 
+use choice::Choice;
 use parts::Pick;
 
 use crate::protocol::{
-    Backend, BackendChoice, BackendReport, ClassLabel, Download, ModelInfo, Request, RequestId, Settings,
+    Backend, BackendChoice, BackendReport, ClassLabel, Download, Listed, ModelInfo, Request, RequestId, Settings,
 };
 
 /// All that the page shows.
@@ -39,11 +42,13 @@ pub struct State {
     pub backend: Option<BackendReport>,
     /// Why WebGPU was given up, if it was.
     pub fallback: Option<String>,
-    /// The weights' downloads, standard first.
+    /// The networks there are.
+    pub networks: Arc<Vec<Listed>>,
+    /// The weights' downloads, left and right.
     pub downloads: [Option<Download>; 2],
     /// The classes, once the networks are ready.
     pub classes: Arc<Vec<ClassLabel>>,
-    /// The networks' cards, standard first, once they are ready.
+    /// The networks' cards, left and right, once they are ready.
     pub models: Option<Arc<[ModelInfo; 2]>>,
     /// The gallery.
     pub samples: Vec<Sample>,
@@ -51,7 +56,7 @@ pub struct State {
     pub picture: Option<Shown>,
     /// Pictures opened so far.
     pub pictures_opened: u32,
-    /// The networks' columns, standard first.
+    /// The networks' columns, left and right.
     pub columns: [Column; 2],
     /// Attacks begun so far.
     pub attacks_begun: u32,
@@ -64,6 +69,8 @@ pub struct State {
     /// The last thing that went wrong.
     pub alert: Option<String>,
 
+    /// Which two of the networks are wanted, and which are there.
+    pairing: Choice,
     /// Whether the browser keeps the page and both programs.
     page_kept: bool,
     /// Whether it keeps the networks' files.

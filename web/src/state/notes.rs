@@ -8,6 +8,7 @@ impl State {
     pub fn hint(&self) -> &'static str {
         match (&self.phase, self.work(), &self.picture) {
             (Phase::Failed(_), ..) => "The engine is not running.",
+            (Phase::Asking, ..) => "The networks are not downloaded yet: see below.",
             (Phase::Ready, Work::Idle, None) => "Choose a picture first.",
             (Phase::Ready, Work::Attacking, _) => "Escape stops it. A changed setting begins it anew.",
             (Phase::Ready, Work::Idle, _) if self.shows(Progress::Done) => {

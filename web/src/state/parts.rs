@@ -11,6 +11,8 @@ pub enum Phase {
     Starting,
     /// A device is being looked for.
     OpeningDevice,
+    /// A network is not downloaded before the visitor says so.
+    Asking,
     /// The networks' weights are coming.
     Downloading,
     /// A network is being checked on the device.
@@ -27,6 +29,7 @@ impl Phase {
         match self {
             Self::Starting => "starting",
             Self::OpeningDevice => "opening-device",
+            Self::Asking => "asking",
             Self::Downloading => "downloading",
             Self::SelfTesting(_) => "self-testing",
             Self::Ready => "ready",

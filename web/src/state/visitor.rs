@@ -31,6 +31,9 @@ impl State {
                 Vec::new()
             }
             Event::Choose(choice) => self.choose(choice),
+            Event::ChooseNetwork { slot, folder } => self.choose_network(slot, &folder),
+            Event::GoOn => self.go_on(),
+            Event::Stay => self.stay(),
             Event::Set(change) => self.set(change),
             Event::Settled => {
                 self.settling = false;
@@ -100,6 +103,7 @@ impl State {
         self.choice = choice;
         self.fallback = None;
         self.cpu_restarts = 0;
+        self.forget_trouble();
         self.restart()
     }
 
@@ -126,6 +130,7 @@ impl State {
     /// A fresh worker, which will be given the picture again.
     pub(super) fn restart(&mut self) -> Vec<Effect> {
         self.drop_work();
+        self.forget_engine();
         self.generation += 1;
         self.phase = Phase::Starting;
         self.backend = None;

@@ -23,10 +23,9 @@ pub(super) fn Scores() -> impl IntoView {
     move || models.get().map(|models| section(models.as_slice(), with_top5))
 }
 
-/// `models` are the networks' cards, standard first.
+/// `models` are the networks' cards, left and right.
 fn section(models: &[ModelInfo], with_top5: RwSignal<bool>) -> impl IntoView + use<> {
-    let networks: Vec<Network> =
-        Slot::ALL.iter().zip(models).map(|(slot, info)| Network { title: slot.title(), info }).collect();
+    let networks: Vec<Network> = models.iter().map(|info| Network { title: &info.title, info }).collect();
     let sheet = Sheet::of(&networks);
     let charts = charts(&networks);
     let cards = Slot::ALL.into_iter().zip(&networks).map(|(slot, network)| model_card(slot, network)).collect_view();

@@ -23,7 +23,7 @@ fn late_answers_change_nothing() {
     let new = posted_id(&page.0.update(Event::Attack));
     assert!(new > old);
     let before = page.0.clone();
-    page.hear(Reply::Step { id: old, slot: Slot::Standard, step: step(3, 10) });
+    page.hear(Reply::Step { id: old, slot: Slot::Left, step: step(3, 10) });
     page.hear(Reply::Finished { id: old });
     page.hear(Reply::Seen { id: old, pixels: Pixels(vec![0]), original_size: None });
     page.hear(Reply::BadPicture { id: old, message: "no".into() });
@@ -39,9 +39,9 @@ fn late_answers_change_nothing() {
 fn cancelling_keeps_what_was_reached_and_only_that() {
     let mut page = Page::ready(Backend::Cpu);
     let id = posted_id(&page.0.update(Event::Attack));
-    page.hear(Reply::Step { id, slot: Slot::Standard, step: step(2, 10) });
+    page.hear(Reply::Step { id, slot: Slot::Left, step: step(2, 10) });
     assert_eq!(posted(&page.0.update(Event::Cancel)), Some(&Request::Cancel));
-    page.hear(Reply::Step { id, slot: Slot::Standard, step: step(3, 10) });
+    page.hear(Reply::Step { id, slot: Slot::Left, step: step(3, 10) });
     assert_eq!((page.0.columns[0].progress, page.0.columns[0].steps_done), (Progress::Stopped, 2));
     assert_eq!((page.0.columns[1].progress, &page.0.columns[1].step), (Progress::Clean, &None));
     assert_eq!(page.0.update(Event::Cancel), []);

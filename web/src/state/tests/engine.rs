@@ -8,7 +8,8 @@ fn nothing_is_posted_before_the_worker_listens() {
     assert_eq!(posted(&page.choose("early")), None);
     assert!(matches!(posted(&page.hear(Reply::Loaded)), Some(Request::Start { choice: BackendChoice::Cpu, .. })));
     page.hear(Reply::Backend(report(Backend::Cpu)));
-    let effects = page.hear(Reply::Ready(catalogue()));
+    assert!(matches!(posted(&page.list()), Some(Request::Load { .. })));
+    let effects = page.loaded(catalogue());
     assert!(matches!(posted(&effects), Some(Request::Open { bytes, .. }) if bytes == &[1, 2, 3]));
 }
 
@@ -31,7 +32,8 @@ fn a_failed_self_test_falls_back() {
     let mut page = Page::new(BackendChoice::WebGpu);
     page.hear(Reply::Loaded);
     page.hear(Reply::Backend(report(Backend::WebGpu)));
-    page.hear(Reply::SelfTest(Slot::Standard));
+    page.list();
+    page.self_test();
     assert_eq!(page.hear(Reply::WebGpuFailed("the self-test failed.".into())), [Effect::StartWorker(2)]);
     assert!(matches!(posted(&page.hear(Reply::Loaded)), Some(Request::Start { choice: BackendChoice::Cpu, .. })));
     page.0.update(Event::Choose(BackendChoice::WebGpu));
@@ -43,7 +45,7 @@ fn a_silent_gpu_is_given_up_but_a_slow_cpu_is_not() {
     let mut page = Page::ready(Backend::WebGpu);
     let (_, silence) = watch(&page.0.update(Event::Attack)).expect("an attack on WebGPU is watched");
     let id = page.0.last_id;
-    let effects = page.hear(Reply::Step { id, slot: Slot::Standard, step: step(1, 10) });
+    let effects = page.hear(Reply::Step { id, slot: Slot::Left, step: step(1, 10) });
     assert_eq!(page.0.update(silence), [], "a step is a sign of life");
     let (_, silence) = watch(&effects).expect("and watched anew");
     assert_eq!(page.0.update(silence), [Effect::StartWorker(2)]);
@@ -57,8 +59,9 @@ fn an_idle_gpu_is_not_watched() {
     let mut page = Page::new(BackendChoice::Auto);
     assert!(watch(&page.hear(Reply::Loaded)).is_some(), "opening a device may hang");
     page.hear(Reply::Backend(report(Backend::WebGpu)));
-    assert!(watch(&page.hear(Reply::SelfTest(Slot::Standard))).is_some());
-    assert_eq!(watch(&page.hear(Reply::Ready(catalogue()))), None);
+    assert_eq!(watch(&page.list()), None, "a download may take its time");
+    assert!(watch(&page.self_test()).is_some());
+    assert_eq!(watch(&page.loaded(catalogue())), None);
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_missing_worker_script_is_told() {
 fn an_engine_that_fails_for_good_leaves_nothing_under_way() {
     let mut page = Page::ready(Backend::Cpu);
     let id = posted_id(&page.0.update(Event::Attack));
-    page.hear(Reply::Step { id, slot: Slot::Standard, step: step(1, 10) });
+    page.hear(Reply::Step { id, slot: Slot::Left, step: step(1, 10) });
     page.hear(Reply::Failed("It is over.".into()));
     assert_eq!(page.0.columns.each_ref().map(|column| column.progress), [Progress::Stopped, Progress::Clean]);
     assert_eq!((page.0.work(), page.0.can_attack()), (Work::Idle, false));
@@ -108,12 +111,14 @@ fn webgpu_on_demand_may_take_longer_to_open() {
 #[test]
 fn a_visit_is_kept_once_page_and_networks_are() {
     let mut page = Page::new(BackendChoice::Auto);
-    page.hear(Reply::Ready(Box::new(Catalogue { kept: false, ..*catalogue() })));
+    page.list();
+    page.loaded(Box::new(Catalogue { kept: false, ..*catalogue() }));
     page.0.update(Event::PageKept);
     assert!(!page.0.kept_offline(), "the networks are not kept");
-    page.hear(Reply::Ready(catalogue()));
+    page.0.update(Event::Choose(BackendChoice::Cpu));
+    page.start(Backend::Cpu);
     assert!(page.0.kept_offline());
     let mut page = Page::new(BackendChoice::Auto);
-    page.hear(Reply::Ready(catalogue()));
+    page.load();
     assert!(!page.0.kept_offline(), "the page is not kept");
 }

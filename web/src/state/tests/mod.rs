@@ -1,4 +1,5 @@
 mod attacks;
+mod choice;
 mod engine;
 mod pictures;
 mod verdicts;
@@ -6,7 +7,7 @@ mod verdicts;
 use std::sync::Arc;
 
 use super::*;
-use crate::protocol::{Catalogue, Guess, Pixels, Reply, Slot, Step};
+use crate::protocol::{Catalogue, Guess, Offer, Pixels, Reply, Slot, Step, Training};
 
 fn report(backend: Backend) -> BackendReport {
     BackendReport { backend, adapter: None, software: false, reason: "because".into() }
@@ -15,9 +16,11 @@ fn report(backend: Backend) -> BackendReport {
 fn catalogue() -> Box<Catalogue> {
     let class = |wnid: &str, name: &str| ClassLabel { wnid: wnid.into(), name: name.into() };
     let info = || ModelInfo {
+        title: "Standard".into(),
         name: "standard".into(),
         architecture: "WRN-10-2".into(),
-        parameters: None,
+        parameters: 1,
+        macs: 1,
         weights_bytes: 1,
         weights_sha256: String::new(),
         precision: "f16".into(),
@@ -35,6 +38,21 @@ fn catalogue() -> Box<Catalogue> {
         resources: Vec::new(),
         kept: true,
     })
+}
+
+/// A network with weights of so many bytes, of which none is kept.
+fn offered(folder: &str, weights_bytes: u64) -> Listed {
+    let offer = Offer {
+        title: format!("The {folder}"),
+        architecture: "WRN-10-2".into(),
+        precision: "f16".into(),
+        weights_bytes,
+        kept_bytes: 0,
+        clean: None,
+        training: Training::Ordinary,
+        class_set: 0,
+    };
+    Listed { folder: folder.into(), offer: Ok(offer) }
 }
 
 fn candidate(title: &str) -> Candidate {
@@ -92,7 +110,28 @@ impl Page {
     fn start(&mut self, backend: Backend) -> Vec<Effect> {
         self.hear(Reply::Loaded);
         self.hear(Reply::Backend(report(backend)));
-        self.hear(Reply::Ready(catalogue()))
+        self.load()
+    }
+
+    /// The engine lists the usual two networks, and is told to load them.
+    fn list(&mut self) -> Vec<Effect> {
+        self.hear(Reply::Listed(vec![offered("standard", 1), offered("hardened", 1)]))
+    }
+
+    /// It does.
+    fn load(&mut self) -> Vec<Effect> {
+        self.list();
+        self.loaded(catalogue())
+    }
+
+    fn loaded(&mut self, catalogue: Box<Catalogue>) -> Vec<Effect> {
+        let id = self.0.last_id;
+        self.hear(Reply::Ready { id, catalogue })
+    }
+
+    fn self_test(&mut self) -> Vec<Effect> {
+        let id = self.0.last_id;
+        self.hear(Reply::SelfTest { id, slot: Slot::Left })
     }
 
     /// The visitor chooses a file, and its bytes are there at once.
@@ -114,8 +153,8 @@ impl Page {
 
     fn answer(&mut self, id: RequestId) -> Vec<Effect> {
         self.see(id);
-        self.hear(Reply::Classified { id, slot: Slot::Standard, top: guesses(0), elapsed_ms: 1.0 });
-        self.hear(Reply::Classified { id, slot: Slot::Hardened, top: guesses(0), elapsed_ms: 1.0 })
+        self.hear(Reply::Classified { id, slot: Slot::Left, top: guesses(0), elapsed_ms: 1.0 });
+        self.hear(Reply::Classified { id, slot: Slot::Right, top: guesses(0), elapsed_ms: 1.0 })
     }
 
     fn title(&self) -> Option<&str> {

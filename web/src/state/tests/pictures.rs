@@ -11,10 +11,10 @@ fn a_picture_is_seen_then_classified() {
     page.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: Some((640, 480)) });
     assert_eq!((page.0.work(), page.0.pictures_opened, page.0.label()), (Work::Classifying, 1, Some(1)));
     assert!(!page.0.can_attack());
-    page.hear(Reply::Classified { id, slot: Slot::Standard, top: guesses(0), elapsed_ms: 1.0 });
+    page.hear(Reply::Classified { id, slot: Slot::Left, top: guesses(0), elapsed_ms: 1.0 });
     assert_eq!(page.0.columns[0].progress, Progress::Clean);
     assert_eq!(page.0.columns[1].progress, Progress::Classifying);
-    page.hear(Reply::Classified { id, slot: Slot::Hardened, top: guesses(1), elapsed_ms: 1.0 });
+    page.hear(Reply::Classified { id, slot: Slot::Right, top: guesses(1), elapsed_ms: 1.0 });
     assert_eq!(page.0.work(), Work::Idle);
     assert!(page.0.can_attack());
 }
@@ -121,7 +121,7 @@ fn a_bad_file_while_the_picture_is_classified_brings_the_picture_back() {
     page.see(cat);
     let bad = posted_id(&page.choose("notes.jpg"));
     // The engine has turned away from the cat by now.
-    page.hear(Reply::Classified { id: cat, slot: Slot::Standard, top: guesses(0), elapsed_ms: 1.0 });
+    page.hear(Reply::Classified { id: cat, slot: Slot::Left, top: guesses(0), elapsed_ms: 1.0 });
     let effects = page.hear(Reply::BadPicture { id: bad, message: "This is not a picture.".into() });
     assert!(effects.contains(&Effect::RevokeUrl("blob:notes.jpg".into())) && !page.0.can_attack(), "{effects:?}");
     page.answer(posted_id(&effects));

@@ -60,7 +60,7 @@ fn attacked(clean: usize, now: usize, known: bool) -> Page {
 
 #[test]
 fn verdicts_in_words() {
-    let words = |clean, now, known| attacked(clean, now, known).0.verdict_words(Slot::Hardened).unwrap();
+    let words = |clean, now, known| attacked(clean, now, known).0.verdict_words(Slot::Right).unwrap();
     assert_eq!(words(1, 1, true), "Still tabby, which is right.");
     assert_eq!(words(1, 0, true), "It said tabby, which is right, and now says goldfish.");
     assert_eq!(words(0, 0, true), "It took this tabby for goldfish before any attack, and still does.");
@@ -74,24 +74,21 @@ fn verdicts_in_words() {
 
 #[test]
 fn noise_is_judged_like_an_attack() {
-    assert_eq!(attacked(1, 0, true).0.noise_verdict(Slot::Standard), Some(Verdict::Held));
-    assert_eq!(attacked(0, 1, true).0.noise_verdict(Slot::Standard), Some(Verdict::WrongAlready { changed: false }));
-    assert_eq!(attacked(0, 1, false).0.noise_verdict(Slot::Standard), Some(Verdict::Kept));
+    assert_eq!(attacked(1, 0, true).0.noise_verdict(Slot::Left), Some(Verdict::Held));
+    assert_eq!(attacked(0, 1, true).0.noise_verdict(Slot::Left), Some(Verdict::WrongAlready { changed: false }));
+    assert_eq!(attacked(0, 1, false).0.noise_verdict(Slot::Left), Some(Verdict::Kept));
 }
 
 #[test]
 fn a_verdict_is_of_the_attack_that_is_shown_whatever_is_set_since() {
     let mut page = attacked(0, 1, false);
     page.0.update(Event::Cancel);
-    assert_eq!(page.0.verdict(Slot::Standard), Some(Verdict::Changed));
+    assert_eq!(page.0.verdict(Slot::Left), Some(Verdict::Changed));
     page.0.update(Event::Set(Change::Target(Some(1))));
-    assert_eq!(page.0.verdict(Slot::Standard), Some(Verdict::Changed), "it was not led there");
+    assert_eq!(page.0.verdict(Slot::Left), Some(Verdict::Changed), "it was not led there");
     let id = posted_id(&page.0.update(Event::Attack));
-    assert_eq!(page.0.verdict(Slot::Standard), None, "not attacked yet");
-    page.hear(Reply::Step { id, slot: Slot::Standard, step: step(1, 10) });
-    assert_eq!(page.0.verdict(Slot::Standard), Some(Verdict::Led));
-    assert_eq!(
-        page.0.verdict_words(Slot::Standard).as_deref(),
-        Some("It said goldfish, and now says tabby, the target.")
-    );
+    assert_eq!(page.0.verdict(Slot::Left), None, "not attacked yet");
+    page.hear(Reply::Step { id, slot: Slot::Left, step: step(1, 10) });
+    assert_eq!(page.0.verdict(Slot::Left), Some(Verdict::Led));
+    assert_eq!(page.0.verdict_words(Slot::Left).as_deref(), Some("It said goldfish, and now says tabby, the target."));
 }
