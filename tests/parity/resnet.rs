@@ -59,7 +59,7 @@ fn input_gradients_are_those_of_torchvision() {
     let golden = Golden::open("resnet.safetensors");
     let labels = golden.labels("labels");
     for (name, config) in networks() {
-        let image = golden.images("images", &device).slice([0..1]);
+        let image = golden.images("images", &device).narrow(0, 0, 1);
         let model = classifier(config, &device).valid();
         let gradient = read(loss_gradient(&model, image, label_tensor(&labels[..1], &device)));
         let (expected, _) = golden.values(&format!("{name}.input_gradient"));

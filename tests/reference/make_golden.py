@@ -13,6 +13,7 @@ import network
 import perturbations
 import pictures
 import resnet
+import weights
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 NUM_CLASSES = 20
@@ -74,6 +75,7 @@ def main():
     save_file(trained, GOLDEN / "resnet_trained.safetensors")
     # The same weights as above in the other format that people have them in.
     torch.save(model.backbone.state_dict(), GOLDEN / "wrn_10_1.pth")
+    weights.write(GOLDEN / "weights")
 
     save_file(corruptions.run(), GOLDEN / "corruptions.safetensors")
 

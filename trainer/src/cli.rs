@@ -5,12 +5,15 @@ use clap::{Parser, Subcommand};
 use crate::commands::attack::AttackArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::classify::ClassifyArgs;
+use crate::commands::compare::CompareArgs;
 use crate::commands::craft::CraftArgs;
 use crate::commands::data::DataArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
+use crate::commands::try_batch::TryBatchArgs;
+use crate::commands::weights::WeightsArgs;
 use crate::device::DeviceChoice;
 
 /// Train image classifiers that hold under attack, and attack them.
@@ -41,6 +44,8 @@ pub enum Command {
     Data(DataArgs),
     /// Train a network
     Train(TrainArgs),
+    /// Look into files of pretrained weights
+    Weights(WeightsArgs),
     /// Make a set of attacked pictures, to train on or to validate with
     Craft(CraftArgs),
     /// Measure networks on the validation images, clean and attacked
@@ -49,10 +54,15 @@ pub enum Command {
     Check(CheckArgs),
     /// Do the paper's experiment from data to report
     Reproduce(ReproduceArgs),
+    /// Train several networks under the same budget, and set them side by side
+    Compare(CompareArgs),
     /// Make a trained network ready for the page
     Export(ExportArgs),
     /// Say what networks see in a picture
     Classify(ClassifyArgs),
     /// Attack a picture
     Attack(AttackArgs),
+    /// Try whether a step of training fits into the memory: what `--batch-size auto` asks
+    #[command(hide = true)]
+    TryBatch(TryBatchArgs),
 }

@@ -1,8 +1,10 @@
 //! `bastion`: imports the data set, trains, evaluates and exports classifiers, and attacks pictures from the command line.
 
 pub mod check;
+pub mod child;
 pub mod cli;
 pub mod commands;
+pub mod compare;
 pub mod craft;
 pub mod data;
 pub mod device;
@@ -10,9 +12,11 @@ pub mod epsilon;
 pub mod error;
 pub mod evaluate;
 pub mod figures;
+pub mod memory;
 pub mod models;
 mod montage;
 mod output;
+pub mod pretrained;
 pub mod progress;
 pub mod reproduce;
 pub mod run_dir;

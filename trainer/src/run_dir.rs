@@ -3,9 +3,10 @@
 //! ```text
 //! runs/standard/
 //!   config.toml       all settings of the run, as `--config` takes them
-//!   run.json          where it started from: command, data set, crafted sets, first network
+//!   run.json          where it started from: command, data set, crafted sets, first network or pretrained weights
 //!   checkpoint/       model-K.bpk, optim-K.bpk, scheduler-K.bpk, position-K.json (and ema-K.safetensors) of the last rounds K
 //!   metrics.jsonl     a line for each round; metrics.csv holds the same
+//!   memory.json       the most memory that it has taken
 //!   events.jsonl      what happened besides: collapses
 //!   plots/            the same as pictures
 //!   train/, valid/    metrics a round, as burn-train logs them; experiment.log is its own too
@@ -40,6 +41,9 @@ pub struct RunRecord {
     pub history: Vec<String>,
     /// The network it started from.
     pub init: Option<PathBuf>,
+    /// The file of pretrained weights that it started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrained: Option<Pretrained>,
     /// The imported data set.
     pub data: PathBuf,
     /// Its hash.
@@ -47,8 +51,18 @@ pub struct RunRecord {
     /// The crafted sets that it trains on as well.
     #[serde(default)]
     pub crafted: Vec<CraftedSet>,
-    /// What the network's first layer subtracts and divides by: the data set's, or those of the network it started from.
+    /// What the network's first layer subtracts and divides by: the data set's, those of the network it
+    /// started from, or ImageNet's with pretrained weights.
     pub pixels: PixelStats,
+}
+
+/// Weights of others, as they were when a run started from them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pretrained {
+    /// Absolute.
+    pub file: PathBuf,
+    pub sha256: String,
 }
 
 /// Where a checkpoint stands.

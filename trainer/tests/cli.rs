@@ -483,6 +483,77 @@ fn a_network_is_trained_further_as_it_was_trained_and_without_its_parent_once_it
     assert_fails(&dir, &["train", "--resume", "second"], 1, "first/final");
 }
 
+/// Weights of a network with 20 classes, as `torch.save` writes them.
+const PRETRAINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/wrn_10_1.pth");
+
+#[test]
+fn a_file_of_weights_is_looked_into() {
+    let dir = TempDir::new().unwrap();
+    let inspect = |more: &[&str]| stdout(&dir, &[&["weights", "inspect", PRETRAINED], more].concat());
+    let shown = inspect(&[]);
+    for words in ["layer3.0.conv2.weight", "[64, 64, 3, 3]  f32   147.5 kB", "46 tensors", "No network of torchvision"]
+    {
+        assert!(shown.contains(words), "{words} is not in: {shown}");
+    }
+    let fitting = ["--arch", "wide-resnet", "--width", "1", "--strides", "1,2,2", "--classes", "4"];
+    let shown = inspect(&fitting);
+    assert!(shown.contains("37 as they are") && shown.contains("[20] instead of [4]"), "{shown}");
+    assert!(shown.trim_end().ends_with("takes it") && shown.contains("--strides 1,2,2 --pretrained"), "{shown}");
+    let shown = inspect(&["--arch", "resnet18"]);
+    assert!(shown.contains(": [16, 3, 3, 3] in the file, [64, 3, 7, 7] in the network"), "{shown}");
+    assert!(shown.trim_end().ends_with("would not take it"), "{shown}");
+
+    let report: Value = serde_json::from_str(&inspect(&[&fitting[..], &["--json"]].concat())).unwrap();
+    assert_eq!((&report["taken"], report["tensors"].as_array().unwrap().len()), (&Value::Bool(true), 46));
+    assert_eq!(report["plan"]["head"]["from"], "drawn");
+    assert_fails(&dir, &["weights", "inspect", "no.pth"], 1, "no.pth");
+    assert_fails(&dir, &["weights", "inspect", PRETRAINED, "--arch", "resnet18", "--width", "2"], 2, "width");
+    assert_fails(&dir, &["weights", "inspect", PRETRAINED, "--stem", "conv3"], 2, "--arch");
+}
+
+#[test]
+fn pretrained_weights_are_what_a_run_starts_from() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    let weights = dir.path().join("weights.pth");
+    fs::copy(PRETRAINED, &weights).unwrap();
+    let args = |run| small_run(run, "200", &["--strides", "1,2,2", "--pretrained", "weights.pth"]);
+    let stopped = stop_after_a_round(&dir, &args("run"));
+    assert!(stopped.contains("Loaded 37 tensors from") && stopped.contains("The head is drawn"), "{stopped}");
+    let record: Value = serde_json::from_slice(&fs::read(dir.path().join("run/run.json")).unwrap()).unwrap();
+    assert_eq!(record["pixels"]["mean"][0].as_f64().unwrap() as f32, 0.485);
+    assert_eq!(record["pretrained"]["sha256"].as_str().unwrap().len(), 64);
+    assert!(Path::new(record["pretrained"]["file"].as_str().unwrap()).is_absolute());
+
+    // A checkpoint holds all weights; before there is one, the file must be there, and the same.
+    fs::rename(&weights, dir.path().join("elsewhere.pth")).unwrap();
+    let resume = ["train", "--resume", "run"];
+    assert!(stop_after_a_round(&dir, &resume).contains("Going on after step"));
+    fs::remove_dir_all(dir.path().join("run/checkpoint")).unwrap();
+    assert_fails(&dir, &resume, 1, "put that file back");
+    fs::write(&weights, "others").unwrap();
+    assert_fails(&dir, &resume, 1, "is not the file that the run was started from");
+    fs::rename(dir.path().join("elsewhere.pth"), &weights).unwrap();
+    assert!(stop_after_a_round(&dir, &resume).contains("Loaded 37 tensors from"));
+
+    fs::write(&weights, "not weights").unwrap();
+    assert_fails(&dir, &args("other"), 1, "weights.pth is text");
+    assert_fails(
+        &dir,
+        &small_run("other", "5", &["--pretrained", PRETRAINED]),
+        1,
+        "does not fit WRN-10-1: 1 tensor is missing",
+    );
+    assert!(!dir.path().join("other").exists());
+    assert_fails(
+        &dir,
+        &small_run("other", "5", &["--pretrained", PRETRAINED, "--init", "run"]),
+        2,
+        "cannot be used with",
+    );
+    assert_fails(&dir, &[&resume[..], &["--pretrained", PRETRAINED]].concat(), 2, "cannot be used with");
+}
+
 #[test]
 fn a_mistaken_setting_leaves_no_run_in_the_way_of_the_right_one() {
     let dir = TempDir::new().unwrap();

@@ -7,16 +7,16 @@ use anyhow::Result;
 
 use crate::browser::Browser;
 use crate::steps::{Steps, human};
-use crate::{gpu, page, process, scores, tools};
+use crate::{full, gpu, page, process, scores, tools};
 
 /// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
 /// selection of packages would change those of burn, and compile it again.
 pub const CPU_ONLY: &[&str] = &["--workspace", "--no-default-features"];
 const WITH_GPU: &[&str] = &["--workspace", "--features", "tests/gpu"];
 
-pub fn run(skip_browser: bool, with_gpu: bool) -> Result<()> {
+pub fn run(skip_browser: bool, with_gpu: bool, full: bool) -> Result<()> {
     let mut steps = Steps::new();
-    let outcome = all(&mut steps, skip_browser, with_gpu);
+    let outcome = all(&mut steps, skip_browser, with_gpu, full);
     println!("{}", steps.table());
     outcome?;
     let left_out = if skip_browser { "; the browser tests were skipped (--skip-browser)" } else { "" };
@@ -24,7 +24,7 @@ pub fn run(skip_browser: bool, with_gpu: bool) -> Result<()> {
     Ok(())
 }
 
-fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool) -> Result<()> {
+fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Result<()> {
     let selection = if with_gpu { WITH_GPU } else { CPU_ONLY };
     steps.run("toolchain", tools::ensure_components)?;
     // Found out first, so that a missing browser or driver does not cost half an hour.
@@ -32,6 +32,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool) -> Result<()> {
     if with_gpu {
         steps.run("Vulkan driver", gpu::ensure_driver)?;
     }
+    let python = if full { Some(steps.run("Python", full::ensure_python)?) } else { None };
     steps.run("format", || process::run(process::cargo()?.args(["fmt", "--all", "--check"])))?;
     steps.run("scores", || scores::run(true))?;
     steps.run("clippy", || {
@@ -55,6 +56,10 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool) -> Result<()> {
             let only_gpu = ["--test", "gpu", "--", "--ignored", "--test-threads", "1"];
             process::run(command.args(["test", "--locked"]).args(WITH_GPU).args(only_gpu))
         })?;
+    }
+    if let Some(python) = python {
+        steps.run("full network in PyTorch", || full::make(&python))?;
+        steps.run("full network", || full::test(selection))?;
     }
     if let Some(browser) = browser {
         let dist = page::ensure_built(steps)?;

@@ -7,6 +7,7 @@ mod browser;
 mod checks;
 mod demo;
 mod dist;
+mod full;
 mod gpu;
 mod page;
 mod process;
@@ -54,6 +55,10 @@ enum Command {
         /// Also compare training and attacking on the GPU with the CPU (a software Vulkan driver is enough)
         #[arg(long)]
         gpu: bool,
+        /// Also load the paper's network in full, with weights that torchvision saved, and compare its logits. It installs
+        /// PyTorch into target/full, some gigabytes, unless BASTION_PYTHON names a Python that has it and torchvision
+        #[arg(long)]
+        full: bool,
     },
     /// Measure what an input gradient and a training step cost, in forward passes
     Bench,
@@ -86,7 +91,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { port, no_open } => demo::run(port, no_open),
         Command::Dist { out } => dist::run(out),
-        Command::Test { skip_browser, gpu } => checks::run(skip_browser, gpu),
+        Command::Test { skip_browser, gpu, full } => checks::run(skip_browser, gpu, full),
         Command::Bench => bench::run(),
         Command::Serve { dir, port } => server::serve(&dir, port),
         Command::Scores => scores::run(false),

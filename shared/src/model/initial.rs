@@ -10,6 +10,8 @@ use rand_distr::StandardNormal;
 /// Draws every weight of a module from one seed: convolutions as He et al. (2015) with the fan-out, linear layers as
 /// PyTorch does, their biases zero. Batch norm is left as it is made.
 ///
+/// A weight that has a value already keeps it, and the others get the numbers that they would get without it.
+///
 /// Not with burn's initializers: they draw from one generator for the whole process, at the first use of a weight, and
 /// other numbers on every backend. What is drawn here depends on the seed and the order of the layers alone.
 pub(super) struct Initial {
@@ -57,8 +59,10 @@ impl ModuleMapper for Initial {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.values(param.lazy_shape().as_slice()) {
             // `map` keeps what says whether the parameter is trained.
-            Some(values) => param.map(|old| Tensor::from_data(TensorData::new(values, old.dims()), &old.device())),
-            None => param,
+            Some(values) if !param.is_initialized() => {
+                param.map(|old| Tensor::from_data(TensorData::new(values, old.dims()), &old.device()))
+            }
+            _ => param,
         }
     }
 }

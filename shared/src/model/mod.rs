@@ -1,5 +1,6 @@
 //! Classifiers: pixels in, logits out.
 
+mod checkpointing;
 mod cost;
 mod initial;
 mod normalize;
@@ -12,6 +13,7 @@ use burn::prelude::*;
 use burn::tensor::assert_shape;
 use serde::{Deserialize, Serialize};
 
+pub use checkpointing::checkpointed;
 pub use cost::Cost;
 pub use normalize::Normalize;
 pub use resnet::{BlockKind, HeadKind, ResNet, ResNetConfig, Stem};
@@ -70,8 +72,7 @@ impl Architecture {
         seed: u64,
         device: &Device,
     ) -> Result<Classifier, String> {
-        let model = self.init(num_classes, mean, std, device)?;
-        Ok(model.map(&mut initial::Initial::new(seed)))
+        Ok(self.init(num_classes, mean, std, device)?.draw_rest(seed))
     }
 
     /// The usual name: `WRN-10-4` is depth 10, width 4; `wide_resnet50_2` is torchvision's.
@@ -85,6 +86,7 @@ impl Architecture {
 
 /// What makes logits of normalised pictures.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few networks, and a box would be a layer without a name")]
 pub enum Backbone {
     WideResNet(WideResNet),
     ResNet(ResNet),
@@ -117,6 +119,13 @@ impl Classifier {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         assert_shape!(images, [_, 3, ..]);
         self.backbone.forward(self.normalize.forward(images))
+    }
+
+    /// Draws the weights that have no values yet: those that nothing was loaded into since [`Architecture::init`]. They get
+    /// the numbers of [`Architecture::init_seeded`].
+    #[must_use]
+    pub fn draw_rest(self, seed: u64) -> Self {
+        self.map(&mut initial::Initial::new(seed))
     }
 
     /// The same weights, ready to differentiate with respect to the input: batch normalisation in inference mode, and

@@ -1,5 +1,7 @@
 use burn::prelude::*;
 
+use super::checkpointing::checkpointed;
+
 /// `(x - mean) / std` for each channel: the first layer of a classifier, never of the data pipeline.
 ///
 /// Attacks then work in pixel space, and epsilon means the same for every network.
@@ -21,6 +23,10 @@ impl Normalize {
         }
         let channels = |values: [f32; 3]| Tensor::<1>::from_floats(values, device).reshape([1, 3, 1, 1]);
         Ok(Self { mean: channels(mean), std: channels(std) })
+    }
+
+    pub(super) fn with_gradient_checkpointing(self) -> Self {
+        Self { mean: checkpointed(self.mean), std: checkpointed(self.std) }
     }
 
     /// `[batch, 3, height, width]` in `[0, 1]` to the same shape, normalised.

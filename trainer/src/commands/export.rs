@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use shared::bundle::{Bundle, Description, Precision};
+use shared::bundle::{Bundle, Card, Description, Precision};
 use shared::image::Picture;
 
 use crate::data::{self, Dataset};
@@ -21,6 +21,7 @@ use crate::{models, output};
 Examples:
   bastion export runs/standard --out static/models/standard
   bastion export runs/hardened/final --out static/models/hardened --name hardened
+  bastion export runs/large --out static/models/large --precision q8
   bastion export --samples 12")]
 pub struct ExportArgs {
     /// A run folder whose training is done, or the folder of a model
@@ -35,6 +36,9 @@ pub struct ExportArgs {
     /// Number format of the weights
     #[arg(long, value_enum, default_value = "f16")]
     precision: PrecisionArg,
+    /// Cut weights larger than so many megabytes into files of that size, as static hosts cap theirs
+    #[arg(long, value_name = "MB", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    part_mb: u32,
     /// Put so many validation pictures into the page's own samples; git ignores them, for their licence
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     samples: Option<u32>,
@@ -52,6 +56,8 @@ enum PrecisionArg {
     F16,
     /// Full precision
     F32,
+    /// 8 bits and a step for each output channel: a quarter of the size, for large networks
+    Q8,
 }
 
 /// An entry of the page's `index.json`.
@@ -89,6 +95,7 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Re
     let precision = match args.precision {
         PrecisionArg::F16 => Precision::F16,
         PrecisionArg::F32 => Precision::F32,
+        PrecisionArg::Q8 => Precision::Q8,
     };
     // Scores belong to the weights they were measured with, and rounding makes other weights.
     let scores = if precision == card.weights.precision { card.scores } else { vec![] };
@@ -104,14 +111,28 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Re
     };
     let exported = Bundle::export(&model, description, precision, &engine.device);
     let (json, weights) = pollster::block_on(exported)?;
-    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    write_atomically(&out.join("model.safetensors"), &weights)?;
-    write_atomically(&out.join("model.json"), &json)?;
-    models::load(out, &engine.device)?;
+    let replaced = models::card(out)
+        .ok()
+        .filter(|old| Card::from_json(&json).is_ok_and(|new| new.weights.sha256 != old.weights.sha256));
+    models::write(out, &json, &weights, Some(1_000_000 * args.part_mb as usize))?;
+    let written = models::load(out, &engine.device)?.card.weights;
+    let listed = models::add_to_index(out)?;
+    if let Some(old) = replaced {
+        let scores = if old.scores.is_empty() { "" } else { ", and its scores went with it" };
+        output::note(&format!("{} held another network, {}{scores}", out.display(), old.name));
+    }
+    if listed {
+        output::note("The page lists it: it is in index.json now");
+    }
     output::text(&format!(
-        "{}: {:.2} MB of weights, loaded back and self-tested",
+        "{}: {:.2} MB of weights in {} {}, loaded back and self-tested",
         out.display(),
-        weights.len() as f64 / 1e6
+        weights.len() as f64 / 1e6,
+        written.precision,
+        match written.parts.len() {
+            0 => "in one file".into(),
+            parts => format!("in {parts} files"),
+        }
     ))
 }
 

@@ -3,12 +3,15 @@
 pub mod attack;
 pub mod check;
 pub mod classify;
+pub mod compare;
 pub mod craft;
 pub mod data;
 pub mod evaluate;
 pub mod export;
 pub mod reproduce;
 pub mod train;
+pub mod try_batch;
+pub mod weights;
 
 use std::fmt::{self, Display};
 use std::io;

@@ -11,7 +11,7 @@ use crate::error::UsageError;
 use crate::output;
 use crate::progress;
 use crate::reproduce::{Interruption, Plan, Subset, reproduce};
-use crate::train::{ConfigFlags, resolve};
+use crate::train::{BatchSize, ConfigFlags, resolve};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -63,7 +63,12 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
             UsageError(format!("--{own} is what the five models differ in: it cannot be set for all"))
         );
     }
-    resolve(None, &args.config)?;
+    ensure!(
+        resolve(None, &args.config)?.batch_size != BatchSize::Auto,
+        UsageError(
+            "--batch-size auto may find another number each time, and the five models need the same: give one".into()
+        )
+    );
     let data = data::dir_or_default(args.data.as_deref());
     let plan = Plan {
         command: super::command_line(&["--data", "--out", "--report", "--device"]),

@@ -1,4 +1,4 @@
-//! `bastion train`: trains a network, from scratch or from another, and goes on where it was stopped.
+//! `bastion train`: trains a network, from scratch, from another or from pretrained weights, and goes on where it was stopped.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use clap::Args;
 use crate::data;
 use crate::device::{self, DeviceChoice};
 use crate::error::{Stopped, UsageError};
+use crate::memory::Memory;
 use crate::output;
 use crate::progress;
 use crate::run_dir::RunDir;
-use crate::train::{ConfigFlags, Dashboard, Job, NewRun, Outcome, Position, resolve};
+use crate::train::{ConfigFlags, Dashboard, Job, NewRun, Outcome, Position, fit, resolve, survive};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -23,15 +24,17 @@ Ctrl-C saves and ends the run with exit code 130; a second one ends it at once. 
 Examples:
   bastion train --run runs/standard --recipe normal --epochs 10
   bastion train --run runs/hardened --recipe adversarial-n-fgsm --init runs/standard
+  bastion train --run runs/paper --arch wide_resnet50_2 --pretrained wide_resnet50_2.pth --learning-rate 0.01
   bastion train --run runs/union --recipe hardened --crafted data/fgsm,data/bim
   bastion train --run runs/again --config runs/hardened/config.toml --seed 1
+  bastion train --run runs/large --arch resnet50 --batch-size auto
   bastion train --resume runs/hardened")]
 pub struct TrainArgs {
     /// Folder of the new run; it must not exist or be empty
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     run: Option<PathBuf>,
     /// Go on with a run that was stopped, with its own settings
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "init", "config_file", "crafted"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "init", "pretrained", "config_file", "crafted"])]
     resume: Option<PathBuf>,
     /// A TOML file with settings: the flags from --recipe on, without their dashes in front
     #[arg(long = "config", id = "config_file", value_name = "FILE")]
@@ -39,6 +42,10 @@ pub struct TrainArgs {
     /// Start from the weights of a model or of a finished run instead of random ones
     #[arg(long, value_name = "DIR")]
     init: Option<PathBuf>,
+    /// Start from weights of PyTorch for this --arch, such as torchvision's: a state dict as .pth, .pt or .safetensors. A head
+    /// for other classes is drawn anew, and pictures are normalised by ImageNet's mean and standard deviation
+    #[arg(long, value_name = "FILE", conflicts_with = "init")]
+    pretrained: Option<PathBuf>,
     /// Sets made by `bastion craft`, for recipes that train on them, with commas between them
     #[arg(long, value_name = "DIR", value_delimiter = ',')]
     crafted: Vec<PathBuf>,
@@ -63,7 +70,7 @@ pub struct TrainArgs {
 /// [`Stopped`] when the user ended it.
 pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
     let devices = device::open_all(choice, &args.devices)?;
-    let Some((path, job)) = job(args, &devices[0])? else { return Ok(()) };
+    let Some((path, job)) = job(args, &devices[0], choice)? else { return Ok(()) };
     if job.steps_done() > 0 {
         output::note(&format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {
@@ -72,7 +79,9 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
     let position = job.position();
     let dashboard = if args.plain { None } else { Dashboard::open().map(Arc::new) };
     stop_on_ctrl_c(position.clone(), dashboard.clone())?;
-    match job.train(&devices, position, dashboard)? {
+    let outcome = survive(path, || job.train(&devices, position, dashboard));
+    Memory::note(path, &devices[0]);
+    match outcome? {
         Outcome::Stopped { steps_done, steps_total } => Err(Stopped(format!(
             "Stopped; {steps_done} of {steps_total} steps are saved. Go on with: bastion train --resume {}",
             path.display()
@@ -86,7 +95,7 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
 }
 
 /// The run that is asked for; none if it is done already.
-fn job<'a>(args: &'a TrainArgs, device: &Device) -> Result<Option<(&'a Path, Job)>> {
+fn job<'a>(args: &'a TrainArgs, device: &Device, choice: DeviceChoice) -> Result<Option<(&'a Path, Job)>> {
     if let Some(path) = &args.resume {
         let given: Vec<String> = args.config.given().map(|name| format!("--{name}")).collect();
         ensure!(
@@ -107,11 +116,15 @@ fn job<'a>(args: &'a TrainArgs, device: &Device) -> Result<Option<(&'a Path, Job
     // Without --resume there is a --run: clap sees to it.
     let path = args.run.as_deref().unwrap_or(Path::new("runs/run"));
     let config = resolve(args.config_file.as_deref(), &args.config)?;
+    let data = data::dir_or_default(args.data.as_deref());
+    RunDir::check_free(path)?;
+    let config = fit::resolve(config, &data, choice)?;
     let new = NewRun {
         path,
         config,
         init: args.init.as_deref(),
-        data: &data::dir_or_default(args.data.as_deref()),
+        pretrained: args.pretrained.as_deref(),
+        data: &data,
         crafted: &args.crafted,
         command: super::command_line(&["--data"]),
     };

@@ -30,6 +30,7 @@ use anyhow::Result;
 pub use cache::{Cache, Meta, SplitMeta, images_file};
 pub use crafted::{Crafted, CraftedVal};
 pub use fetch::{Archive, Download, TINY_IMAGENET, TINY_IMAGENET_URL};
+pub(crate) use hash::sha256_of_file;
 pub use import::{BadSource, ImportOptions, beside, check_destination, import};
 pub use lock::Lock;
 pub use pixel_stats::PixelStats;

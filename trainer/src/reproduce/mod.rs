@@ -3,9 +3,9 @@
 //! Every stage leaves something that says that it is done (a trained network, a whole crafted set, the scores), so whatever
 //! was stopped or killed goes on where it was when the same is said again.
 
-mod document;
-mod estimate;
-mod findings;
+pub(crate) mod document;
+pub(crate) mod estimate;
+pub(crate) mod findings;
 mod paper;
 mod plan;
 mod report;

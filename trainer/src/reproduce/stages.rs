@@ -209,7 +209,8 @@ impl Workshop<'_> {
         Ok(match stage {
             Stage::Train(model) => {
                 let config = self.config(model)?;
-                let images = config.steps.map_or(config.epochs * meta.train.images, |steps| steps * config.batch_size);
+                let batch_size = config.batch_size.number()?;
+                let images = config.steps.map_or(config.epochs * meta.train.images, |steps| steps * batch_size);
                 Work::training(images, config.image_size)
             }
             Stage::Craft(attack) => {
@@ -262,6 +263,7 @@ impl Workshop<'_> {
                 path: &path,
                 config,
                 init: None,
+                pretrained: None,
                 data: &self.data,
                 crafted: &crafted,
                 command: self.plan.command.clone(),

@@ -7,6 +7,8 @@ use shared::attack::BIM_STEPS;
 use shared::model::{HeadKind, Stem};
 use shared::perturb::Perturbations;
 
+use super::batch_size::BatchSize;
+use super::freeze::Freeze;
 use super::mix::Share;
 use super::network::{self, ArchName};
 use super::recipe;
@@ -71,9 +73,20 @@ pub struct TrainConfig {
     #[arg(long, value_name = "N")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// Pictures a step
-    #[arg(long, default_value_t = 128)]
-    pub batch_size: usize,
+    /// Pictures a step; auto finds out how many fit into the memory
+    #[arg(long, visible_alias = "batch", value_name = "N|auto", default_value = "128")]
+    pub batch_size: BatchSize,
+    /// Compute each batch in so many parts and add up their gradients: less memory, and batch norm sees a part each
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub accumulate: usize,
+    /// Compute activations again on the way back instead of keeping them: less memory, more time
+    #[arg(long)]
+    #[serde(default)]
+    pub gradient_checkpointing: bool,
+    /// What of the network is not trained: none, backbone (all but its head), or for how many epochs the backbone is not.
+    /// Batch norm of a frozen backbone keeps the statistics it came with; elsewhere it learns those of the training pictures
+    #[arg(long, value_name = "none|backbone|N", default_value = "none")]
+    pub freeze: Freeze,
     /// Optimizer
     #[arg(long, value_enum, default_value = "sgd")]
     pub optimizer: OptimizerName,
@@ -81,6 +94,10 @@ pub struct TrainConfig {
     #[arg(long, value_name = "RATE")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+    /// Highest learning rate of all but the head, for a pretrained network [default: that of the head]
+    #[arg(long, value_name = "RATE")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone_learning_rate: Option<f64>,
     /// Part of the steps in which the learning rate rises
     #[arg(long, value_name = "PART", default_value_t = 0.1)]
     pub warm_up: f64,
@@ -144,8 +161,20 @@ impl TrainConfig {
         let rate = self.learning_rate();
         ensure!((1..=10_000).contains(&self.epochs), "epochs must be 1 to 10000");
         ensure!(self.steps != Some(0), "steps must be 1 or more");
-        ensure!((2..=65_536).contains(&self.batch_size), "batch-size must be 2 to 65536");
+        let batch_size = self.batch_size.pictures();
+        ensure!(
+            batch_size.is_none_or(|pictures| (2..=65_536).contains(&pictures)),
+            "batch-size must be 2 to 65536, or auto"
+        );
         ensure!(rate > 0.0 && rate <= 1.0, "learning-rate must be above 0 and at most 1");
+        ensure!(
+            self.backbone_learning_rate.is_none_or(|rate| rate > 0.0 && rate <= 1.0),
+            "backbone-learning-rate must be above 0 and at most 1; to leave the backbone as it is, freeze it"
+        );
+        ensure!(
+            self.accumulate >= 1 && batch_size.is_none_or(|pictures| 2 * self.accumulate <= pictures),
+            "accumulate must be 1 or more, and leave at least 2 pictures of a batch to each part"
+        );
         ensure!(between(self.warm_up, 0.0, 0.9), "warm-up must be 0 to 0.9");
         ensure!((0.0..1.0).contains(&self.momentum), "momentum must be 0 to below 1");
         ensure!(between(self.weight_decay(), 0.0, 1.0), "weight-decay must be 0 to 1");
@@ -157,7 +186,7 @@ impl TrainConfig {
         );
         ensure!(!self.mix.is_empty(), "mix must name a share or more");
         ensure!(
-            self.mix.len() <= self.batch_size,
+            batch_size.is_none_or(|pictures| self.mix.len() <= pictures),
             "batch-size must be {} or more: each share of the recipe needs a picture",
             self.mix.len()
         );

@@ -1,11 +1,11 @@
 //! A run as a folder: begun, gone on with or already done, whoever asks for it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
+use indicatif::ProgressBar;
 use shared::bundle::{Bundle, Class, Description, Precision, Recipe};
 use shared::model::Classifier;
 
@@ -15,10 +15,12 @@ use super::dashboard::Dashboard;
 use super::position::Position;
 use super::session::{Outcome, Session};
 use super::sets::{self, CraftedPictures};
-use crate::data::{Dataset, PixelStats};
+use crate::data::{Dataset, PixelStats, sha256_of_file};
 use crate::error::UsageError;
 use crate::models;
-use crate::run_dir::{Checkpoint, RunDir, RunRecord, write_atomically};
+use crate::output;
+use crate::pretrained;
+use crate::run_dir::{Checkpoint, Pretrained, RunDir, RunRecord};
 
 /// A new run.
 pub struct NewRun<'a> {
@@ -27,6 +29,8 @@ pub struct NewRun<'a> {
     pub config: TrainConfig,
     /// A model to start from.
     pub init: Option<&'a Path>,
+    /// A file of weights of PyTorch to start from, instead of a model.
+    pub pretrained: Option<&'a Path>,
     /// The imported data set.
     pub data: &'a Path,
     /// Crafted sets that the recipe needs.
@@ -61,14 +65,21 @@ impl Job {
         let dataset = Dataset::load(new.data)?;
         Session::check(&new.config, &dataset.train).map_err(usage)?;
         let (crafted, notes) = sets::load(new.crafted, &new.config.mix, &dataset)?;
+        let pretrained = new.pretrained.map(hashed).transpose()?;
+        let pixels = match (&parent, &pretrained) {
+            // A network that is trained further goes on to see its pictures as it is used to.
+            (Some(card), _) => PixelStats { mean: card.mean, std: card.std },
+            (None, Some(_)) => pretrained::IMAGENET,
+            (None, None) => dataset.pixels,
+        };
         let record = RunRecord {
             command: new.command.clone(),
             init: init.map(std::path::absolute).transpose()?,
+            pretrained,
             data: std::path::absolute(new.data)?,
             data_sha256: dataset.sha256.clone(),
             crafted: notes,
-            // A network that is trained further goes on to see its pictures as it is used to.
-            pixels: parent.as_ref().map_or(dataset.pixels, |card| PixelStats { mean: card.mean, std: card.std }),
+            pixels,
             history: parent.map_or(vec![], |card| card.recipe.commands),
         };
         let network = first_network(&record, &new.config, &dataset.classes, device)?;
@@ -101,7 +112,10 @@ impl Job {
         let network = match checkpoint {
             // The checkpoint holds all weights: the network that the run started from may be gone.
             Some(_) => blank()?,
-            None => first_network(&record, &config, &dataset.classes, device)?,
+            None => {
+                record.pretrained.as_ref().map_or(Ok(()), unchanged)?;
+                first_network(&record, &config, &dataset.classes, device)?
+            }
         };
         if data.is_some() {
             run.write_record(&record)?;
@@ -163,10 +177,7 @@ impl Job {
             };
             let exported = Bundle::export(model, description, Precision::F32, &devices[0]);
             let (json, weights) = pollster::block_on(exported)?;
-            let dir = run.final_bundle();
-            fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-            write_atomically(&dir.join("model.safetensors"), &weights)?;
-            write_atomically(&dir.join("model.json"), &json)?;
+            models::write(&run.final_bundle(), &json, &weights, None)?;
         }
         Ok(outcome)
     }
@@ -176,6 +187,12 @@ impl Job {
 fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], device: &Device) -> Result<Classifier> {
     let pixels = &record.pixels;
     let architecture = config.architecture()?;
+    if let Some(Pretrained { file, .. }) = &record.pretrained {
+        let (network, plan) = pretrained::load(file, &architecture, classes.len(), pixels, config.seed, device)?;
+        output::note(&format!("Loaded {} tensors from {}", plan.loaded.len() + plan.shrunk.len(), file.display()));
+        plan.notes().iter().for_each(|note| output::note(&format!("  {note}")));
+        return Ok(network);
+    }
     let Some(dir) = &record.init else {
         let network = architecture.init_seeded(classes.len(), pixels.mean, pixels.std, config.seed, device);
         return network.map_err(|error| UsageError(error).into());
@@ -197,6 +214,27 @@ fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], de
         classes.len()
     );
     Ok(bundle.model)
+}
+
+/// The file of weights as it is now.
+fn hashed(file: &Path) -> Result<Pretrained> {
+    let sha256 = sha256_of_file(file, &ProgressBar::hidden())?;
+    Ok(Pretrained { file: std::path::absolute(file)?, sha256 })
+}
+
+/// Makes sure that the weights are those that the run was started from.
+fn unchanged(then: &Pretrained) -> Result<()> {
+    let file = then.file.display();
+    let now = hashed(&then.file).with_context(|| {
+        format!("the run has no checkpoint yet, and starts from the weights in {file}: put that file back")
+    })?;
+    ensure!(
+        now.sha256 == then.sha256,
+        "{file} is not the file that the run was started from (SHA-256 {}, then {}): put that one back, or start another run",
+        now.sha256,
+        then.sha256
+    );
+    Ok(())
 }
 
 /// A network of the run's kind, for a checkpoint to fill.

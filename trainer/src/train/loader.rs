@@ -35,6 +35,35 @@ pub struct Batch {
     pub probed: bool,
 }
 
+impl Batch {
+    /// The batch in `count` parts that differ by one row at most, or in fewer if it has fewer rows.
+    pub fn parts(self, count: usize) -> Vec<Self> {
+        let [rows] = self.targets.dims();
+        let count = count.clamp(1, rows.max(1));
+        if count == 1 {
+            return vec![self];
+        }
+        let part = |index: usize| {
+            let (start, end) = (index * rows / count, (index + 1) * rows / count);
+            let within = |row: usize| row.clamp(start, end) - start;
+            let portions = self
+                .portions
+                .iter()
+                .map(|Portion { share, rows }| Portion { share: *share, rows: within(rows.start)..within(rows.end) });
+            Self {
+                images: self.images.clone().narrow(0, start, end - start),
+                targets: self.targets.clone().narrow(0, start, end - start),
+                portions: portions.filter(|portion| !portion.rows.is_empty()).collect(),
+                first_row: self.first_row + start,
+                part: self.part * (end - start) as f64 / rows as f64,
+                step: self.step,
+                probed: self.probed,
+            }
+        };
+        (0..count).map(part).collect()
+    }
+}
+
 /// Shuffled, cropped and flipped batches: each `iter` is the next round of steps.
 #[derive(Clone)]
 pub struct TrainLoader {

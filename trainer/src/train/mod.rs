@@ -1,9 +1,14 @@
 //! Training: burn-train runs the loop, the dashboard and the checkpoints; here is what it is fed with.
 
+mod batch_size;
 mod checkpoint;
 mod config;
+mod crash;
 mod dashboard;
 mod ema;
+pub mod fit;
+mod fit_steps;
+mod freeze;
 mod history;
 mod job;
 mod live;
@@ -17,6 +22,8 @@ mod position;
 mod probe;
 mod recipe;
 mod renderer;
+#[cfg(test)]
+mod saving_tests;
 mod session;
 mod sets;
 #[cfg(test)]
@@ -24,11 +31,15 @@ mod tests;
 mod validation;
 mod watch;
 
+pub use batch_size::BatchSize;
 pub use config::{OptimizerName, TrainConfig};
+pub use crash::survive;
 pub use dashboard::Dashboard;
+pub use fit_steps::take_steps;
 pub use job::{Job, NewRun};
 pub use mix::Share;
 pub use network::ArchName;
+pub(crate) use network::{heads, stems};
 pub use position::Position;
 pub use recipe::{ConfigFlags, from_toml, resolve, to_toml};
 pub use session::Outcome;

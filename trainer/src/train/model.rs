@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::prelude::*;
 use burn::tensor::ExecutionError;
+use burn::tensor::kind::Autodiff;
 use burn::train::metric::{AccuracyInput, Adaptor, ItemLazy, LossInput};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 use shared::attack::{AttackConfig, AttackRun, Goal};
-use shared::model::Classifier;
+use shared::model::{Classifier, checkpointed};
 
+use super::config::TrainConfig;
 use super::ema::Ema;
 use super::live::LiveAttacks;
 use super::loader::Batch;
@@ -34,9 +36,54 @@ pub struct TrainingModel {
     /// The attack of the probe.
     #[module(skip)]
     pub probe: AttackConfig,
+    #[module(skip)]
+    pub saving: Saving,
+}
+
+/// How a step keeps to the memory and to what is to be trained.
+#[derive(Clone, Copy, Debug)]
+pub struct Saving {
+    /// Parts that a batch is computed in, one after the other.
+    pub parts: usize,
+    /// Whether the classifier is one with gradient checkpointing.
+    pub checkpointing: bool,
+    /// Steps, from the run's first one on, in which only the head is trained.
+    pub frozen_steps: usize,
+}
+
+impl Default for Saving {
+    fn default() -> Self {
+        Self { parts: 1, checkpointing: false, frozen_steps: 0 }
+    }
 }
 
 impl TrainingModel {
+    /// That of a run with `config`, whose attacks, average and position are given. `classifier` is on a plain device.
+    pub fn new(
+        config: &TrainConfig,
+        classifier: Classifier,
+        attacks: LiveAttacks,
+        ema: Option<Ema>,
+        position: Arc<Position>,
+        steps_per_epoch: usize,
+    ) -> Self {
+        let classifier = classifier.train();
+        let checkpointing = config.gradient_checkpointing;
+        Self {
+            classifier: if checkpointing { classifier.with_gradient_checkpointing() } else { classifier },
+            attacks,
+            label_smoothing: config.label_smoothing,
+            ema,
+            position,
+            probe: AttackConfig::pgd(config.epsilon.value(), config.probe_steps, 0),
+            saving: Saving {
+                parts: config.accumulate,
+                checkpointing,
+                frozen_steps: config.freeze.steps(steps_per_epoch),
+            },
+        }
+    }
+
     /// One without a recipe, for weights to be read into.
     pub fn blank(classifier: Classifier) -> Self {
         Self {
@@ -46,7 +93,20 @@ impl TrainingModel {
             ema: None,
             position: Arc::default(),
             probe: AttackConfig::fgsm(0.0),
+            saving: Saving::default(),
         }
+    }
+
+    /// The classifier for a step, which shares its weights and running statistics with the one that is kept.
+    fn at_step(&self, step: usize) -> Classifier {
+        let classifier = self.classifier.clone();
+        if step < self.saving.frozen_steps { classifier.freeze_backbone() } else { classifier }
+    }
+
+    /// A tensor as the classifier's weights are.
+    fn tracked<const D: usize, K: Autodiff>(&self, tensor: Tensor<D, K>) -> Tensor<D, K> {
+        let tensor = tensor.autodiff();
+        if self.saving.checkpointing { checkpointed(tensor) } else { tensor }
     }
 
     fn output(&self, logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: Option<f32>) -> ClassificationOutput {
@@ -56,6 +116,18 @@ impl TrainingModel {
             .forward(logits.clone(), targets.clone());
         ClassificationOutput::new(loss, logits, targets)
     }
+}
+
+/// What the parts of a batch gave, as one; each with its part of the whole batch.
+fn joined(mut outputs: Vec<(ClassificationOutput, f64)>) -> ClassificationOutput {
+    if outputs.len() == 1 {
+        return outputs.remove(0).0;
+    }
+    let whole: f64 = outputs.iter().map(|(_, part)| part).sum();
+    let losses = outputs.iter().map(|(output, part)| output.loss.clone().inner().mul_scalar(part / whole)).collect();
+    let logits = outputs.iter().map(|(output, _)| output.output.clone().inner()).collect();
+    let targets = outputs.iter().map(|(output, _)| output.targets.clone().inner()).collect();
+    ClassificationOutput::new(Tensor::cat(losses, 0).sum(), Tensor::cat(logits, 0), Tensor::cat(targets, 0))
 }
 
 /// What a step tells the metrics.
@@ -69,20 +141,23 @@ impl TrainStep for TrainingModel {
     type Output = StepOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
-        let Batch { images, targets, portions, first_row, part, step, .. } = batch;
         // Batch norm in inference mode, and no gradient for any weight.
         let current = self.classifier.valid();
-        let images = self.attacks.apply(images, &targets, &portions, first_row, step, &current);
-        let logits = self.classifier.forward(images.autodiff());
+        let classifier = self.at_step(batch.step);
         let smoothing = (self.label_smoothing > 0.0).then_some(self.label_smoothing as f32);
-        let classification = self.output(logits, targets.autodiff(), smoothing);
-        // Several devices' gradients are summed: each counts with its part of the batch, and the sum is that of the mean.
-        let gradients = if part < 1.0 {
-            classification.loss.clone().mul_scalar(part).backward()
-        } else {
-            classification.loss.backward()
-        };
-        TrainOutput::new(self, gradients, StepOutput { classification, probe: None })
+        let mut gradients = GradientsAccumulator::new();
+        let mut outputs = Vec::with_capacity(self.saving.parts);
+        for Batch { images, targets, portions, first_row, part, step, .. } in batch.parts(self.saving.parts) {
+            let images = self.attacks.apply(images, &targets, &portions, first_row, step, &current);
+            let logits = classifier.forward(self.tracked(images));
+            let output = self.output(logits, self.tracked(targets), smoothing);
+            // Gradients of parts, on one device or on several, are summed: each counts with its part of the batch, and the sum
+            // is that of the mean.
+            let loss = if part < 1.0 { output.loss.clone().mul_scalar(part) } else { output.loss.clone() };
+            gradients.accumulate(&self.classifier, GradientsParams::from_grads(loss.backward(), &self.classifier));
+            outputs.push((output, part));
+        }
+        TrainOutput { grads: gradients.grads(), item: StepOutput { classification: joined(outputs), probe: None } }
     }
 
     /// One step, once for however many devices: the average follows what comes out of it.

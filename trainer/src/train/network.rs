@@ -41,9 +41,9 @@ impl ArchName {
         let others = if self == Self::WideResnet { OF_TORCHVISION } else { OF_WIDE_RESNET };
         for name in given {
             if others.contains(&name) {
-                let typed = self.to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
                 bail!(
-                    "{name} does not apply to --arch {typed}, which takes {}",
+                    "{name} does not apply to --arch {}, which takes {}",
+                    self.typed(),
                     match self {
                         Self::WideResnet => OF_WIDE_RESNET.join(", "),
                         _ => OF_TORCHVISION.join(", "),
@@ -52,6 +52,11 @@ impl ArchName {
             }
         }
         Ok(())
+    }
+
+    /// What is typed for it.
+    pub fn typed(self) -> String {
+        self.to_possible_value().map_or(String::new(), |value| value.get_name().into())
     }
 
     /// The network of torchvision, with its own stem and head; none if it has no such.
@@ -84,12 +89,12 @@ impl TrainConfig {
 }
 
 /// What `--stem` takes.
-pub(super) fn stems() -> impl TypedValueParser<Value = Stem> {
+pub(crate) fn stems() -> impl TypedValueParser<Value = Stem> {
     PossibleValuesParser::new(["conv7", "conv3-stride2", "conv3"]).try_map(|text| named(&text))
 }
 
 /// What `--head` takes.
-pub(super) fn heads() -> impl TypedValueParser<Value = HeadKind> {
+pub(crate) fn heads() -> impl TypedValueParser<Value = HeadKind> {
     PossibleValuesParser::new(["paper", "plain"]).try_map(|text| named(&text))
 }
 

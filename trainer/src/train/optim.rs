@@ -6,7 +6,7 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::lr_scheduler::LrSchedulerConfig;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, ModuleOptimizer, SgdConfig};
@@ -37,26 +37,32 @@ pub fn optimizer(config: &TrainConfig) -> Result<ModuleOptimizer> {
     })
 }
 
-/// Linear warm-up, then a cosine to zero.
+/// All but the head.
+const BACKBONE: &str = r"\.(conv1|bn1|layer\d)\b";
+
+/// Linear warm-up, then a cosine to zero; the backbone's own rate takes the same way.
 ///
 /// # Errors
 /// When a rate is out of range.
 pub fn scheduler(config: &TrainConfig, steps_total: usize) -> Result<ModuleLrScheduler> {
     let warm_up = (config.warm_up * steps_total as f64).round() as usize;
-    let peak = config.learning_rate();
-    let cosine = CosineAnnealingLrSchedulerConfig::new(peak, (steps_total - warm_up).max(1));
-    let scheduler = if warm_up == 0 {
-        cosine.init()
-    } else {
-        let linear = LinearLrSchedulerConfig::new(peak / warm_up as f64, peak, warm_up);
-        SequentialLrSchedulerConfig::new(
-            vec![LrSchedulerConfig::Linear(linear), LrSchedulerConfig::Cosine(cosine)],
-            vec![warm_up],
-        )
-        .init()
-    };
-    match scheduler {
+    let mut scheduler = ModuleLrSchedulerConfig::new(way(config.learning_rate(), warm_up, steps_total));
+    if let Some(rate) = config.backbone_learning_rate {
+        let backbone = ParamGroup::from_regex(BACKBONE).map_err(|error| anyhow!("{error:?}"))?;
+        scheduler = scheduler.with_group(backbone, way(rate, warm_up, steps_total));
+    }
+    match scheduler.init() {
         Ok(scheduler) => Ok(scheduler),
         Err(error) => bail!("no learning rate schedule can be made of these settings: {error}"),
     }
+}
+
+fn way(peak: f64, warm_up: usize, steps_total: usize) -> LrSchedulerConfig {
+    let cosine = CosineAnnealingLrSchedulerConfig::new(peak, (steps_total - warm_up).max(1));
+    if warm_up == 0 {
+        return LrSchedulerConfig::Cosine(cosine);
+    }
+    let linear = LinearLrSchedulerConfig::new(peak / warm_up as f64, peak, warm_up);
+    let both = vec![LrSchedulerConfig::Linear(linear), LrSchedulerConfig::Cosine(cosine)];
+    LrSchedulerConfig::Sequential(SequentialLrSchedulerConfig::new(both, vec![warm_up]))
 }

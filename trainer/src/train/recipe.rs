@@ -186,7 +186,7 @@ fn read(path: &Path, defaults: &Table) -> Result<Table> {
 }
 
 /// Settings whose default depends on others, so that a table of defaults lacks them.
-const OPTIONAL: &[&str] = &["input-size", "steps", "learning-rate", "weight-decay"];
+const OPTIONAL: &[&str] = &["backbone-learning-rate", "input-size", "steps", "learning-rate", "weight-decay"];
 
 /// ` (did you mean 'epochs'?)`, or how to see them all.
 fn nearest(key: &str, defaults: &Table) -> String {
@@ -235,6 +235,7 @@ mod tests {
     use clap::Parser;
     use tempfile::TempDir;
 
+    use super::super::batch_size::BatchSize;
     use super::super::mix::Share;
     use super::*;
 
@@ -300,10 +301,14 @@ mod tests {
     #[test]
     fn a_flag_with_the_default_value_counts_as_typed() {
         let (_dir, path) = file("batch-size = 32\n");
-        assert_eq!(resolve(Some(&path), &typed(&[])).unwrap().batch_size, 32);
+        let batch_size = |flags| resolve(Some(&path), &flags).unwrap().batch_size;
+        assert_eq!(batch_size(typed(&[])), BatchSize::Pictures(32));
         let flags = typed(&["--batch-size", "128"]);
         assert_eq!(flags.given().collect::<Vec<_>>(), ["batch-size"]);
-        assert_eq!(resolve(Some(&path), &flags).unwrap().batch_size, 128);
+        assert_eq!(batch_size(flags), BatchSize::Pictures(128));
+        assert_eq!(batch_size(typed(&["--batch", "auto"])), BatchSize::Auto);
+        let (_dir, path) = file("batch-size = \"auto\"\n");
+        assert_eq!(resolve(Some(&path), &typed(&[])).unwrap().batch_size, BatchSize::Auto);
     }
 
     #[test]
@@ -320,6 +325,8 @@ mod tests {
             ("[perturbations.affin]\nscale = 3\n", &["affin"]),
             ("[perturbations.rotation]\ndegrees = 300.0\n", &["rotation.degrees"]),
             ("epsilon = 8\n", &["epsilon"]),
+            ("batch-size = 1\n", &["batch-size must be 2"]),
+            ("batch-size = \"all\"\n", &["batch-size", "a number of pictures, or \"auto\""]),
         ] {
             let (_dir, path) = file(text);
             let error = resolve(Some(&path), &typed(&[])).unwrap_err();

@@ -11,7 +11,6 @@ use burn::prelude::*;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
 use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining};
-use shared::attack::AttackConfig;
 use shared::model::Classifier;
 
 use super::checkpoint::{find_checkpoint, read_ema};
@@ -100,7 +99,7 @@ impl Session {
 
     fn attempt(&self, plan: &Plan, split: &Arc<Split>, classifier: Classifier) -> Result<Ended> {
         let Self { config, run, position, checkpoint, .. } = self;
-        let Plan { steps_total, steps_per_round, .. } = *plan;
+        let Plan { batch_size, steps_total, steps_per_round, .. } = *plan;
         let device = self.devices[0].clone();
         let rounds_done = checkpoint.map_or(0, |checkpoint| checkpoint.round);
         let rounds_left = steps_total.div_ceil(steps_per_round) - position.steps_done() / steps_per_round;
@@ -113,8 +112,8 @@ impl Session {
         };
         let train_loader = TrainLoader {
             pictures: pictures(&plan.train, self.crafted.clone()),
-            batch_size: config.batch_size,
-            rows: 0..config.batch_size,
+            batch_size,
+            rows: 0..batch_size,
             mix: config.mix.clone(),
             perturbations: config.perturbations.clone(),
             crop_padding: config.crop_padding,
@@ -126,20 +125,15 @@ impl Session {
         };
         let valid_loader = ValidLoader {
             pictures: pictures(&plan.held_out, CraftedPictures::new()),
-            batch_size: config.batch_size,
+            batch_size,
             probe: config.probe,
             position: position.clone(),
             device,
         };
         let ema = self.ema(&classifier)?;
-        let model = TrainingModel {
-            classifier: classifier.train(),
-            attacks: LiveAttacks::new(config, steps_total, checkpoint.map_or(0, |checkpoint| checkpoint.collapses)),
-            label_smoothing: config.label_smoothing,
-            ema: ema.clone(),
-            position: position.clone(),
-            probe: AttackConfig::pgd(config.epsilon.value(), config.probe_steps, 0),
-        };
+        let attacks = LiveAttacks::new(config, steps_total, checkpoint.map_or(0, |checkpoint| checkpoint.collapses));
+        let model =
+            TrainingModel::new(config, classifier, attacks, ema.clone(), position.clone(), plan.steps_per_epoch);
         let learner = Learner::new(model, optimizer(config)?, scheduler(config, steps_total)?);
         let mut history = History::open(run.path());
         history.forget_after(position.steps_done());
@@ -254,6 +248,7 @@ struct Plan {
     train: Vec<usize>,
     /// Pictures to validate on.
     held_out: Vec<usize>,
+    batch_size: usize,
     steps_per_epoch: usize,
     steps_total: usize,
     /// Steps from one checkpoint to the next.
@@ -262,6 +257,7 @@ struct Plan {
 
 impl Plan {
     fn new(config: &TrainConfig, split: &Split) -> Result<Self> {
+        let batch_size = config.batch_size.number()?;
         let (train, mut held_out) = split.held_out(HELD_OUT_SEED, config.held_out);
         // Those that the probe attacks come first, and are of all classes.
         let labels: Vec<u16> = held_out.iter().map(|&index| split.labels[index]).collect();
@@ -272,15 +268,15 @@ impl Plan {
         first.extend(rest);
         held_out = first;
         ensure!(
-            train.len() >= config.batch_size,
+            train.len() >= batch_size,
             "a batch of {} is larger than the {} training pictures: lower --batch-size",
-            config.batch_size,
+            batch_size,
             train.len()
         );
-        let steps_per_epoch = TrainLoader::steps_per_epoch(train.len(), config.batch_size);
+        let steps_per_epoch = TrainLoader::steps_per_epoch(train.len(), batch_size);
         let steps_total = config.steps.unwrap_or(config.epochs * steps_per_epoch);
         let steps_per_round = steps_per_epoch.div_ceil(config.rounds).min(steps_total);
-        Ok(Self { train, held_out, steps_per_epoch, steps_total, steps_per_round })
+        Ok(Self { train, held_out, batch_size, steps_per_epoch, steps_total, steps_per_round })
     }
 }
 

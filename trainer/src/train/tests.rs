@@ -17,7 +17,7 @@ use super::*;
 use crate::data::{Class, Dataset, PixelStats, Split, made};
 use crate::run_dir::{Part, RunDir, RunRecord};
 
-const CLASSES: usize = 4;
+pub(super) const CLASSES: usize = 4;
 const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };
 
 /// Pictures that differ from each other within a class, so that learning them by heart does not help.
@@ -58,7 +58,7 @@ fn try_config(more: &[&str]) -> anyhow::Result<TrainConfig> {
 /// A network as it is before its first step: the same one at every call.
 ///
 /// Its weights are kept as a file, since flex has one generator for the whole process and tests draw side by side.
-fn network(config: &TrainConfig) -> Classifier {
+pub(super) fn network(config: &TrainConfig) -> Classifier {
     static WEIGHTS: OnceLock<Vec<u8>> = OnceLock::new();
     let device = Device::flex();
     let build = || config.architecture().unwrap().init(CLASSES, PIXELS.mean, PIXELS.std, &device).unwrap();
@@ -69,7 +69,7 @@ fn network(config: &TrainConfig) -> Classifier {
 }
 
 /// Trains in `dir`, or goes on there, until the end or until `stop_after` steps.
-fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outcome {
+pub(super) fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outcome {
     session(dir, config, stop_after).run(network(config)).unwrap()
 }
 
@@ -82,6 +82,7 @@ fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Se
             command: String::new(),
             history: vec![],
             init: None,
+            pretrained: None,
             data: path.clone(),
             data_sha256: String::new(),
             crafted: vec![],
@@ -114,7 +115,7 @@ fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Se
     }
 }
 
-fn trained(outcome: Outcome) -> Classifier {
+pub(super) fn trained(outcome: Outcome) -> Classifier {
     match outcome {
         Outcome::Done(model) => *model,
         Outcome::Stopped { steps_done, .. } => panic!("stopped after {steps_done} steps"),

@@ -1,19 +1,19 @@
 //! Exported models on disk: a folder with `model.json` and the weights that it names.
 
+mod guess;
+mod index;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::prelude::*;
 use shared::bundle::{Bundle, Card, Score};
-use shared::image::{Picture, pictures_to_tensor};
-use shared::metrics::{softmax, top_k};
 
-use crate::error::UsageError;
 use crate::run_dir::write_atomically;
 
-/// How many pictures go through a network at once.
-const BATCH: usize = 64;
+pub use guess::{Guess, classify, find_class};
+pub use index::add_to_index;
 
 /// The folder of the model that `path` means: `path` itself, or `final` in it where it is a run whose training is done.
 ///
@@ -80,10 +80,48 @@ pub fn load(dir: &Path, device: &Device) -> Result<Bundle> {
     let context = || format!("cannot load the model in {}", dir.display());
     let json = read("model.json")?;
     let card = Card::from_json(&json).with_context(context)?;
-    let file = &card.weights.file;
-    ensure!(Path::new(file).file_name() == Some(file.as_ref()), "{}: '{file}' is not a file name", context());
-    pollster::block_on(Bundle::load(&json, &read(file)?, device)).with_context(context)
+    let mut weights = Vec::with_capacity(usize::try_from(card.weights.bytes)?.min(MOST_AT_ONCE));
+    for part in card.weights.files() {
+        let content = read(&part.file)?;
+        part.check(&content).with_context(|| format!("{}: {}", dir.display(), part.file))?;
+        weights.extend(content);
+    }
+    pollster::block_on(Bundle::load(&json, &weights, device)).with_context(context)
 }
+
+/// Writes what [`Bundle::export`] made into `dir`: the weights in one file, or cut into files of at most `part_bytes`. Weights
+/// that were there before and are not of this model are removed.
+///
+/// # Errors
+/// When the folder cannot be made or a file cannot be written.
+pub fn write(dir: &Path, json: &[u8], weights: &[u8], part_bytes: Option<usize>) -> Result<()> {
+    let mut card = Card::from_json(json)?;
+    if let Some(part_bytes) = part_bytes {
+        card.weights.cut(weights, part_bytes);
+    }
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let files = card.weights.files();
+    let mut rest = weights;
+    for part in &files {
+        let (content, after) = rest.split_at(usize::try_from(part.bytes)?);
+        write_atomically(&dir.join(&part.file), content)?;
+        rest = after;
+    }
+    write_atomically(&dir.join("model.json"), &card.to_json())?;
+    let whole = &card.weights.file;
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix(whole.as_str()).map(|rest| rest.trim_start_matches('.'));
+        let is_weights = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        if is_weights && files.iter().all(|part| part.file != name) {
+            fs::remove_file(dir.join(&name)).with_context(|| format!("cannot remove {}", dir.join(&name).display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A card that names more bytes than this is not believed before they were read.
+const MOST_AT_ONCE: usize = 1 << 30;
 
 /// The folders of the models that `paths` mean, or else of those that come with Bastion.
 ///
@@ -110,40 +148,6 @@ pub fn load_all(paths: &[PathBuf], device: &Device) -> Result<Vec<Bundle>> {
     dirs_or_shipped(paths)?.iter().map(|dir| load(dir, device)).collect()
 }
 
-/// A class that a model holds possible.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Guess {
-    pub index: usize,
-    pub wnid: String,
-    pub name: String,
-    /// 0 to 1.
-    pub probability: f32,
-}
-
-/// What a model makes of each picture: its `count` likeliest classes, best first.
-///
-/// # Errors
-/// When the device fails, or computes something that is not a number.
-pub fn classify(bundle: &Bundle, pictures: &[Picture], count: usize, device: &Device) -> Result<Vec<Vec<Guess>>> {
-    let classes = &bundle.card.classes;
-    let mut all = Vec::with_capacity(pictures.len());
-    for batch in pictures.chunks(BATCH) {
-        let logits = read(bundle.model.forward(pictures_to_tensor(batch, device)))?;
-        ensure!(logits.iter().all(|logit| logit.is_finite()), "the device computed something that is not a number");
-        for row in logits.chunks_exact(classes.len()) {
-            let probabilities = softmax(row);
-            let guess = |index: usize| Guess {
-                index,
-                wnid: classes[index].wnid.clone(),
-                name: classes[index].name.clone(),
-                probability: probabilities[index],
-            };
-            all.push(top_k(&probabilities, count).into_iter().map(guess).collect());
-        }
-    }
-    Ok(all)
-}
-
 /// The values of a tensor, read from the device.
 ///
 /// # Errors
@@ -151,42 +155,6 @@ pub fn classify(bundle: &Bundle, pictures: &[Picture], count: usize, device: &De
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let data = pollster::block_on(tensor.into_data_async()).context("the device failed")?;
     data.try_into_vec().map_err(|error| anyhow::anyhow!("the device gave another type of numbers: {error:?}"))
-}
-
-/// The class that `text` means: its wnid, its index, or one of its names, in any case.
-///
-/// # Errors
-/// When no class is meant, with those that come near, or more than one.
-pub fn find_class(card: &Card, text: &str) -> Result<usize> {
-    let classes = &card.classes;
-    let wanted = text.trim().to_lowercase();
-    if let Some(index) = classes.iter().position(|class| class.wnid == wanted) {
-        return Ok(index);
-    }
-    if let Ok(index) = wanted.parse::<usize>()
-        && index < classes.len()
-    {
-        return Ok(index);
-    }
-    let matching = |matches: &dyn Fn(&str) -> bool| -> Vec<usize> {
-        let named = |index: &usize| classes[*index].name.split(',').any(|name| matches(&name.trim().to_lowercase()));
-        (0..classes.len()).filter(named).collect()
-    };
-    let problem = match matching(&|name| name == wanted).as_slice() {
-        [index] => return Ok(*index),
-        [] => "is not a class",
-        _ => "is the name of more than one class",
-    };
-    let near = matching(&|name| !wanted.is_empty() && name.contains(&wanted));
-    let near: Vec<String> = near
-        .iter()
-        .take(5)
-        .map(|&index| format!("{} ({})", classes[index].short_name(), classes[index].wnid))
-        .collect();
-    let hint = if near.is_empty() { String::new() } else { format!("; perhaps {}", near.join(", ")) };
-    let last = classes.len().saturating_sub(1);
-    let how = format!("give a wnid such as {}, a name or an index from 0 to {last}", classes[0].wnid);
-    Err(UsageError(format!("'{text}' {problem} of the model {}: {how}{hint}", card.name)).into())
 }
 
 #[cfg(test)]
@@ -245,6 +213,35 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn weights_are_cut_into_files_and_put_together_again() {
+        let (dir, device) = (TempDir::new().unwrap(), Device::flex());
+        let (json, weights) = exported("small", 3, &device);
+        let files = || {
+            let names =
+                fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names
+        };
+        fs::write(dir.path().join("model.safetensors.txt"), "not of a model").unwrap();
+        let half = weights.len() / 2 + 1;
+        let parts = ["model.json", "model.safetensors.0", "model.safetensors.1", "model.safetensors.txt"];
+        let whole = ["model.json", "model.safetensors", "model.safetensors.txt"];
+        for (part_bytes, expected) in [(Some(half), &parts[..]), (None, &whole), (Some(half), &parts)] {
+            write(dir.path(), &json, &weights, part_bytes).unwrap();
+            assert_eq!(files(), expected);
+            assert_eq!(load(dir.path(), &device).unwrap().card.name, "small");
+        }
+        let second = dir.path().join("model.safetensors.1");
+        fs::write(&second, &weights[half..weights.len() - 1]).unwrap();
+        let failure = format!("{:#}", load(dir.path(), &device).map(|_| ()).unwrap_err());
+        assert!(failure.contains("model.safetensors.1") && failure.contains("truncated"), "{failure}");
+        fs::remove_file(&second).unwrap();
+        let failure = format!("{:#}", load(dir.path(), &device).map(|_| ()).unwrap_err());
+        assert!(failure.contains("cannot read") && failure.contains("model.safetensors.1"), "{failure}");
+    }
+
+    #[test]
     fn a_run_stands_for_its_trained_network() {
         let dir = TempDir::new().unwrap();
         let run = dir.path().join("run");
@@ -258,23 +255,5 @@ pub(crate) mod tests {
         for path in [run.clone(), run.join("final")] {
             assert_eq!(dir_of(&path).unwrap(), run.join("final"));
         }
-    }
-
-    #[test]
-    fn guesses_are_sorted_probabilities_for_any_number_of_pictures() {
-        let device = Device::flex();
-        let bundle = bundle("small", 4, &device);
-        let pictures: Vec<Picture> =
-            (0..BATCH + 3).map(|i| Picture::from_rgb8(vec![i as u8 * 3; 64 * 64 * 3]).unwrap()).collect();
-        let all = classify(&bundle, &pictures, 10, &device).unwrap();
-        assert_eq!(all.len(), pictures.len());
-        for guesses in &all {
-            assert_eq!(guesses.len(), 5);
-            assert!(guesses.is_sorted_by(|a, b| a.probability >= b.probability));
-            assert!((guesses.iter().map(|guess| guess.probability).sum::<f32>() - 1.0).abs() < 1e-5);
-        }
-        // Whatever batch it is in, a picture is the same.
-        let last = classify(&bundle, &pictures[BATCH + 2..], 10, &device).unwrap();
-        assert!((last[0][0].probability - all[BATCH + 2][0].probability).abs() < 1e-5);
     }
 }

@@ -1,0 +1,92 @@
+//! The same program once more, as a process of its own: what it does to the memory stays there, and the system may kill it
+//! without killing its parent.
+
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::device::DeviceChoice;
+
+/// The environment variable that tells a child its parent's process number.
+const PARENT: &str = "BASTION_PARENT";
+
+/// This very program on the device `choice`, to be given a subcommand.
+///
+/// # Errors
+/// When the program does not find itself.
+pub fn command(choice: DeviceChoice) -> Result<Command> {
+    let program = std::env::current_exe().context("this program cannot find its own file")?;
+    let mut command = Command::new(program);
+    if let Some(device) = choice.to_possible_value() {
+        command.args(["--device", device.get_name()]);
+    }
+    command.env(PARENT, std::process::id().to_string());
+    Ok(command)
+}
+
+/// Has a child end as by Ctrl-C when its parent is gone: nobody would wait for it, and another one might be started in the
+/// same folder. Where the system offers no such thing, it goes on.
+pub fn follow_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        let Some(parent) = std::env::var(PARENT).ok().and_then(|text| text.parse::<i32>().ok()) else { return };
+        // Should it fail, the child only outlives its parent.
+        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGINT);
+        if nix::unistd::getppid().as_raw() != parent {
+            std::process::exit(crate::error::Stopped::EXIT_CODE.into());
+        }
+    }
+}
+
+/// Passes a Ctrl-C on to the child of number `id`. One that has heard it from the terminal takes both for one.
+pub fn interrupt(id: u32) {
+    #[cfg(unix)]
+    if let Ok(id) = i32::try_from(id) {
+        // One that has ended needs to hear no more.
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGINT);
+    }
+    // Elsewhere the console itself tells it.
+    #[cfg(not(unix))]
+    let _ = id;
+}
+
+/// The processor time that process `id` has used, in ticks of the system, if it tells.
+pub fn processor_time(id: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in brackets, may contain anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
+    Some(user + system)
+}
+
+/// The signal that ended a process, if one did.
+pub fn signal(status: ExitStatus) -> Option<i32> {
+    #[cfg(unix)]
+    return std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    {
+        let _ = status;
+        None
+    }
+}
+
+/// Whether the user ended it: Ctrl-C goes to all processes of a terminal.
+pub fn was_stopped(status: ExitStatus) -> bool {
+    const STOPS: [i32; 3] = [1, 2, 15]; // SIGHUP, SIGINT, SIGTERM
+    status.code() == Some(crate::error::Stopped::EXIT_CODE.into())
+        || signal(status).is_some_and(|signal| STOPS.contains(&signal))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_uses_the_processor() {
+        let began = std::time::Instant::now();
+        while super::processor_time(std::process::id()).unwrap() == 0 {
+            assert!(began.elapsed().as_secs() < 60, "it works, and that takes no time");
+        }
+        assert_eq!(super::processor_time(u32::MAX), None);
+    }
+}

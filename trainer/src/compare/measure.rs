@@ -1,0 +1,116 @@
+//! What a trained network is measured by: accuracy on the validation images, and how fast it is here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use shared::bundle::Score;
+use shared::device::Engine;
+
+use crate::data::ValSet;
+use crate::error::UsageError;
+use crate::evaluate::{BATCH, Batch, Evaluation, Trial, logits, spread};
+use crate::models;
+use crate::progress::{self, Stop};
+use crate::run_dir::write_atomically;
+
+/// The inference of a batch is timed for so long, after a first time that is slower than all others.
+const TIMED_FOR: Duration = Duration::from_secs(1);
+const TIMED_AT_MOST: usize = 20;
+
+/// What a network scored. It is kept beside the runs, so that it is measured once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    pub weights_sha256: String,
+    pub score: Score,
+    /// Images a second in inference.
+    pub inference: f64,
+    /// What computed it.
+    pub device: String,
+}
+
+impl Measured {
+    /// What the network in `model` scored on so many images, if `file` has it.
+    pub fn read(file: &Path, model: &Path, images: usize) -> Option<Self> {
+        let measured: Self = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let same = measured.weights_sha256 == models::card(model).ok()?.weights.sha256;
+        (same && measured.score.top1.of == images).then_some(measured)
+    }
+
+    /// Measures the network in `model`, on `limit` images or on all, and keeps that in `file`.
+    ///
+    /// # Errors
+    /// When the network cannot be loaded, the device fails, or the file cannot be written; [`crate::error::Stopped`] when it
+    /// was to end.
+    pub fn take(
+        file: &Path,
+        model: &Path,
+        clean: &ValSet,
+        limit: Option<usize>,
+        engine: &Engine,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let bundle = models::load(model, &engine.device)?;
+        ensure!(
+            bundle.card.data_sha256 == clean.sha256,
+            UsageError(format!("{} was trained on another data set", model.display()))
+        );
+        let indices = spread(&clean.val.labels, limit);
+        let bar = progress::count(indices.len() as u64, "Evaluating");
+        let evaluation = Evaluation {
+            bundles: std::slice::from_ref(&bundle),
+            clean: &clean.val,
+            indices: &indices,
+            crafted: &[],
+            trials: &[Trial::CLEAN],
+            stop,
+        };
+        let scores = evaluation.run(&engine.device, &bar);
+        bar.finish_and_clear();
+        let score = scores?.remove(0).remove(0);
+        let batch =
+            Batch::new(&clean.val, &indices[..indices.len().min(BATCH)], 0, bundle.card.classes.len(), &engine.device)?;
+        let pass = || logits(&bundle, batch.images.clone()).map(drop);
+        let inference = batch.labels.len() as f64 / fastest(pass)?.as_secs_f64();
+        let device = engine.backend.label().into();
+        let measured = Self { weights_sha256: bundle.card.weights.sha256, score, inference, device };
+        write_atomically(file, &serde_json::to_vec_pretty(&measured)?)?;
+        Ok(measured)
+    }
+}
+
+/// How long `work` takes when nothing else disturbs it.
+fn fastest(work: impl Fn() -> Result<()>) -> Result<Duration> {
+    work()?;
+    let (began, mut best) = (Instant::now(), Duration::MAX);
+    for _ in 0..TIMED_AT_MOST {
+        let before = Instant::now();
+        work()?;
+        best = best.min(before.elapsed());
+        if began.elapsed() >= TIMED_FOR {
+            break;
+        }
+    }
+    Ok(best.max(Duration::from_nanos(1)))
+}
+
+/// A line of a run's `metrics.jsonl`, as far as it is needed here.
+#[derive(Deserialize)]
+struct Round {
+    step: usize,
+    seconds: f64,
+}
+
+/// How far a run in the folder `run` has come, and in how many seconds on the clock, validation and checkpoints included.
+///
+/// # Errors
+/// When it has kept no measurements.
+pub fn training(run: &Path) -> Result<(usize, f64)> {
+    let file: PathBuf = run.join("metrics.jsonl");
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let rounds: Vec<Round> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let last = rounds.last().with_context(|| format!("{} has no rounds", file.display()))?;
+    Ok((last.step, rounds.iter().map(|round| round.seconds).sum()))
+}

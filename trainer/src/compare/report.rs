@@ -1,0 +1,220 @@
+//! The report: a table, what its columns mean, and the same as JSON and CSV.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+use shared::metrics::Proportion;
+
+use super::charts;
+use crate::memory::{self, Memory};
+use crate::reproduce::document::{Block, markdown};
+use crate::reproduce::estimate::in_words;
+use crate::reproduce::findings::percent;
+use crate::run_dir::write_atomically;
+use crate::train::TrainConfig;
+
+/// What `compare.json` holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub command: String,
+    pub data_sha256: String,
+    pub classes: usize,
+    pub train_images: usize,
+    /// Validation images used.
+    pub images: usize,
+    /// Whether the networks began with weights that know ImageNet.
+    pub pretrained: bool,
+    /// Side of the pictures that multiplications are counted for.
+    pub side: usize,
+    pub networks: Vec<Entry>,
+}
+
+/// An architecture.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    pub arch: String,
+    pub parameters: u64,
+    /// Multiply-accumulate operations of a forward pass of one picture.
+    pub macs: u64,
+    /// None, if its training did not end well.
+    pub done: Option<Done>,
+    /// Why there is nothing more.
+    pub failure: Option<String>,
+}
+
+/// What was measured of a trained network.
+#[derive(Clone, Debug, Serialize)]
+pub struct Done {
+    pub top1: Proportion,
+    pub top1_interval: [f64; 2],
+    pub top5: Proportion,
+    /// Images a second.
+    pub training_images_per_second: f64,
+    pub inference_images_per_second: f64,
+    /// Bytes at the peak of training.
+    pub peak: Memory,
+    pub steps: usize,
+    /// Of training.
+    pub seconds: f64,
+    /// What computed the inference.
+    pub device: String,
+}
+
+impl Report {
+    /// Writes `report.md`, `compare.json`, `compare.csv` and the figures into `out`. `config` is that of the first network.
+    ///
+    /// # Errors
+    /// When something cannot be written.
+    pub fn write(&self, out: &Path, config: &TrainConfig) -> Result<()> {
+        let figures = charts::write(self, out)?;
+        write_atomically(&out.join("compare.json"), &serde_json::to_vec_pretty(self)?)?;
+        write_atomically(&out.join("compare.csv"), self.csv().as_bytes())?;
+        write_atomically(&out.join("report.md"), markdown(&self.blocks(config, figures)?).as_bytes())
+    }
+
+    fn blocks(&self, config: &TrainConfig, figures: Vec<Block>) -> Result<Vec<Block>> {
+        let mut blocks = vec![
+            Block::Title("Architectures compared".into()),
+            Block::Paragraph(
+                "As section 2.1 of Robust Image Classification (Ravishanker, Girase, Gupta, UC Berkeley) compares networks of \
+                 torchvision before it chooses one: each trained with the same settings on the same pictures."
+                    .into(),
+            ),
+            Block::Code(self.command.clone()),
+            Block::Paragraph(self.scale(config)),
+            self.table(),
+        ];
+        for Entry { arch, failure, .. } in &self.networks {
+            if let Some(failure) = failure {
+                blocks.push(Block::Paragraph(format!("{arch} is missing: {failure}.")));
+            }
+        }
+        blocks.push(Block::Paragraph(format!(
+            "Top-1 with Wilson's 95% interval; one run of each, so what differs from run to run is not in it. MACs are \
+             multiply-accumulate operations of a forward pass of one {0}x{0} picture, enlarged first where input-size says so. \
+             Images a second were measured in this very run, on the clock, beside whatever else the machine did, training with \
+             its validations and checkpoints: only the ratios, in brackets, mean something. Memory is the most that the training \
+             process had, data set included; a GPU's is what its allocator had reserved at the end.",
+            self.side
+        )));
+        blocks.push(Block::Heading("Accuracy against cost".into()));
+        blocks.extend(figures);
+        blocks.push(Block::Heading("Settings".into()));
+        blocks.push(Block::Paragraph("Of the first network; the others' differ in arch alone.".into()));
+        blocks.push(Block::Code(crate::train::to_toml(config)?.trim_end().into()));
+        Ok(blocks)
+    }
+
+    fn scale(&self, config: &TrainConfig) -> String {
+        let start = if self.pretrained { "from pretrained weights" } else { "from scratch" };
+        let budget = config.steps.map_or(format!("{} epochs", config.epochs), |steps| format!("{steps} steps"));
+        let TrainConfig { recipe, batch_size, image_size: side, .. } = config;
+        format!(
+            "Recipe {recipe}, {start}, {budget} of {batch_size} pictures a step at {side}x{side}; {} classes (chance is {:.1}%), \
+             {} training pictures, {} validation images. Data SHA-256 {}.",
+            self.classes,
+            100.0 / self.classes as f64,
+            self.train_images,
+            self.images,
+            self.data_sha256
+        )
+    }
+
+    fn table(&self) -> Block {
+        Block::Table {
+            caption: format!("{} validation images", self.images),
+            head: HEAD.map(String::from).to_vec(),
+            rows: self.rows(),
+        }
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let first = self.networks.iter().find_map(|entry| entry.done.as_ref());
+        let row = |entry: &Entry| {
+            let mut cells = vec![
+                entry.arch.clone(),
+                format!("{:.2} M", entry.parameters as f64 / 1e6),
+                format!("{:.3} G", entry.macs as f64 / 1e9),
+            ];
+            match &entry.done {
+                None => cells.extend(["not done"; 6].map(String::from)),
+                Some(done) => cells.extend([
+                    percent(done.top1),
+                    format!("{:.2}%", 100.0 * done.top5.value()),
+                    speed(done, first, |done| done.training_images_per_second),
+                    speed(done, first, |done| done.inference_images_per_second),
+                    peak(done),
+                    in_words(Duration::from_secs_f64(done.seconds)),
+                ]),
+            }
+            cells
+        };
+        self.networks.iter().map(row).collect()
+    }
+
+    fn csv(&self) -> String {
+        let mut csv = String::from(
+            "arch,parameters,macs,images,top1,top1_low,top1_high,top5,training_images_per_second,\
+             inference_images_per_second,peak_process_bytes,peak_device_bytes,steps,seconds,device,failure\n",
+        );
+        for Entry { arch, parameters, macs, done, failure } in &self.networks {
+            let measured = done.as_ref().map_or(",".repeat(11), |done| {
+                let told = |bytes: Option<u64>| bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
+                let Done { top1, top1_interval: [low, high], top5, peak, steps, seconds, device, .. } = done;
+                format!(
+                    "{},{:.6},{low:.6},{high:.6},{:.6},{:.3},{:.3},{},{},{steps},{seconds:.1},\"{device}\"",
+                    top1.of,
+                    top1.value(),
+                    top5.value(),
+                    done.training_images_per_second,
+                    done.inference_images_per_second,
+                    told(peak.process),
+                    told(peak.device)
+                )
+            });
+            let failure = failure.as_deref().unwrap_or_default().replace('"', "\"\"");
+            csv += &format!("{arch},{parameters},{macs},{measured},\"{failure}\"\n");
+        }
+        csv
+    }
+
+    /// The table for the terminal.
+    pub fn summary(&self) -> String {
+        let mut rows = vec![HEAD.map(String::from).to_vec()];
+        rows.extend(self.rows());
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            cells.join("  ").trim_end().to_string()
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+const HEAD: [&str; 9] = [
+    "network",
+    "parameters",
+    "MACs",
+    "top-1",
+    "top-5",
+    "images/s, training",
+    "images/s, inference",
+    "peak memory",
+    "training took",
+];
+
+/// `12.3 (0.25)`: the ratio is to the first network.
+fn speed(done: &Done, first: Option<&Done>, of: impl Fn(&Done) -> f64) -> String {
+    let ratio = first.map_or(1.0, |first| of(done) / of(first));
+    format!("{:.1} ({ratio:.2})", of(done))
+}
+
+fn peak(done: &Done) -> String {
+    let told = |bytes: Option<u64>| bytes.map_or("not told".into(), memory::in_words);
+    let Memory { process, device } = done.peak;
+    // A CPU has no memory of its own.
+    if done.device.starts_with("CPU") { told(process) } else { format!("{}, GPU {}", told(process), told(device)) }
+}

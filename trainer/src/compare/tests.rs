@@ -1,0 +1,205 @@
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Parser;
+use shared::metrics::Proportion;
+use shared::model::Stem;
+use tempfile::TempDir;
+
+use super::measure::training;
+use super::plan::differences;
+use super::report::{Done, Entry, Report};
+use super::*;
+use crate::error::UsageError;
+use crate::memory::Memory;
+use crate::train::{ArchName, BatchSize, ConfigFlags, resolve};
+
+const BOTH: [ArchName; 2] = [ArchName::WideResnet, ArchName::Resnet18];
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    config: ConfigFlags,
+}
+
+fn asked(words: &[&str], archs: &[ArchName]) -> anyhow::Result<Asked> {
+    let flags = Flags::parse_from([&["test"], words].concat()).config;
+    let settings = Asked::settings(None, &flags, archs)?;
+    Ok(Asked { data_sha256: "made".into(), settings, pretrained: None, crafted: vec![] })
+}
+
+fn plan(words: &[&str]) -> Plan {
+    Plan { command: "bastion compare".into(), asked: asked(words, &BOTH).unwrap(), batch_size: None }
+}
+
+#[test]
+fn each_takes_the_settings_that_are_its_own() {
+    let words = ["--depth", "16", "--stem", "conv3", "--input-size", "128", "--epochs", "3"];
+    let plan = plan(&words);
+    let [wide, resnet] = BOTH.map(|arch| plan.config(arch).unwrap());
+    assert_eq!((wide.arch, wide.depth, wide.input_size, wide.epochs), (BOTH[0], 16, None, 3));
+    assert_eq!((resnet.arch, resnet.stem, resnet.input_size, resnet.epochs), (BOTH[1], Stem::Conv3, Some(128), 3));
+    // As if it had been typed for it alone.
+    let typed = Flags::parse_from(["test", "--depth", "16", "--epochs", "3"]).config;
+    assert_eq!(wide, resolve(None, &typed).unwrap());
+
+    let error = asked(&["--depth", "16"], &BOTH[1..]).unwrap_err();
+    assert!(
+        error.is::<UsageError>() && error.to_string().contains("depth does not apply to --arch resnet18"),
+        "{error}"
+    );
+    assert!(asked(&["--epochs", "0"], &BOTH).unwrap_err().is::<UsageError>());
+}
+
+#[test]
+fn a_folder_takes_one_plan_and_names_what_differs() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("out");
+    let open = |words: &[&str]| Plan::open(&out, "bastion compare again".into(), asked(words, &BOTH).unwrap());
+    let mut begun = open(&["--epochs", "3", "--batch-size", "auto"]).unwrap();
+    begun.batch_size = Some(16);
+    begun.claim(&out).unwrap();
+
+    let again = open(&["--batch-size", "auto", "--epochs", "3"]).unwrap();
+    assert_eq!(again, begun);
+    assert_eq!(again.config(BOTH[1]).unwrap().batch_size, BatchSize::Pictures(16));
+    let error = open(&["--epochs", "5", "--batch", "auto"]).unwrap_err().to_string();
+    assert!(error.contains("epochs was 3, and now is 5") && !error.contains("batch-size was"), "{error}");
+    let error = open(&["--epochs", "3", "--input-size", "128"]).unwrap_err().to_string();
+    assert!(error.contains("batch-size was \"auto\", and now is 128"), "{error}");
+    assert!(error.contains("input-size was not set, and now is 128"), "{error}");
+    let moved = Asked { pretrained: Some("weights".into()), ..begun.asked.clone() };
+    let error = Plan::open(&out, String::new(), moved).unwrap_err().to_string();
+    assert!(error.contains("pretrained-dir was none, and now is weights"), "{error}");
+
+    fs::remove_file(out.join("plan.json")).unwrap();
+    fs::write(out.join("notes.txt"), "").unwrap();
+    assert!(open(&[]).unwrap_err().to_string().contains("is not empty (there is notes.txt)"));
+}
+
+#[test]
+fn nothing_differs_from_itself() {
+    let plan = plan(&[]);
+    assert_eq!(differences(&plan.asked.settings, &plan.asked.settings), [""; 0]);
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+}
+
+#[test]
+fn pretrained_weights_are_found_by_name() {
+    let dir = TempDir::new().unwrap();
+    let asked = Asked { pretrained: Some(dir.path().into()), ..asked(&[], &BOTH).unwrap() };
+    let error = asked.weights(ArchName::Resnet18).unwrap_err();
+    assert!(
+        error.is::<UsageError>() && error.to_string().contains("neither resnet18.pth nor resnet18.safe"),
+        "{error}"
+    );
+    for name in ["resnet18.safetensors", "resnet18.pth"] {
+        fs::write(dir.path().join(name), "").unwrap();
+        assert_eq!(asked.weights(ArchName::Resnet18).unwrap(), Some(dir.path().join(name)));
+    }
+}
+
+#[test]
+fn speed_is_that_of_all_rounds() {
+    let dir = TempDir::new().unwrap();
+    let of = |text: &str| {
+        fs::write(dir.path().join("metrics.jsonl"), text).unwrap();
+        training(dir.path())
+    };
+    let round = |step: usize| format!("{{\"round\": 1, \"step\": {step}, \"seconds\": 2.5, \"train_loss\": null}}\n");
+    assert_eq!(of(&(round(5) + &round(8))).unwrap(), (8, 5.0));
+    assert!(of("").is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_death_says_what_it_was() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let said = |raw| training::failure(std::process::ExitStatus::from_raw(raw));
+    assert_eq!(said(9), "its training was killed by signal 9, most likely for want of memory");
+    assert_eq!(said(1 << 8), "its training ended with exit code 1");
+}
+
+fn report() -> Report {
+    let done = |hits, speed| Done {
+        top1: Proportion { hits, of: 200 },
+        top1_interval: Proportion { hits, of: 200 }.wilson_interval(),
+        top5: Proportion { hits: 180, of: 200 },
+        training_images_per_second: speed,
+        inference_images_per_second: 4.0 * speed,
+        peak: Memory { process: Some(3 << 29), device: None },
+        steps: 100,
+        seconds: 90.0,
+        device: "CPU (flex)".into(),
+    };
+    let entry = |arch: &str, macs, done: Option<Done>| Entry {
+        arch: arch.into(),
+        parameters: 23_500_000,
+        macs,
+        failure: done.is_none().then(|| "its training was killed by signal 9".into()),
+        done,
+    };
+    Report {
+        command: "bastion compare --epochs 3".into(),
+        data_sha256: "made".into(),
+        classes: 10,
+        train_images: 1000,
+        images: 200,
+        pretrained: false,
+        side: 64,
+        networks: vec![
+            entry("resnet50", 334_000_000, Some(done(100, 20.0))),
+            entry("resnext50_32x4d", 350_000_000, Some(done(120, 10.0))),
+            entry("wide_resnet50_2", 930_000_000, None),
+        ],
+    }
+}
+
+fn written(report: &Report) -> (TempDir, impl Fn(&str) -> String + use<>) {
+    let dir = TempDir::new().unwrap();
+    report.write(dir.path(), &plan(&["--epochs", "3"]).config(BOTH[1]).unwrap()).unwrap();
+    let path: PathBuf = dir.path().into();
+    (dir, move |name: &str| fs::read_to_string(path.join(name)).unwrap())
+}
+
+#[test]
+fn the_report_has_all_that_was_measured_and_says_what_is_missing() {
+    let (dir, read) = written(&report());
+    let text = read("report.md");
+    for words in [
+        "| resnet50 | 23.50 M | 0.334 G | 50.00% [43.14, 56.86] | 90.00% | 20.0 (1.00) | 80.0 (1.00) | 1.50 GiB | 1 min |",
+        "| 60.00% [",
+        "| 10.0 (0.50) | 40.0 (0.50) |",
+        "| wide_resnet50_2 | 23.50 M | 0.930 G | not done |",
+        "wide_resnet50_2 is missing: its training was killed by signal 9.",
+        "from scratch, 3 epochs of 128 pictures a step at 64x64; 10 classes (chance is 10.0%)",
+        "only the ratios, in brackets, mean something",
+        "](accuracy-macs.svg)",
+        "arch = \"resnet18\"",
+    ] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    let csv = read("compare.csv");
+    let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(columns, [16; 4], "{csv}");
+    assert!(csv.contains("resnet50,23500000,334000000,200,0.500000,0.431"), "{csv}");
+    let json: serde_json::Value = serde_json::from_str(&read("compare.json")).unwrap();
+    assert_eq!(json["networks"][1]["done"]["top1"]["hits"], 120);
+    assert_eq!(json["networks"][2]["done"], serde_json::Value::Null);
+    for file in ["accuracy-macs.svg", "accuracy-macs.png", "accuracy-speed.svg"] {
+        assert!(dir.path().join(file).is_file(), "{file}");
+    }
+    assert!(read("accuracy-macs.svg").contains("resnext50_32x4d"));
+    let lines = report().summary().lines().count();
+    assert_eq!(lines, 4);
+}
+
+#[test]
+fn a_report_of_nothing_has_no_figures() {
+    let mut report = report();
+    report.networks.drain(..2);
+    let (dir, read) = written(&report);
+    assert!(!read("report.md").contains(".svg") && !dir.path().join("accuracy-macs.svg").exists());
+}

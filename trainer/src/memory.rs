@@ -1,0 +1,104 @@
+//! How much memory there is, and how much was taken: what the system tells of it.
+
+use std::fs;
+use std::path::Path;
+
+use burn::prelude::*;
+use indicatif::BinaryBytes;
+use serde::{Deserialize, Serialize};
+
+use crate::run_dir::write_atomically;
+
+const FILE: &str = "memory.json";
+
+/// The most that a run has taken, in bytes, as far as it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Of the machine, by the process: the high-water mark that Linux keeps.
+    pub process: Option<u64>,
+    /// Of a GPU: what its allocator has reserved.
+    pub device: Option<u64>,
+}
+
+impl Memory {
+    /// Of this process, and of `device`.
+    pub fn taken(device: &Device) -> Self {
+        let process = fs::read_to_string("/proc/self/status").ok().and_then(|text| field(&text, "VmHWM"));
+        Self { process, device: device.memory_pool_usage().map(|usage| usage.bytes_reserved) }
+    }
+
+    /// What the run in the folder `run` has noted.
+    pub fn of_run(run: &Path) -> Self {
+        let text = fs::read(run.join(FILE)).ok();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    /// Notes what the run in the folder `run` has taken, in this process or an earlier one. It is only for reports, so a
+    /// run does not fail for it.
+    pub fn note(run: &Path, device: &Device) {
+        let (now, before) = (Self::taken(device), Self::of_run(run));
+        let most = Self { process: now.process.max(before.process), device: now.device.max(before.device) };
+        if let Ok(json) = serde_json::to_vec_pretty(&most) {
+            let _ = write_atomically(&run.join(FILE), &json);
+        }
+    }
+}
+
+/// Bytes of the machine's memory that could be taken now, if the system tells: what Linux says is available, and not more
+/// than a container may still have.
+pub fn available() -> Option<u64> {
+    let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable")?;
+    let cgroup = |file: &str| fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).ok();
+    let left = left_in_container(
+        &cgroup("memory.max").unwrap_or_default(),
+        &cgroup("memory.current").unwrap_or_default(),
+        &cgroup("memory.stat").unwrap_or_default(),
+    );
+    Some(left.map_or(machine, |left| left.min(machine)))
+}
+
+/// `1.50 GiB`.
+pub fn in_words(bytes: u64) -> String {
+    BinaryBytes(bytes).to_string()
+}
+
+/// What a control group may have, less what it has; pages of files that were read can be given back.
+fn left_in_container(max: &str, current: &str, stat: &str) -> Option<u64> {
+    let max: u64 = max.trim().parse().ok()?;
+    let current: u64 = current.trim().parse().ok()?;
+    let files = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok());
+    Some(max.saturating_sub(current.saturating_sub(files.unwrap_or(0))))
+}
+
+/// `MemAvailable:   123 kB` in bytes.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn what_linux_says_is_read() {
+        let text = "MemTotal:       24684096 kB\nMemAvailable:   19861172 kB\n";
+        assert_eq!(field(text, "MemAvailable"), Some(19_861_172 * 1024));
+        assert_eq!((field(text, "Mem"), field("", "MemAvailable")), (None, None));
+        assert_eq!(left_in_container("1000\n", "700\n", "anon 3\ninactive_file 200\n"), Some(500));
+        assert_eq!(left_in_container("max\n", "700\n", ""), None);
+        assert_eq!(in_words(3 << 29), "1.50 GiB");
+    }
+
+    #[test]
+    fn a_run_notes_the_most_it_has_ever_taken() {
+        let dir = TempDir::new().unwrap();
+        assert_eq!(Memory::of_run(dir.path()), Memory::default());
+        let earlier = Memory { process: Some(u64::MAX), device: Some(5) };
+        fs::write(dir.path().join(FILE), serde_json::to_vec(&earlier).unwrap()).unwrap();
+        Memory::note(dir.path(), &Device::flex());
+        assert_eq!(Memory::of_run(dir.path()), earlier);
+    }
+}

@@ -1,0 +1,134 @@
+//! A file with weights: its tensors by name, shape and type. Their values are read when they are asked for.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use burn::store::burn_pack::Tensor as LazyTensor;
+use serde::Serialize;
+
+use super::formats;
+
+/// How a file holds its tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// What `torch.save` writes: `.pth` or `.pt`.
+    Pytorch,
+    Safetensors,
+}
+
+/// A tensor in a file.
+#[derive(Clone)]
+pub struct Stored {
+    /// Whole, as the file has it.
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// As in `f32` or `i64`.
+    pub dtype: String,
+    pub bytes: usize,
+    /// Reads the values; none where they are numbers of a type that no network here has.
+    pub(super) values: Option<LazyTensor>,
+}
+
+/// A file whose header was read.
+pub struct WeightsFile {
+    pub path: PathBuf,
+    pub format: Format,
+    /// What stands before the names of the network's own tensors, as in `state_dict.module.`; mostly nothing.
+    pub prefix: String,
+    /// All of them, by name.
+    pub tensors: Vec<Stored>,
+}
+
+impl WeightsFile {
+    /// Reads which tensors are in the file, and none of their values. What the file is, is told by its content.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no file of weights or damaged, or holds tensors of a kind that cannot be loaded.
+    pub fn open(path: &Path) -> Result<Self> {
+        let context = || format!("cannot read {}", path.display());
+        let mut head = vec![];
+        let file = File::open(path).with_context(context)?;
+        ensure!(
+            !file.metadata().with_context(context)?.is_dir(),
+            "{} is a folder, and a file is asked for",
+            path.display()
+        );
+        file.take(512).read_to_end(&mut head).with_context(context)?;
+        let looks_like_safetensors = head.get(8) == Some(&b'{');
+        let (format, tensors) = match if looks_like_safetensors {
+            formats::safetensors(path).map(|tensors| (Format::Safetensors, tensors))
+        } else {
+            formats::pytorch(path).map(|tensors| (Format::Pytorch, tensors))
+        } {
+            Ok(read) => read,
+            Err(problem) => match something_else(&head) {
+                Some(what) if !looks_like_safetensors => bail!("{} {what}; {WANTED}", path.display()),
+                _ => bail!("{} {problem}", path.display()),
+            },
+        };
+        ensure!(!tensors.is_empty(), "{} holds no tensors; {WANTED}", path.display());
+        let mut file = Self { path: path.into(), format, prefix: String::new(), tensors };
+        file.tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        file.prefix = prefix(&file.tensors);
+        Ok(file)
+    }
+
+    /// The network's own tensors, with their names in the network.
+    pub fn network(&self) -> impl Iterator<Item = (&str, &Stored)> {
+        self.tensors.iter().filter_map(|tensor| Some((tensor.name.strip_prefix(&self.prefix)?, tensor)))
+    }
+
+    /// The names of what was saved beside the network, such as the state of an optimizer.
+    pub fn beside(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|tensor| tensor.name.as_str()).filter(|name| !name.starts_with(&self.prefix))
+    }
+}
+
+/// What a file of weights is.
+pub(super) const WANTED: &str = "weights are a state dict, as torch.save(model.state_dict(), \"weights.pth\") or safetensors \
+                                 write it";
+
+/// Keys under which training scripts keep a state dict among other things.
+const NESTS: [&str; 3] = ["state_dict.", "model_state_dict.", "model."];
+
+/// What wrappers of a network put before all its names: `DataParallel`, `torch.compile`, and modules that hold it as `model`.
+const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
+
+fn prefix(tensors: &[Stored]) -> String {
+    let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    let within = |prefix: &str| names.iter().any(|name| name.starts_with(prefix));
+    let has_own_names = names.contains(&"conv1.weight");
+    let nest = NESTS.iter().find(|nest| !has_own_names && within(nest));
+    let mut prefix = nest.map_or(String::new(), |nest| (*nest).into());
+    loop {
+        let mut inside = names.iter().filter_map(|name| name.strip_prefix(&prefix));
+        match WRAPPERS.iter().find(|wrapper| inside.clone().all(|name| name.starts_with(**wrapper))) {
+            Some(wrapper) if inside.next().is_some() => prefix += wrapper,
+            _ => return prefix,
+        }
+    }
+}
+
+/// What a file is that is none of weights, as it goes on after "FILE ".
+fn something_else(head: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(head).or_else(|error| std::str::from_utf8(&head[..error.valid_up_to()]));
+    let text = text.unwrap_or_default().trim_start().to_lowercase();
+    let is_text = text.len() + 8 > head.len() && !text.contains('\0');
+    Some(match head {
+        [] => "is empty",
+        [0x1f, 0x8b, ..] => "is compressed by gzip: unpack it first",
+        [0x89, b'H', b'D', b'F', ..] => "is an HDF5 file, as of Keras",
+        _ if image::guess_format(head).is_ok() => "is a picture",
+        _ if text.starts_with("version https://git-lfs") => {
+            "is a note of Git LFS, and not yet the file: get it with git lfs pull"
+        }
+        _ if text.starts_with("<!doctype") || text.starts_with("<html") => {
+            "is a web page, as of a download that went wrong"
+        }
+        _ if is_text => "is text",
+        _ => return None,
+    })
+}

@@ -1,0 +1,53 @@
+//! A crash in the middle of training, as of a GPU that is full, said as an error.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+
+/// Does `work` of the run in the folder `run`. Where there is too little memory on a CPU, the program ends before anyone can
+/// say anything: that, only a parent process survives.
+///
+/// # Errors
+/// As `work`, or when it panics: then with how to go on.
+pub fn survive<T>(run: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // Nothing that it changed is used again.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(anyhow!("{}", advice(run, &said(&*panic)))))
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it did not say why".into())
+}
+
+fn advice(run: &Path, said: &str) -> String {
+    let why = if said.to_lowercase().contains("memory") {
+        "the device has too little memory"
+    } else {
+        "training crashed, which may be for want of memory"
+    };
+    format!(
+        "{why}: {said}\nWhat was saved is kept, and bastion train --resume {} goes on; a run with a smaller batch is another \
+         one (--batch-size auto finds one that fits)",
+        run.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_advice_and_all_else_stays() {
+        let run = Path::new("runs/big");
+        assert_eq!(survive(run, || Ok(3)).unwrap(), 3);
+        let error = survive::<()>(run, || Err(anyhow!("the disk is full"))).unwrap_err();
+        assert_eq!(error.to_string(), "the disk is full");
+        let error = survive::<()>(run, || panic!("Out of memory: {} bytes", 7)).unwrap_err().to_string();
+        assert!(error.contains("too little memory: Out of memory: 7 bytes"), "{error}");
+        assert!(error.contains("--resume runs/big") && error.contains("--batch-size auto"), "{error}");
+        let error = survive::<()>(run, || panic!("index out of bounds")).unwrap_err().to_string();
+        assert!(error.contains("may be for want of memory: index"), "{error}");
+    }
+}
