@@ -50,6 +50,10 @@ fn list(page: &Path, names: &[&str]) {
     fs::write(page.join("models/index.json"), json!({ "models": names }).to_string()).unwrap();
 }
 
+/// Gives the addresses of the networks' files that the browser keeps.
+const KEPT_FILES: &str =
+    "return caches.open('bastion-models').then(cache => cache.keys()).then(all => all.map(it => it.url))";
+
 /// Waits until a column shows a network, and both networks have answered to a picture.
 async fn wait_until_shown(page: &Page<'_>, side: &str, network: &str) {
     page.until(&format!("{network} on the {side}"), async || {
@@ -80,7 +84,7 @@ fn other_networks_are_chosen_attacked_and_remembered() {
         page.wait_until_ready().await;
         assert_eq!(page.text("title-left").await.as_deref(), Some("Standard"));
         let menu = page.text("network-left").await.unwrap();
-        let size = format!("wrn_10_1: WRN-10-1, q8, {:.0} kB", card.weights.bytes as f64 / 1e3);
+        let size = format!("Wrn_10_1: WRN-10-1, q8, {:.0} kB", card.weights.bytes as f64 / 1e3);
         assert!(menu.contains(&size) && menu.contains("Standard: WRN-10-3, f16, 1.4 MB, 27.1% clean"), "{menu}");
         let unusable = page.text("unusable").await.unwrap();
         for words in ["The spoilt network cannot be used", "models/gone/model.json", "../samples"] {
@@ -95,7 +99,7 @@ fn other_networks_are_chosen_attacked_and_remembered() {
         page.begin_attack(Attack { kind: "bim", epsilon_255: 16, steps: 40 }).await;
         page.select("network-right", "wrn_10_1").await;
         wait_until_shown(&page, "right", "wrn_10_1").await;
-        assert_eq!(page.text("title-right").await.as_deref(), Some("wrn_10_1"));
+        assert_eq!(page.text("title-right").await.as_deref(), Some("Wrn_10_1"));
         let after = visit::clean_answers(&page).await;
         assert_eq!(after[0], before[0], "the left one is as before");
         assert_ne!(after[1], before[1]);
@@ -107,19 +111,23 @@ fn other_networks_are_chosen_attacked_and_remembered() {
             assert_eq!(page.number(&format!("change-{side}"), "data-levels").await, 4, "two steps of a quarter each");
         }
         let scores = page.text("scores").await.unwrap();
-        assert!(scores.contains("Bottleneck: model card") && scores.contains("wrn_10_1: model card"), "{scores}");
+        assert!(scores.contains("Bottleneck: model card") && scores.contains("Wrn_10_1: model card"), "{scores}");
 
         page.reload().await;
         page.wait_until_ready().await;
         wait_until_shown(&page, "left", "bottleneck").await;
         wait_until_shown(&page, "right", "wrn_10_1").await;
         assert_eq!(page.attribute("engine-status", "data-weights").await.as_deref(), Some("cache"));
+        let kept = page.run_script(KEPT_FILES, "network-left", vec![]).await.to_string();
+        assert!(kept.contains("/models/bottleneck/") && kept.contains("/models/wrn_10_1/"), "{kept}");
 
         list(copy.path(), &["standard", "hardened", "bottleneck"]);
         page.reload().await;
         page.wait_until_ready().await;
         wait_until_shown(&page, "left", "bottleneck").await;
         wait_until_shown(&page, "right", "standard").await;
+        let kept = page.run_script(KEPT_FILES, "network-left", vec![]).await.to_string();
+        assert!(kept.contains("/models/bottleneck/") && !kept.contains("/models/wrn_10_1/"), "{kept}");
     });
 }
 

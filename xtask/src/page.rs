@@ -13,6 +13,9 @@ use crate::{process, stamp, tools};
 /// The bundles that the page shows at first where `index.json` does not say otherwise.
 const MODELS: [&str; 2] = ["standard", "hardened"];
 
+/// Name of the list of networks.
+const INDEX: &str = "index.json";
+
 /// Builds the page into `dist/` unless that is the page of these very sources, and returns the folder.
 ///
 /// # Errors
@@ -87,7 +90,13 @@ fn check_models(models: &Path) -> Result<()> {
         }
         Ok(file)
     };
-    for model in first_models(models) {
+    let first = first_models(models);
+    ensure!(
+        first.len() == MODELS.len(),
+        "{} lists fewer than two networks, and the page compares two; `cargo bastion export` makes another one",
+        models.join(INDEX).display()
+    );
+    for model in first {
         let folder = models.join(model);
         let card = fs::read(check(folder.join("model.json"))?)?;
         for file in weights_files(&card) {
@@ -97,12 +106,16 @@ fn check_models(models: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first two that `index.json` lists; the usual ones if there is no such list, as the page has it.
+/// The first two different ones that `index.json` lists; the usual ones if there is no such list, as the page has it.
 fn first_models(models: &Path) -> Vec<String> {
-    let index = fs::read(models.join("index.json")).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+    let index = fs::read(models.join(INDEX)).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
     let listed = index.and_then(|index| serde_json::from_value::<Vec<String>>(index["models"].clone()).ok());
-    let mut names = listed.unwrap_or_else(|| MODELS.map(str::to_owned).into());
-    names.truncate(MODELS.len());
+    let mut names: Vec<String> = Vec::new();
+    for name in listed.unwrap_or_else(|| MODELS.map(str::to_owned).into()) {
+        if names.len() < MODELS.len() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
     names
 }
 
@@ -170,6 +183,20 @@ mod tests {
         assert!(check_models(models).unwrap_err().to_string().contains("w.1"));
         fs::write(models.join("wide/w.1"), "x").unwrap();
         check_models(models).unwrap();
+    }
+
+    #[test]
+    fn fewer_than_two_networks_are_refused_before_the_page_is_built() {
+        let folder = tempfile::tempdir().unwrap();
+        write_models(folder.path());
+        for list in ["[]", r#"["standard"]"#, r#"["standard", "standard"]"#] {
+            fs::write(folder.path().join(INDEX), format!(r#"{{"models": {list}}}"#)).unwrap();
+            let error = check_models(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("index.json") && error.contains("fewer than two"), "{list}: {error}");
+        }
+        let list = r#"{"models": ["standard", "standard", "hardened"]}"#;
+        fs::write(folder.path().join(INDEX), list).unwrap();
+        check_models(folder.path()).unwrap();
     }
 
     #[test]

@@ -65,13 +65,13 @@ impl Shelf for CacheShelf {
         }
     }
 
-    async fn forget(&self, prefix: &str, except: &[String]) {
+    async fn forget(&self, prefix: &str, wanted: impl Fn(&str) -> bool) {
         let Ok(kept) = JsFuture::from(self.0.keys()).await else {
             return;
         };
         for request in kept.unchecked_into::<Array>().iter() {
             let address = request.unchecked_ref::<Request>().url();
-            if address.starts_with(prefix) && !except.contains(&address) {
+            if address.starts_with(prefix) && !wanted(&address) {
                 // Not being able to delete is as harmless as not being able to keep.
                 let _ = JsFuture::from(self.0.delete_with_str(&address)).await;
             }

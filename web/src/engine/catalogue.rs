@@ -34,12 +34,12 @@ pub(crate) fn listed(networks: &[(&str, Result<&Card, String>)], kept_bytes: &[u
         .collect()
 }
 
-/// What the page calls a network: its name, with a capital if it is a word; and its folder, if another one has that name.
+/// What the page calls a network: its name with a capital; and its folder, if another one would be called the same.
 pub(crate) fn title(folder: &str, card: &Card, all: &[&Card]) -> String {
-    let is_word = card.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
-    let name = if is_word { capitalised(&card.name) } else { card.name.clone() };
-    let namesakes = all.iter().filter(|other| other.name == card.name).count();
-    if namesakes > 1 || name.is_empty() { format!("{name} ({folder})") } else { name }
+    let name = capitalised(&card.name);
+    let namesakes = all.iter().filter(|other| capitalised(&other.name) == name).count();
+    // A name that ends with a bracket might be another network's, with its folder.
+    if namesakes > 1 || name.is_empty() || name.ends_with(')') { format!("{name} ({folder})") } else { name }
 }
 
 fn capitalised(text: &str) -> String {
@@ -195,7 +195,7 @@ mod tests {
         let offer = |place: usize| listed[place].offer.as_ref().unwrap();
         assert_eq!(
             [offer(0), offer(1), offer(3)].map(|offer| offer.title.as_str()),
-            ["Standard", "Hardened", "wrn_10_1"]
+            ["Standard", "Hardened", "Wrn_10_1"]
         );
         assert_eq!([offer(0).class_set, offer(1).class_set], [0, 0]);
         assert_ne!(offer(3).class_set, 0);
@@ -207,11 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn namesakes_are_told_apart_by_their_folders() {
-        let standard = shipped("standard");
-        let listed = listed(&[("a", Ok(&standard)), ("b", Ok(&standard))], &[0, 0]);
+    fn no_two_networks_are_called_the_same() {
+        let named = |name: &str| Card { name: name.into(), ..shipped("standard") };
+        let cards = ["wide", "Wide", "rx", "r18", "x (f)", "x", "x"].map(named);
+        let networks: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].into_iter().zip(cards.iter().map(Ok)).collect();
+        let listed = listed(&networks, &[0; 7]);
         let titles: Vec<&str> = listed.iter().map(|network| network.offer.as_ref().unwrap().title.as_str()).collect();
-        assert_eq!(titles, ["Standard (a)", "Standard (b)"]);
+        assert_eq!(titles, ["Wide (a)", "Wide (b)", "Rx", "R18", "X (f) (e)", "X (f)", "X (g)"]);
     }
 
     #[test]

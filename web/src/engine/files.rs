@@ -39,8 +39,8 @@ pub(crate) trait Shelf {
     /// Keeps bytes under an address, instead of what was there; whether that worked. If not, what was there is there still.
     async fn put(&self, address: &str, bytes: &[u8]) -> bool;
 
-    /// Forgets all addresses that begin with `prefix`, except some.
-    async fn forget(&self, prefix: &str, except: &[String]);
+    /// Forgets all addresses that begin with `prefix`, but for those that are wanted.
+    async fn forget(&self, prefix: &str, wanted: impl Fn(&str) -> bool);
 }
 
 /// A network's files.
@@ -222,7 +222,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         }
         weights.truncate(start);
         // A damaged copy is of no use, and may stand in the way of a sound one.
-        shelf.forget(&key, &[]).await;
+        shelf.forget(&key, |_| false).await;
         false
     }
 
@@ -265,7 +265,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         }
         let mut current: Vec<String> = card.weights.files().iter().map(|part| self.key(part)).collect();
         current.push(address);
-        shelf.forget(&self.folder, &current).await;
+        shelf.forget(&self.folder, |kept| current.iter().any(|address| address == kept)).await;
         true
     }
 }

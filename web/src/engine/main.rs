@@ -16,6 +16,7 @@ mod device;
 mod download;
 mod files;
 mod inbox;
+mod index;
 mod models;
 mod pixels;
 mod report;

@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use burn::prelude::Device;
-use serde::Deserialize;
 use shared::bundle::{Bundle, BundleError, Card};
 
 use super::cache::CacheShelf;
 use super::catalogue;
 use super::complaint;
-use super::download::{FetchError, Freshness, Server};
-use super::files::{Files, Library, ReadCard, Shelf, Source};
+use super::download::Server;
+use super::files::{Files, Library, ReadCard};
+use super::index::{self, is_folder_name};
 use web::protocol::{Download, Listed, Slot};
 
 /// Why a network cannot be used.
@@ -44,7 +44,7 @@ impl Models {
     pub(crate) async fn list(base: &str) -> Self {
         let shelf = CacheShelf::open().await;
         let folder = format!("{base}models/");
-        let names = index(&format!("{folder}{INDEX}"), &Server, shelf.as_ref()).await;
+        let names = index::names(&folder, &Server, shelf.as_ref()).await;
         let mut models = Self { folder, shelf, networks: Vec::new() };
         let cards = join_all(names.iter().map(|name| models.card(name))).await;
         models.networks = names.into_iter().zip(cards).map(|(name, card)| Network { name, card }).collect();
@@ -141,76 +141,6 @@ pub(crate) async fn load(name: &str, files: &Files, device: &Device) -> Result<B
     })
 }
 
-/// Name of the list, in the folder of the networks' folders.
-const INDEX: &str = "index.json";
-
-/// The networks there are where there is no list.
-const DEFAULTS: [&str; 2] = ["standard", "hardened"];
-
-/// The list of networks.
-#[derive(Deserialize)]
-struct Index {
-    /// Names of folders beside it; the first two stand side by side at first.
-    models: Vec<String>,
-}
-
-impl Index {
-    /// Each name once.
-    fn read(json: &[u8]) -> Result<Vec<String>, String> {
-        let Self { models } = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let mut names: Vec<String> = Vec::with_capacity(models.len());
-        for name in models {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        Ok(names)
-    }
-}
-
-/// The names in the list at `address`: the server's, or the kept one where it gives none, or else the usual two.
-async fn index(address: &str, server: &impl Source, shelf: Option<&impl Shelf>) -> Vec<String> {
-    let mut json = Vec::new();
-    let answer = server.get(address, Freshness::Revalidate, &mut json, |_| {}).await;
-    let trouble = match &answer {
-        Ok(()) => match Index::read(&json) {
-            Ok(names) => {
-                keep_index(address, &json, shelf).await;
-                return names;
-            }
-            Err(error) => format!("it is no list of networks ({error})"),
-        },
-        Err(error) => error.to_string(),
-    };
-    let gone = matches!(answer, Err(FetchError::Status { status }) if status < 500);
-    let mut kept = Vec::new();
-    let found = match shelf {
-        Some(shelf) if !gone => shelf.get(address, &mut kept).await,
-        _ => false,
-    };
-    if let Some(names) = Index::read(&kept).ok().filter(|_| found) {
-        return names;
-    }
-    log::warn!("models/{INDEX}: {trouble}; the networks {} are looked for", DEFAULTS.join(" and "));
-    DEFAULTS.map(str::to_owned).into()
-}
-
-/// Keeps the list for a visit without a network, unless it is kept already. Where there is no room, the usual two are found.
-async fn keep_index(address: &str, json: &[u8], shelf: Option<&impl Shelf>) {
-    if let Some(shelf) = shelf {
-        let mut before = Vec::new();
-        if !shelf.get(address, &mut before).await || before != json {
-            shelf.put(address, json).await;
-        }
-    }
-}
-
-/// Whether a name is that of a folder beside the list, and means in an address what it says.
-fn is_folder_name(name: &str) -> bool {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
-}
-
 /// Waits for all of them at once.
 async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
@@ -230,46 +160,6 @@ async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::{Answer, FakeServer, FakeShelf};
-
-    const ADDRESS: &str = "http://page/models/index.json";
-
-    fn names(answer: Option<Answer>, shelf: &FakeShelf) -> Vec<String> {
-        let server = FakeServer::at(answer.map(|answer| (ADDRESS, answer)));
-        pollster::block_on(index(ADDRESS, &server, Some(shelf)))
-    }
-
-    fn list(json: &str) -> Option<Answer> {
-        Some(Answer::File(json.as_bytes().to_vec()))
-    }
-
-    #[test]
-    fn the_list_names_each_network_once_and_is_kept() {
-        let shelf = FakeShelf::default();
-        let three = ["wide", "standard", "narrow"];
-        assert_eq!(names(list(r#"{"models": ["wide", "standard", "wide", "narrow"]}"#), &shelf), three);
-        assert_eq!(names(None, &shelf), three, "without a network");
-        assert_eq!(names(list("<!doctype html>"), &shelf), three, "the page of a hotel");
-        assert_eq!(names(Some(Answer::Status(404)), &shelf), DEFAULTS, "it was taken away");
-    }
-
-    #[test]
-    fn without_a_list_there_are_the_usual_two() {
-        let answers = [None, Some(Answer::Status(404)), list("[]"), list(r#"{"models": "standard"}"#), list("")];
-        for answer in answers {
-            assert_eq!(names(answer, &FakeShelf::default()), DEFAULTS);
-        }
-    }
-
-    #[test]
-    fn only_names_of_folders_beside_the_list_are_asked_for() {
-        for name in ["standard", "wide_resnet50-2", "v1.5"] {
-            assert!(is_folder_name(name), "{name}");
-        }
-        for name in ["", ".", "..", ".git", "a/b", "../samples", "a\\b", "http://a", "a?b", "a#b", "%2e%2e", "a b"] {
-            assert!(!is_folder_name(name), "{name}");
-        }
-    }
 
     #[test]
     fn all_are_waited_for_in_their_order() {

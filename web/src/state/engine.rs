@@ -159,7 +159,7 @@ impl State {
             return Vec::new();
         }
         let crashed = sentence(&format!("The engine crashed and was started again ({message})"));
-        self.crashed_while_loading(&crashed);
+        self.blames_new_network(&crashed);
         self.alert = Some(crashed);
         let mut effects = self.restart();
         // Not the picture that it crashed on: that might go on for ever.
@@ -197,9 +197,12 @@ impl State {
         }
     }
 
-    /// A fresh worker on the CPU, because WebGPU does not work here. `reason` is a sentence that follows a colon.
+    /// WebGPU failed: a fresh worker, on the CPU, unless it was over a new network; then the pair before it is tried on WebGPU
+    /// first. `reason` is a sentence that follows a colon.
     fn fall_back(&mut self, reason: String) -> Vec<Effect> {
-        self.fallback = Some(reason);
+        if !self.blames_new_network(&format!("This network could not be loaded on WebGPU: {reason}")) {
+            self.fallback = Some(reason);
+        }
         self.restart()
     }
 }

@@ -285,3 +285,57 @@ fn a_crash_over_a_new_network_brings_the_old_ones_back() {
     page.loaded(catalogue());
     assert_eq!(page.pending(), ["", "failed"]);
 }
+
+#[test]
+fn webgpu_is_not_given_up_over_a_new_network() {
+    let failures: [fn(&mut Page) -> Vec<Effect>; 3] = [
+        |page| page.hear(Reply::WebGpuFailed("it is out of memory.".into())),
+        |page| page.hear(Reply::Panicked("out of memory".into())),
+        |page| page.hear(Reply::Logged { target: "wgpu_core".into(), message: "out of memory".into() }),
+    ];
+    for fail in failures {
+        let mut page = Page(State::new(BackendChoice::Auto));
+        page.hear(Reply::Loaded);
+        page.hear(Reply::Backend(report(Backend::WebGpu)));
+        page.hear(Reply::Listed(networks()));
+        page.loaded(catalogue());
+        page.open("cat");
+        page.choose_network(Slot::Right, "wide");
+        page.0.update(Event::GoOn);
+        assert_eq!(fail(&mut page), [Effect::StartWorker(2)]);
+        assert_eq!((page.0.fallback.clone(), page.0.effective_choice()), (None, BackendChoice::Auto));
+        page.hear(Reply::Loaded);
+        page.hear(Reply::Backend(report(Backend::WebGpu)));
+        let effects = page.hear(Reply::Listed(networks()));
+        assert_eq!(asked_to_load(&effects), Some(&pair("standard", "hardened")));
+        let effects = page.loaded(catalogue());
+        assert!(matches!(posted(&effects), Some(Request::Open { .. })), "the picture is there still: {effects:?}");
+        assert_eq!(page.pending(), ["", "failed"]);
+        let Some(Pending::Failed(why)) = page.0.pending(Slot::Right) else { panic!("not told") };
+        assert!(why.contains("WebGPU") && why.contains("out of memory"), "{why}");
+
+        page.0.update(Event::GoOn);
+        fail(&mut page);
+        page.hear(Reply::Loaded);
+        page.hear(Reply::Backend(report(Backend::WebGpu)));
+        page.hear(Reply::Listed(networks()));
+        fail(&mut page);
+        assert_eq!(page.0.effective_choice(), BackendChoice::Cpu, "the first ones fail as well");
+    }
+}
+
+#[test]
+fn the_network_that_is_tested_is_the_one_that_failed() {
+    let mut page = ready();
+    page.choose_network(Slot::Left, "third");
+    page.choose_network(Slot::Right, "wide");
+    page.0.update(Event::GoOn);
+    let id = page.0.last_id;
+    page.hear(Reply::SelfTest { id, slot: Slot::Right });
+    page.hear(Reply::Panicked("out of memory".into()));
+    page.hear(Reply::Loaded);
+    page.hear(Reply::Backend(report(Backend::Cpu)));
+    page.hear(Reply::Listed(networks()));
+    page.loaded(catalogue());
+    assert_eq!(page.pending(), ["", "failed"]);
+}
