@@ -26,6 +26,7 @@ fn networks() -> Vec<(&'static str, ResNetConfig)> {
         ("basic", basic),
         ("grouped", ResNetConfig { groups: 4, width_per_group: 2, ..bottleneck.clone() }),
         ("paper_head", ResNetConfig { head: HeadKind::Paper, ..bottleneck.clone() }),
+        ("conv3", ResNetConfig { stem: Stem::Conv3, ..bottleneck.clone() }),
         ("conv3_stride2", ResNetConfig { stem: Stem::Conv3Stride2, ..bottleneck.clone() }),
         ("enlarged", ResNetConfig { input_size: Some(96), ..bottleneck.clone() }),
         ("bottleneck", bottleneck),

@@ -75,11 +75,15 @@ def networks():
     small_stem = narrow(Bottleneck, width_per_group=4)
     small_stem.conv1 = nn.Conv2d(3, 64, 3, 2, padding=1, bias=False)
     small_stem.maxpool = nn.Identity()
+    smallest_stem = narrow(Bottleneck, width_per_group=4)
+    smallest_stem.conv1 = nn.Conv2d(3, 64, 3, 1, padding=1, bias=False)
+    smallest_stem.maxpool = nn.Identity()
     plain = {
         "basic": narrow(BasicBlock),
         "bottleneck": narrow(Bottleneck, width_per_group=4),
         "grouped": narrow(Bottleneck, groups=4, width_per_group=2),
         "paper_head": paper,
+        "conv3": smallest_stem,
         "conv3_stride2": small_stem,
     }
     for network in plain.values():

@@ -1,6 +1,7 @@
 //! The same program once more, as a process of its own: what it does to the memory stays there, and the system may kill it
 //! without killing its parent.
 
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result};
@@ -10,6 +11,9 @@ use crate::device::DeviceChoice;
 
 /// The environment variable that tells a child its parent's process number.
 const PARENT: &str = "BASTION_PARENT";
+
+/// The environment variable that names a file for what a child failed of.
+const FAILURE: &str = "BASTION_FAILURE";
 
 /// This very program on the device `choice`, to be given a subcommand.
 ///
@@ -21,8 +25,22 @@ pub fn command(choice: DeviceChoice) -> Result<Command> {
     if let Some(device) = choice.to_possible_value() {
         command.args(["--device", device.get_name()]);
     }
-    command.env(PARENT, std::process::id().to_string());
+    // What this one is to tell its own parent is no child's business.
+    command.env(PARENT, std::process::id().to_string()).env_remove(FAILURE);
     Ok(command)
+}
+
+/// Has the child of `command` write into `file` what it failed of, if it can still speak. Its stderr stays the user's.
+pub fn hear_failure(command: &mut Command, file: &Path) {
+    command.env(FAILURE, file);
+}
+
+/// Tells a parent that wants to hear it what this program failed of.
+pub fn tell_failure(failure: &str) {
+    if let Some(file) = std::env::var_os(FAILURE) {
+        // The exit code tells that it failed, and the user has read why.
+        let _ = std::fs::write(file, failure);
+    }
 }
 
 /// Has a child end as by Ctrl-C when its parent is gone: nobody would wait for it, and another one might be started in the

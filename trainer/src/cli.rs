@@ -10,6 +10,7 @@ use crate::commands::craft::CraftArgs;
 use crate::commands::data::DataArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::export::ExportArgs;
+use crate::commands::measure_network::MeasureNetworkArgs;
 use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
 use crate::commands::try_batch::TryBatchArgs;
@@ -65,4 +66,7 @@ pub enum Command {
     /// Try whether a step of training fits into the memory: what `--batch-size auto` asks
     #[command(hide = true)]
     TryBatch(TryBatchArgs),
+    /// Measure a trained network: what `bastion compare` asks
+    #[command(hide = true)]
+    MeasureNetwork(MeasureNetworkArgs),
 }

@@ -22,11 +22,13 @@ fn main() -> ExitCode {
         Command::Classify(args) => commands::classify::run(args, device),
         Command::Attack(args) => commands::attack::run(args, device),
         Command::TryBatch(args) => commands::try_batch::run(args, device),
+        Command::MeasureNetwork(args) => commands::measure_network::run(args, device),
     };
     match result.map_err(Failure::from) {
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
+            trainer::child::tell_failure(&failure.to_string());
             ExitCode::from(failure.exit_code())
         }
     }

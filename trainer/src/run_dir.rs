@@ -31,10 +31,16 @@ use crate::train::{self, CraftedSet, TrainConfig};
 const CONFIG: &str = "config.toml";
 const RECORD: &str = "run.json";
 
+/// Grows when settings or the names in checkpoints change.
+pub const RUN_FORMAT: u32 = 1;
+
 /// Where a run started from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
+    /// [`RUN_FORMAT`] of the version that started it.
+    #[serde(default)]
+    pub format: u32,
     /// The command that started it.
     pub command: String,
     /// The commands that made the network it started from.
@@ -120,7 +126,14 @@ impl RunDir {
         let file = path.join(RECORD);
         let text =
             fs::read(&file).with_context(|| format!("{} is not a run folder: cannot read {RECORD}", path.display()))?;
-        let record = serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", file.display()))?;
+        let record: RunRecord =
+            serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", file.display()))?;
+        ensure!(
+            record.format == RUN_FORMAT,
+            "{} was begun by another version of Bastion, whose settings and checkpoints this one does not read: go on with \
+             that version, or start another run, with --init if the network is trained already",
+            path.display()
+        );
         let file = path.join(CONFIG);
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let config = train::from_toml(&text).with_context(|| format!("cannot understand {}", file.display()))?;

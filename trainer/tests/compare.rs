@@ -142,6 +142,47 @@ fn a_comparison_survives_its_children_and_goes_on_after_any_end() {
     let output = run(&dir, &["compare", "--out", "x", "--arch", "resnet18", "--width", "2"]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("width does not apply to --arch resnet18") && !dir.path().join("x").exists());
+
+    // Measuring fails, and the other network is reported nevertheless.
+    fs::write(dir.path().join("out/resnet18/final/model.safetensors"), "").unwrap();
+    fs::remove_file(dir.path().join("out/scores/resnet18.json")).unwrap();
+    let output = run(&dir, COMPARE);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("1 of 2 networks are missing (resnet18)"), "{}", said(&output));
+    let report = fs::read_to_string(dir.path().join("out/report.md")).unwrap();
+    assert!(
+        report.contains("resnet18 is missing: its measuring failed: ") && report.contains("safetensors"),
+        "{report}"
+    );
+    assert!(!report.contains(dir.path().to_str().unwrap()) && !report.contains("exit code"), "{report}");
+}
+
+#[test]
+fn a_network_that_comes_later_is_tried_with_the_batch_size_of_the_others() {
+    let dir = with_data();
+    let one_step = ["--width", "1", "--image-size", "32", "--batch", "auto", "--steps", "1", "--rounds", "1"];
+    let compare = |arch: &str| {
+        let words = [&["compare", "--out", "out", "--held-out", "2", "--limit", "8", "--arch", arch], &one_step[..]];
+        run(&dir, &words.concat())
+    };
+    let output = compare("wide-resnet");
+    assert!(output.status.success(), "{}", said(&output));
+    let output = compare("wide-resnet,resnet18");
+    let text = said(&output);
+    assert!(output.status.success() && text.contains("Trying the batch size 8 with resnet18"), "{text}");
+    assert!(!text.contains("Finding a batch size") && !text.contains("training wide-resnet"), "{text}");
+    let report = fs::read_to_string(dir.path().join("out/report.md")).unwrap();
+    assert!(report.contains("1 step of 8 pictures a step"), "{report}");
+    let text = said(&compare("resnet18"));
+    assert!(!text.contains("Trying the batch size"), "{text}");
+
+    // What is no file of weights is found before anything is tried.
+    fs::create_dir(dir.path().join("weights")).unwrap();
+    fs::write(dir.path().join("weights/resnet18.pth"), "weights").unwrap();
+    let words = ["compare", "--out", "x", "--arch", "resnet18", "--batch", "auto", "--pretrained-dir", "weights"];
+    let output = run(&dir, &words);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("resnet18.pth is text") && !dir.path().join("x").exists(), "{}", said(&output));
 }
 
 #[test]
@@ -156,6 +197,11 @@ fn a_batch_size_is_found_or_the_reason_why_not() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("Batch size 8: does not fit") && text.contains("not even a batch of 2 pictures"), "{text}");
     assert!(text.contains("--arch") && !dir.path().join("small").exists(), "{text}");
+
+    let output =
+        bastion(&dir, &[&train[..], &["--run", "x"]].concat()).env("BASTION_FIT_MEMORY", "8 GiB").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("BASTION_FIT_MEMORY is to be a number of bytes"), "{}", said(&output));
 
     let output = run(&dir, &[&train[..], &["--run", "run"]].concat());
     let text = said(&output);

@@ -34,3 +34,34 @@ impl ModuleMapper for Checkpointed {
         param.map(|tensor| checkpointed(tensor).set_require_grad(is_trained))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::ModuleVisitor;
+
+    use super::*;
+    use crate::model::{Architecture, WideResNetConfig};
+
+    /// How many parameters there are, and how many of them are checkpointed.
+    #[derive(Default)]
+    struct Count(usize, usize);
+
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 += 1;
+            self.1 += usize::from(param.val().device().gradient_checkpointing_strategy() == Some(Balanced));
+        }
+    }
+
+    #[test]
+    fn it_reaches_every_parameter_and_leaves_what_is_trained() {
+        let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
+        let model = architecture.init_seeded(3, [0.5; 3], [0.25; 3], 1, &Device::flex()).unwrap().train();
+        let trained = |model: &Classifier| model.backbone.state_shapes().len();
+        let before = trained(&model);
+        let model = model.with_gradient_checkpointing();
+        let mut count = Count::default();
+        model.visit(&mut count);
+        assert_eq!((count.0, count.1), (before, before));
+    }
+}

@@ -1,5 +1,6 @@
 //! `bastion compare`: which architecture, under the same budget.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -19,7 +20,7 @@ use crate::train::{ArchName, ConfigFlags};
 Trains each network with the same settings, in a process of its own, and writes a table (accuracy, parameters, multiplications,
 images a second, memory) and figures to report.md in the folder of --out. Each is a run folder as of `bastion train`. Settings of
 one kind of network (--width, --stem, ...) are ignored by the others. Ctrl-C saves; saying the same again goes on, after a kill
-too; a network that the memory does not suffice for is left out.
+too; a network that the memory does not suffice for is left out. --batch-size auto finds one size that fits for all.
 
 Examples:
   bastion compare --out runs/compare --epochs 3 --batch-size auto
@@ -96,19 +97,22 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
     let cache = Cache::open(&data)?;
     cache.check_clean()?;
     let absolute = |path: &PathBuf| std::path::absolute(path);
-    let asked = Asked {
+    let mut asked = Asked {
         data_sha256: cache.into_meta().sha256,
         settings: Asked::settings(args.config_file.as_deref(), &args.networks.settings, &archs)?,
         pretrained: args.pretrained_dir.as_ref().map(absolute).transpose()?,
+        weights_sha256: BTreeMap::new(),
         crafted: args.crafted.iter().map(absolute).collect::<Result<_, _>>()?,
     };
-    for &arch in &archs {
-        asked.weights(arch)?;
-    }
+    asked.hash_weights(&archs)?;
     let command = super::command_line(&["--data", "--out", "--device", "--pretrained-dir"]);
     let mut plan = Plan::open(&args.out, command, asked)?;
-    let engine = device::open(choice)?;
-    plan.fit(&archs, &data, choice)?;
+    for &arch in &archs {
+        plan.check_weights(arch)?;
+    }
+    // Only to say what computes, or that nothing does: it is the children that compute.
+    drop(device::open(choice)?);
+    plan.fit(&archs, &data, &args.out, choice)?;
     let interruption = Interruption::default();
     let (asked, again) = (interruption.clone(), interruption.clone());
     let first = move || {
@@ -123,7 +127,6 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
         out: &args.out,
         limit: args.limit.map(|limit| limit as usize),
         choice,
-        engine: &engine,
         interruption: &interruption,
     }
     .run()

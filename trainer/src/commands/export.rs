@@ -13,6 +13,7 @@ use crate::data::{self, Dataset};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
 use crate::evaluate::spread;
+use crate::models::Listing;
 use crate::run_dir::write_atomically;
 use crate::{models, output};
 
@@ -27,7 +28,7 @@ pub struct ExportArgs {
     /// A run folder whose training is done, or the folder of a model
     #[arg(value_name = "RUN", required_unless_present = "samples", requires = "out")]
     run: Option<PathBuf>,
-    /// Folder to write model.json and model.safetensors to
+    /// Folder to write model.json and the weights to; beside the page's networks, it is added to their list
     #[arg(long, value_name = "DIR", requires = "run")]
     out: Option<PathBuf>,
     /// Name of the model [default: that of the folder it is written to]
@@ -90,6 +91,8 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Re
         (None, Some(name)) => name.to_string_lossy().into_owned(),
         (None, None) => return Err(UsageError(format!("{} names no folder", out.display())).into()),
     };
+    // What is wrong with the place is said before anything is written there.
+    let listing = Listing::of(out)?;
     let engine = device::open(device)?;
     let Bundle { card, model } = models::load(&dir, &engine.device)?;
     let precision = match args.precision {
@@ -116,7 +119,7 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Re
         .filter(|old| Card::from_json(&json).is_ok_and(|new| new.weights.sha256 != old.weights.sha256));
     models::write(out, &json, &weights, Some(1_000_000 * args.part_mb as usize))?;
     let written = models::load(out, &engine.device)?.card.weights;
-    let listed = models::add_to_index(out)?;
+    let listed = listing.map_or(Ok(false), Listing::add)?;
     if let Some(old) = replaced {
         let scores = if old.scores.is_empty() { "" } else { ", and its scores went with it" };
         output::note(&format!("{} held another network, {}{scores}", out.display(), old.name));

@@ -8,6 +8,7 @@ pub mod craft;
 pub mod data;
 pub mod evaluate;
 pub mod export;
+pub mod measure_network;
 pub mod reproduce;
 pub mod train;
 pub mod try_batch;

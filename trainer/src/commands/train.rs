@@ -11,10 +11,12 @@ use crate::data;
 use crate::device::{self, DeviceChoice};
 use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
+use crate::models;
 use crate::output;
+use crate::pretrained;
 use crate::progress;
 use crate::run_dir::RunDir;
-use crate::train::{ConfigFlags, Dashboard, Job, NewRun, Outcome, Position, fit, resolve, survive};
+use crate::train::{ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, fit, resolve, survive};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -118,6 +120,19 @@ fn job<'a>(args: &'a TrainArgs, device: &Device, choice: DeviceChoice) -> Result
     let config = resolve(args.config_file.as_deref(), &args.config)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
+    // Trials of a batch size take minutes: what is wrong with the files is said before.
+    if let Some(file) = &args.pretrained {
+        pretrained::check(file, &config.architecture()?)?;
+        if config.optimizer == OptimizerName::Sgd && config.learning_rate() > 0.05 {
+            output::note(&format!(
+                "A learning rate of {} may undo what the weights know; 0.01 is usual (--learning-rate)",
+                config.learning_rate()
+            ));
+        }
+    }
+    if let Some(dir) = &args.init {
+        models::card(&models::dir_of(dir)?)?;
+    }
     let config = fit::resolve(config, &data, choice)?;
     let new = NewRun {
         path,

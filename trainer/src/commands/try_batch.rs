@@ -9,7 +9,7 @@ use shared::device::Backend;
 use crate::device::{self, DeviceChoice};
 use crate::memory::Memory;
 use crate::output;
-use crate::train::{from_toml, take_steps};
+use crate::train::{fit, from_toml, take_steps};
 
 /// The settings of the run come on stdin, as `config.toml` has them.
 #[derive(Debug, Args)]
@@ -22,19 +22,23 @@ pub struct TryBatchArgs {
     memory: Option<u64>,
 }
 
-/// Runs `bastion try-batch`: prints the bytes it took at its peak, if that is told.
+/// Runs `bastion try-batch`: prints whether a GPU computes, and the bytes that were taken at the peak, if that is told.
 ///
 /// # Errors
 /// When a setting is out of range, or the device fails. For want of memory it ends in any way.
 pub fn run(args: &TryBatchArgs, choice: DeviceChoice) -> Result<()> {
     let config = from_toml(&io::read_to_string(io::stdin()).context("cannot read the settings")?)?;
     let engine = device::open(choice)?;
-    if let (Some(bytes), Backend::Flex | Backend::LibTorch) = (args.memory, engine.backend) {
+    let on_gpu = !matches!(engine.backend, Backend::Flex | Backend::LibTorch);
+    if on_gpu {
+        // Before it may die.
+        output::text(fit::ON_GPU)?;
+    } else if let Some(bytes) = args.memory {
         limit(bytes)?;
     }
     take_steps(&config, args.classes, &engine.device)?;
     let Memory { process, device } = Memory::taken(&engine.device);
-    output::text(&device.or(process).map_or(String::new(), |bytes| bytes.to_string()))
+    output::text(&if on_gpu { device } else { process }.map_or(String::new(), |bytes| bytes.to_string()))
 }
 
 /// Has the system refuse this process more than so many bytes. Those it counts are of private memory that can be written:

@@ -181,8 +181,13 @@ impl<'a> Report<'a> {
             lines.push(format!("The network's own names are those after {}", self.prefix));
         }
         match (self.plan, &self.arch) {
-            (Some(plan), Some(arch)) => lines.extend(plan_lines(plan, &self.file, arch)),
-            _ if self.fits.is_empty() => lines.push("No network of torchvision that is known here takes it".into()),
+            (Some(plan), Some(arch)) => {
+                lines.extend(plan_lines(plan, &self.file, arch));
+                if plan.objection().is_some() {
+                    lines.push(pretrained::hint(file));
+                }
+            }
+            _ if self.fits.is_empty() => lines.push(pretrained::hint(file)),
             _ => lines.push(format!("Fits --arch {}", self.fits.join(", --arch "))),
         }
         lines.join("\n")

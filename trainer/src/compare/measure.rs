@@ -11,7 +11,7 @@ use shared::device::Engine;
 
 use crate::data::ValSet;
 use crate::error::UsageError;
-use crate::evaluate::{BATCH, Batch, Evaluation, Trial, logits, spread};
+use crate::evaluate::{Batch, Evaluation, Trial, logits, spread};
 use crate::models;
 use crate::progress::{self, Stop};
 use crate::run_dir::write_atomically;
@@ -39,7 +39,7 @@ impl Measured {
         (same && measured.score.top1.of == images).then_some(measured)
     }
 
-    /// Measures the network in `model`, on `limit` images or on all, and keeps that in `file`.
+    /// Measures the network in `model`, on `limit` images or on all, `batch_size` at once, and keeps that in `file`.
     ///
     /// # Errors
     /// When the network cannot be loaded, the device fails, or the file cannot be written; [`crate::error::Stopped`] when it
@@ -49,6 +49,7 @@ impl Measured {
         model: &Path,
         clean: &ValSet,
         limit: Option<usize>,
+        batch_size: usize,
         engine: &Engine,
         stop: &Stop,
     ) -> Result<Self> {
@@ -67,11 +68,11 @@ impl Measured {
             trials: &[Trial::CLEAN],
             stop,
         };
-        let scores = evaluation.run(&engine.device, &bar);
+        let scores = evaluation.run_in(batch_size, &engine.device, &bar);
         bar.finish_and_clear();
         let score = scores?.remove(0).remove(0);
-        let batch =
-            Batch::new(&clean.val, &indices[..indices.len().min(BATCH)], 0, bundle.card.classes.len(), &engine.device)?;
+        let first = &indices[..indices.len().min(batch_size)];
+        let batch = Batch::new(&clean.val, first, 0, bundle.card.classes.len(), &engine.device)?;
         let pass = || logits(&bundle, batch.images.clone()).map(drop);
         let inference = batch.labels.len() as f64 / fastest(pass)?.as_secs_f64();
         let device = engine.backend.label().into();

@@ -1,15 +1,19 @@
 //! What is compared under which settings: `plan.json` in the folder of a comparison, which takes no others.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::data::sha256_of_file;
 use crate::device::DeviceChoice;
 use crate::error::UsageError;
 use crate::output;
+use crate::pretrained;
 use crate::run_dir::write_atomically;
 use crate::train::{ArchName, BatchSize, ConfigFlags, TrainConfig, fit, resolve};
 
@@ -25,8 +29,11 @@ pub struct Plan {
     pub command: String,
     #[serde(flatten)]
     pub asked: Asked,
-    /// Pictures a step, where that was to be found: what fits for all.
+    /// Pictures a step, where that was to be found: what fits for all. No run is begun before.
     pub batch_size: Option<usize>,
+    /// By architecture, pictures a step that were found to fit.
+    #[serde(default)]
+    pub fitting: BTreeMap<String, usize>,
 }
 
 /// What was asked for.
@@ -38,6 +45,9 @@ pub struct Asked {
     pub settings: Table,
     /// A folder with pretrained weights, a file for each architecture.
     pub pretrained: Option<PathBuf>,
+    /// SHA-256 of the file in it for each architecture that was asked for.
+    #[serde(default)]
+    pub weights_sha256: BTreeMap<String, String>,
     /// Crafted sets that the recipe needs.
     pub crafted: Vec<PathBuf>,
 }
@@ -85,6 +95,19 @@ impl Asked {
         }
     }
 
+    /// Notes what the weights for `archs` are now.
+    ///
+    /// # Errors
+    /// As [`Asked::weights`], or when a file cannot be read.
+    pub fn hash_weights(&mut self, archs: &[ArchName]) -> Result<()> {
+        for &arch in archs {
+            if let Some(file) = self.weights(arch)? {
+                self.weights_sha256.insert(arch.typed(), sha256_of_file(&file, &ProgressBar::hidden())?);
+            }
+        }
+        Ok(())
+    }
+
     /// What differs from `now`, in words; nothing, if nothing does.
     fn differences(&self, now: &Self) -> Vec<String> {
         let mut found = differences(&self.settings, &now.settings);
@@ -100,6 +123,12 @@ impl Asked {
         ] {
             if then != now {
                 found.push(format!("{name} was {then}, and now is {now}"));
+            }
+        }
+        // Of an architecture that only one of them has, there is nothing to differ.
+        for (arch, then) in &self.weights_sha256 {
+            if let Some(now) = now.weights_sha256.get(arch).filter(|now| *now != then) {
+                found.push(format!("the file of weights for {arch} (SHA-256) was {then}, and now is {now}"));
             }
         }
         found
@@ -122,10 +151,10 @@ impl Plan {
                 out.display(),
                 first.unwrap_or_default()
             );
-            return Ok(Self { command, asked, batch_size: None });
+            return Ok(Self { command, asked, batch_size: None, fitting: BTreeMap::new() });
         }
         let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let begun: Self =
+        let mut begun: Self =
             serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", file.display()))?;
         let differences = begun.asked.differences(&asked);
         ensure!(
@@ -136,6 +165,7 @@ impl Plan {
             begun.command,
             differences.join("; ")
         );
+        begun.asked.weights_sha256.extend(asked.weights_sha256);
         Ok(begun)
     }
 
@@ -148,22 +178,63 @@ impl Plan {
         write_atomically(&out.join(PLAN), &serde_json::to_vec_pretty(self)?)
     }
 
-    /// Finds the number of pictures a step that fits for all `archs`, if it is to be found and was not found before.
+    /// Finds the number of pictures a step that fits for all `archs`, if it is to be found; those that come to others later
+    /// take the number that these have. What was found is kept in `out` at once.
     ///
     /// # Errors
-    /// As [`fit::resolve`].
-    pub fn fit(&mut self, archs: &[ArchName], data: &Path, choice: DeviceChoice) -> Result<()> {
-        let mut least = None;
-        for &arch in archs {
-            let config = self.config(arch)?;
-            if config.batch_size == BatchSize::Auto {
-                output::note(&format!("Finding a batch size for {}", arch.typed()));
-                let found = fit::resolve(config, data, choice)?.batch_size.number()?;
-                least = Some(least.map_or(found, |least: usize| least.min(found)));
-            }
+    /// As [`fit::resolve`], when what the others have does not fit for one that came later, or when `out` cannot be written.
+    pub fn fit(&mut self, archs: &[ArchName], data: &Path, out: &Path, choice: DeviceChoice) -> Result<()> {
+        if self.asked.settings.get(BATCH_SIZE) != Some(&Value::try_from(BatchSize::Auto)?) {
+            return Ok(());
         }
-        self.batch_size = self.batch_size.or(least);
+        for &arch in archs {
+            let name = arch.typed();
+            if self.fitting.contains_key(&name) {
+                continue;
+            }
+            let config = self.config(arch)?;
+            let found = if let Some(pictures) = self.batch_size {
+                output::note(&format!("Trying the batch size {pictures} with {name}"));
+                ensure!(
+                    fit::fits(&config, data, choice)?,
+                    "a batch of {pictures} pictures, as the other networks in {} have it, does not fit into the memory with \
+                     {name}: leave it out, or name another folder with --out for all of them",
+                    out.display()
+                );
+                pictures
+            } else {
+                output::note(&format!("Finding a batch size for {name}"));
+                fit::resolve(config, data, choice)?.batch_size.number()?
+            };
+            self.fitting.insert(name, found);
+            self.claim(out)?;
+        }
+        if self.batch_size.is_none() {
+            self.batch_size = archs.iter().filter_map(|arch| self.fitting.get(&arch.typed())).min().copied();
+            self.claim(out)?;
+        }
         Ok(())
+    }
+
+    /// Makes sure that there are weights for `arch` that fit it, if it begins with weights.
+    ///
+    /// # Errors
+    /// As [`pretrained::check`].
+    pub fn check_weights(&self, arch: ArchName) -> Result<()> {
+        match self.asked.weights(arch)? {
+            Some(file) => pretrained::check(&file, &self.config(arch)?.architecture()?),
+            None => Ok(()),
+        }
+    }
+
+    /// The settings for `arch` that apply to it.
+    ///
+    /// # Errors
+    /// As [`Plan::config`].
+    pub fn settings(&self, arch: ArchName) -> Result<Table> {
+        let mut settings = Table::try_from(self.config(arch)?)?;
+        settings.retain(|key, _| applies(arch, key).is_ok());
+        Ok(settings)
     }
 
     /// The settings for `arch`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 use shared::metrics::Proportion;
+use toml::{Table, Value};
 
 use super::charts;
 use crate::memory::{self, Memory};
@@ -38,7 +39,11 @@ pub struct Entry {
     pub parameters: u64,
     /// Multiply-accumulate operations of a forward pass of one picture.
     pub macs: u64,
-    /// None, if its training did not end well.
+    /// Of the pretrained weights it began with, if it did.
+    pub weights_sha256: Option<String>,
+    /// Those that apply to it.
+    pub settings: Table,
+    /// None, if its training or its measuring did not end well.
     pub done: Option<Done>,
     /// Why there is nothing more.
     pub failure: Option<String>,
@@ -63,7 +68,7 @@ pub struct Done {
 }
 
 impl Report {
-    /// Writes `report.md`, `compare.json`, `compare.csv` and the figures into `out`. `config` is that of the first network.
+    /// Writes `report.md`, `compare.json`, `compare.csv` and the figures into `out`. `config` is that of any network.
     ///
     /// # Errors
     /// When something cannot be written.
@@ -95,21 +100,38 @@ impl Report {
             "Top-1 with Wilson's 95% interval; one run of each, so what differs from run to run is not in it. MACs are \
              multiply-accumulate operations of a forward pass of one {0}x{0} picture, enlarged first where input-size says so. \
              Images a second were measured in this very run, on the clock, beside whatever else the machine did, training with \
-             its validations and checkpoints: only the ratios, in brackets, mean something. Memory is the most that the training \
+             its validations and checkpoints, inference with no more pictures at once than training: only the ratios, in \
+             brackets, mean something. Memory is the most that the training \
              process had, data set included; a GPU's is what its allocator had reserved at the end.",
             self.side
         )));
         blocks.push(Block::Heading("Accuracy against cost".into()));
         blocks.extend(figures);
         blocks.push(Block::Heading("Settings".into()));
-        blocks.push(Block::Paragraph("Of the first network; the others' differ in arch alone.".into()));
-        blocks.push(Block::Code(crate::train::to_toml(config)?.trim_end().into()));
+        let common = self.common();
+        blocks.push(Block::Paragraph("Of all networks:".into()));
+        blocks.push(Block::Code(toml::to_string(&common)?.trim_end().into()));
+        for Entry { arch, settings, weights_sha256, .. } in &self.networks {
+            let own: Table = settings.clone().into_iter().filter(|(key, _)| !common.contains_key(key)).collect();
+            let weights =
+                weights_sha256.as_ref().map_or(String::new(), |sha256| format!(", from weights of SHA-256 {sha256}"));
+            blocks.push(Block::Paragraph(format!("Of {arch} besides{weights}:")));
+            blocks.push(Block::Code(toml::to_string(&own)?.trim_end().into()));
+        }
         Ok(blocks)
+    }
+
+    /// The settings in which no network differs from another, but for its name.
+    fn common(&self) -> Table {
+        let Some((first, others)) = self.networks.split_first() else { return Table::new() };
+        let shared = |key: &str, value: &Value| others.iter().all(|other| other.settings.get(key) == Some(value));
+        let settings = first.settings.clone().into_iter();
+        settings.filter(|(key, value)| key != "arch" && shared(key, value)).collect()
     }
 
     fn scale(&self, config: &TrainConfig) -> String {
         let start = if self.pretrained { "from pretrained weights" } else { "from scratch" };
-        let budget = config.steps.map_or(format!("{} epochs", config.epochs), |steps| format!("{steps} steps"));
+        let budget = config.steps.map_or_else(|| counted(config.epochs, "epoch"), |steps| counted(steps, "step"));
         let TrainConfig { recipe, batch_size, image_size: side, .. } = config;
         format!(
             "Recipe {recipe}, {start}, {budget} of {batch_size} pictures a step at {side}x{side}; {} classes (chance is {:.1}%), \
@@ -157,9 +179,9 @@ impl Report {
     fn csv(&self) -> String {
         let mut csv = String::from(
             "arch,parameters,macs,images,top1,top1_low,top1_high,top5,training_images_per_second,\
-             inference_images_per_second,peak_process_bytes,peak_device_bytes,steps,seconds,device,failure\n",
+             inference_images_per_second,peak_process_bytes,peak_device_bytes,steps,seconds,device,weights_sha256,failure\n",
         );
-        for Entry { arch, parameters, macs, done, failure } in &self.networks {
+        for Entry { arch, parameters, macs, weights_sha256, done, failure, .. } in &self.networks {
             let measured = done.as_ref().map_or(",".repeat(11), |done| {
                 let told = |bytes: Option<u64>| bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
                 let Done { top1, top1_interval: [low, high], top5, peak, steps, seconds, device, .. } = done;
@@ -175,7 +197,8 @@ impl Report {
                 )
             });
             let failure = failure.as_deref().unwrap_or_default().replace('"', "\"\"");
-            csv += &format!("{arch},{parameters},{macs},{measured},\"{failure}\"\n");
+            let weights = weights_sha256.as_deref().unwrap_or_default();
+            csv += &format!("{arch},{parameters},{macs},{measured},{weights},\"{failure}\"\n");
         }
         csv
     }
@@ -205,6 +228,11 @@ const HEAD: [&str; 9] = [
     "peak memory",
     "training took",
 ];
+
+/// `1 step`, `2 steps`.
+fn counted(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
 
 /// `12.3 (0.25)`: the ratio is to the first network.
 fn speed(done: &Done, first: Option<&Done>, of: impl Fn(&Done) -> f64) -> String {

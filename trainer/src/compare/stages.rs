@@ -6,21 +6,20 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use shared::device::Engine;
 use toml::Table;
 
 use super::measure::{Measured, training};
 use super::plan::{Plan, differences};
 use super::report::{Done, Entry, Report};
 use super::training::{Interruption, stopped};
-use crate::data::{Cache, Dataset, Meta, SIDE};
+use crate::data::{Cache, Meta, SIDE};
 use crate::device::DeviceChoice;
 use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
+use crate::output;
 use crate::reproduce::estimate::{Clock, Work, in_words};
 use crate::run_dir::RunDir;
 use crate::train::ArchName;
-use crate::{models, output};
 
 /// A comparison that is to be done, or gone on with.
 pub struct Comparison<'a> {
@@ -32,7 +31,6 @@ pub struct Comparison<'a> {
     /// Validation images to measure on; none means all.
     pub limit: Option<usize>,
     pub choice: DeviceChoice,
-    pub engine: &'a Engine,
     pub interruption: &'a Interruption,
 }
 
@@ -52,16 +50,15 @@ impl Stage {
 }
 
 impl Comparison<'_> {
-    /// Does what is left, and writes the report. A network whose training dies, of too little memory for instance, is left
-    /// out, and the others are compared.
+    /// Does what is left, and writes the report. A network whose training or measuring dies, of too little memory for
+    /// instance, is left out, and the others are compared.
     ///
     /// # Errors
     /// [`Stopped`] when it was to stop; what is done stays. When something cannot be read or written, or what is in the folder
     /// does not belong together; and, after the report, when a network was left out.
     pub fn run(&self) -> Result<()> {
         let meta = Cache::open(self.data)?.into_meta();
-        let clean = Dataset::load_val(self.data)?;
-        let images = self.limit.map_or(clean.val.len(), |limit| limit.min(clean.val.len()));
+        let images = self.limit.map_or(meta.val.images, |limit| limit.min(meta.val.images));
         for &arch in self.archs {
             self.check(arch, &meta)?;
         }
@@ -76,7 +73,6 @@ impl Comparison<'_> {
                 continue;
             }
             ensure!(!self.interruption.stop.requested(), Stopped(stopped()));
-            self.try_out(arch, &meta, &mut clock)?;
             let amounts = stages[place..].iter().map(|&stage| self.amount(stage, &meta, images));
             let left = amounts.sum::<Result<f64>>()?;
             let left =
@@ -85,14 +81,11 @@ impl Comparison<'_> {
             let began = Instant::now();
             let done = match stage {
                 Stage::Train(arch) => self.train(arch),
-                Stage::Measure(arch) => {
-                    let (file, model, stop) = (self.scores(arch)?, self.model(arch), &self.interruption.stop);
-                    Measured::take(&file, &model, &clean, self.limit, self.engine, stop).map(|_| None)
-                }
+                Stage::Measure(arch) => self.measure(arch),
             };
             let whole = matches!(done, Ok(None));
             let amount = if whole { Some(Work(self.amount(stage, &meta, images)?)) } else { None };
-            let noted = clock.add(&stage.title(), amount, began.elapsed(), self.engine.backend.label());
+            let noted = clock.add(&stage.title(), amount, began.elapsed(), "");
             // Where both fail, it is for the same reason, and the stage says it better.
             if let Some(failure) = done? {
                 output::warn(&format!("{} is left out: {failure}", arch.typed()));
@@ -107,7 +100,7 @@ impl Comparison<'_> {
     fn check(&self, arch: ArchName, meta: &Meta) -> Result<()> {
         let config = self.plan.config(arch)?;
         // Its weights are drawn when they are used.
-        let network = config.architecture()?.init(meta.classes.len(), [0.5; 3], [0.25; 3], &self.engine.device);
+        let network = config.architecture()?.init(meta.classes.len(), [0.5; 3], [0.25; 3], &Device::flex());
         network.map_err(|error| UsageError(format!("{}: {error}", arch.typed())))?;
         let path = self.path(arch);
         if !path.join("run.json").is_file() {
@@ -121,6 +114,16 @@ impl Comparison<'_> {
             path.display(),
             differing.join("; ")
         );
+        let (then, now) =
+            (record.pretrained.map(|then| then.sha256), self.plan.asked.weights_sha256.get(&arch.typed()));
+        let told = |sha256: Option<&String>| sha256.map_or("none".into(), |sha256| format!("SHA-256 {sha256}"));
+        ensure!(
+            then.as_ref() == now,
+            "{} is a run that began with other weights ({}, now {}): put those back, or delete it to have it trained again",
+            path.display(),
+            told(then.as_ref()),
+            told(now)
+        );
         Ok(())
     }
 
@@ -129,12 +132,12 @@ impl Comparison<'_> {
     }
 
     /// The trained network.
-    fn model(&self, arch: ArchName) -> PathBuf {
+    pub(super) fn model(&self, arch: ArchName) -> PathBuf {
         self.path(arch).join("final")
     }
 
     /// The file with what it scored.
-    fn scores(&self, arch: ArchName) -> Result<PathBuf> {
+    pub(super) fn scores(&self, arch: ArchName) -> Result<PathBuf> {
         let dir = self.out.join("scores");
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(dir.join(format!("{}.json", arch.typed())))
@@ -168,26 +171,21 @@ impl Comparison<'_> {
         })
     }
 
-    /// A few pictures through an untrained network of the kind.
-    fn try_out(&self, arch: ArchName, meta: &Meta, clock: &mut Clock) -> Result<()> {
-        const IMAGES: usize = 8;
-        let device = &self.engine.device;
-        let work = self.amount(Stage::Measure(arch), meta, IMAGES)?;
-        clock.try_out(Work(work), || {
-            let classes = meta.classes.len();
-            let network = self.plan.config(arch)?.architecture()?.init_seeded(classes, [0.5; 3], [0.25; 3], 0, device);
-            let images = Tensor::<4>::full([IMAGES, 3, SIDE, SIDE], 0.5, device);
-            models::read(network.map_err(UsageError)?.forward(images)).map(drop)
-        })
-    }
-
     fn report(&self, meta: &Meta, images: usize, failures: &[(ArchName, String)]) -> Result<()> {
         let mut networks = vec![];
         for &arch in self.archs {
             let cost = self.plan.config(arch)?.architecture()?.cost(meta.classes.len(), SIDE);
             let failure = failures.iter().find(|(failed, _)| *failed == arch).map(|(_, failure)| failure.clone());
             let done = if failure.is_none() { Some(self.entry(arch, images)?) } else { None };
-            networks.push(Entry { arch: arch.typed(), parameters: cost.parameters, macs: cost.macs, done, failure });
+            networks.push(Entry {
+                arch: arch.typed(),
+                parameters: cost.parameters,
+                macs: cost.macs,
+                weights_sha256: self.plan.asked.weights_sha256.get(&arch.typed()).cloned(),
+                settings: self.plan.settings(arch)?,
+                done,
+                failure,
+            });
         }
         let report = Report {
             command: self.plan.command.clone(),

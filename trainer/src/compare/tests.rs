@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use super::measure::training;
 use super::plan::differences;
 use super::report::{Done, Entry, Report};
 use super::*;
-use crate::error::UsageError;
+use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
 use crate::train::{ArchName, BatchSize, ConfigFlags, resolve};
 
@@ -25,11 +26,22 @@ struct Flags {
 fn asked(words: &[&str], archs: &[ArchName]) -> anyhow::Result<Asked> {
     let flags = Flags::parse_from([&["test"], words].concat()).config;
     let settings = Asked::settings(None, &flags, archs)?;
-    Ok(Asked { data_sha256: "made".into(), settings, pretrained: None, crafted: vec![] })
+    Ok(Asked {
+        data_sha256: "made".into(),
+        settings,
+        pretrained: None,
+        weights_sha256: BTreeMap::new(),
+        crafted: vec![],
+    })
 }
 
 fn plan(words: &[&str]) -> Plan {
-    Plan { command: "bastion compare".into(), asked: asked(words, &BOTH).unwrap(), batch_size: None }
+    Plan {
+        command: "bastion compare".into(),
+        asked: asked(words, &BOTH).unwrap(),
+        batch_size: None,
+        fitting: BTreeMap::new(),
+    }
 }
 
 #[test]
@@ -72,6 +84,16 @@ fn a_folder_takes_one_plan_and_names_what_differs() {
     let error = Plan::open(&out, String::new(), moved).unwrap_err().to_string();
     assert!(error.contains("pretrained-dir was none, and now is weights"), "{error}");
 
+    // Weights are known by what is in them, those of networks that come later too.
+    let weights = |of: &[(&str, &str)]| {
+        let weights_sha256 = of.iter().map(|&(arch, sha256)| (arch.into(), sha256.into())).collect();
+        Plan::open(&out, String::new(), Asked { weights_sha256, ..begun.asked.clone() })
+    };
+    weights(&[("resnet18", "12ab")]).unwrap().claim(&out).unwrap();
+    assert_eq!(weights(&[("resnet50", "34cd")]).unwrap().asked.weights_sha256.len(), 2);
+    let error = weights(&[("resnet18", "56ef")]).unwrap_err().to_string();
+    assert!(error.contains("weights for resnet18 (SHA-256) was 12ab, and now is 56ef"), "{error}");
+
     fs::remove_file(out.join("plan.json")).unwrap();
     fs::write(out.join("notes.txt"), "").unwrap();
     assert!(open(&[]).unwrap_err().to_string().contains("is not empty (there is notes.txt)"));
@@ -98,6 +120,12 @@ fn pretrained_weights_are_found_by_name() {
         fs::write(dir.path().join(name), "").unwrap();
         assert_eq!(asked.weights(ArchName::Resnet18).unwrap(), Some(dir.path().join(name)));
     }
+    let mut asked = asked;
+    asked.hash_weights(&BOTH[1..]).unwrap();
+    assert!(asked.weights_sha256["resnet18"].starts_with("e3b0c442"), "of nothing");
+    let plan = Plan { asked, ..plan(&[]) };
+    let error = plan.check_weights(BOTH[1]).unwrap_err().to_string();
+    assert!(error.contains("resnet18.pth is empty"), "{error}");
 }
 
 #[test]
@@ -117,9 +145,15 @@ fn speed_is_that_of_all_rounds() {
 fn a_death_says_what_it_was() {
     use std::os::unix::process::ExitStatusExt;
 
-    let said = |raw| training::failure(std::process::ExitStatus::from_raw(raw));
-    assert_eq!(said(9), "its training was killed by signal 9, most likely for want of memory");
-    assert_eq!(said(1 << 8), "its training ended with exit code 1");
+    let ended = |raw, told| training::outcome(BOTH[1], "training", std::process::ExitStatus::from_raw(raw), told);
+    let said = |raw, told| ended(raw, told).unwrap().unwrap();
+    assert_eq!(ended(0, None).unwrap(), None);
+    assert_eq!(said(9, None), "its training was killed by signal 9, most likely for want of memory");
+    assert_eq!(said(1 << 8, None), "its training ended with exit code 1");
+    assert_eq!(said(1 << 8, Some("error: the disk\n  is full.")), "its training failed: the disk is full");
+    assert!(ended(2, None).unwrap_err().is::<Stopped>());
+    let error = ended(2 << 8, Some("error: depth 12")).unwrap_err();
+    assert_eq!(error.downcast_ref::<UsageError>().unwrap().0, "the settings do not suit resnet18: depth 12");
 }
 
 fn report() -> Report {
@@ -134,8 +168,11 @@ fn report() -> Report {
         seconds: 90.0,
         device: "CPU (flex)".into(),
     };
-    let entry = |arch: &str, macs, done: Option<Done>| Entry {
-        arch: arch.into(),
+    let plan = plan(&["--epochs", "3", "--width", "2", "--stem", "conv3"]);
+    let entry = |arch: ArchName, macs, done: Option<Done>| Entry {
+        arch: arch.typed(),
+        weights_sha256: (arch == ArchName::Resnet50).then(|| "0123abcd".into()),
+        settings: plan.settings(arch).unwrap(),
         parameters: 23_500_000,
         macs,
         failure: done.is_none().then(|| "its training was killed by signal 9".into()),
@@ -150,9 +187,9 @@ fn report() -> Report {
         pretrained: false,
         side: 64,
         networks: vec![
-            entry("resnet50", 334_000_000, Some(done(100, 20.0))),
-            entry("resnext50_32x4d", 350_000_000, Some(done(120, 10.0))),
-            entry("wide_resnet50_2", 930_000_000, None),
+            entry(ArchName::Resnet50, 334_000_000, Some(done(100, 20.0))),
+            entry(ArchName::WideResnet, 350_000_000, Some(done(120, 10.0))),
+            entry(ArchName::WideResnet50, 930_000_000, None),
         ],
     }
 }
@@ -177,13 +214,22 @@ fn the_report_has_all_that_was_measured_and_says_what_is_missing() {
         "from scratch, 3 epochs of 128 pictures a step at 64x64; 10 classes (chance is 10.0%)",
         "only the ratios, in brackets, mean something",
         "](accuracy-macs.svg)",
-        "arch = \"resnet18\"",
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
+    // Each network with what applies to it, and what all have in common once.
+    let (_, settings) = text.split_once("## Settings").unwrap();
+    let (common, own) = settings.split_once("Of resnet50 besides, from weights of SHA-256 0123abcd:").unwrap();
+    assert!(common.contains("epochs = 3\n") && !common.contains("arch = ") && !common.contains("depth"), "{common}");
+    let (resnet, own) = own.split_once("Of wide-resnet besides:").unwrap();
+    let (wide, _) = own.split_once("Of wide_resnet50_2 besides:").unwrap();
+    assert!(resnet.contains("arch = \"resnet50\"") && resnet.contains("stem = \"conv3\""), "{resnet}");
+    assert!(!resnet.contains("width") && !resnet.contains("epochs"), "{resnet}");
+    assert!(wide.contains("arch = \"wide-resnet\"") && wide.contains("width = 2") && !wide.contains("stem"), "{wide}");
     let csv = read("compare.csv");
     let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
-    assert_eq!(columns, [16; 4], "{csv}");
+    assert_eq!(columns, [17; 4], "{csv}");
+    assert!(csv.contains(",0123abcd,\"\"\n"), "{csv}");
     assert!(csv.contains("resnet50,23500000,334000000,200,0.500000,0.431"), "{csv}");
     let json: serde_json::Value = serde_json::from_str(&read("compare.json")).unwrap();
     assert_eq!(json["networks"][1]["done"]["top1"]["hits"], 120);
@@ -191,7 +237,7 @@ fn the_report_has_all_that_was_measured_and_says_what_is_missing() {
     for file in ["accuracy-macs.svg", "accuracy-macs.png", "accuracy-speed.svg"] {
         assert!(dir.path().join(file).is_file(), "{file}");
     }
-    assert!(read("accuracy-macs.svg").contains("resnext50_32x4d"));
+    assert!(read("accuracy-macs.svg").contains("wide-resnet"));
     let lines = report().summary().lines().count();
     assert_eq!(lines, 4);
 }

@@ -105,6 +105,14 @@ impl Evaluation<'_> {
     /// When there are no images, a crafted set has other labels than the clean one, or the device fails or computes something
     /// that is not a number; [`Stopped`] when it was to end.
     pub fn run(&self, device: &Device, bar: &ProgressBar) -> Result<Vec<Vec<Score>>> {
+        self.run_in(BATCH, device, bar)
+    }
+
+    /// As [`Evaluation::run`], with so many images at once.
+    ///
+    /// # Errors
+    /// As [`Evaluation::run`].
+    pub fn run_in(&self, batch_size: usize, device: &Device, bar: &ProgressBar) -> Result<Vec<Vec<Score>>> {
         let Some(first) = self.bundles.first() else { return Ok(vec![]) };
         ensure!(!self.indices.is_empty(), "there are no images to evaluate on");
         ensure!(self.trials.first() == Some(&Trial::CLEAN), "the first trial must be that of clean images");
@@ -113,7 +121,7 @@ impl Evaluation<'_> {
         }
         let mut tallies: Vec<Vec<Tally>> =
             self.bundles.iter().map(|_| self.trials.iter().map(|_| Tally::default()).collect()).collect();
-        for (number, indices) in self.indices.chunks(BATCH).enumerate() {
+        for (number, indices) in self.indices.chunks(batch_size).enumerate() {
             ensure!(!self.stop.requested(), Stopped("Stopped; an evaluation keeps no parts".into()));
             let batch = Batch::new(self.clean, indices, number, first.card.classes.len(), device)?;
             let mut originals = Originals::new(&batch, ImageSet::Validation);

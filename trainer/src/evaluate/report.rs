@@ -91,10 +91,10 @@ impl Report {
             text += &format!("{} ({}), {} validation images\n", model.name, model.dir.display(), self.images);
             text += &format!("  {:<width$}{:>8}  {:<16}{:>8}{:>10}\n", "", "top-1", "95% interval", "top-5", "success");
             for score in &model.scores {
-                let success =
-                    score.success.map(|success| format!("{:.1}%", 100.0 * success.value())).unwrap_or_default();
+                let fooled =
+                    success(score).map(|success| format!("{:.1}%", 100.0 * success.value())).unwrap_or_default();
                 text += &format!(
-                    "  {:<width$}{:>7.2}%  {:<16}{:>7.2}%{success:>10}\n",
+                    "  {:<width$}{:>7.2}%  {:<16}{:>7.2}%{fooled:>10}\n",
                     format!("{score}{}", self.mark(model, score)),
                     100.0 * score.top1.value(),
                     interval(score),
@@ -146,7 +146,7 @@ impl Report {
                 score.top1.of,
                 score.top1.value(),
                 score.top5.value(),
-                number(score.success.map(Proportion::value)),
+                number(success(score).map(Proportion::value)),
                 number(score.median_linf.map(f64::from)),
                 number(score.median_l2.map(f64::from)),
             );
@@ -189,6 +189,11 @@ fn interval(score: &Score) -> String {
 /// A field of a CSV file (RFC 4180).
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+}
+
+/// How often the attack succeeded; none where there was nothing right to attack.
+fn success(score: &Score) -> Option<Proportion> {
+    score.success.filter(|success| success.of > 0)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `index.json`, from which the page knows what networks there are.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -16,38 +16,54 @@ struct Index {
     models: Vec<String>,
 }
 
-/// Adds the network in `dir` to the `index.json` that stands beside its folder; whether it was new there. Where there is no
-/// such file, no page looks for networks.
-///
-/// # Errors
-/// When the page would not take the folder's name, or the file is damaged or cannot be written.
-pub fn add_to_index(dir: &Path) -> Result<bool> {
-    let dir = std::path::absolute(dir)?;
-    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(false) };
-    let file = parent.join("index.json");
-    if !file.is_file() {
-        return Ok(false);
+/// The place of a network in the `index.json` that stands beside its folder.
+pub struct Listing {
+    file: PathBuf,
+    index: Index,
+    name: String,
+}
+
+impl Listing {
+    /// The place for the network in `dir`; none where there is no such file, and so no page that looks for networks.
+    ///
+    /// # Errors
+    /// When the page would not take the folder's name, or the file is damaged.
+    pub fn of(dir: &Path) -> Result<Option<Self>> {
+        let dir = std::path::absolute(dir)?;
+        let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(None) };
+        let file = parent.join("index.json");
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let name = name.to_string_lossy().into_owned();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        ensure!(
+            !name.starts_with('.') && name.chars().all(is_plain),
+            UsageError(format!(
+                "the page takes folders whose names are of letters, digits, '-', '_' and '.' alone, and not '{name}': name \
+                 another with --out"
+            ))
+        );
+        let json = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let index = serde_json::from_slice(&json)
+            .with_context(|| format!("{} is damaged: it lists folders", file.display()))?;
+        Ok(Some(Self { file, index, name }))
     }
-    let name = name.to_string_lossy().into_owned();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    ensure!(
-        !name.starts_with('.') && name.chars().all(is_plain),
-        UsageError(format!(
-            "the page takes folders whose names are of letters, digits, '-', '_' and '.' alone, and not '{name}': name \
-             another with --out"
-        ))
-    );
-    let json = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut index: Index =
-        serde_json::from_slice(&json).with_context(|| format!("{} is damaged: it lists folders", file.display()))?;
-    if index.models.contains(&name) {
-        return Ok(false);
+
+    /// Adds the network; whether it was new there.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(mut self) -> Result<bool> {
+        if self.index.models.contains(&self.name) {
+            return Ok(false);
+        }
+        self.index.models.push(self.name);
+        let mut json = serde_json::to_vec_pretty(&self.index)?;
+        json.push(b'\n');
+        write_atomically(&self.file, &json)?;
+        Ok(true)
     }
-    index.models.push(name);
-    let mut json = serde_json::to_vec_pretty(&index)?;
-    json.push(b'\n');
-    write_atomically(&file, &json)?;
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -60,17 +76,18 @@ mod tests {
     fn a_network_is_listed_once_and_after_the_others() {
         let dir = TempDir::new().unwrap();
         let (file, wide) = (dir.path().join("index.json"), dir.path().join("wide"));
-        assert!(!add_to_index(&wide).unwrap() && !file.exists());
+        assert!(Listing::of(&wide).unwrap().is_none() && !file.exists());
+        let add = |dir: &Path| Listing::of(dir)?.unwrap().add();
         fs::write(&file, r#"{"models": ["standard", "hardened"]}"#).unwrap();
-        assert!(add_to_index(&wide).unwrap() && !add_to_index(&wide).unwrap());
+        assert!(add(&wide).unwrap() && !add(&wide).unwrap());
         let index: Index = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         assert_eq!(index.models, ["standard", "hardened", "wide"]);
         for name in ["my network", ".hidden", "größer"] {
-            let error = add_to_index(&dir.path().join(name)).unwrap_err().to_string();
+            let error = add(&dir.path().join(name)).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
         fs::write(&file, "[]").unwrap();
-        let error = format!("{:#}", add_to_index(&wide).unwrap_err());
+        let error = format!("{:#}", add(&wide).unwrap_err());
         assert!(error.contains("index.json is damaged"), "{error}");
     }
 }

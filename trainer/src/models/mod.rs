@@ -13,7 +13,7 @@ use shared::bundle::{Bundle, Card, Score};
 use crate::run_dir::write_atomically;
 
 pub use guess::{Guess, classify, find_class};
-pub use index::add_to_index;
+pub use index::Listing;
 
 /// The folder of the model that `path` means: `path` itself, or `final` in it where it is a run whose training is done.
 ///
@@ -111,8 +111,10 @@ pub fn write(dir: &Path, json: &[u8], weights: &[u8], part_bytes: Option<usize>)
     let whole = &card.weights.file;
     for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let number = name.strip_prefix(whole.as_str()).map(|rest| rest.trim_start_matches('.'));
-        let is_weights = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_weights = name
+            .strip_prefix(whole.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.').is_some_and(is_number));
         if is_weights && files.iter().all(|part| part.file != name) {
             fs::remove_file(dir.join(&name)).with_context(|| format!("cannot remove {}", dir.join(&name).display()))?;
         }
@@ -223,10 +225,13 @@ pub(crate) mod tests {
             names.sort();
             names
         };
-        fs::write(dir.path().join("model.safetensors.txt"), "not of a model").unwrap();
+        for name in ["model.safetensors.txt", "model.safetensors5"] {
+            fs::write(dir.path().join(name), "not of a model").unwrap();
+        }
         let half = weights.len() / 2 + 1;
-        let parts = ["model.json", "model.safetensors.0", "model.safetensors.1", "model.safetensors.txt"];
-        let whole = ["model.json", "model.safetensors", "model.safetensors.txt"];
+        let parts =
+            ["model.json", "model.safetensors.0", "model.safetensors.1", "model.safetensors.txt", "model.safetensors5"];
+        let whole = ["model.json", "model.safetensors", "model.safetensors.txt", "model.safetensors5"];
         for (part_bytes, expected) in [(Some(half), &parts[..]), (None, &whole), (Some(half), &parts)] {
             write(dir.path(), &json, &weights, part_bytes).unwrap();
             assert_eq!(files(), expected);

@@ -114,9 +114,11 @@ fn prefix(tensors: &[Stored]) -> String {
 
 /// What a file is that is none of weights, as it goes on after "FILE ".
 fn something_else(head: &[u8]) -> Option<&'static str> {
-    let text = std::str::from_utf8(head).or_else(|error| std::str::from_utf8(&head[..error.valid_up_to()]));
-    let text = text.unwrap_or_default().trim_start().to_lowercase();
-    let is_text = text.len() + 8 > head.len() && !text.contains('\0');
+    // The head may end in the middle of a letter, which has four bytes at most.
+    let valid = std::str::from_utf8(head).map_or_else(|error| error.valid_up_to(), str::len);
+    let text = std::str::from_utf8(&head[..valid]).unwrap_or_default();
+    let is_text = (valid == head.len() || (valid > 64 && valid + 4 > head.len())) && !text.contains('\0');
+    let text = text.trim_start().to_lowercase();
     Some(match head {
         [] => "is empty",
         [0x1f, 0x8b, ..] => "is compressed by gzip: unpack it first",

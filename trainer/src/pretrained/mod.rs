@@ -13,6 +13,7 @@ mod tests;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
+use burn::module::{ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter};
 use burn::tensor::DType;
@@ -56,12 +57,43 @@ pub fn load(
     }
     let head_is_drawn = matches!(plan.head, Head::Drawn { .. });
     let missing = result.missing.iter().find(|(name, _)| !(head_is_drawn && name.starts_with(plan::HEAD)));
+    let mut finite = Finite(true);
+    model.backbone.visit(&mut finite);
+    ensure!(finite.0, "{} holds weights that are not finite numbers: get it again, or train it again", path.display());
     // The plan was made from the network's own names.
     ensure!(missing.is_none(), "{} was not loaded into {missing:?}", path.display());
     if head_is_drawn {
         model = model.draw_rest(seed);
     }
     Ok((model, plan))
+}
+
+/// Whether all weights that have values are numbers.
+struct Finite(bool);
+
+impl ModuleVisitor for Finite {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_initialized() {
+            let largest = crate::models::read(param.val().abs().max()).unwrap_or_default();
+            self.0 &= largest.iter().all(|value| value.is_finite());
+        }
+    }
+}
+
+/// Finds out whether the file `path` can be loaded into a network, by names and shapes alone.
+///
+/// # Errors
+/// As [`load`], but for damaged values.
+pub fn check(path: &Path, architecture: &Architecture) -> Result<()> {
+    // Nothing is drawn for it. However many classes there are, a head that does not fit is no objection.
+    let blank = architecture.init(1, IMAGENET.mean, IMAGENET.std, &Device::flex()).map_err(UsageError)?;
+    let file = WeightsFile::open(path)?;
+    match Plan::new(&file, &blank.backbone.state_shapes()).objection() {
+        None => Ok(()),
+        Some(objection) => {
+            bail!("{} does not fit {}: {objection}{}", path.display(), architecture.name(), advice(&file))
+        }
+    }
 }
 
 /// Torchvision's networks that the file fits, each as flags of `bastion train` name it.
@@ -88,14 +120,19 @@ pub fn fitting(file: &WeightsFile) -> Vec<String> {
     found
 }
 
-/// What could be done about a file that does not fit.
-fn advice(file: &WeightsFile) -> String {
+/// What could be done about a file that does not fit, once it was said what is in it.
+pub fn hint(file: &WeightsFile) -> String {
     let fitting = fitting(file);
     if !fitting.is_empty() {
-        format!("; it fits --arch {}", fitting.join(", or --arch "))
+        format!("It fits --arch {}", fitting.join(", or --arch "))
     } else if file.network().all(|(name, _)| name.starts_with("backbone.")) {
-        "; these are the weights of a model of Bastion, which --init takes, by its folder".into()
+        "These are the weights of a model of Bastion, which --init takes, by its folder".into()
     } else {
-        format!("; bastion weights inspect {} shows what is in it", file.path.display())
+        "No network of torchvision that is known here takes it".into()
     }
+}
+
+/// The same behind an error.
+fn advice(file: &WeightsFile) -> String {
+    format!(". {}; bastion weights inspect {} shows what is in it", hint(file), file.path.display())
 }

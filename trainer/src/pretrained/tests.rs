@@ -207,7 +207,7 @@ fn a_file_of_another_network_of_torchvision_is_told_whose_it_is() {
     let resnet18 = Architecture::ResNet(ResNetConfig::resnet18());
     let (_dir, path) = write(&state_of(&resnet18.init(10, IMAGENET.mean, IMAGENET.std, &device).unwrap()), as_is);
     assert_eq!(fitting(&WeightsFile::open(&path).unwrap()), ["resnet18"]);
-    assert!(refusal(&path).contains("it fits --arch resnet18"), "{}", refusal(&path));
+    assert!(refusal(&path).contains("It fits --arch resnet18"), "{}", refusal(&path));
 }
 
 #[test]

@@ -108,12 +108,13 @@ impl Reproduction<'_> {
         format!(
             "{architecture} from scratch (the paper fine-tunes a Wide ResNet-50 that knows ImageNet) on {} classes (chance is \
              {:.1}%), {} training \
-             pictures, {} validation pictures, {} epochs; {} on {}. Data SHA-256 {}.",
+             pictures, {} validation pictures, {} epoch{}; {} on {}. Data SHA-256 {}.",
             self.classes,
             100.0 / self.classes as f64,
             self.train_images,
             self.scores.images,
             self.config.epochs,
+            if self.config.epochs == 1 { "" } else { "s" },
             in_words(Duration::from_secs_f64(self.seconds)),
             self.device,
             self.scores.data_sha256

@@ -53,7 +53,8 @@ pub struct TrainConfig {
     /// Last layers of a network of torchvision: paper is linear 512, ReLU, linear; plain is one linear layer
     #[arg(long, default_value = "paper", value_parser = network::heads(), value_name = "HEAD")]
     pub head: HeadKind,
-    /// Side that a network of torchvision enlarges its pictures to, on the device: 128 or 224, say [default: as they are]
+    /// Side that a network of torchvision enlarges its pictures to, on the device: 128 or 224, say; 64 at least [default: as they
+    /// are]
     #[arg(long, value_name = "PIXELS")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_size: Option<usize>,
@@ -73,10 +74,11 @@ pub struct TrainConfig {
     #[arg(long, value_name = "N")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// Pictures a step; auto finds out how many fit into the memory
+    /// Pictures a step; auto tries how many fit into the memory, on a CPU with Linux within a limit
     #[arg(long, visible_alias = "batch", value_name = "N|auto", default_value = "128")]
     pub batch_size: BatchSize,
-    /// Compute each batch in so many parts and add up their gradients: less memory, and batch norm sees a part each
+    /// Compute each batch in so many parts and add up their gradients: less memory. Batch norm sees one part at a time and
+    /// learns from each, so leave 16 pictures or more to a part
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub accumulate: usize,
     /// Compute activations again on the way back instead of keeping them: less memory, more time
@@ -170,6 +172,10 @@ impl TrainConfig {
         ensure!(
             self.backbone_learning_rate.is_none_or(|rate| rate > 0.0 && rate <= 1.0),
             "backbone-learning-rate must be above 0 and at most 1; to leave the backbone as it is, freeze it"
+        );
+        ensure!(
+            self.backbone_learning_rate.is_none() || self.freeze != Freeze::Backbone,
+            "backbone-learning-rate does not apply to a backbone that is frozen all the time"
         );
         ensure!(
             self.accumulate >= 1 && batch_size.is_none_or(|pictures| 2 * self.accumulate <= pictures),

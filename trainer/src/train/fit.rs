@@ -7,8 +7,11 @@
 //!
 //! The share is three quarters of the memory that is available once the data set is loaded. The rest is for what a trial
 //! does not do (validation, the probe, checkpoints) and for other programs. `BASTION_FIT_MEMORY` sets the share instead, in
-//! bytes: for tests, and for machines that do not tell.
+//! bytes: for tests, and for machines that do not tell. Only Linux holds a trial to it, and counts what it allocates; the peak
+//! that is told is what was in memory, the program's own pages included, and may be more. A GPU does not tell what it has,
+//! so half of what fits there is taken.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
@@ -27,6 +30,10 @@ use crate::error::{Stopped, UsageError};
 use crate::memory;
 use crate::output;
 
+/// The environment variable with the share.
+const SHARE: &str = "BASTION_FIT_MEMORY";
+/// What a trial prints first where a GPU computes.
+pub const ON_GPU: &str = "gpu";
 /// The first size that is tried.
 const FIRST: usize = 8;
 /// Larger ones gain no speed.
@@ -49,49 +56,117 @@ pub fn resolve(config: TrainConfig, data: &Path, choice: DeviceChoice) -> Result
     if config.batch_size != BatchSize::Auto {
         return Ok(config);
     }
-    let cache = Cache::open(data)?;
-    let labels = Split { images: vec![], labels: cache.labels("train")? };
-    let trained_on = labels.held_out(HELD_OUT_SEED, config.held_out).0.len();
-    let meta = cache.into_meta();
-    let sets = 1 + config.mix.iter().filter(|share| share.crafted_by().is_some()).count();
-    let data_bytes = ((sets * meta.train.images + meta.val.images) * IMAGE_BYTES) as u64;
-    let share = share(memory::available(), data_bytes);
-    let at_most = share.map_or(String::new(), |share| format!(" in {} of memory", memory::in_words(share)));
-    output::note(&format!("Batch size auto: trying steps on made pictures{at_most}"));
+    let mut trials = Trials::new(&config, data, choice)?;
+    output::note("Batch size auto: trying steps on made pictures");
     let least = least(&config);
-    let mut last_words = String::new();
-    let mut slow = false;
-    let found = search(most(trained_on), least, |pictures| {
-        if slow {
+    let found = search(trials.most, least, |pictures| trials.fits(pictures))?;
+    let mut pictures = found.with_context(|| {
+        format!(
+            "not even a batch of {least} pictures fits into the memory{}; take a smaller network (--arch, or --depth and \
+             --width) or smaller pictures (--input-size, --image-size), give --gradient-checkpointing, or end other \
+             programs. The last trial said: {}",
+            trials.limit().map_or(String::new(), |share| format!(" ({})", of_limit(share))),
+            trials.last_words
+        )
+    })?;
+    // A GPU does not tell how much of it is left, and a run does more than a trial.
+    if trials.on_gpu && pictures > least && (trials.refused || !trials.slow && !trials.fits(2 * pictures)?) {
+        pictures = (pictures / 2).max(least);
+        output::note("Half of what fits is taken on a GPU: validation and other programs need some of it");
+    }
+    output::note(&format!("Batch size auto: {pictures}"));
+    Ok(TrainConfig { batch_size: BatchSize::Pictures(pictures), ..config })
+}
+
+/// Whether steps with `config`, whose number of pictures is known, fit into the memory.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn fits(config: &TrainConfig, data: &Path, choice: DeviceChoice) -> Result<bool> {
+    let (mut trials, pictures) = (Trials::new(config, data, choice)?, config.batch_size.number()?);
+    if !trials.fits(pictures)? {
+        return Ok(false);
+    }
+    // As much is to be left of a GPU as where the number was found.
+    let leaves_enough = !trials.on_gpu || trials.slow || pictures <= least(config);
+    Ok(leaves_enough || trials.fits(2 * pictures)?)
+}
+
+/// What trials of batch sizes need, and what they have told.
+struct Trials<'a> {
+    config: &'a TrainConfig,
+    choice: DeviceChoice,
+    classes: usize,
+    /// The largest size that makes sense.
+    most: usize,
+    /// Bytes that each may take on a CPU.
+    share: Option<u64>,
+    /// Whether a GPU computes; known from the first trial on.
+    on_gpu: bool,
+    /// Whether a size was too large.
+    refused: bool,
+    /// Whether a step takes long already.
+    slow: bool,
+    last_words: String,
+}
+
+impl<'a> Trials<'a> {
+    fn new(config: &'a TrainConfig, data: &Path, choice: DeviceChoice) -> Result<Self> {
+        let cache = Cache::open(data)?;
+        let labels = Split { images: vec![], labels: cache.labels("train")? };
+        let trained_on = labels.held_out(HELD_OUT_SEED, config.held_out).0.len();
+        let meta = cache.into_meta();
+        let sets = 1 + config.mix.iter().filter(|share| share.crafted_by().is_some()).count();
+        let data_bytes = ((sets * meta.train.images + meta.val.images) * IMAGE_BYTES) as u64;
+        Ok(Self {
+            config,
+            choice,
+            classes: meta.classes.len(),
+            most: most(trained_on),
+            share: given(std::env::var_os(SHARE))?.or_else(|| share(memory::available(), data_bytes)),
+            on_gpu: false,
+            refused: false,
+            slow: false,
+            last_words: String::new(),
+        })
+    }
+
+    /// What a trial was held to, which is on Linux alone, and not of a GPU's memory.
+    fn limit(&self) -> Option<u64> {
+        self.share.filter(|_| cfg!(target_os = "linux") && !self.on_gpu)
+    }
+
+    /// Tries a size, and says what came of it.
+    fn fits(&mut self, pictures: usize) -> Result<bool> {
+        if self.slow {
             output::note(&format!("Batch size {pictures}: not tried, since a step of half as many takes long already"));
             return Ok(false);
         }
         let began = Instant::now();
-        let sized = TrainConfig { batch_size: BatchSize::Pictures(pictures), ..config.clone() };
-        match trial(&sized, meta.classes.len(), share, choice)? {
+        let sized = TrainConfig { batch_size: BatchSize::Pictures(pictures), ..self.config.clone() };
+        let (trial, on_gpu) = trial(&sized, self.classes, self.share, self.choice)?;
+        self.on_gpu |= on_gpu;
+        match trial {
             Trial::Fits { peak } => {
-                let peak = peak.map_or(String::new(), |peak| format!(", {} at its peak", memory::in_words(peak)));
+                let of = if on_gpu { "reserved on the GPU" } else { "at its peak, program and libraries included" };
+                let peak = peak.map_or(String::new(), |peak| format!(", {} {of}", memory::in_words(peak)));
                 output::note(&format!("Batch size {pictures}: fits{peak}"));
-                slow = began.elapsed() > LONG;
+                self.slow = began.elapsed() > LONG;
                 Ok(true)
             }
             Trial::TooLarge { said } => {
-                output::note(&format!("Batch size {pictures}: does not fit"));
-                last_words = said;
+                let limit = self.limit().map_or(String::new(), |share| format!(": {}", of_limit(share)));
+                output::note(&format!("Batch size {pictures}: does not fit{limit}"));
+                (self.refused, self.last_words) = (true, said);
                 Ok(false)
             }
         }
-    })?;
-    let pictures = found.with_context(|| {
-        format!(
-            "not even a batch of {least} pictures fits into the memory{}; take a smaller network (--arch, or --depth and \
-             --width) or smaller pictures (--input-size, --image-size), give --gradient-checkpointing, or end other \
-             programs. The last trial said: {last_words}",
-            share.map_or(String::new(), |share| format!(" (three quarters of what is free: {})", memory::in_words(share)))
-        )
-    })?;
-    output::note(&format!("Batch size auto: {pictures}"));
-    Ok(TrainConfig { batch_size: BatchSize::Pictures(pictures), ..config })
+    }
+}
+
+/// What a trial on a CPU was held to.
+fn of_limit(share: u64) -> String {
+    format!("a trial may allocate {}", memory::in_words(share))
 }
 
 /// The largest batch that makes sense of so many training pictures.
@@ -106,8 +181,24 @@ pub(super) fn least(config: &TrainConfig) -> usize {
 
 /// What a trial may take.
 fn share(available: Option<u64>, data_bytes: u64) -> Option<u64> {
-    let given = std::env::var("BASTION_FIT_MEMORY").ok().and_then(|bytes| bytes.parse().ok());
-    given.or_else(|| available.map(|bytes| bytes.saturating_sub(data_bytes) / 4 * 3))
+    available.map(|bytes| bytes.saturating_sub(data_bytes) / 4 * 3)
+}
+
+/// What the user says that a trial may take.
+///
+/// # Errors
+/// [`UsageError`] when that is no number of bytes.
+fn given(text: Option<OsString>) -> Result<Option<u64>> {
+    let Some(text) = text else { return Ok(None) };
+    let bytes = text.to_str().and_then(|text| text.parse().ok()).filter(|&bytes| bytes > 0);
+    match bytes {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Err(UsageError(format!(
+            "{SHARE} is to be a number of bytes, such as 8000000000, and is {}",
+            text.to_string_lossy()
+        ))
+        .into()),
+    }
 }
 
 /// The largest size that fits, from [`FIRST`] by doubling, or by halving down to `least`.
@@ -135,8 +226,8 @@ enum Trial {
     TooLarge { said: String },
 }
 
-/// Has a child take steps.
-fn trial(config: &TrainConfig, classes: usize, share: Option<u64>, choice: DeviceChoice) -> Result<Trial> {
+/// Has a child take steps; also, whether it did so on a GPU.
+fn trial(config: &TrainConfig, classes: usize, share: Option<u64>, choice: DeviceChoice) -> Result<(Trial, bool)> {
     let mut command = child::command(choice)?;
     command.args(["try-batch", "--classes", &classes.to_string()]);
     if let Some(share) = share {
@@ -151,7 +242,8 @@ fn trial(config: &TrainConfig, classes: usize, share: Option<u64>, choice: Devic
         let _ = stdin.write_all(to_toml(config)?.as_bytes());
     }
     wait_or_kill(&mut started);
-    verdict(&started.wait_with_output().context("a trial of the batch size was lost")?)
+    let output = started.wait_with_output().context("a trial of the batch size was lost")?;
+    Ok((verdict(&output)?, String::from_utf8_lossy(&output.stdout).lines().any(|line| line == ON_GPU)))
 }
 
 /// Waits until a child has ended. One that does nothing any more has not died of too little memory as it should have, and is
@@ -173,7 +265,7 @@ fn wait_or_kill(child: &mut Child) {
 /// A child that dies, or speaks of memory, had too little of it; one that finds fault with the settings is right.
 fn verdict(output: &Output) -> Result<Trial> {
     if output.status.success() {
-        let peak = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
+        let peak = String::from_utf8_lossy(&output.stdout).lines().find_map(|line| line.parse().ok());
         return Ok(Trial::Fits { peak });
     }
     ensure!(!child::was_stopped(output.status), Stopped("Stopped; nothing was begun".into()));
@@ -228,6 +320,12 @@ mod tests {
     fn a_share_leaves_room_for_the_data_and_for_others() {
         assert_eq!(share(Some(1000), 200), Some(600));
         assert_eq!((share(Some(100), 200), share(None, 200)), (Some(0), None));
+        assert_eq!(given(None).unwrap(), None);
+        assert_eq!(given(Some("8000".into())).unwrap(), Some(8000));
+        for wrong in ["8 GiB", "", "0", "-1"] {
+            let error = given(Some(wrong.into())).unwrap_err();
+            assert!(error.is::<UsageError>() && error.to_string().contains("BASTION_FIT_MEMORY"), "{error}");
+        }
     }
 
     #[cfg(unix)]
@@ -237,7 +335,7 @@ mod tests {
         use std::process::ExitStatus;
 
         let ended = |raw: i32, stderr: &str| {
-            let (stdout, stderr) = (b"4096\n".to_vec(), stderr.as_bytes().to_vec());
+            let (stdout, stderr) = (b"gpu\n4096\n".to_vec(), stderr.as_bytes().to_vec());
             verdict(&Output { status: ExitStatus::from_raw(raw), stdout, stderr })
         };
         assert!(matches!(ended(0, ""), Ok(Trial::Fits { peak: Some(4096) })));

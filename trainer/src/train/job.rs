@@ -12,6 +12,7 @@ use shared::model::Classifier;
 use super::checkpoint::find_checkpoint;
 use super::config::TrainConfig;
 use super::dashboard::Dashboard;
+use super::freeze::Freeze;
 use super::position::Position;
 use super::session::{Outcome, Session};
 use super::sets::{self, CraftedPictures};
@@ -20,7 +21,7 @@ use crate::error::UsageError;
 use crate::models;
 use crate::output;
 use crate::pretrained;
-use crate::run_dir::{Checkpoint, Pretrained, RunDir, RunRecord};
+use crate::run_dir::{Checkpoint, Pretrained, RUN_FORMAT, RunDir, RunRecord};
 
 /// A new run.
 pub struct NewRun<'a> {
@@ -72,7 +73,15 @@ impl Job {
             (None, Some(_)) => pretrained::IMAGENET,
             (None, None) => dataset.pixels,
         };
+        let is_new = parent.is_none() && pretrained.is_none();
+        ensure!(
+            !is_new || new.config.freeze == Freeze::None,
+            UsageError(
+                "freeze keeps weights that were learned before: give --pretrained or --init, or no --freeze".into()
+            )
+        );
         let record = RunRecord {
+            format: RUN_FORMAT,
             command: new.command.clone(),
             init: init.map(std::path::absolute).transpose()?,
             pretrained,
@@ -199,12 +208,14 @@ fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], de
     };
     let bundle = models::load(dir, device)?;
     let card = &bundle.card;
+    let (mut theirs, mut ours) = (card.architecture.name(), architecture.name());
+    if theirs == ours {
+        (theirs, ours) = (serde_json::to_string(&card.architecture)?, serde_json::to_string(&architecture)?);
+    }
     ensure!(
         card.architecture == architecture,
-        "{} holds {}, and this run trains {}: give the same --arch and what belongs to it",
-        dir.display(),
-        serde_json::to_string(&card.architecture)?,
-        serde_json::to_string(&architecture)?
+        "{} holds {theirs}, and this run trains {ours}: give the same --arch and what belongs to it",
+        dir.display()
     );
     ensure!(
         card.classes == classes,

@@ -126,7 +126,12 @@ pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> 
         let checked = from_table(table.clone()).and_then(|config| config.validate());
         checked.map_err(|error| usage(format!("{}: {error:#}", path.display())))?;
         // What the file's own optimizer and length decided is not meant for others.
-        for (typed, decided) in [("optimizer", "learning-rate"), ("optimizer", "weight-decay"), ("epochs", "steps")] {
+        for (typed, decided) in [
+            ("optimizer", "learning-rate"),
+            ("optimizer", "backbone-learning-rate"),
+            ("optimizer", "weight-decay"),
+            ("epochs", "steps"),
+        ] {
             if flags.0.contains_key(typed) {
                 table.remove(decided);
             }
@@ -288,12 +293,13 @@ mod tests {
 
     #[test]
     fn what_one_setting_decides_does_not_outlive_it() {
-        let sgd = resolve(None, &typed(&["--steps", "7"])).unwrap();
+        let sgd = resolve(None, &typed(&["--steps", "7", "--backbone-learning-rate", "0.02"])).unwrap();
         let (_dir, path) = file(&to_toml(&sgd).unwrap());
         let again = resolve(Some(&path), &typed(&[])).unwrap();
         assert_eq!(again, sgd);
         let adamw = resolve(Some(&path), &typed(&["--optimizer", "adamw", "--epochs", "3"])).unwrap();
         assert_eq!((adamw.learning_rate(), adamw.weight_decay(), adamw.steps), (1e-3, 0.05, None));
+        assert_eq!((sgd.backbone_learning_rate, adamw.backbone_learning_rate), (Some(0.02), None));
         let both = resolve(Some(&path), &typed(&["--epochs", "3", "--steps", "5"])).unwrap();
         assert_eq!(both.steps, Some(5));
     }

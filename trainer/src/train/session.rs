@@ -17,6 +17,7 @@ use super::checkpoint::{find_checkpoint, read_ema};
 use super::config::TrainConfig;
 use super::dashboard::Dashboard;
 use super::ema::Ema;
+use super::freeze::Freeze;
 use super::history::History;
 use super::live::LiveAttacks;
 use super::loader::TrainLoader;
@@ -76,6 +77,12 @@ impl Session {
     /// Names the setting.
     pub fn check(config: &TrainConfig, train: &Split) -> Result<()> {
         let plan = Plan::new(config, train)?;
+        ensure!(
+            config.freeze == Freeze::Backbone || config.freeze.steps(plan.steps_per_epoch) < plan.steps_total,
+            "freeze {} lasts as long as the run, so the backbone would never be trained: take more epochs or steps, or \
+             freeze backbone if that is meant",
+            config.freeze
+        );
         optimizer(config)?;
         scheduler(config, plan.steps_total)?;
         Ok(())

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::watch::Collapse;
 use super::*;
 use crate::data::{Class, Dataset, PixelStats, Split, made};
-use crate::run_dir::{Part, RunDir, RunRecord};
+use crate::run_dir::{Part, RUN_FORMAT, RunDir, RunRecord};
 
 pub(super) const CLASSES: usize = 4;
 const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };
@@ -73,12 +73,13 @@ pub(super) fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usiz
     session(dir, config, stop_after).run(network(config)).unwrap()
 }
 
-fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Session {
+pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Session {
     let path = dir.path().join("run");
     let run = if path.exists() {
         RunDir::open(&path).unwrap().0
     } else {
         let record = RunRecord {
+            format: RUN_FORMAT,
             command: String::new(),
             history: vec![],
             init: None,

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, ensure};
 use burn::train::EarlyStoppingStrategy;
 use burn::train::metric::store::EventStoreClient;
 use serde_json::{Value, json};
@@ -127,6 +127,12 @@ impl AfterCheckpoint {
         if let Some((dashboard, notice)) = &self.notice {
             dashboard.notify(notice);
         }
+        // Where steps were taken, there is a loss.
+        let has_loss = row.learning_rate.is_none() || row.train_loss.is_some_and(f64::is_finite);
+        ensure!(
+            has_loss || self.position.stop_requested(),
+            "the training loss is not a number any more at step {steps_done}: take a lower --learning-rate in another run"
+        );
         if let (Some(best), Some(now)) = (self.history.best_probe(), row.probe_accuracy)
             && collapsed(100.0 * best, 100.0 * now, self.probed)
         {

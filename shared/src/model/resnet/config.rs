@@ -148,9 +148,9 @@ impl ResNetConfig {
             );
         }
         if let Some(side) = input_size
-            && !(16..=1024).contains(side)
+            && !(64..=1024).contains(side)
         {
-            return Err(format!("input-size {side} must be 16 to 1024"));
+            return Err(format!("input-size {side} must be 64 to 1024"));
         }
         Ok(())
     }
