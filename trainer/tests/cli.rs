@@ -558,7 +558,13 @@ fn pretrained_weights_are_what_a_run_starts_from() {
 fn a_mistaken_setting_leaves_no_run_in_the_way_of_the_right_one() {
     let dir = TempDir::new().unwrap();
     import(&dir, "data", 1);
-    for (setting, says) in [(["--depth", "12"], "depth 12"), (["--batch-size", "500"], "40 training pictures")] {
+    for (setting, says) in [
+        (["--depth", "12"], "depth 12"),
+        (["--learning-rate", "-1"], "learning-rate must be above 0"),
+        (["--freeze", "-1"], "a number of epochs"),
+        (["--freeze", "backbone"], "give --pretrained or --init"),
+        (["--batch-size", "500"], "40 training pictures"),
+    ] {
         assert_fails(&dir, &small_run("run", "5", &setting), 2, says);
         assert!(!dir.path().join("run").exists(), "{setting:?}");
     }

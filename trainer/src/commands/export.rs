@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use shared::bundle::{Bundle, Card, Description, Precision};
@@ -32,7 +33,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DIR", requires = "run")]
     out: Option<PathBuf>,
     /// Name of the model [default: that of the folder it is written to]
-    #[arg(long, requires = "run")]
+    #[arg(long, requires = "run", value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
     /// Number format of the weights
     #[arg(long, value_enum, default_value = "f16")]

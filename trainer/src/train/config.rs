@@ -87,17 +87,17 @@ pub struct TrainConfig {
     pub gradient_checkpointing: bool,
     /// What of the network is not trained: none, backbone (all but its head), or for how many epochs the backbone is not.
     /// Batch norm of a frozen backbone keeps the statistics it came with; elsewhere it learns those of the training pictures
-    #[arg(long, value_name = "none|backbone|N", default_value = "none")]
+    #[arg(long, value_name = "none|backbone|N", default_value = "none", allow_hyphen_values = true)]
     pub freeze: Freeze,
     /// Optimizer
     #[arg(long, value_enum, default_value = "sgd")]
     pub optimizer: OptimizerName,
     /// Highest learning rate, after the warm-up; it falls to zero along a cosine [default: 0.1 for sgd, 0.001 for adamw]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// Highest learning rate of all but the head, for a pretrained network [default: that of the head]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone_learning_rate: Option<f64>,
     /// Part of the steps in which the learning rate rises
