@@ -1,10 +1,12 @@
 //! What a network costs: parameters and multiplications.
 
+use serde::{Deserialize, Serialize};
+
 use super::resnet::{BlockKind, HIDDEN, PLANES};
 use super::{Architecture, HeadKind, ResNetConfig, Stem, WideResNetConfig, wide_resnet};
 
 /// What a forward pass of one picture takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Weights that are trained: convolutions, linear layers, and two for each normalised channel.
     pub parameters: u64,

@@ -3,6 +3,7 @@
 mod checkpointing;
 mod cost;
 mod initial;
+mod mixed;
 mod normalize;
 mod resize;
 mod resnet;
@@ -10,7 +11,7 @@ mod state;
 mod wide_resnet;
 
 use burn::prelude::*;
-use burn::tensor::assert_shape;
+use burn::tensor::{FloatDType, assert_shape};
 use serde::{Deserialize, Serialize};
 
 pub use checkpointing::checkpointed;
@@ -56,7 +57,7 @@ impl Architecture {
             Self::WideResNet(config) => Backbone::WideResNet(config.init(num_classes, device)?),
             Self::ResNet(config) => Backbone::ResNet(config.init(num_classes, device)?),
         };
-        Ok(Classifier { normalize, backbone })
+        Ok(Classifier { normalize, backbone, activations: FloatDType::F32 })
     }
 
     /// Builds the network with random weights, the same ones for a seed on every device.
@@ -93,10 +94,10 @@ pub enum Backbone {
 }
 
 impl Backbone {
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+    fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
         match self {
-            Self::WideResNet(network) => network.forward(images),
-            Self::ResNet(network) => network.forward(images),
+            Self::WideResNet(network) => network.forward(images, activations),
+            Self::ResNet(network) => network.forward(images, activations),
         }
     }
 }
@@ -107,6 +108,8 @@ pub struct Classifier {
     normalize: Normalize,
     /// The network itself; its weights bear torchvision's names. Whoever saves or loads it skips the names of variants.
     pub backbone: Backbone,
+    #[module(skip)]
+    activations: FloatDType,
 }
 
 impl Classifier {
@@ -118,7 +121,7 @@ impl Classifier {
     /// - output: `[batch, num_classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         assert_shape!(images, [_, 3, ..]);
-        self.backbone.forward(self.normalize.forward(images))
+        self.backbone.forward(self.normalize.forward(images), self.activations)
     }
 
     /// Draws the weights that have no values yet: those that nothing was loaded into since [`Architecture::init`]. They get

@@ -9,7 +9,10 @@ use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::prelude::*;
 use burn::tensor::activation::relu;
+use burn::tensor::{DType, FloatDType};
 use serde::{Deserialize, Serialize};
+
+use super::mixed::{batch_norm, convolve};
 
 /// Channels of the stem, and of a group at width 1.
 pub(super) const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
@@ -97,12 +100,14 @@ impl WideResNet {
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = self.conv1.forward(images); // [B, 16, H/2, W/2]
+    ///
+    /// Blocks compute in the precision of `activations`; stem and head in f32.
+    pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
+        let mut x = self.conv1.forward(images).cast(activations); // [B, 16, H/2, W/2]
         for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
             x = block.forward(x);
         }
-        let x = relu(self.bn1.forward(x)); // [B, 64k, h, w]
+        let x = relu(self.bn1.forward(x.cast(DType::F32))); // [B, 64k, h, w]
         let x = self.avgpool.forward(x).flatten(1, 3); // [B, 64k]
         self.fc.forward(x)
     }
@@ -144,14 +149,14 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let activated = relu(self.bn1.forward(x.clone()));
+        let activated = relu(batch_norm(&self.bn1, x.clone()));
         // The projection takes the activated input (Zagoruyko's code), the identity the input itself.
         let shortcut = match &self.downsample {
-            Some(project) => project.forward(activated.clone()),
+            Some(project) => convolve(project, activated.clone()),
             None => x,
         };
-        let x = self.conv1.forward(activated);
-        let x = self.conv2.forward(relu(self.bn2.forward(x)));
+        let x = convolve(&self.conv1, activated);
+        let x = convolve(&self.conv2, relu(batch_norm(&self.bn2, x)));
         x.add(shortcut)
     }
 }
@@ -176,7 +181,7 @@ mod tests {
         for strides in [[1, 2, 2], [2, 2, 2]] {
             let config = WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) };
             let net = config.init(7, &device).unwrap();
-            let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device));
+            let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device), FloatDType::F32);
             assert_eq!(logits.dims(), [2, 7]);
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use burn::prelude::*;
+use burn::tensor::FloatDType;
 use clap::Args;
 
 use crate::data;
@@ -118,6 +119,10 @@ fn job<'a>(args: &'a TrainArgs, device: &Device, choice: DeviceChoice) -> Result
     // Without --resume there is a --run: clap sees to it.
     let path = args.run.as_deref().unwrap_or(Path::new("runs/run"));
     let config = resolve(args.config_file.as_deref(), &args.config)?;
+    ensure!(
+        !config.mixed_precision || device.supports_dtype(FloatDType::BF16),
+        UsageError("--mixed-precision needs bfloat16, which this device does not compute with: leave it out".into())
+    );
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
     // Trials of a batch size take minutes: what is wrong with the files is said before.

@@ -68,6 +68,7 @@ impl TrainingModel {
         steps_per_epoch: usize,
     ) -> Self {
         let classifier = classifier.train();
+        let classifier = if config.mixed_precision { classifier.in_mixed_precision() } else { classifier };
         let checkpointing = config.gradient_checkpointing;
         Self {
             classifier: if checkpointing { classifier.with_gradient_checkpointing() } else { classifier },

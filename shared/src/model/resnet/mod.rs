@@ -10,9 +10,11 @@ use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxP
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
 use burn::prelude::*;
 use burn::tensor::activation::relu;
+use burn::tensor::{DType, FloatDType};
 
 pub use config::{BlockKind, HeadKind, ResNetConfig, Stem};
 
+use super::mixed::{batch_norm, convolve};
 use super::resize::enlarge;
 
 /// Channels after the stem, and planes of the first group; each further one has twice as many.
@@ -80,19 +82,21 @@ impl ResNet {
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+    ///
+    /// Blocks compute in the precision of `activations`; stem and head in f32.
+    pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
         let images = match self.input_size {
             Some(side) => enlarge(images, side),
             None => images,
         };
-        let mut x = relu(self.bn1.forward(self.conv1.forward(images)));
+        let mut x = relu(self.bn1.forward(self.conv1.forward(images))).cast(activations);
         if let Some(maxpool) = &self.maxpool {
             x = maxpool.forward(x);
         }
         for block in [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().flatten() {
             x = block.forward(x);
         }
-        self.fc.forward(self.avgpool.forward(x).flatten(1, 3))
+        self.fc.forward(self.avgpool.forward(x.cast(DType::F32)).flatten(1, 3))
     }
 
     /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
@@ -155,13 +159,13 @@ impl Block {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let shortcut = match &self.downsample {
-            Some((conv, norm)) => norm.forward(conv.forward(x.clone())),
+            Some((conv, norm)) => batch_norm(norm, convolve(conv, x.clone())),
             None => x.clone(),
         };
-        let x = relu(self.bn1.forward(self.conv1.forward(x)));
-        let mut x = self.bn2.forward(self.conv2.forward(x));
+        let x = relu(batch_norm(&self.bn1, convolve(&self.conv1, x)));
+        let mut x = batch_norm(&self.bn2, convolve(&self.conv2, x));
         if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            x = bn3.forward(conv3.forward(relu(x)));
+            x = batch_norm(bn3, convolve(conv3, relu(x)));
         }
         relu(x.add(shortcut))
     }
