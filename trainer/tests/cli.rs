@@ -259,6 +259,12 @@ fn what_would_have_no_effect_is_a_usage_error() {
         (&["--source", "1", "--protocol", "white-box"], "give --protocol transfer or both"),
         (&["--attack", "none", "--epsilon", "2/255"], "--epsilon has no effect"),
         (&["--attack", "none,bim"], "--attack none excludes"),
+        (&["--attack", "pgd-50", "--steps", "5"], "names neither, or says their steps"),
+        (&["--attack", "fgsm-3"], "fgsm has no steps"),
+        (&["--attack", "pgd-0"], "0 is no number of steps"),
+        (&["--attack", "fgsm,bim", "--last-step"], "--last-step is for white-box pgd"),
+        (&["--attack", "pgd", "--protocol", "transfer", "--last-step"], "--last-step is for white-box pgd"),
+        (&["--attack", "none", "--limit", "4", "--save"], "--save with --limit keeps scores of attacks"),
     ] {
         assert_fails(&dir, &[&["evaluate"], args].concat(), 2, says);
     }
@@ -466,6 +472,20 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     assert_eq!(report["images"][0]["models"][0]["top"].as_array().unwrap().len(), 4);
     let attack = ["attack", "disc.png", "--model", "models/small", "--out", "attacked", "--json"];
     assert!(json(&dir, &attack)["models"][0]["linf"].as_f64().unwrap() <= 4.0 / 255.0 + 1e-6);
+
+    // Scores on fewer images stand beside those on all, and only if they are of attacks.
+    let of_model = ["--model", "models/full", "--data", "moved", "--limit", "4", "--save"];
+    stdout(&dir, &[&["evaluate", "--attack", "fgsm,pgd-3", "--restarts", "2"], &of_model[..]].concat());
+    let with_fewer = card(&dir, "models/full");
+    let fewer = &with_fewer["scores"].as_array().unwrap()[scores.as_array().unwrap().len()..];
+    let kinds: Vec<_> = fewer.iter().map(|score| score["attack"]["kind"].as_str().unwrap()).collect();
+    assert_eq!((kinds.as_slice(), &fewer[1]["until_fooled"]), (&["fgsm", "pgd"][..], &Value::Bool(true)));
+    assert!(with_fewer["cost"]["macs"].as_u64().unwrap() > 0, "{with_fewer}");
+    // Whatever it finds is noted.
+    run(&dir, &[&["check"], &of_model[..]].concat());
+    let checked = card(&dir, "models/full");
+    assert_eq!((checked["checks"]["items"].as_array().unwrap().len(), &checked["checks"]["images"]), (14, &4.into()));
+    assert_eq!(checked["scores"], with_fewer["scores"]);
 }
 
 #[test]

@@ -2,6 +2,8 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::rank;
+
 /// The radius of attacks where none is given, in 255ths: what the shipped networks are measured at.
 pub const DEFAULT_EPSILON_255: u8 = 4;
 /// The paper's radius, in normalised space.
@@ -183,6 +185,14 @@ pub enum Goal {
     Untargeted,
     /// Towards these labels.
     Targeted,
+}
+
+impl Goal {
+    /// Whether an image with these logits is where the attacker wants it, whose `label` is that which it is led away from or
+    /// towards. Of equal logits the label's counts as the lower one, as in [`rank`].
+    pub fn is_reached(self, logits: &[f32], label: usize) -> bool {
+        (rank(logits, label) == 0) == (self == Self::Targeted)
+    }
 }
 
 /// An attack that cannot be run as asked.

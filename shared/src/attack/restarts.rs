@@ -1,8 +1,8 @@
 use burn::prelude::*;
 
+use super::pursuit::seed_of_restart;
 use super::{AttackConfig, AttackError, AttackKind, AttackRun, Goal, cross_entropy};
 use crate::model::Classifier;
-use crate::seed::derive;
 
 /// Attacks with several random starts and keeps the worst result of each image: one that fools the model if there is any,
 /// and of those the one with the largest loss (to a target: the smallest).
@@ -20,7 +20,6 @@ pub fn worst_of(
     goal: Goal,
     model: &Classifier,
 ) -> Result<Tensor<4>, AttackError> {
-    const SALT: u64 = 4;
     let attack =
         |config: &AttackConfig| Ok(AttackRun::new(config, images.clone(), labels.clone(), goal)?.finish(model));
     let mut worst = attack(config)?;
@@ -30,7 +29,7 @@ pub fn worst_of(
     let [batch, ..] = images.dims();
     let mut damage_of_worst = damage(model, worst.clone(), labels.clone(), goal);
     for restart in 1..restarts {
-        let seed = derive(config.seed, restart as u64, SALT);
+        let seed = seed_of_restart(config.seed, restart);
         let other = attack(&AttackConfig { seed, ..config.clone() })?;
         let damage_of_other = damage(model, other.clone(), labels.clone(), goal);
         let worse = damage_of_other.clone().greater(damage_of_worst.clone());

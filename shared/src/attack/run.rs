@@ -1,7 +1,7 @@
 use burn::prelude::*;
-use burn::tensor::activation::log_softmax;
 
-use super::{AttackConfig, AttackError, AttackKind, Goal, LinfBall};
+use super::ascent::Ascent;
+use super::{AttackConfig, AttackError, Goal};
 use crate::model::Classifier;
 
 /// An attack under way: a value that its owner steps, so that a page can show each step, yield and cancel.
@@ -12,10 +12,7 @@ use crate::model::Classifier;
 /// Images of a batch do not influence each other.
 #[derive(Clone, Debug)]
 pub struct AttackRun {
-    ball: LinfBall,
-    labels: Tensor<1, Int>,
-    /// RGB, pixel units; below zero it is a descent.
-    step: [f32; 3],
+    ascent: Ascent,
     steps_total: usize,
     steps_done: usize,
     adversarial: Tensor<4>,
@@ -34,30 +31,9 @@ impl AttackRun {
         labels: Tensor<1, Int>,
         goal: Goal,
     ) -> Result<Self, AttackError> {
-        config.validate()?;
-        let ([images_len, ..], [labels_len]) = (images.dims(), labels.dims());
-        if images_len != labels_len {
-            return Err(AttackError::Labels { images: images_len, labels: labels_len });
-        }
-        let scaled = |length: f32| config.channel_scale.map(|scale| scale * length);
-        let ball = LinfBall::new(images, scaled(config.epsilon));
-        let adversarial = match config.kind {
-            AttackKind::Fgsm | AttackKind::Bim => ball.center(),
-            AttackKind::Pgd => ball.random_start(config.seed),
-            AttackKind::Noise => ball.random_corner(config.seed),
-        };
-        let direction = match goal {
-            Goal::Untargeted => 1.0,
-            Goal::Targeted => -1.0,
-        };
-        Ok(Self {
-            ball,
-            labels,
-            step: scaled(direction * config.resolved_step_size()),
-            steps_total: config.steps_total(),
-            steps_done: 0,
-            adversarial,
-        })
+        let ascent = Ascent::new(config, images, labels, goal)?;
+        let adversarial = ascent.start(config.kind, config.seed);
+        Ok(Self { ascent, steps_total: config.steps_total(), steps_done: 0, adversarial })
     }
 
     /// One gradient step against `model`, which is on a plain device; nothing once the run is done.
@@ -65,9 +41,7 @@ impl AttackRun {
         if self.is_done() {
             return;
         }
-        let gradient = loss_gradient(model, self.adversarial.clone(), self.labels.clone());
-        let moved = self.ball.ascend(self.adversarial.clone(), gradient, self.step);
-        self.adversarial = self.ball.project(moved);
+        self.adversarial = self.ascent.step(model, self.adversarial.clone()).0;
         self.steps_done += 1;
     }
 
@@ -97,28 +71,5 @@ impl AttackRun {
     /// The attacked images as they are now.
     pub fn adversarial(&self) -> Tensor<4> {
         self.adversarial.clone()
-    }
-}
-
-/// Cross entropy of each image on logits (never on probabilities): `[batch, classes]`, `[batch]` to `[batch]`.
-pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let [batch] = labels.dims();
-    log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).reshape([batch]).neg()
-}
-
-/// Gradient of the **summed** cross entropy with respect to `images`, so that no image's depends on its batch.
-///
-/// # Shapes
-///
-/// - `images`: `[batch, 3, height, width]`, plain device, as `model` is
-/// - output: the same shape, plain device
-pub fn loss_gradient(model: &Classifier, images: Tensor<4>, labels: Tensor<1, Int>) -> Tensor<4> {
-    let images = images.autodiff().require_grad();
-    let logits = model.for_input_gradient().forward(images.clone());
-    let gradients = cross_entropy(logits, labels.autodiff()).sum().backward();
-    match images.grad(&gradients) {
-        Some(gradient) => gradient,
-        // A network that ignores its input: no direction is better than another.
-        None => images.inner().zeros_like(),
     }
 }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{BundleError, Precision, Probe, Score};
-use crate::model::{Architecture, Classifier};
+use crate::model::{Architecture, Classifier, Cost};
 
 /// The newest format of `model.json` that this build reads and the one it writes.
 ///
@@ -31,10 +31,44 @@ pub struct Card {
     pub data_sha256: String,
     /// What it scored, each with its count.
     pub scores: Vec<Score>,
+    /// Whether these scores can be believed, as `bastion check --save` found it; none if nobody has checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Checks>,
+    /// What a pass of one picture costs, for readers that cannot work it out of the architecture; noted with the scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// What it computes on the probe image.
     pub probe: Probe,
     /// Classes in the order of the logits.
     pub classes: Vec<Class>,
+}
+
+/// What `bastion check` found of a network's evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    /// Radius of the attacks in pixel units, where an item names no other.
+    pub epsilon: f32,
+    /// Validation images, spread over all classes.
+    pub images: usize,
+    /// The items, in the order of the report.
+    pub items: Vec<CheckItem>,
+    /// Mean cross entropy of the first of the images at the random start of PGD and after each of its steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loss_curve: Vec<f32>,
+}
+
+/// One question about an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckItem {
+    /// What must hold: `random search finds no more`.
+    pub name: String,
+    /// What was measured, or why it could not be.
+    pub figure: String,
+    /// What the figure must keep to; empty if it was not measured.
+    pub limit: String,
+    /// None if it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed: Option<bool>,
 }
 
 /// A class of the data set.

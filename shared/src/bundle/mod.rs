@@ -12,7 +12,7 @@ mod weights;
 
 use burn::prelude::*;
 
-pub use card::{Card, Class, FORMAT_VERSION, Part, Recipe, Weights};
+pub use card::{Card, CheckItem, Checks, Class, FORMAT_VERSION, Part, Recipe, Weights};
 pub use error::BundleError;
 pub use probe::{Probe, probe_image};
 pub use score::{ImageSet, Score};
@@ -94,6 +94,8 @@ impl Bundle {
             recipe,
             data_sha256,
             scores,
+            checks: None,
+            cost: None,
             weights: Weights::describe("model.safetensors", precision, &weights),
             probe: Probe::default(),
         };

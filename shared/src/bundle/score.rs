@@ -51,6 +51,14 @@ pub struct Score {
     /// Random starts of the attack, of which the worst counts for each image.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub restarts: usize,
+    /// Whether each image was attacked until it was fooled for the first time, at whatever step of whatever start, so that what
+    /// is left has held at all of them: the worst case, as in AutoAttack. Else the images after the last step count (of
+    /// several starts the worst), as in the paper.
+    ///
+    /// An image that was fooled counts in the other fields as it was then. Nothing leads it further, so `top5` and `hits_at`
+    /// beyond 1 are more than a full attack would leave; and images that are wrong without the attack are not attacked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_fooled: bool,
     /// The network whose gradients crafted the images (transfer, the paper's protocol); none means the scored one's own
     /// (white-box).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,10 +80,10 @@ pub struct Score {
     /// images, those that are taken for the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<Proportion>,
-    /// Median distance of the attacked image in pixel units.
+    /// Median distance of the attacked images in pixel units: all of them, or those that `until_fooled` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_linf: Option<f32>,
-    /// Median Euclidean distance of the attacked image in pixel units.
+    /// The same as a Euclidean distance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_l2: Option<f32>,
 }
@@ -97,10 +105,12 @@ fn is_one(restarts: &usize) -> bool {
 }
 
 impl Score {
-    /// Whether `other` measures the same thing. A set that was crafted anew in the same way is the same thing.
+    /// Whether `other` measures the same thing on as many images. A set that was crafted anew in the same way is the same thing,
+    /// and so is an attack that stops earlier at images that it has fooled.
     pub fn measures_the_same(&self, other: &Self) -> bool {
         let source = |score: &Self| (score.crafted_on.clone(), score.crafted_sha256.is_some());
-        let what = |score: &Self| (score.set, score.attack.clone(), score.goal, score.restarts, source(score));
+        let what =
+            |score: &Self| (score.set, score.attack.clone(), score.goal, score.restarts, source(score), score.top1.of);
         what(self) == what(other)
     }
 }
@@ -140,6 +150,7 @@ mod tests {
             attack: None,
             goal: Goal::Untargeted,
             restarts: 1,
+            until_fooled: false,
             crafted_on: None,
             crafted_sha256: None,
             top1,
@@ -172,12 +183,15 @@ mod tests {
     #[test]
     fn what_is_usual_is_not_written_down_and_read_back() {
         let json = serde_json::to_string(&score()).unwrap();
-        for name in ["goal", "restarts", "crafted", "attack"] {
+        for name in ["goal", "restarts", "until", "crafted", "attack"] {
             assert!(!json.contains(name), "{json}");
         }
         assert_eq!(serde_json::from_str::<Score>(&json).unwrap(), score());
         assert!(score().measures_the_same(&Score { top5: Proportion { hits: 2, of: 4 }, ..score() }));
         assert!(!score().measures_the_same(&Score { set: ImageSet::Augmented, ..score() }));
+        assert!(score().measures_the_same(&Score { until_fooled: true, ..score() }));
+        let of_fewer = Proportion { hits: 1, of: 3 };
+        assert!(!score().measures_the_same(&Score { top1: of_fewer, ..score() }), "one does not replace the other");
         let saved = |sha256: &str| Score { crafted_sha256: Some(sha256.into()), ..score() };
         assert!(saved("ab").measures_the_same(&saved("cd")) && !saved("ab").measures_the_same(&score()));
     }

@@ -94,10 +94,15 @@ mod tests {
         let resnet = Architecture::ResNet(ResNetConfig::resnet18());
         for architecture in [wide, resnet] {
             let [exact, mixed] = both(&architecture);
-            for (exact, mixed) in exact.iter().zip(&mixed) {
-                let error = norm(exact.iter().zip(mixed).map(|(a, b)| a - b)) / norm(exact.iter().copied());
-                // A bfloat16 has 8 bits; some ten layers add their roundings up.
-                assert!(error > 0.0 && error < 0.1, "{}: {error}", architecture.name());
+            let error = |place: usize| {
+                let difference = exact[place].iter().zip(&mixed[place]).map(|(a, b)| a - b);
+                norm(difference) / norm(exact[place].iter().copied())
+            };
+            // A bfloat16 has 8 bits, and some ten to twenty layers add their roundings up. The gradient also loses or gains
+            // what goes through a ReLU that rounding has switched.
+            for (place, most) in [(0, 0.05), (1, 0.35)] {
+                let error = error(place);
+                assert!(error > 0.0 && error < most, "{}: {place} is off by {error}", architecture.name());
             }
         }
     }

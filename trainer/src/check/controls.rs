@@ -5,9 +5,10 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
+use super::square::{QUERIES, search};
 use super::subject::{Outcome, Subject};
 
-/// Images on which a random point of the ball may be worse than what the gradients found: an attack that is right nearly
+/// Images for which a random search of the ball may find something worse than what the gradients found: an attack that is right nearly
 /// everywhere is beaten on one or the other image.
 const FOUND_AT_RANDOM: f64 = 0.05;
 
@@ -49,23 +50,24 @@ fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Findin
     Finding::new(!stronger, figure, "no fewer, beyond chance")
 }
 
-/// The worst of several random points for each image.
+/// A search that sees answers only, no gradients.
 pub fn random_search(subject: &Subject) -> Result<Finding> {
-    let (search, white_box) = (subject.under(&subject.random_search())?, subject.under(&subject.white_box())?);
-    Ok(judge_random_search(&search, &white_box))
+    Ok(judge_random_search(&search(subject)?, &*subject.under(&subject.white_box())?))
 }
 
-/// By the losses, which every image has, whether the network sees it rightly or not.
+/// By the losses, which every image has, whether the network sees it rightly or not; and by the images left right.
 fn judge_random_search(search: &Outcome, white_box: &Outcome) -> Finding {
     let worse = search.loss.iter().zip(&white_box.loss).filter(|(search, white_box)| search > white_box).count();
     let share = Proportion { hits: worse, of: search.loss.len() };
     let figure = format!(
-        "a larger loss on {worse} of {}; leaves {} right, white-box {}",
+        "a larger loss on {worse} of {}; {QUERIES} squares leave {} right, white-box {}",
         share.of,
         count(&search.right),
         count(&white_box.right)
     );
-    Finding::new(!exceeds(share, FOUND_AT_RANDOM), figure, "on 5%, within the interval")
+    let fools_more = Pairs::of(&white_box.right, &search.right).first_leaves_more();
+    let sound = !exceeds(share, FOUND_AT_RANDOM) && !fools_more;
+    Finding::new(sound, figure, "on 5%, within the interval; leaves no fewer")
 }
 
 #[cfg(test)]
@@ -107,5 +109,10 @@ mod tests {
         let white_box = Outcome { loss: vec![2.0; 200], ..outcome(0) };
         let judge = |high| judge_random_search(&outcome(high), &white_box).verdict;
         assert_eq!((judge(0), judge(10), judge(40)), (Pass, Pass, Fail));
+        let left = |count| Outcome { right: right(count), ..outcome(0) };
+        let judge = |search, white_box| {
+            judge_random_search(&left(search), &Outcome { loss: vec![2.0; 200], ..left(white_box) }).verdict
+        };
+        assert_eq!((judge(40, 20), judge(19, 20), judge(5, 20)), (Pass, Pass, Fail));
     }
 }

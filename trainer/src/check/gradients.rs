@@ -80,7 +80,7 @@ pub fn climb(subject: &Subject) -> Result<Finding> {
         run.step(&subject.bundle().model);
         losses.push(mean_loss(run.adversarial())?);
     }
-    Ok(judge_climb(&losses))
+    Ok(judge_climb(&losses).of_curve(losses))
 }
 
 /// `losses` at the start and after each step.

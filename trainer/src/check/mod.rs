@@ -10,6 +10,7 @@ mod controls;
 mod gradients;
 pub mod report;
 mod rounding;
+mod square;
 mod strength;
 mod subject;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use shared::metrics::Proportion;
 
 use self::subject::Subject;
 use crate::data::Split;
+use crate::progress::Stop;
 
 /// What became of one item on one network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,6 +39,9 @@ pub struct Check {
     pub verdict: Verdict,
     /// What it would mean if it failed.
     pub why: &'static str,
+    /// Where it is about a loss on its way: that at the start and after each step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loss_curve: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -60,16 +65,21 @@ struct Finding {
     figure: String,
     limit: String,
     verdict: Verdict,
+    loss_curve: Vec<f64>,
 }
 
 impl Finding {
+    fn of_curve(self, loss_curve: Vec<f64>) -> Self {
+        Self { loss_curve, ..self }
+    }
+
     fn new(passed: bool, figure: impl Into<String>, limit: impl Into<String>) -> Self {
         let verdict = if passed { Verdict::Pass } else { Verdict::Fail };
-        Self { figure: figure.into(), limit: limit.into(), verdict }
+        Self { figure: figure.into(), limit: limit.into(), verdict, loss_curve: vec![] }
     }
 
     fn skipped(reason: impl Into<String>) -> Self {
-        Self { figure: reason.into(), limit: String::new(), verdict: Verdict::Skipped }
+        Self { figure: reason.into(), limit: String::new(), verdict: Verdict::Skipped, loss_curve: vec![] }
     }
 }
 
@@ -88,8 +98,8 @@ impl Item {
             Some(reason) if self.of_accuracy => Finding::skipped(reason),
             _ => (self.run)(subject)?,
         };
-        let Finding { figure, limit, verdict } = finding;
-        Ok(Check { name: self.name, figure, limit, verdict, why: self.why })
+        let Finding { figure, limit, verdict, loss_curve } = finding;
+        Ok(Check { name: self.name, figure, limit, verdict, why: self.why, loss_curve })
     }
 }
 
@@ -157,7 +167,7 @@ const ITEMS: [Item; 14] = [
     },
     Item {
         name: "random search finds no more",
-        why: "else there are worse images in the ball than the gradients lead to",
+        why: "else there are worse images in the ball than the gradients lead to: they are masked",
         of_accuracy: false,
         run: controls::random_search,
     },
@@ -188,7 +198,8 @@ pub const CHECKS: usize = ITEMS.len();
 /// (pixel units, above 0). `bar` advances by one a pass of an image through a network, and is told how many there will be.
 ///
 /// # Errors
-/// When there are no images, or the device fails or computes something that is not a number.
+/// When there are no images, or the device fails or computes something that is not a number;
+/// [`crate::error::Stopped`] when it was to end, which is seen between items.
 pub fn check(
     bundles: &[Bundle],
     split: &Split,
@@ -196,12 +207,13 @@ pub fn check(
     epsilon: f32,
     device: &Device,
     bar: &ProgressBar,
+    stop: &Stop,
 ) -> Result<Vec<Checked>> {
     ensure!(!indices.is_empty(), "there are no images to check on");
     let passes = indices.len() * Subject::passes(bundles.len());
     bar.set_length((passes * bundles.len()) as u64);
     let checked = |index: usize| {
-        let checked = check_one(&Subject::new(bundles, index, split, indices, epsilon, device, bar))?;
+        let checked = check_one(&Subject::new(bundles, index, split, indices, epsilon, device, bar), stop)?;
         // What was skipped is done too.
         bar.set_position((passes * (index + 1)) as u64);
         Ok(checked)
@@ -209,8 +221,9 @@ pub fn check(
     (0..bundles.len()).map(checked).collect()
 }
 
-fn check_one(subject: &Subject) -> Result<Checked> {
+fn check_one(subject: &Subject, stop: &Stop) -> Result<Checked> {
     let check = |item: &Item| {
+        stop.check()?;
         let context = || format!("{}: '{}' could not be checked", subject.bundle().card.name, item.name);
         item.check(subject).with_context(context)
     };

@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use shared::attack::in_255ths;
+use shared::bundle::{CheckItem, Checks};
 use shared::metrics::Proportion;
 
 use super::{Check, Verdict};
+use crate::figures::{Estimate, LineChart, LineSeries};
 use crate::run_dir::write_atomically;
+
+/// The figure of the losses, without `.svg` or `.png`.
+const LOSS_CURVES: &str = "loss-curves";
 
 /// What `--json` prints and `checks.json` holds.
 #[derive(Serialize)]
@@ -44,6 +49,33 @@ impl Verdict {
             Self::Fail => "FAIL",
             Self::Skipped => "skipped",
         }
+    }
+}
+
+impl ModelReport {
+    /// What is noted in the network's card, checked on so many images with attacks of the radius `epsilon`.
+    pub fn for_card(&self, epsilon: f32, images: usize) -> Checks {
+        let item = |check: &Check| CheckItem {
+            name: check.name.into(),
+            figure: check.figure.clone(),
+            limit: check.limit.clone(),
+            passed: match check.verdict {
+                Verdict::Pass => Some(true),
+                Verdict::Fail => Some(false),
+                Verdict::Skipped => None,
+            },
+        };
+        Checks {
+            epsilon,
+            images,
+            items: self.checks.iter().map(item).collect(),
+            loss_curve: self.loss_curve().iter().map(|&loss| loss as f32).collect(),
+        }
+    }
+
+    /// The loss at the start of the white-box attack and after each step; empty if it was not measured.
+    fn loss_curve(&self) -> &[f64] {
+        self.checks.iter().map(|check| check.loss_curve.as_slice()).find(|curve| !curve.is_empty()).unwrap_or_default()
     }
 }
 
@@ -102,13 +134,33 @@ impl Report {
         )
     }
 
-    /// Writes `checks.json` and `checks.md` into `dir`, which is made if need be.
+    /// The losses of all networks on their way through the attack; none if none was measured.
+    fn loss_curves(&self) -> Option<LineChart> {
+        let series = |model: &ModelReport| {
+            let points = model.loss_curve().iter().enumerate();
+            let points: Vec<_> = points.map(|(step, &loss)| (step as f64, Estimate::exact(loss))).collect();
+            (!points.is_empty()).then(|| LineSeries { name: model.name.clone(), points })
+        };
+        let series: Vec<LineSeries> = self.models.iter().filter_map(series).collect();
+        (!series.is_empty()).then(|| LineChart {
+            title: format!("Loss along white-box PGD at {}", in_255ths(self.epsilon)),
+            x_label: "step".into(),
+            y_label: "mean cross entropy".into(),
+            y_percent: false,
+            series,
+        })
+    }
+
+    /// Writes `checks.json`, `checks.md` and `loss-curves.svg` and `.png` into `dir`, which is made if need be.
     ///
     /// # Errors
     /// When something cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         fs::create_dir_all(dir).with_context(|| format!("cannot write to {}", dir.display()))?;
         write_atomically(&dir.join("checks.json"), &serde_json::to_vec_pretty(self)?)?;
+        if let Some(chart) = self.loss_curves() {
+            chart.write(&dir.join(LOSS_CURVES))?;
+        }
         write_atomically(&dir.join("checks.md"), self.markdown().as_bytes())
     }
 
@@ -118,9 +170,12 @@ impl Report {
             let Proportion { hits, of } = model.clean;
             text += &format!("\n## {}\n\n{hits} of {of} images seen rightly.\n\n", model.name);
             text += "| check | verdict | figure | limit | why |\n|---|---|---|---|---|\n";
-            for Check { name, figure, limit, verdict, why } in &model.checks {
+            for Check { name, figure, limit, verdict, why, .. } in &model.checks {
                 text += &format!("| {name} | {} | {figure} | {limit} | {why} |\n", verdict.word());
             }
+        }
+        if let Some(chart) = self.loss_curves() {
+            text += &format!("\n![{}]({LOSS_CURVES}.svg)\n", chart.title);
         }
         text
     }
@@ -139,6 +194,7 @@ mod tests {
             limit: limit.into(),
             verdict,
             why: "else it is wrong",
+            loss_curve: if verdict == Verdict::Pass { vec![1.0, 2.5] } else { vec![] },
         };
         let checks = vec![
             check("one", Verdict::Pass, "1", "2"),
@@ -176,6 +232,20 @@ mod tests {
         report().write(&out).unwrap();
         let markdown = fs::read_to_string(out.join("checks.md")).unwrap();
         assert!(markdown.contains("| two | FAIL | 3 | 2 | else it is wrong |"), "{markdown}");
-        assert!(out.join("checks.json").is_file());
+        assert!(markdown.contains("![Loss along white-box PGD at 4/255](loss-curves.svg)"), "{markdown}");
+        for file in ["checks.json", "loss-curves.svg", "loss-curves.png"] {
+            assert!(out.join(file).is_file(), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_card_notes_every_item_and_the_losses() {
+        let report = report();
+        let checks = report.models[0].for_card(report.epsilon, report.images);
+        let passed: Vec<_> = checks.items.iter().map(|item| item.passed).collect();
+        assert_eq!(passed, [Some(true), Some(false), None]);
+        assert_eq!((checks.images, checks.loss_curve.as_slice()), (4, &[1.0, 2.5][..]));
+        let json = serde_json::to_string(&checks).unwrap();
+        assert_eq!(serde_json::from_str::<Checks>(&json).unwrap(), checks, "{json}");
     }
 }

@@ -11,12 +11,11 @@ use shared::bundle::Bundle;
 use shared::metrics::{Proportion, rank};
 
 use super::chance::exceeds;
+use super::square::QUERIES;
 use crate::data::Split;
 use crate::evaluate::{BATCH, Batch, Trial, logits};
 use crate::models::read;
 
-/// Random points that the search for worse images may try: as many as the white-box attack takes steps.
-const SEARCH_POINTS: usize = PGD_STEPS;
 /// With fewer images right, even all of them would resolve no difference of 5%.
 const MIN_RIGHT: usize = 20;
 
@@ -107,7 +106,7 @@ impl<'a> Subject<'a> {
     /// How often an image goes through networks in all items together, where none is skipped: what a bar is measured in.
     pub fn passes(networks: usize) -> usize {
         // Counted by the test of a sound evaluation; the loss on its way up is seen by the first batch alone.
-        const ALONE: usize = 184;
+        const ALONE: usize = 164 + QUERIES + 1;
         const FROM_ANOTHER: usize = PGD_STEPS + 1;
         ALONE + FROM_ANOTHER * networks.saturating_sub(1)
     }
@@ -186,15 +185,6 @@ impl<'a> Subject<'a> {
     /// A random corner of the ball.
     pub fn noise(&self) -> Trial {
         Trial::attack(AttackConfig::noise(self.epsilon, 0), None)
-    }
-
-    /// The worst of several random corners for each image.
-    pub fn random_search(&self) -> Trial {
-        let mut trial = self.noise();
-        if let Some(attack) = &mut trial.attack {
-            attack.restarts = SEARCH_POINTS;
-        }
-        trial
     }
 }
 

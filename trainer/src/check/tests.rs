@@ -32,7 +32,7 @@ fn seen_by(bundle: &Bundle) -> Split {
 /// Checks the first network; the others are there for transfer.
 fn check_first(bundles: &[Bundle], split: &Split, bar: &ProgressBar) -> Checked {
     let (indices, device): (Vec<usize>, _) = ((0..split.len()).collect(), Device::flex());
-    check_one(&Subject::new(bundles, 0, split, &indices, EPSILON, &device, bar)).unwrap()
+    check_one(&Subject::new(bundles, 0, split, &indices, EPSILON, &device, bar), &Stop::default()).unwrap()
 }
 
 fn names(checked: &Checked, verdict: Verdict) -> Vec<&'static str> {
@@ -75,7 +75,7 @@ fn masked_gradients_are_found() {
         indices: &indices,
         crafted: &[],
         trials: &trials,
-        stop: &crate::progress::Stop::default(),
+        stop: &Stop::default(),
     };
     let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
     assert_eq!(scores[0][1].top1.hits, IMAGES);
@@ -99,7 +99,8 @@ fn what_needs_accuracy_is_skipped_where_there_is_none() {
     let bundles = [bundle("a", 1, &device)];
     let split = made_split();
     // Fewer than have to be right.
-    let checked = check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &device, &ProgressBar::hidden()).unwrap();
+    let checked =
+        check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &device, &ProgressBar::hidden(), &Stop::default()).unwrap();
     assert_eq!(checked.len(), 1);
     let of_accuracy: Vec<_> = ITEMS.iter().filter(|item| item.of_accuracy).map(|item| item.name).collect();
     assert_eq!(names(&checked[0], Verdict::Skipped), of_accuracy, "{:#?}", checked[0].checks);

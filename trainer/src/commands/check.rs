@@ -18,8 +18,8 @@ use crate::{models, output, progress};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 What must hold of a sound evaluation, whatever it finds (Carlini et al., On Evaluating Adversarial Robustness): attacks that
-keep to their ball, that gain from steps and from epsilon, and that beat noise, transfer and random search; gradients that
-are there and lead uphill; logits that are the image's own. White-box is PGD-20.
+keep to their ball, that gain from steps and from epsilon, and that beat noise, transfer and a random search of 100 squares;
+gradients that are there and lead uphill; logits that are the image's own. White-box is PGD-20, each image after its last step.
 
 Attacks are compared on the images on which they differ; only what Wilson's 95% interval excludes counts as a difference. So
 few images forgive more than many. A check is skipped where it cannot be measured, which the figure explains: accuracies say
@@ -31,6 +31,7 @@ Examples:
   bastion check
   bastion check --model runs/hardened/final --model static/models/standard --limit 1000
   bastion check --epsilon 8/255 --full --report runs/checks
+  bastion check --limit 1000 --save --report runs/checks
   bastion check --made --limit 40 --json")]
 pub struct CheckArgs {
     /// Folder of a model; may be given more than once: each is what the others are transferred from [default: standard and
@@ -52,8 +53,11 @@ pub struct CheckArgs {
     /// Use all validation images
     #[arg(long, conflicts_with = "limit")]
     full: bool,
-    /// Write a report into this folder: checks.json and checks.md
-    #[arg(long, value_name = "DIR")]
+    /// Note what was found in each model's model.json, passed or failed, in place of what was noted before
+    #[arg(long, conflicts_with = "made")]
+    save: bool,
+    /// Write a report into this folder: checks.json, checks.md, and loss-curves.svg and .png
+    #[arg(long, value_name = "DIR", visible_alias = "out")]
     report: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long)]
@@ -99,6 +103,11 @@ pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
             for (dir, bundle) in dirs.iter().zip(&bundles) {
                 let same = bundle.card.classes == val.classes;
                 ensure!(same, "the model in {} has other classes than the data set", dir.display());
+                ensure!(
+                    !args.save || bundle.card.data_sha256 == val.sha256,
+                    "the model in {} was trained on other data than this: what is found here is not saved; leave out --save",
+                    dir.display()
+                );
             }
             Images { name: val.sha256, split: val.val }
         }
@@ -108,9 +117,10 @@ pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
         }
     };
     let indices = spread(&images.split.labels, (!args.full).then_some(limit));
-    let bar = progress::count(0, "Checking");
-    let checked = check(&bundles, &images.split, &indices, args.epsilon.value(), &engine.device, &bar)?;
+    let (stop, bar) = (progress::Stop::on_ctrl_c()?, progress::count(0, "Checking"));
+    let checked = check(&bundles, &images.split, &indices, args.epsilon.value(), &engine.device, &bar, &stop);
     bar.finish_and_clear();
+    let checked = checked?;
 
     let model = |((dir, bundle), Checked { clean, checks }): ((PathBuf, Bundle), Checked)| ModelReport {
         dir,
@@ -121,6 +131,11 @@ pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
     };
     let models = dirs.into_iter().zip(bundles).zip(checked).map(model).collect();
     let report = Report::new(images.name, indices.len(), args.epsilon.value(), models);
+    if args.save {
+        for model in &report.models {
+            models::save_checks(&model.dir, model.for_card(report.epsilon, report.images))?;
+        }
+    }
     if let Some(dir) = &args.report {
         report.write(dir)?;
         output::note(&format!("The report is in {}", dir.display()));

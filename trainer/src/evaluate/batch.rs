@@ -30,7 +30,7 @@ pub(crate) struct Batch {
     /// Number of the batch in the evaluation.
     number: usize,
     /// Numbers of the images in their set.
-    indices: Vec<usize>,
+    pub(crate) indices: Vec<usize>,
     pub(crate) pictures: Vec<Picture>,
     pub(crate) images: Tensor<4>,
     pub(crate) labels: Vec<usize>,

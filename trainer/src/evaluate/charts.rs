@@ -6,11 +6,11 @@ use shared::metrics::Proportion;
 use super::report::{ModelReport, Report};
 use crate::figures::{BarChart, BarSeries, Estimate, LineChart, LineSeries};
 
-/// Accuracy at k, a chart for each measurement but those of corruptions, with a bar for each network: what the paper's
+/// Accuracy at k, a chart for each measurement but those of corruptions and of attacks that stop at fooled images, with a bar for each network: what the paper's
 /// Figures 2 to 4 show.
 pub fn at_k(report: &Report) -> Vec<(String, BarChart)> {
     let Some(first) = report.models.first() else { return vec![] };
-    let shown = |score: &Score| !matches!(score.set, ImageSet::Corrupted { .. });
+    let shown = |score: &Score| !matches!(score.set, ImageSet::Corrupted { .. }) && !score.until_fooled;
     let chart = |(row, score): (usize, &Score)| {
         let ks = || score.hits_at.iter().take_while(|[k, _]| *k <= 20);
         let values = |score: &Score| {

@@ -1,9 +1,11 @@
 //! How often networks are right: on clean and on augmented images, under attacks through their own gradients (white-box),
 //! and on images crafted on another network (transfer), in passing or once and for all (the paper's protocol). Always with
-//! the true labels.
+//! the true labels. An attack ends with its last step, or follows each image until it is fooled for the first time
+//! ([`Attack::until_fooled`]), which is stronger and several times as fast.
 
 mod batch;
 mod charts;
+mod pursuit;
 pub mod report;
 mod tally;
 #[cfg(test)]
@@ -17,10 +19,14 @@ use shared::bundle::{Bundle, ImageSet, Score};
 
 pub(crate) use self::batch::{BATCH, Batch, logits};
 use self::batch::{Originals, Shown};
+use self::pursuit::Chase;
 use self::tally::Tally;
 use crate::data::{CraftedVal, Split};
 use crate::error::Stopped;
 use crate::progress::Stop;
+
+/// What a gradient costs, in passes of an image through a network without one.
+const GRADIENT: u64 = 2;
 
 /// One column of a table: what is done to the images before a network sees them.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +47,9 @@ pub struct Attack {
     pub restarts: usize,
     /// Place of the network whose gradients are used, among those evaluated; none means each one's own.
     pub crafted_on: Option<usize>,
+    /// Whether an image is attacked until it is fooled for the first time, at whatever step of whatever start; else its last
+    /// step counts. For a network's own gradients alone: on another one, the image would be hardly past that one's boundary.
+    pub until_fooled: bool,
 }
 
 impl Trial {
@@ -56,13 +65,32 @@ impl Trial {
 
     /// Away from the true class, once.
     pub fn attack(config: AttackConfig, crafted_on: Option<usize>) -> Self {
-        let attack = Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on };
+        let attack = Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on, until_fooled: false };
         Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
     }
 
     /// The images of `set`, which is at `place` among the crafted sets of the evaluation.
     pub fn saved(place: usize, set: &CraftedVal) -> Self {
         Self { crafted: Some(place), ..Self::attack(set.made.attack.clone(), None) }
+    }
+
+    /// The attack, if it follows images until they are fooled.
+    fn chase(&self) -> Option<&Attack> {
+        let own = |attack: &&Attack| attack.until_fooled && attack.crafted_on.is_none();
+        self.attack.as_ref().filter(own).filter(|_| self.crafted.is_none())
+    }
+
+    /// What the trial costs for each image, in passes through a network: the most that it can be where images may leave
+    /// early. So many networks see it.
+    fn work(&self, networks: usize) -> u64 {
+        let networks = networks as u64;
+        let Some(attack) = self.attack.as_ref().filter(|_| self.crafted.is_none()) else { return networks };
+        let (starts, steps) = (attack.restarts as u64, attack.config.steps_total() as u64);
+        match (self.chase(), attack.crafted_on) {
+            (Some(_), _) => networks * (1 + starts * (steps + 1) * GRADIENT),
+            (None, None) => networks * (1 + starts * steps * GRADIENT),
+            (None, Some(_)) => networks + starts * steps * GRADIENT,
+        }
     }
 }
 
@@ -99,7 +127,8 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Scores each network in each trial: one list a network, one score a trial. `bar` advances by one an image and trial.
+    /// Scores each network in each trial: one list a network, one score a trial. `bar` is told how much there is to do, and
+    /// advances by as much, in passes of an image through a network.
     ///
     /// # Errors
     /// When there are no images, a crafted set has other labels than the clean one, or the device fails or computes something
@@ -119,13 +148,16 @@ impl Evaluation<'_> {
         for set in self.crafted {
             ensure!(set.val.labels == self.clean.labels, "{} has other labels than the clean set", set.dir.display());
         }
+        let work = self.trials.iter().map(|trial| trial.work(self.bundles.len())).sum::<u64>();
+        bar.set_length(work * self.indices.len() as u64);
         let mut tallies: Vec<Vec<Tally>> =
             self.bundles.iter().map(|_| self.trials.iter().map(|_| Tally::default()).collect()).collect();
         for (number, indices) in self.indices.chunks(batch_size).enumerate() {
-            ensure!(!self.stop.requested(), Stopped("Stopped; an evaluation keeps no parts".into()));
+            self.check_stop()?;
             let batch = Batch::new(self.clean, indices, number, first.card.classes.len(), device)?;
             let mut originals = Originals::new(&batch, ImageSet::Validation);
-            for (place, trial) in self.trials.iter().enumerate() {
+            let in_batches = self.trials.iter().enumerate().filter(|(_, trial)| trial.chase().is_none());
+            for (place, trial) in in_batches {
                 if originals.set != trial.set {
                     originals = Originals::new(&batch, trial.set);
                 }
@@ -141,10 +173,22 @@ impl Evaluation<'_> {
                     };
                     tallies[place].add(&batch, shown, trial, bundle)?;
                 }
-                bar.inc(indices.len() as u64);
+                bar.inc(trial.work(self.bundles.len()) * indices.len() as u64);
+            }
+        }
+        for (place, trial) in self.trials.iter().enumerate() {
+            let Some(attack) = trial.chase() else { continue };
+            for (bundle, tallies) in self.bundles.iter().zip(&mut tallies) {
+                let chase = Chase { evaluation: self, trial, attack, bundle, batch_size };
+                tallies[place] = Tally::of(&chase.run(device, bar)?, attack.goal);
             }
         }
         Ok(tallies.iter().map(|tallies| self.scores(tallies)).collect())
+    }
+
+    fn check_stop(&self) -> Result<()> {
+        ensure!(!self.stop.requested(), Stopped("Stopped; an evaluation keeps no parts: nothing was saved".into()));
+        Ok(())
     }
 
     /// Images that are the same for every network are made, and compared with the originals, once.

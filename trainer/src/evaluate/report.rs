@@ -93,12 +93,12 @@ impl Report {
             for score in &model.scores {
                 let fooled =
                     success(score).map(|success| format!("{:.1}%", 100.0 * success.value())).unwrap_or_default();
+                let top5 = top5(score).map(|top5| format!("{:.2}%", 100.0 * top5)).unwrap_or_default();
                 text += &format!(
-                    "  {:<width$}{:>7.2}%  {:<16}{:>7.2}%{fooled:>10}\n",
+                    "  {:<width$}{:>7.2}%  {:<16}{top5:>8}{fooled:>10}\n",
                     format!("{score}{}", self.mark(model, score)),
                     100.0 * score.top1.value(),
                     interval(score),
-                    100.0 * score.top5.value(),
                 );
             }
             if let Some(mean) = model.mean_under_corruption() {
@@ -140,12 +140,12 @@ impl Report {
             let [low, high] = score.top1_interval;
             let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
             text += &format!(
-                "{},{},{},{:.6},{low:.6},{high:.6},{:.6},{},{},{}\n",
+                "{},{},{},{:.6},{low:.6},{high:.6},{},{},{},{}\n",
                 quoted(&model.name),
                 quoted(&score.to_string()),
                 score.top1.of,
                 score.top1.value(),
-                score.top5.value(),
+                number(top5(score)),
                 number(success(score).map(Proportion::value)),
                 number(score.median_linf.map(f64::from)),
                 number(score.median_l2.map(f64::from)),
@@ -191,6 +191,12 @@ fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
 }
 
+/// Accuracy among the first five. Not of an attack that stops at the images that it has fooled: it would not be theirs under
+/// attack.
+fn top5(score: &Score) -> Option<f64> {
+    (!score.until_fooled).then(|| score.top5.value())
+}
+
 /// How often the attack succeeded; none where there was nothing right to attack.
 fn success(score: &Score) -> Option<Proportion> {
     score.success.filter(|success| success.of > 0)
@@ -210,6 +216,7 @@ pub(super) mod tests {
             attack,
             goal: Goal::Untargeted,
             restarts: 1,
+            until_fooled: false,
             crafted_on: None,
             crafted_sha256: None,
             top1,
@@ -269,6 +276,16 @@ pub(super) mod tests {
         let csv = report.csv();
         assert_eq!(csv.lines().count(), 7);
         assert!(csv.contains("\"hard, \"\"ened\"\"\",BIM-5 at 8/255,100,0.100000"), "{csv}");
+    }
+
+    #[test]
+    fn an_attack_that_stops_at_fooled_images_has_no_top_5() {
+        let mut report = report();
+        report.models.iter_mut().for_each(|model| model.scores[1].until_fooled = true);
+        assert!(report.table().contains("20.00%  [13.34, 28.88]                "), "{}", report.table());
+        assert!(report.csv().contains("standard,BIM-5 at 4/255,100,0.200000,0.133367,0.288829,,"), "{}", report.csv());
+        let charts: Vec<String> = charts::at_k(&report).into_iter().map(|(file, _)| file).collect();
+        assert_eq!(charts, ["top-k-clean", "top-k-bim-5-at-8-255"]);
     }
 
     #[test]

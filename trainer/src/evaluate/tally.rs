@@ -4,6 +4,7 @@ use shared::bundle::{Bundle, Score};
 use shared::metrics::{Proportion, median, rank};
 
 use super::batch::Shown;
+use super::pursuit::Fate;
 use super::{Batch, Trial, logits};
 
 /// The k of accuracy@k.
@@ -38,6 +39,17 @@ impl Tally {
         Ok(())
     }
 
+    /// Of images that were attacked until they were fooled, each as it was then.
+    pub fn of(fates: &[Fate], goal: Goal) -> Self {
+        let distances = || fates.iter().filter_map(|fate| fate.distance);
+        Self {
+            ranks: fates.iter().map(|fate| fate.rank).collect(),
+            on_target: fates.iter().filter(|_| goal == Goal::Targeted).map(|fate| fate.on_target).collect(),
+            linf: distances().map(|(linf, _)| linf).collect(),
+            l2: distances().map(|(_, l2)| l2).collect(),
+        }
+    }
+
     /// The score, without what others know: where the images are from. `clean` is the same network's tally of the clean
     /// images.
     pub fn score(&self, trial: &Trial, clean: &Self) -> Score {
@@ -47,6 +59,7 @@ impl Tally {
             attack: attack.map(|attack| attack.config.clone()),
             goal: attack.map_or(Goal::Untargeted, |attack| attack.goal),
             restarts: attack.map_or(1, |attack| attack.restarts),
+            until_fooled: trial.chase().is_some(),
             crafted_on: None,
             crafted_sha256: None,
             top1: self.at(1),

@@ -99,6 +99,99 @@ fn more_restarts_never_help_the_network() {
     assert!(one.iter().zip(&five).all(|(one, five)| five <= one), "{one:?} {five:?}");
 }
 
+/// PGD from so many starts, until an image is fooled.
+fn pgd_until_fooled(epsilon_255: f32, restarts: usize) -> Trial {
+    let mut trial = Trial::attack(AttackConfig::pgd(epsilon_255 / 255.0, 4, 9), None);
+    if let Some(attack) = &mut trial.attack {
+        (attack.restarts, attack.until_fooled) = (restarts, true);
+    }
+    trial
+}
+
+#[test]
+fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
+    let (device, split) = (Device::flex(), split());
+    // With what the first network sees for labels, so that there is something to fool.
+    let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
+    let indices: Vec<usize> = (0..30).collect();
+    let batch = Batch::new(&split, &indices, 0, CLASSES, &device).unwrap();
+    let rows = logits(&bundles[0], batch.images).unwrap();
+    let labels = rows.iter().map(|row| shared::metrics::top_k(row, 1)[0] as u16).collect();
+    let split = Split { labels, ..split };
+    let strengths = [0.05, 0.1, 0.2, 0.4, 4.0];
+    let mut trials = vec![Trial::CLEAN];
+    trials.extend(strengths.iter().flat_map(|&epsilon| [pgd_until_fooled(epsilon, 1), pgd_until_fooled(epsilon, 3)]));
+    let evaluate = |batch_size: usize| {
+        let bar = ProgressBar::hidden();
+        let evaluation = Evaluation {
+            bundles: &bundles,
+            clean: &split,
+            indices: &indices,
+            crafted: &[],
+            trials: &trials,
+            stop: &Stop::default(),
+        };
+        let scores = evaluation.run_in(batch_size, &device, &bar).unwrap();
+        assert_eq!(Some(bar.position()), bar.length(), "what leaves early is done too");
+        scores
+    };
+    let scores = evaluate(7);
+    assert_eq!(scores, evaluate(100), "the batch does not matter");
+    let first = &scores[0];
+    assert_eq!(first[0].top1.hits, 30);
+    for (pair, epsilon) in first[1..].chunks(2).zip(strengths) {
+        // By hand: each image alone, with all of its steps, one start after the other.
+        let mut held = [30, 30];
+        for (index, label) in split.labels.iter().enumerate() {
+            let config = AttackConfig::pgd(epsilon / 255.0, 4, 0);
+            let image = Batch::new(&split, &[index], 0, CLASSES, &device).unwrap().images;
+            let fooled_from = |restart: usize| {
+                let [of_image, of_restart] = [9, 4];
+                let seed = shared::seed::derive(9, index as u64, of_image);
+                let seed = if restart == 0 { seed } else { shared::seed::derive(seed, restart as u64, of_restart) };
+                let label_tensor = Tensor::from_ints([i64::from(*label)], &device);
+                let config = AttackConfig { seed, ..config.clone() };
+                let mut run = AttackRun::new(&config, image.clone(), label_tensor, Goal::Untargeted).unwrap();
+                let mut fooled = false;
+                while !fooled {
+                    let logits = logits(&bundles[0], run.adversarial()).unwrap();
+                    fooled = Goal::Untargeted.is_reached(&logits[0], usize::from(*label));
+                    if run.is_done() {
+                        break;
+                    }
+                    run.step(&bundles[0].model);
+                }
+                fooled
+            };
+            let fooled: Vec<bool> = (0..3).map(fooled_from).collect();
+            held[0] -= usize::from(fooled[0]);
+            held[1] -= usize::from(fooled.contains(&true));
+        }
+        assert_eq!([pair[0].top1.hits, pair[1].top1.hits], held, "{epsilon}");
+        for score in pair {
+            assert_eq!((score.until_fooled, score.success.unwrap().hits), (true, 30 - score.top1.hits));
+            assert!(score.median_linf.unwrap() <= epsilon / 255.0 + 1e-6);
+        }
+    }
+    let hits: Vec<usize> = first.iter().map(|score| score.top1.hits).collect();
+    assert!(hits.iter().any(|&hits| 0 < hits && hits < 30), "some must hold and some not: {hits:?}");
+    // Of the second network, which is wrong on most: only those that are right are attacked.
+    assert!(scores[1].iter().all(|score| score.top1.hits <= scores[1][0].top1.hits));
+}
+
+#[test]
+fn an_attack_until_fooled_is_never_weaker_than_its_last_step() {
+    // Without a random start, so that both take the same steps.
+    let last_step = Trial::attack(AttackConfig::bim(1.0 / 255.0, 5), None);
+    let mut any_step = last_step.clone();
+    any_step.attack.as_mut().unwrap().until_fooled = true;
+    for scores in run(&[Trial::CLEAN, last_step, any_step]) {
+        assert!(scores[2].top1.hits <= scores[1].top1.hits, "{scores:?}");
+        assert_eq!((scores[1].until_fooled, scores[2].until_fooled), (false, true));
+        assert!(scores[1].measures_the_same(&scores[2]) && scores[1].to_string() == scores[2].to_string());
+    }
+}
+
 /// A set that moves the first value of every image by its number, crafted on a network that is not evaluated.
 fn saved(clean: &Split, kind: AttackKind) -> CraftedVal {
     let mut images = clean.images.clone();

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::prelude::*;
-use shared::bundle::{Bundle, Card, Score};
+use shared::bundle::{Bundle, Card, Checks, Score};
 
+use crate::data::SIDE;
 use crate::run_dir::write_atomically;
 
 pub use guess::{Guess, classify, find_class};
@@ -44,12 +45,22 @@ pub fn dir_of(path: &Path) -> Result<PathBuf> {
 /// When `model.json` in `dir` cannot be read or written.
 pub fn save_scores(dir: &Path, scores: &[Score]) -> Result<()> {
     let mut card = card(dir)?;
+    card.cost = Some(card.architecture.cost(card.classes.len(), SIDE));
     for score in scores {
         match card.scores.iter_mut().find(|old| old.measures_the_same(score)) {
             Some(old) => *old = score.clone(),
             None => card.scores.push(score.clone()),
         }
     }
+    write_atomically(&dir.join("model.json"), &card.to_json())
+}
+
+/// Notes in the model's card what `bastion check` found of its evaluation, in place of what was noted before.
+///
+/// # Errors
+/// When `model.json` in `dir` cannot be read or written.
+pub fn save_checks(dir: &Path, checks: Checks) -> Result<()> {
+    let card = Card { checks: Some(checks), ..card(dir)? };
     write_atomically(&dir.join("model.json"), &card.to_json())
 }
 

@@ -1,0 +1,148 @@
+//! A search without gradients, after the Square Attack (Andriushchenko et al., 2020, arXiv 1912.00049): what it finds and the
+//! gradients do not is hidden from them.
+
+use anyhow::{Result, ensure};
+use burn::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use shared::seed::derive;
+
+use super::subject::{Outcome, Subject};
+use crate::data::{IMAGE_BYTES, SIDE};
+use crate::evaluate::{Batch, logits};
+use crate::models::read;
+
+/// Changes that are tried on each image, one after the other.
+pub const QUERIES: usize = 100;
+/// Part of the image that squares would cover before they are halved for the first time.
+const LARGEST_PART: f64 = 0.3;
+/// When squares become half as large, as parts of the queries: the schedule of the paper, whose 10,000 queries are these.
+const HALVED_AT: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
+/// Red, green, blue.
+const CHANNELS: usize = 3;
+
+/// One image on its way: the worst that was found so far.
+struct Searched {
+    original: Vec<f32>,
+    worst: Vec<f32>,
+    candidate: Vec<f32>,
+    rng: StdRng,
+}
+
+impl Searched {
+    /// Draws the first change: a stripe of one colour for each column, every channel up or down by `epsilon`.
+    fn stripes(original: &[f32], epsilon: f32, seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut candidate = original.to_vec();
+        for channel in candidate.chunks_exact_mut(SIDE * SIDE) {
+            let moves: Vec<f32> = (0..SIDE).map(|_| either(&mut rng, epsilon)).collect();
+            for row in channel.chunks_exact_mut(SIDE) {
+                row.iter_mut().zip(&moves).for_each(|(value, by)| *value = (*value + by).clamp(0.0, 1.0));
+            }
+        }
+        Self { original: original.to_vec(), worst: original.to_vec(), candidate, rng }
+    }
+
+    /// Draws another change of the worst so far: a square of one colour with `side` pixels a side.
+    fn square(&mut self, side: usize, epsilon: f32) {
+        self.candidate.copy_from_slice(&self.worst);
+        let [top, left] = [(); 2].map(|()| self.rng.random_range(0..=SIDE - side));
+        for channel in 0..CHANNELS {
+            let by = either(&mut self.rng, epsilon);
+            for row in top..top + side {
+                let first = (channel * SIDE + row) * SIDE + left;
+                for index in first..first + side {
+                    self.candidate[index] = (self.original[index] + by).clamp(0.0, 1.0);
+                }
+            }
+        }
+    }
+}
+
+fn either(rng: &mut StdRng, epsilon: f32) -> f32 {
+    if rng.random() { epsilon } else { -epsilon }
+}
+
+/// Pixels a side of the squares of query `query`, counted from 1.
+fn side(query: usize) -> usize {
+    let done = query as f64 / QUERIES as f64;
+    let halvings = HALVED_AT.iter().filter(|&&at| done > at).count();
+    let part = LARGEST_PART / f64::from(1 << halvings);
+    ((part * (SIDE * SIDE) as f64).sqrt().round() as usize).clamp(1, SIDE - 1)
+}
+
+/// What the network makes of the worst that the search finds for each image: the one with the largest loss.
+pub fn search(subject: &Subject) -> Result<Outcome> {
+    let mut found = Outcome::default();
+    for batch in subject.batches() {
+        let of_batch = search_batch(&batch?, subject)?;
+        found.right.extend(of_batch.right);
+        found.loss.extend(of_batch.loss);
+    }
+    Ok(found)
+}
+
+fn search_batch(batch: &Batch, subject: &Subject) -> Result<Outcome> {
+    const SALT: u64 = 10;
+    let values = read(batch.images.clone())?;
+    ensure!(values.len() == batch.labels.len() * IMAGE_BYTES, "the images are not {SIDE}x{SIDE}");
+    let mut images: Vec<Searched> = values
+        .chunks_exact(IMAGE_BYTES)
+        .zip(&batch.indices)
+        .map(|(image, &index)| Searched::stripes(image, subject.epsilon, derive(0, index as u64, SALT)))
+        .collect();
+    // Begins with the images themselves, which are in the ball too.
+    let mut worst = Outcome::default();
+    worst.add(&logits(subject.bundle(), batch.images.clone())?, &batch.labels);
+    for query in 1..=QUERIES {
+        if query > 1 {
+            images.iter_mut().for_each(|image| image.square(side(query), subject.epsilon));
+        }
+        let candidates: Vec<f32> = images.iter().flat_map(|image| image.candidate.iter().copied()).collect();
+        let candidates = Tensor::from_data(TensorData::new(candidates, batch.images.dims()), &batch.images.device());
+        let mut now = Outcome::default();
+        now.add(&logits(subject.bundle(), candidates)?, &batch.labels);
+        for (place, image) in images.iter_mut().enumerate() {
+            if now.loss[place] > worst.loss[place] {
+                (worst.loss[place], worst.right[place]) = (now.loss[place], now.right[place]);
+                std::mem::swap(&mut image.worst, &mut image.candidate);
+            }
+        }
+    }
+    subject.passed(batch.labels.len(), QUERIES + 1);
+    Ok(worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squares_shrink_to_a_few_pixels() {
+        let sides: Vec<usize> = (1..=QUERIES).map(side).collect();
+        assert!(sides.is_sorted_by(|one, next| one >= next), "{sides:?}");
+        assert_eq!((sides[1], sides[QUERIES - 1]), (18, 2));
+    }
+
+    #[test]
+    fn every_change_keeps_to_the_ball_and_to_pixels() {
+        let original: Vec<f32> = (0..IMAGE_BYTES).map(|index| (index % 256) as f32 / 255.0).collect();
+        let epsilon = 8.0 / 255.0;
+        let mut image = Searched::stripes(&original, epsilon, 7);
+        let moved = |image: &Searched| {
+            let mut moved = 0;
+            for (before, after) in original.iter().zip(&image.candidate) {
+                assert!((after - before).abs() <= epsilon + 1e-6 && (0.0..=1.0).contains(after));
+                moved += usize::from(before != after);
+            }
+            moved
+        };
+        assert!(moved(&image) > IMAGE_BYTES * 9 / 10, "stripes are everywhere");
+        image.square(10, epsilon);
+        let of_square = moved(&image);
+        assert!((250..=300).contains(&of_square), "a square of 10 by 10, but where white is moved up: {of_square}");
+        std::mem::swap(&mut image.worst, &mut image.candidate);
+        (0..50).for_each(|_| image.square(12, epsilon));
+        moved(&image);
+    }
+}
