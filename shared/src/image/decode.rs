@@ -1,14 +1,10 @@
-//! The decode chain: sniff, check sizes, decode, cut the centre square, lay on white, scale to 64x64, turn upright.
+//! The decode chain: sniff, check sizes, decode, lay on white. Cutting, scaling and turning upright is the photo's.
 
 use std::io::Cursor;
 
-use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
-    imageops::{self, FilterType},
-    metadata::Orientation,
-};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage, metadata::Orientation};
 
-use super::{ImageError, SIDE, content};
+use super::{ImageError, content};
 
 /// The longest file that is looked at.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
@@ -19,8 +15,8 @@ pub const MAX_SIDE: u32 = 16_384;
 /// What a decoder may allocate: the most pixels with 16-bit RGBA would need.
 const MAX_ALLOC_BYTES: u64 = MAX_PIXELS * 8;
 
-/// The 64x64 RGB pixels, interleaved, and the upright picture's width and height.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Vec<u8>, (u32, u32)), ImageError> {
+/// The picture as it is stored, on white, and what turns it upright.
+pub(super) fn decode(bytes: &[u8]) -> Result<(RgbImage, Orientation), ImageError> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(ImageError::FileTooLarge { bytes: bytes.len() });
     }
@@ -42,12 +38,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Vec<u8>, (u32, u32)), ImageError> 
     // A broken EXIF block does not spoil the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-
-    let square = flatten_on_white(centre_square(image, orientation));
-    // Turning the small picture gives the same pixels as turning the large one, without a second copy of a photograph.
-    let mut upright = DynamicImage::ImageRgb8(scale(square));
-    upright.apply_orientation(orientation);
-    Ok((upright.into_rgb8().into_raw(), upright_size(width, height, orientation)))
+    Ok((flatten_on_white(image), orientation))
 }
 
 fn limits() -> Limits {
@@ -90,21 +81,6 @@ fn jpeg_is_cut_short(bytes: &[u8]) -> bool {
     !bytes.get(at..).is_some_and(|rest| rest.windows(2).any(|pair| pair == END_OF_IMAGE))
 }
 
-/// The largest square around the middle of the picture as it will be when `orientation` is applied.
-fn centre_square(image: DynamicImage, orientation: Orientation) -> DynamicImage {
-    use Orientation::{FlipHorizontal, FlipVertical, Rotate90, Rotate180, Rotate270, Rotate270FlipH};
-    let (width, height) = (image.width(), image.height());
-    let side = width.min(height);
-    if width == height {
-        return image;
-    }
-    // An odd rest is cut off at the far end, which is the near one of an axis that will be mirrored.
-    let offset = |rest: u32, mirrored: bool| if mirrored { rest.div_ceil(2) } else { rest / 2 };
-    let mirrors_x = matches!(orientation, FlipHorizontal | Rotate180 | Rotate270 | Rotate270FlipH);
-    let mirrors_y = matches!(orientation, FlipVertical | Rotate180 | Rotate90 | Rotate270FlipH);
-    image.crop_imm(offset(width - side, mirrors_x), offset(height - side, mirrors_y), side, side)
-}
-
 /// 8-bit RGB, with transparent parts laid on white, as on a web page. Grayscale and 16-bit pictures are converted.
 fn flatten_on_white(image: DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
@@ -124,23 +100,6 @@ fn over_white(value: u8, alpha: u8) -> u8 {
     ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
-/// Scales with a triangle filter as wide as the reduction, which is what PIL calls bilinear and torchvision antialiased.
-fn scale(square: RgbImage) -> RgbImage {
-    let side = SIDE as u32;
-    if square.dimensions() == (side, side) {
-        return square;
-    }
-    imageops::resize(&square, side, side, FilterType::Triangle)
-}
-
-fn upright_size(width: u32, height: u32, orientation: Orientation) -> (u32, u32) {
-    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
-    match orientation {
-        Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH => (height, width),
-        _ => (width, height),
-    }
-}
-
 fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
     use image::ImageError as E;
     let detail = match error {
@@ -155,27 +114,4 @@ fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
         },
     };
     ImageError::Damaged { format, detail }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_square_is_that_of_the_upright_picture() {
-        for (width, height) in [(7, 4), (4, 7), (9, 9), (8, 5)] {
-            let pixels = (0..width * height * 3).map(|i| (i * 37 % 251) as u8).collect();
-            let image = DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, pixels).unwrap());
-            for exif in 1..=8 {
-                let orientation = Orientation::from_exif(exif).unwrap();
-                let turned = |mut image: DynamicImage| {
-                    image.apply_orientation(orientation);
-                    image
-                };
-                let first_cut = turned(centre_square(image.clone(), orientation));
-                let first_turned = centre_square(turned(image.clone()), Orientation::NoTransforms);
-                assert_eq!(first_cut, first_turned, "{width} x {height}, orientation {exif}");
-            }
-        }
-    }
 }

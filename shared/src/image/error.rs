@@ -54,6 +54,22 @@ pub enum ImageError {
         /// Rows.
         height: u32,
     },
+    /// A square that was to be cut out does not lie within the picture.
+    #[error(
+        "The crop does not lie within the picture: {side} x {side} pixels from {x}, {y}, of {width} x {height}. Move it inside."
+    )]
+    CropOutside {
+        /// Pixels to the left of it.
+        x: u32,
+        /// Pixels above it.
+        y: u32,
+        /// Its pixels a side.
+        side: u32,
+        /// Pixels a row of the upright picture.
+        width: u32,
+        /// Its rows.
+        height: u32,
+    },
     /// A buffer has the wrong number of values for 64x64 RGB.
     #[error("A 64 x 64 RGB picture has {expected} values, but {found} were given.")]
     WrongLength {

@@ -4,16 +4,20 @@
 //! pictures differently.
 
 mod content;
+mod crop;
 mod decode;
 mod error;
+mod photo;
 #[cfg(test)]
 mod tests;
 
 use burn::prelude::*;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
 
+pub use crop::Crop;
 pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
 pub use error::ImageError;
+pub use photo::Photo;
 
 /// Width and height, in pixels, of the pictures that the networks see.
 pub const SIDE: usize = 64;
@@ -41,9 +45,9 @@ impl Picture {
     /// # Errors
     ///
     /// [`ImageError`], whose text is fit for a visitor of the page. Sizes are checked before any pixel is decoded.
+    /// [`Photo`] takes other squares than the centre.
     pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
-        let (rgb8, original_size) = decode::decode(bytes)?;
-        Ok(Self { rgb8, original_size: Some(original_size) })
+        Photo::decode(bytes)?.picture(None)
     }
 
     /// A picture from its pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.

@@ -339,3 +339,32 @@ fn no_byte_leaves_the_ball() {
         assert_eq!(clamped.as_rgb8()[..3], [100 - levels, 0, 100]);
     }
 }
+
+#[test]
+fn a_photo_is_turned_upright_before_a_square_is_taken() {
+    // Stored lying, 120 x 80 with the top half black; orientation 6 shows it standing: its right half is black.
+    let lying = RgbImage::from_fn(120, 80, |_, y| Rgb([if y < 40 { 0 } else { 255 }; 3]));
+    let mut file = Vec::new();
+    let mut encoder = PngEncoder::new(&mut file);
+    encoder.set_exif_metadata(exif(6)).unwrap();
+    encoder.write_image(&lying, 120, 80, ExtendedColorType::Rgb8).unwrap();
+    let photo = Photo::decode(&file).unwrap();
+    assert_eq!(photo.size(), (80, 120));
+    assert_eq!(photo.picture(None), Picture::decode(&file));
+    for (x, colour) in [(0, 255), (40, 0)] {
+        for y in [0, 40, 80] {
+            assert_eq!(only_colour(&photo.picture(Some(Crop { x, y, side: 40 })).unwrap()), [colour; 3], "{x}, {y}");
+        }
+    }
+    // Inside the picture as it is stored, and not inside what is seen.
+    let error = photo.picture(Some(Crop { x: 60, y: 0, side: 40 })).unwrap_err();
+    assert_eq!(error, ImageError::CropOutside { x: 60, y: 0, side: 40, width: 80, height: 120 });
+}
+
+#[test]
+fn a_square_is_laid_on_white_like_the_whole() {
+    let half = RgbaImage::from_fn(90, 70, |x, _| Rgba([10, 20, 30, if x < 45 { 255 } else { 0 }]));
+    let photo = Photo::decode(&png(half)).unwrap();
+    assert_eq!(only_colour(&photo.picture(Some(Crop { x: 0, y: 5, side: 45 })).unwrap()), [10, 20, 30]);
+    assert_eq!(only_colour(&photo.picture(Some(Crop { x: 45, y: 5, side: 45 })).unwrap()), [255; 3]);
+}

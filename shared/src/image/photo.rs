@@ -1,0 +1,135 @@
+//! A decoded picture in full, of which squares can be taken.
+
+use image::{
+    DynamicImage, GenericImageView as _, RgbImage,
+    imageops::{self, FilterType},
+    metadata::Orientation,
+};
+
+use super::{Crop, ImageError, Picture, SIDE, decode};
+
+/// A picture in its own size: what a [`Picture`] is cut from. Decoding a photograph takes much longer than cutting it, so
+/// whoever cuts again keeps this.
+pub struct Photo {
+    /// As it is stored in the file, 8-bit RGB on white.
+    stored: RgbImage,
+    /// What turns it upright.
+    orientation: Orientation,
+}
+
+impl Photo {
+    /// Decodes a PNG, JPEG, WebP, GIF (its first frame) or BMP file, told apart by its content and not by its name; what is
+    /// transparent is laid on white.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError`], whose text is fit for a visitor of the page. Sizes are checked before any pixel is decoded.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
+        let (stored, orientation) = decode::decode(bytes)?;
+        Ok(Self { stored, orientation })
+    }
+
+    /// Width and height, in pixels, of the upright picture.
+    pub fn size(&self) -> (u32, u32) {
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        let (width, height) = self.stored.dimensions();
+        match self.orientation {
+            Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH => (height, width),
+            _ => (width, height),
+        }
+    }
+
+    /// A square of the upright picture, scaled to 64x64 with an antialiased bilinear filter; without one, the full centre
+    /// square, which is how Tiny ImageNet's pictures were made. A square of 64x64 comes through unchanged.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::CropOutside`] where the square does not lie within the picture.
+    pub fn picture(&self, crop: Option<Crop>) -> Result<Picture, ImageError> {
+        let size = self.size();
+        let crop = crop.unwrap_or_else(|| Crop::centre(size)).within(size)?;
+        // Turning the small picture gives the same pixels as turning the large one, without a second copy of a photograph.
+        let mut upright = DynamicImage::ImageRgb8(scale(&self.stored, crop.stored(size, self.orientation), crop.side));
+        upright.apply_orientation(self.orientation);
+        Ok(Picture { rgb8: upright.into_rgb8().into_raw(), original_size: Some(size) })
+    }
+}
+
+impl std::fmt::Debug for Photo {
+    /// Leaves the pixels out.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Photo").field("size", &self.size()).finish_non_exhaustive()
+    }
+}
+
+/// Scales a square with a triangle filter as wide as the reduction, which is what PIL calls bilinear and torchvision
+/// antialiased.
+fn scale(image: &RgbImage, (x, y): (u32, u32), side: u32) -> RgbImage {
+    const TO: u32 = SIDE as u32;
+    let square = image.view(x, y, side, side);
+    if side == TO { square.to_image() } else { imageops::resize(&*square, TO, TO, FilterType::Triangle) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every pixel another one.
+    fn numbered(width: u32, height: u32) -> RgbImage {
+        let pixels = (0..width * height).flat_map(|i| [(i % 256) as u8, (i / 256) as u8, 7]).collect();
+        RgbImage::from_raw(width, height, pixels).unwrap()
+    }
+
+    #[test]
+    fn a_square_is_that_of_the_upright_picture() {
+        for (width, height) in [(97, 66), (66, 97), (70, 70)] {
+            let stored = numbered(width, height);
+            for orientation in (1..=8).filter_map(Orientation::from_exif) {
+                let mut upright = DynamicImage::ImageRgb8(stored.clone());
+                upright.apply_orientation(orientation);
+                let photo = Photo { stored: stored.clone(), orientation };
+                assert_eq!(photo.size(), (upright.width(), upright.height()));
+                let (right, bottom) = (upright.width() - 64, upright.height() - 64);
+                for (x, y) in [(0, 0), (right, bottom), (1, 0), (0, 2), (right, 0), (0, bottom)] {
+                    let picture = photo.picture(Some(Crop { x, y, side: 64 })).unwrap();
+                    let expected = upright.crop_imm(x, y, 64, 64).into_rgb8();
+                    assert!(
+                        picture.as_rgb8() == expected.as_raw().as_slice(),
+                        "{width} x {height}, {orientation:?}, from {x}, {y}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_centre_square_is_taken_where_nobody_asks_for_another() {
+        let photo = Photo { stored: numbered(101, 80), orientation: Orientation::NoTransforms };
+        let centre = Crop { x: 10, y: 0, side: 80 };
+        assert_eq!(photo.picture(None), photo.picture(Some(centre)));
+        assert_ne!(photo.picture(None), photo.picture(Some(Crop { x: 11, ..centre })));
+        assert_eq!(photo.picture(None).unwrap().original_size(), Some((101, 80)));
+    }
+
+    #[test]
+    fn what_lies_outside_a_square_has_no_part_in_it() {
+        // Scaled down and up, whose filters would reach over the edge.
+        for side in [3, 64, 90] {
+            let stored = RgbImage::from_fn(200, 150, |x, y| {
+                let inside = (50..50 + side).contains(&x) && (20..20 + side).contains(&y);
+                image::Rgb(if inside { [0, 200, 0] } else { [255, 0, 0] })
+            });
+            let photo = Photo { stored, orientation: Orientation::NoTransforms };
+            let picture = photo.picture(Some(Crop { x: 50, y: 20, side })).unwrap();
+            assert!(picture.as_rgb8().chunks_exact(3).all(|rgb| rgb == [0, 200, 0]), "{side}");
+        }
+    }
+
+    #[test]
+    fn a_square_outside_is_refused() {
+        let photo = Photo { stored: numbered(30, 20), orientation: Orientation::Rotate90 };
+        assert!(photo.picture(Some(Crop { x: 0, y: 10, side: 20 })).is_ok());
+        let error = photo.picture(Some(Crop { x: 10, y: 0, side: 20 })).unwrap_err();
+        assert_eq!(error, ImageError::CropOutside { x: 10, y: 0, side: 20, width: 20, height: 30 });
+    }
+}
