@@ -11,6 +11,9 @@ const CACHE = "bastion-page";
 // Trunk puts a hash into these names: such a file never changes.
 const HASHED = /-[0-9a-f]{8,}(_bg)?\.(js|wasm|css)$/;
 
+// Whether the visitor wants nothing kept. The page has unregistered this worker then, which goes on until the page is closed.
+let forgetting = false;
+
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
@@ -21,14 +24,15 @@ function ours(request) {
   return request.method === "GET" && here && !url.pathname.includes("/models/");
 }
 
-// Whether what is at this address never changes: it has its hash in its name, or as the engine has, its build in the query.
+// Whether what is at this address never changes: it has its hash in its name, or as the engine has
+// without `cargo xtask dist`, its build in the query.
 function immutable(address) {
   const url = new URL(address);
   return HASHED.test(url.pathname) || url.searchParams.has("v");
 }
 
 self.addEventListener("fetch", (event) => {
-  if (!ours(event.request)) return;
+  if (forgetting || !ours(event.request)) return;
   event.respondWith(immutable(event.request.url) ? cacheFirst(event) : networkFirst(event));
 });
 
@@ -55,6 +59,7 @@ async function networkFirst(event) {
 // Keeps a response in the place of an older one; rejects, and leaves the older one, where there is no room or the response
 // breaks off: Cache.put has read all of it before it replaces anything.
 async function renew(key, response) {
+  if (forgetting) return;
   const cache = await caches.open(CACHE);
   const tag = response.headers.get("ETag");
   if (tag && (await cache.match(key))?.headers.get("ETag") === tag) {
@@ -81,6 +86,8 @@ function keyOf(request) {
 // On a first visit all was loaded before this worker was there. So the page names what it needs, and says so again after
 // each visit.
 self.addEventListener("message", (event) => {
+  if (event.data?.forget) forgetting = true;
+  if (forgetting) return;
   const { required, optional } = event.data?.keep ?? {};
   if (!Array.isArray(required) || !Array.isArray(optional)) return;
   event.waitUntil(keep(addresses(required), addresses(optional)).then((kept) => event.source?.postMessage({ kept })));

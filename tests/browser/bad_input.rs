@@ -1,6 +1,7 @@
 //! What is no picture, and what is no network: the visitor is told, and the page stays usable.
 
-use std::fs;
+use std::fs::{self, File};
+use std::net::TcpListener;
 
 use fantoccini::Client;
 use tempfile::TempDir;
@@ -9,6 +10,7 @@ use crate::page::{CPU_PATIENCE, Page};
 use crate::pictures::{huge_png, truncated_png};
 use crate::server::{Server, copy_of_page, page_folder};
 use crate::session::{Graphics, browse};
+use crate::sources::fetch_link;
 use crate::visit;
 
 #[test]
@@ -29,6 +31,82 @@ fn bad_files_are_refused_in_words() {
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn a_flipped_byte_in_the_weights_is_noticed() {
     browse(Graphics::NoAdapter, async |client| refuse_spoilt_weights(client, "?backend=cpu").await);
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn bad_links_are_refused_in_words() {
+    browse(Graphics::NoAdapter, async |client| {
+        let dist = page_without_policy();
+        // Longer than what is read, and nothing but zeros.
+        File::create(dist.path().join("wall.png")).unwrap().set_len(65 << 20).unwrap();
+        fs::write(dist.path().join("half.png"), truncated_png()).unwrap();
+        let server = Server::start(dist.path());
+        // The same picture from elsewhere, which says nothing of other pages.
+        let elsewhere = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        visit::classify_a_sample(&page).await;
+        let shown_before = page.pixels("input-canvas").await;
+        let here = |name: &str| format!("{}{name}", server.url);
+        let cases: [(String, &[&str]); 9] = [
+            (String::new(), &["no link"]),
+            ("a lemon".into(), &["no complete address", "https://"]),
+            ("http://example.org/lemon.png".into(), &["https addresses only", "http:"]),
+            ("file:///etc/lemon.png".into(), &["https addresses only", "file:"]),
+            (here("nowhere.png"), &["no picture at this address"]),
+            (here("index.html"), &["not a picture", "a web page"]),
+            (here("half.png"), &["half.png", "damaged or incomplete"]),
+            (here("wall.png"), &["too large", "at most 67.1 MB"]),
+            (format!("{}samples/lemon.png", elsewhere.url), &["does not let other pages read", "Save the picture"]),
+        ];
+        for (address, words) in cases {
+            fetch_link(&page, &address).await;
+            page.wait_for_alert(words).await;
+            assert!(page.pixels("input-canvas").await == shown_before, "{address} replaced the picture that was shown");
+            page.click("alert-dismiss").await;
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_silent_site_is_given_up_or_stopped() {
+    browse(Graphics::NoAdapter, async |client| {
+        let dist = page_without_policy();
+        let server = Server::start(dist.path());
+        // The system takes the connection, and nobody ever answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/lemon.png", silent.local_addr().unwrap());
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        visit::classify_a_sample(&page).await;
+
+        fetch_link(&page, &address).await;
+        page.until("the page to say whom it asks", async || {
+            page.text("link-status").await.is_some_and(|words| words.contains("127.0.0.1"))
+        })
+        .await;
+        page.click("link-stop").await;
+        page.wait_for_alert(&["you stopped it"]).await;
+        page.click("alert-dismiss").await;
+
+        fetch_link(&page, &address).await;
+        page.wait_for_alert(&["sent nothing for 15 seconds"]).await;
+        assert_eq!(page.text("link-status").await.unwrap_or_default(), "");
+        page.click("alert-dismiss").await;
+        // Another picture is not kept waiting.
+        fetch_link(&page, &address).await;
+        page.choose_sample(2).await;
+    });
+}
+
+/// A copy of the page that may ask sites on this computer, which have no https: the page's content security policy knows none.
+fn page_without_policy() -> TempDir {
+    let dist = copy_of_page();
+    // Only `cargo xtask dist` makes one.
+    let _ = fs::remove_file(dist.path().join("_headers"));
+    dist
 }
 
 /// Three files that are no pictures are refused in words, and what was shown before stays.

@@ -49,7 +49,7 @@ fn everything_fits_wide_and_narrow_light_and_dark() {
 }
 
 /// Gives the page a screen of this size, and a system in this colour scheme.
-async fn show(client: &Client, scheme: &str, width: u32, height: u32) {
+pub async fn show(client: &Client, scheme: &str, width: u32, height: u32) {
     let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
     chrome_command(client, "Emulation.setDeviceMetricsOverride", screen).await;
     chrome_command(client, "Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;

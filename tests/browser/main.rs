@@ -4,12 +4,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop and say where")]
 
+mod a11y;
 mod bad_input;
 mod choice;
 mod cpu;
+mod crop;
+mod delivery;
+mod lab;
 mod layout;
+mod long_tasks;
+mod measure;
 mod native;
 mod page;
+mod photographs;
 mod pictures;
 mod scores;
 mod server;

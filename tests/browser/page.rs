@@ -51,6 +51,11 @@ impl<'a> Page<'a> {
         Self { client, patience }
     }
 
+    /// Opens another address of it.
+    pub async fn go_to(&self, address: &str) {
+        self.client.goto(address).await.unwrap();
+    }
+
     /// Loads the page anew.
     pub async fn reload(&self) {
         self.client.refresh().await.unwrap();

@@ -20,11 +20,21 @@ pub fn from_environment(name: &str) -> PathBuf {
 
 /// A copy of the built page that may be changed, or spoilt.
 pub fn copy_of_page() -> TempDir {
+    copy_of_page_in("")
+}
+
+/// The same, in a folder of the one that this gives.
+///
+/// Compressed copies stay behind, or a changed file would still be served as it was.
+pub fn copy_of_page_in(subfolder: &str) -> TempDir {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).unwrap();
         for entry in fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();
             let target = to.join(entry.file_name());
+            if target.extension().is_some_and(|extension| extension == "br" || extension == "gz") {
+                continue;
+            }
             if entry.file_type().unwrap().is_dir() {
                 copy(&entry.path(), &target);
             } else {
@@ -33,7 +43,7 @@ pub fn copy_of_page() -> TempDir {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    copy(&page_folder(), folder.path());
+    copy(&page_folder(), &folder.path().join(subfolder));
     folder
 }
 

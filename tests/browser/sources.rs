@@ -1,8 +1,12 @@
-//! The other ways to a picture, besides the gallery and the button for files: dropped, pasted, and from the camera.
+//! The other ways to a picture, besides the gallery and the button for files: dropped, pasted, from a link and from the
+//! camera.
+
+use std::fs;
 
 use fantoccini::Client;
 use image::{ImageFormat, RgbImage, imageops};
 use serde_json::{Value, json};
+use shared::image::Picture;
 
 use crate::page::{CPU_PATIENCE, Page};
 use crate::pictures::{encode, striped_disc};
@@ -27,7 +31,7 @@ fn dropped_and_pasted_files_are_opened() {
             data.setData('text/plain', 'a picture, in words');
             arguments[0].dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }))";
         page.run_script(script, "picture", vec![]).await;
-        page.wait_for_alert(&["no file"]).await;
+        page.wait_for_alert(&["no file", "no link"]).await;
         assert!(page.pixels("input-canvas").await == shown_before);
     });
 }
@@ -44,6 +48,87 @@ async fn hand_over(page: &Page<'_>, way: &str, picture: &RgbImage) {
     let bytes = encode(picture, ImageFormat::Png);
     let taken = page.run_script(script, "picture", vec![json!(way), json!(bytes)]).await;
     assert_eq!(taken, json!(true), "{way}: a browser would now show the file in the page's place");
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn links_are_fetched_whether_typed_or_dropped() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        let address = |name: &str| format!("{}samples/{name}", server.url);
+
+        page.open_picture(async || fetch_link(&page, &address("lemon.png")).await).await;
+        shows(&page, "lemon.png").await;
+        assert_eq!(page.attribute("picture", "data-picture-title").await.as_deref(), Some("lemon.png"));
+        assert_eq!(page.text("link-status").await.unwrap_or_default(), "", "nothing is fetched any more");
+
+        let list = format!("# a comment\r\n{}\r\n", address("alp.png"));
+        page.open_picture(async || drop_text(&page, json!({ "text/uri-list": list })).await).await;
+        shows(&page, "alp.png").await;
+
+        // A picture in a link to something else, as a browser drags it from another page.
+        let html = format!("<a href='https://example.org/'><img alt=\"\" src=\"{}\"></a>", address("orange.png"));
+        let data = json!({ "text/uri-list": "https://example.org/", "text/html": html });
+        page.open_picture(async || drop_text(&page, data).await).await;
+        shows(&page, "orange.png").await;
+        assert_eq!(page.alert().await, None);
+    });
+}
+
+/// Types an address into the field for links and has it fetched; waits for nothing.
+pub async fn fetch_link(page: &Page<'_>, address: &str) {
+    let script = "const [field, address] = arguments;
+        field.value = address;
+        field.form.requestSubmit()";
+    page.run_script(script, "link-input", vec![json!(address)]).await;
+}
+
+/// Drops data of some media types on the page.
+async fn drop_text(page: &Page<'_>, data: Value) {
+    let script = "const [place, entries] = arguments, data = new DataTransfer();
+        for (const [kind, text] of Object.entries(entries)) data.setData(kind, text);
+        place.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }))";
+    page.run_script(script, "picture", vec![data]).await;
+}
+
+/// Asserts that the networks see the sample of that name.
+async fn shows(page: &Page<'_>, name: &str) {
+    let sample = Picture::decode(&fs::read(page_folder().join("samples").join(name)).unwrap()).unwrap();
+    let shown = page.pixels("input-canvas").await;
+    let farthest = shown.iter().zip(sample.as_rgb8()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+    assert!(farthest <= 1, "{name} is {farthest} levels from what is shown");
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_camera_that_cannot_be_had_is_explained() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        page.wait_until_idle().await;
+        let cases: [(&str, &[&str]); 3] = [
+            ("NotAllowedError", &["camera", "not allowed", "settings"]),
+            ("NotFoundError", &["camera", "there is none"]),
+            ("NotReadableError", &["camera", "another program"]),
+        ];
+        for (name, words) in cases {
+            let refuse = "const [name] = arguments;
+                navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', name))";
+            client.execute(refuse, vec![json!(name)]).await.unwrap();
+            page.click("camera-open").await;
+            page.wait_for_alert(words).await;
+            let open = page.attribute("camera-open", "aria-expanded").await;
+            assert_eq!(open.as_deref(), Some("false"), "{name}: an empty view is left");
+        }
+        // What a browser does on a page that is not https.
+        let insecure = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined, configurable: true })";
+        client.execute(insecure, vec![]).await.unwrap();
+        page.click("camera-open").await;
+        page.wait_for_alert(&["camera", "https"]).await;
+    });
 }
 
 #[test]

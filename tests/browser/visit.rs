@@ -87,7 +87,7 @@ pub async fn attack_as_natively(page: &Page<'_>, native: &Native) {
 
 /// Asserts that the page's guesses have the shares of all classes that `native` lists, and that none is missing on top.
 #[track_caller]
-fn assert_shares(answers: &[(u64, f64)], native: &[f32]) {
+pub fn assert_shares(answers: &[(u64, f64)], native: &[f32]) {
     const TOLERANCE: f64 = 1e-3;
     let of_class = |class: u64| f64::from(native[usize::try_from(class).unwrap()]);
     for (class, share) in answers {

@@ -67,17 +67,22 @@ pub fn operations(number: u64) -> String {
 
 /// `BIM, 10 steps, epsilon 8/255`; `FGSM, epsilon 8/255`.
 pub fn attack(settings: &Settings) -> String {
+    format!("{}, epsilon {}/255", attack_without_epsilon(settings), settings.epsilon_255)
+}
+
+/// `BIM, 10 steps`; `FGSM`.
+pub fn attack_without_epsilon(settings: &Settings) -> String {
     let steps = match settings.kind {
-        AttackKind::Fgsm => String::new(),
+        AttackKind::Fgsm | AttackKind::Noise => String::new(),
         AttackKind::Bim | AttackKind::Pgd => format!(", {}", steps(settings.steps, settings.steps)),
     };
-    format!("{}{steps}, epsilon {}/255", settings.kind.label(), settings.epsilon_255)
+    format!("{}{steps}", settings.kind.label())
 }
 
 /// What the picture of a change is, amplified so many times.
-pub fn perturbation(gain: Option<f32>) -> String {
+pub fn perturbation(gain: Option<u8>) -> String {
     match gain {
-        Some(gain) if gain > 1.0 => format!("Perturbation, amplified {gain:.0} times"),
+        Some(gain) if gain > 1 => format!("Perturbation, amplified {gain} times"),
         _ => "Perturbation".into(),
     }
 }
@@ -148,8 +153,8 @@ mod tests {
         assert_eq!(attack(&bim), "BIM, 10 steps, epsilon 4/255");
         assert_eq!(attack(&Settings { kind: AttackKind::Fgsm, ..bim }), "FGSM, epsilon 4/255");
         assert_eq!(attack(&Settings { kind: AttackKind::Pgd, steps: 1, ..bim }), "PGD, 1 step, epsilon 4/255");
-        assert_eq!(perturbation(Some(31.0)), "Perturbation, amplified 31 times");
-        assert_eq!([perturbation(Some(1.0)), perturbation(None)], ["Perturbation", "Perturbation"]);
+        assert_eq!(perturbation(Some(31)), "Perturbation, amplified 31 times");
+        assert_eq!([perturbation(Some(1)), perturbation(None)], ["Perturbation", "Perturbation"]);
     }
 
     #[test]

@@ -28,6 +28,11 @@ impl Browser {
         Ok(browser)
     }
 
+    /// The browser itself.
+    pub fn chrome(&self) -> &Path {
+        &self.chrome
+    }
+
     /// Runs the browser tests whose names contain `filter` against the page in `dist`, served by this program.
     ///
     /// `selection` is what the native tests were compiled with; `settings` are further environment variables.

@@ -3,16 +3,22 @@
 //! There are three builds of the dependencies, and each serves several steps: type-checked with the GPU stack (clippy and
 //! the documentation), native without it (tests; with `--gpu` native with it instead), and wasm32 (the page and its lints).
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::browser::Browser;
+use crate::dist::Effort;
 use crate::steps::{Steps, human};
-use crate::{full, gpu, page, process, scores, tools};
+use crate::{dist, full, gpu, npm, process, scores, tools};
 
 /// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
 /// selection of packages would change those of burn, and compile it again.
 pub const CPU_ONLY: &[&str] = &["--workspace", "--no-default-features"];
 const WITH_GPU: &[&str] = &["--workspace", "--features", "tests/gpu"];
+
+/// Folder below `target` of the page that the browser tests open.
+const TESTED_PAGE: &str = "tested-page";
 
 pub fn run(skip_browser: bool, with_gpu: bool, full: bool) -> Result<()> {
     let mut steps = Steps::new();
@@ -62,11 +68,28 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
         steps.run("full network", || full::test(selection))?;
     }
     if let Some(browser) = browser {
-        let dist = page::ensure_built(steps)?;
+        // As it is served to the world: with headers, names and compressed copies.
+        let page = dist::ensure_for(TESTED_PAGE, steps, Effort::Quick)?;
         steps.run("clippy (wasm32)", clippy_for_wasm)?;
-        steps.run("browser tests", || browser.test(&dist, selection, "", &[]))?;
+        let axe = steps.run("axe-core", || Ok(axe()))?;
+        let settings: Vec<_> = axe.iter().map(|script| ("BASTION_AXE", script.as_path())).collect();
+        steps.run("browser tests", || browser.test(&page, selection, "", &settings))?;
+        if axe.is_none() {
+            println!("The test of accessibility was skipped: axe-core could not be had, as said above.\n");
+        }
     }
     Ok(())
+}
+
+/// The script of axe-core, or none and why.
+fn axe() -> Option<PathBuf> {
+    match npm::AXE.ensure() {
+        Ok(folder) => Some(folder.join("axe.min.js")),
+        Err(error) => {
+            println!("    the test of accessibility will be skipped: {error:#}");
+            None
+        }
+    }
 }
 
 /// Lints the page and its engine as the browser gets them, with the dependencies that building the page has left.

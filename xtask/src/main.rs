@@ -3,12 +3,14 @@
 //! `main` only parses and dispatches; each command is a module, and each command is a list of [`steps`].
 
 mod bench;
+mod bench_page;
 mod browser;
 mod checks;
 mod demo;
 mod dist;
 mod full;
 mod gpu;
+mod npm;
 mod page;
 mod process;
 mod scores;
@@ -41,11 +43,15 @@ enum Command {
         #[arg(long)]
         no_open: bool,
     },
-    /// Build the page and copy it into a folder for a web server, without pictures that may not be passed on
+    /// Build the page into a folder for any static host: small, compressed, with its headers, and without pictures that may
+    /// not be passed on
     Dist {
         /// Folder for the page, new or empty [default: target/deploy, which is emptied first]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Leave the programs as large as they are and compress lightly: for a look, or for browser tests
+        #[arg(long)]
+        quick: bool,
     },
     /// Format, lints, documentation, native tests, and the page in a real Chromium
     Test {
@@ -61,7 +67,11 @@ enum Command {
         full: bool,
     },
     /// Measure what an input gradient and a training step cost, in forward passes
-    Bench,
+    Bench {
+        /// Measure something else instead
+        #[command(subcommand)]
+        what: Option<Measured>,
+    },
     /// Serve a folder that is already built
     Serve {
         /// Folder to serve
@@ -87,12 +97,19 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum Measured {
+    /// The page as visitors get it: bytes over the wire and their budgets, times, the longest task while an attack runs
+    Page,
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { port, no_open } => demo::run(port, no_open),
-        Command::Dist { out } => dist::run(out),
+        Command::Dist { out, quick } => dist::run(out, quick),
         Command::Test { skip_browser, gpu, full } => checks::run(skip_browser, gpu, full),
-        Command::Bench => bench::run(),
+        Command::Bench { what: None } => bench::run(),
+        Command::Bench { what: Some(Measured::Page) } => bench_page::run(),
         Command::Serve { dir, port } => server::serve(&dir, port),
         Command::Scores => scores::run(false),
         Command::Shots { out, picture, webgpu } => shots::run(&out, picture.as_deref(), webgpu),

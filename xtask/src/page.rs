@@ -107,7 +107,7 @@ fn check_models(models: &Path) -> Result<()> {
 }
 
 /// The first two different ones that `index.json` lists; the usual ones if there is no such list, as the page has it.
-fn first_models(models: &Path) -> Vec<String> {
+pub fn first_models(models: &Path) -> Vec<String> {
     let index = fs::read(models.join(INDEX)).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
     let listed = index.and_then(|index| serde_json::from_value::<Vec<String>>(index["models"].clone()).ok());
     let mut names: Vec<String> = Vec::new();

@@ -40,6 +40,8 @@ pub(super) fn Camera(
                     live.set(true);
                 }
             }
+            // Closed meanwhile: then nobody waits for it, and the view that is open may be another one.
+            Err(_) if live.try_get_untracked().is_none() => {}
             Err(error) => {
                 store.dispatch(Event::Trouble(format!("The camera could not be used: {}.", why(&error))));
                 close();
@@ -87,9 +89,9 @@ pub(super) fn Camera(
 
 async fn open_camera() -> Result<MediaStream, JsValue> {
     let devices = Reflect::get(&window().navigator(), &"mediaDevices".into())?;
-    let devices: MediaDevices = devices
-        .dyn_into()
-        .map_err(|_| js_sys::Error::new("this page may not use one, since it is neither https nor local"))?;
+    let devices: MediaDevices = devices.dyn_into().map_err(|_| {
+        js_sys::Error::new("browsers give one only to pages from https addresses or from this computer")
+    })?;
     let camera = Object::new();
     Reflect::set(&camera, &"facingMode".into(), &"environment".into())?;
     let wanted = Object::new();
@@ -127,15 +129,19 @@ async fn take_frame(video: &HtmlVideoElement) -> Result<Candidate, JsValue> {
         source: None,
         sample: None,
         preview_url: Url::create_object_url_with_blob(&blob).ok(),
+        crop: None,
     })
 }
 
 fn why(error: &JsValue) -> String {
     let name = Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
     match name.as_deref() {
-        Some("NotAllowedError") => "the browser was not allowed to".into(),
-        Some("NotFoundError") => "there is none".into(),
-        Some("NotReadableError") => "another program is using it".into(),
+        Some("NotAllowedError") => {
+            "the browser was not allowed to. Its settings for this page, beside the address, can allow it".into()
+        }
+        Some("NotFoundError" | "OverconstrainedError") => "there is none. Open a file instead".into(),
+        Some("NotReadableError" | "AbortError") => "it does not answer. Perhaps another program is using it".into(),
+        Some("SecurityError") => "this browser does not let pages use one".into(),
         _ => describe(error),
     }
 }

@@ -3,8 +3,10 @@
 use leptos::prelude::*;
 
 use super::canvas::PixelCanvas;
+use super::lab::{Compare, ViewSettings};
 use super::networks::NetworkChooser;
 use super::store::Store;
+use crate::pictures;
 use crate::protocol::{Guess, Slot, TOP, Training};
 use crate::state::{Column, Progress, State, Verdict};
 use crate::text;
@@ -46,6 +48,7 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
             </header>
             <NetworkChooser network/>
             <Pictures network/>
+            <Compare network/>
             <StepBar network/>
             <p class="verdict-words" data-testid=format!("verdict-words-{name}")>{verdict_words}</p>
             <div class="answers">
@@ -54,7 +57,7 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
                     network
                     when="attacked"
                     title="After"
-                    guesses=column(store, network, |column| column.step.as_ref().map(|step| step.top.clone()).unwrap_or_default())
+                    guesses=column(store, network, |column| column.step().map(|step| step.top.clone()).unwrap_or_default())
                 />
             </div>
             <Facts network/>
@@ -75,7 +78,7 @@ where
 fn VerdictChip(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let verdict = store.read(move |state| state.verdict(network));
-    let interim = column(store, network, |column| column.step.is_some() && column.is_interim());
+    let interim = column(store, network, |column| column.step().is_some() && column.is_interim());
     let words = store.read(move |state| {
         let column = &state.columns[network.index()];
         match (state.verdict(network), column.progress) {
@@ -102,10 +105,14 @@ fn Pictures(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let name = network.name();
     let clean = store.read(|state| state.picture.as_ref().map(|shown| shown.pixels.clone()));
-    let attacked = column(store, network, |column| column.step.as_ref().map(|step| step.attacked.clone()));
-    let perturbation = column(store, network, |column| column.step.as_ref().map(|step| step.perturbation.clone()));
-    let gain = column(store, network, |column| column.step.as_ref().map(|step| step.gain));
-    let amplified = move || text::perturbation(gain.get());
+    let attacked = column(store, network, |column| column.step().map(|step| step.attacked.clone()));
+    let epsilon = store.read(|state| state.attacked_with.epsilon_255);
+    let viewing = expect_context::<ViewSettings>();
+    let perturbation = Memo::new(move |_| {
+        let (before, after) = (clean.get()?, attacked.get()?);
+        Some(pictures::change(&before, &after, viewing.gain(epsilon.get()), viewing.drawing()))
+    });
+    let amplified = move || text::perturbation(attacked.with(Option::is_some).then(|| viewing.gain(epsilon.get())));
     view! {
         <div class="equation">
             <figure>
@@ -224,8 +231,8 @@ fn Answer(network: Slot, guess: Memo<Option<Guess>>) -> impl IntoView {
 fn Facts(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let name = network.name();
-    let elapsed = column(store, network, |column| column.step.as_ref().map(|step| step.elapsed_ms));
-    let change = column(store, network, |column| column.step.as_ref().map(|step| step.largest_change));
+    let elapsed = column(store, network, |column| column.step().map(|step| step.elapsed_ms));
+    let change = column(store, network, |column| column.step().map(|step| step.largest_change));
     let noise = column(store, network, |column| column.noise);
     let noise_words = store.read(move |state| {
         let best = noise.get()?;
@@ -264,7 +271,7 @@ fn Facts(network: Slot) -> impl IntoView {
 }
 
 fn time_words(column: &Column) -> Option<String> {
-    match (&column.step, column.clean_ms) {
+    match (column.step(), column.clean_ms) {
         (Some(step), _) => {
             let steps = text::steps(step.done, step.total);
             Some(format!("{} for {steps}", text::duration(step.elapsed_ms)))

@@ -7,11 +7,13 @@ use web_sys::HtmlInputElement;
 
 use super::camera::Camera;
 use super::canvas::PixelCanvas;
+use super::crop::{CropNotes, CropStage};
 use super::focus::focus;
+use super::link::LinkForm;
 use super::store::Store;
 use crate::state::{Event, Sample, State};
 
-/// Gallery, file, camera; and the chosen picture.
+/// Gallery, file, camera, link; and the chosen picture.
 #[component]
 pub(super) fn Chooser() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -62,6 +64,10 @@ pub(super) fn Chooser() -> impl IntoView {
             <Show when=move || camera_open.get()>
                 <Camera close=close_camera/>
             </Show>
+            <LinkForm/>
+            <p class="picture-private" data-testid="picture-private">
+                "Your picture never leaves this device: this browser reads it, and both networks run in it."
+            </p>
         </section>
     }
 }
@@ -71,12 +77,10 @@ pub(super) fn Chooser() -> impl IntoView {
 fn Chosen() -> impl IntoView {
     let store = expect_context::<Store>();
     let pixels = store.read(|state| state.picture.as_ref().map(|shown| shown.pixels.clone()));
-    let preview = store.read(|state| state.picture.as_ref().and_then(|shown| shown.candidate.preview_url.clone()));
     let title = store.read(|state| state.picture.as_ref().map(|shown| shown.candidate.title.clone()));
     let facts = store.read(picture_facts);
     let opened = store.read(|state| state.pictures_opened);
     let pending = store.read(State::picture_pending);
-    let alt = move || title.get().unwrap_or_else(|| "No picture yet".into());
     view! {
         <div
             class="chosen"
@@ -86,9 +90,7 @@ fn Chosen() -> impl IntoView {
             data-pending=move || pending.get().to_string()
         >
             <figure>
-                <div class="square">
-                    {move || preview.get().map(|url| view! { <img src=url alt=alt draggable="false"/> })}
-                </div>
+                <CropStage/>
                 <figcaption>"The picture"</figcaption>
             </figure>
             <span class="arrow" aria-hidden="true">"→"</span>
@@ -96,9 +98,10 @@ fn Chosen() -> impl IntoView {
                 <div class="square">
                     <PixelCanvas pixels testid="input-canvas" label="The picture at 64 by 64 pixels"/>
                 </div>
-                <figcaption>"The networks’ view"</figcaption>
+                <figcaption>"What the networks see"</figcaption>
             </figure>
             <p class="facts">{facts}</p>
+            <CropNotes/>
         </div>
     }
 }
@@ -113,6 +116,9 @@ fn picture_facts(state: &State) -> String {
     }
     if let Some(label) = state.label() {
         facts.push(format!("labelled {}", state.class_name(label)));
+    }
+    if shown.is_detail() && shown.candidate.label.is_some() {
+        facts.push("so small a part of it that it need not show what the whole does".into());
     }
     facts.extend(shown.candidate.source.clone());
     format!("{}.", facts.join("; "))

@@ -5,14 +5,15 @@ use wasm_bindgen::JsValue;
 use web_sys::Url;
 
 use super::BACKEND_PARAMETER;
+use super::notes::Offline;
 use super::store::Store;
 use crate::protocol::{Backend, BackendChoice, Download, Slot};
 use crate::state::{Event, Phase, State};
 use crate::text;
 
-/// Name, engine status, backend and its switch.
+/// The engine's status: what computes and why, how far its downloads are or what it is capable of, and the switch.
 #[component]
-pub(super) fn Header() -> impl IntoView {
+pub(super) fn Status() -> impl IntoView {
     let store = expect_context::<Store>();
     let phase = store.read(|state| state.phase.clone());
     let work = store.read(State::work);
@@ -20,30 +21,53 @@ pub(super) fn Header() -> impl IntoView {
         let cached = state.downloads.iter().flatten().all(|download| download.cached);
         (state.phase == Phase::Ready).then_some(if cached { "cache" } else { "network" })
     });
+    let starting = store.read(State::is_starting);
+    let doing = store.read(doing_words);
+    let reason = store.read(State::backend_reason);
+    // One line of words at a time, so that nothing moves.
+    let shown = store.read(|state| {
+        let first = state.backend_reason().is_empty() || state.phase == Phase::Asking;
+        if first { doing_words(state) } else { String::new() }
+    });
+    let lines =
+        move || if starting.get() { view! { <Downloads/> }.into_any() } else { view! { <Figures/> }.into_any() };
     view! {
-        <header class="top">
-            <div class="brand">
-                <img src="icons/icon.svg" alt="" width="36" height="36"/>
-                <div>
-                    <h1>"Bastion"</h1>
-                    <p>"An image classifier, under attack in your browser"</p>
-                </div>
-            </div>
-            <div
-                class="engine"
-                data-testid="engine-status"
-                data-state=move || phase.with(Phase::name)
-                data-work=move || work.get().name()
-                data-weights=weights
-            >
-                <div class="engine-line">
-                    <Badge/>
-                    <Switch/>
-                </div>
+        <section
+            class="status panel"
+            aria-label="Engine"
+            data-testid="engine-status"
+            data-state=move || phase.with(Phase::name)
+            data-work=move || work.get().name()
+            data-weights=weights
+        >
+            <div class="status-head">
+                <Badge/>
+                <p class="reason" aria-hidden="true">{shown}</p>
                 // Read out when it changes: that the CPU took over, above all.
-                <p class="reason" role="status" data-testid="backend-reason">{store.read(State::backend_reason)}</p>
+                <p class="reason" role="status" data-testid="backend-reason">{reason}</p>
+                <p class="visually-hidden" role="status">{doing}</p>
             </div>
-        </header>
+            {lines}
+            <Switch/>
+        </section>
+    }
+}
+
+/// What is being done until the engine is ready; empty from then on.
+fn doing_words(state: &State) -> String {
+    let total: u64 = state.downloads.iter().flatten().map(|download| download.total).sum();
+    match &state.phase {
+        Phase::Starting => {
+            "Downloading and compiling the engine. Later visits take it from this browser’s cache.".into()
+        }
+        Phase::OpeningDevice => "Looking for something to compute with.".into(),
+        Phase::Asking => "A large network is not downloaded before you say so: see below.".into(),
+        Phase::Downloading if total > 0 => format!("Downloading the two networks, {} in all.", text::bytes(total)),
+        Phase::Downloading => "Downloading the two networks.".into(),
+        Phase::SelfTesting(slot) => {
+            format!("Warming up: checking that this device computes the network {} as it should.", state.title(*slot))
+        }
+        Phase::Ready | Phase::Failed(_) => String::new(),
     }
 }
 
@@ -81,15 +105,25 @@ fn badge_words(state: &State) -> String {
         None => "Engine",
     };
     let doing = match &state.phase {
-        Phase::Starting => "starting",
-        Phase::OpeningDevice => "looking for a device",
-        Phase::Asking => "waiting for you",
-        Phase::Downloading => "loading networks",
-        Phase::SelfTesting(_) => "self-test",
-        Phase::Ready => "ready",
-        Phase::Failed(_) => "failed",
+        Phase::Starting => "starting".into(),
+        Phase::OpeningDevice => "looking for a device".into(),
+        Phase::Asking => "waiting for you".into(),
+        Phase::Downloading => match downloaded(state) {
+            Some(share) => format!("loading networks, {}", text::percent(share)),
+            None => "loading networks".into(),
+        },
+        Phase::SelfTesting(_) => "warming up".into(),
+        Phase::Ready => "ready".into(),
+        Phase::Failed(_) => "failed".into(),
     };
     format!("{backend}: {doing}")
+}
+
+/// Share of the networks' bytes that are here, once it is known how many there will be.
+fn downloaded(state: &State) -> Option<f64> {
+    let [Some(left), Some(right)] = state.downloads else { return None };
+    let total = left.total + right.total;
+    (total > 0).then(|| (left.received + right.received) as f64 / total as f64)
 }
 
 #[component]
@@ -137,29 +171,60 @@ fn remember(choice: BackendChoice) {
     }
 }
 
-/// How the networks are coming along; gone once they are ready, or will not come.
+/// How the engine and the networks are coming along.
 #[component]
-pub(super) fn Loading() -> impl IntoView {
-    let store = expect_context::<Store>();
-    let over = store.read(|state| !state.is_starting());
-    let doing = store.read(|state| match &state.phase {
-        Phase::Starting => "The first visit takes longest; later ones come from this browser’s cache.".into(),
-        Phase::OpeningDevice => "Looking for something to compute with.".into(),
-        Phase::Asking => "A large network is not downloaded before you say so: see below.".into(),
-        Phase::Downloading => "Loading the two networks.".into(),
-        Phase::SelfTesting(slot) => {
-            format!("Checking that this device computes the network {} as it should.", state.title(*slot))
-        }
-        Phase::Ready | Phase::Failed(_) => String::new(),
-    });
+fn Downloads() -> impl IntoView {
     view! {
-        <p class="visually-hidden" role="status">{doing}</p>
-        <section class="loading panel" hidden=over aria-label="Loading">
-            <p aria-hidden="true">{doing}</p>
+        <div class="status-lines">
             <EngineBar/>
             {Slot::ALL.map(|slot| view! { <Bar network=slot/> }).into_iter().collect_view()}
-        </section>
+        </div>
     }
+}
+
+/// What the engine computes on, how fast it is, and whether the next visit needs a network.
+#[component]
+fn Figures() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let device = store.read(|state| match &state.backend {
+        Some(report) => match (&report.adapter, report.backend) {
+            (Some(adapter), _) => adapter.clone(),
+            (None, Backend::WebGpu) => "a graphics card that the browser does not name".into(),
+            (None, Backend::Cpu) => "this device’s processor".into(),
+        },
+        None => "–".into(),
+    });
+    let speed = store.read(|state| timing_words(state).unwrap_or_else(|| "measured with the first picture".into()));
+    view! {
+        <dl class="status-lines">
+            <div>
+                <dt>"Device"</dt>
+                <dd data-testid="adapter">{device}</dd>
+            </div>
+            <div>
+                <dt>"Speed"</dt>
+                <dd data-testid="timing">{speed}</dd>
+            </div>
+            <div>
+                <dt>"Offline"</dt>
+                <dd><Offline/></dd>
+            </div>
+        </dl>
+    }
+}
+
+/// `4.3 ms a forward pass, 12 ms an attack step`: of the slower of the two networks, as far as it was seen.
+fn timing_words(state: &State) -> Option<String> {
+    let slowest = |times: [Option<f64>; 2]| times.into_iter().flatten().reduce(f64::max);
+    let forward = slowest(state.columns.each_ref().map(|column| column.clean_ms));
+    let step = slowest(state.columns.each_ref().map(|column| {
+        let last = column.steps.last().filter(|step| step.done > 0)?;
+        Some(last.elapsed_ms / f64::from(last.done))
+    }));
+    let forward = forward.map(|ms| format!("{} a forward pass", text::duration(ms)));
+    let step = step.map(|ms| format!("{} an attack step", text::duration(ms)));
+    let said: Vec<String> = [forward, step].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 /// Why there is no engine, once it is clear that there will be none.
@@ -217,13 +282,19 @@ fn EngineBar() -> impl IntoView {
 fn Bar(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let download = store.read(move |state| state.downloads[network.index()]);
+    let tested = store.read(move |state| state.phase == Phase::SelfTesting(network));
     let received = move || download.get().map_or(0, |download| download.received);
     let total = move || download.get().map_or(1, |download| download.total.max(1));
     let id = format!("download-{}", network.name());
     let title = store.read(move |state| state.title(network));
+    let words = move || match download.get() {
+        Some(download) if tested.get() => format!("{}, warming up", text::bytes(download.total)),
+        Some(download) => amount(download),
+        None => "waiting".into(),
+    };
     view! {
         <div class="download">
-            <label for=id.clone()>{move || format!("{} network", title.get())}</label>
+            <label for=id.clone()>{title}</label>
             <progress
                 id=id
                 max=move || total().to_string()
@@ -232,16 +303,20 @@ fn Bar(network: Slot) -> impl IntoView {
                 data-received=move || received().to_string()
                 data-total=move || download.get().map_or(0, |download| download.total).to_string()
             ></progress>
-            <span class="amount">{move || download.get().map_or_else(|| "waiting".into(), amount)}</span>
+            <span class="amount">{words}</span>
         </div>
     }
 }
 
+/// `0.7 of 1.4 MB, 50%`; `1.4 MB`.
 pub(super) fn amount(download: Download) -> String {
-    let total = text::bytes(download.total);
-    match download.received {
-        _ if download.cached => format!("{total}, kept from an earlier visit"),
-        received if received == download.total => total,
-        received => format!("{} of {total}", text::bytes(received)),
+    let Download { received, total, cached, .. } = download;
+    match received {
+        _ if cached => format!("{}, kept earlier", text::bytes(total)),
+        received if received == total => text::bytes(total),
+        received => {
+            let share = received as f64 / total as f64;
+            format!("{} of {}, {}", text::bytes(received), text::bytes(total), text::percent(share))
+        }
     }
 }

@@ -4,30 +4,41 @@ mod camera;
 mod canvas;
 mod column;
 mod controls;
+mod copying;
+mod crop;
 mod files;
 mod focus;
 mod gallery;
 mod header;
+mod lab;
+mod link;
+mod memory;
 mod networks;
 mod notes;
 mod offline;
 mod scores;
+mod sheet;
+mod space;
 mod store;
 mod worker;
 
+use leptos::portal::Portal;
 use leptos::prelude::*;
-use leptos::{ev, html, mount::mount_to_body};
-use web_sys::UrlSearchParams;
+use leptos::{ev, html, mount::mount_to};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, UrlSearchParams};
 
 use crate::protocol::{BackendChoice, Slot};
-use crate::state::{Event, Progress, State};
+use crate::state::{Event, Link, Progress, State};
 use column::NetworkColumn;
-use controls::Controls;
+use controls::{Controls, Disturbances};
 use focus::focus;
 use gallery::Chooser;
-use header::{Failure, Header, Loading};
+use header::{Failure, Status};
+use lab::{Lab, ViewSettings};
+use link::Links;
 use networks::Unusable;
-use notes::{Footer, Intro, Reading};
+use notes::Colophon;
 use scores::Scores;
 use store::Store;
 
@@ -42,31 +53,40 @@ pub fn start() {
         if boot.has_attribute("data-lacks") {
             return;
         }
-        boot.remove();
     }
-    mount_to_body(App);
+    // What stands there until now is the page's outline.
+    let place = element("app");
+    place.set_text_content(None);
+    mount_to(place.unchecked_into(), App).forget();
+}
+
+/// An element of index.html; the page's body, should it be missing there.
+fn element(id: &str) -> Element {
+    let found = document().get_element_by_id(id);
+    found.unwrap_or_else(|| document().body().expect("a page has a body").into())
 }
 
 #[component]
 fn App() -> impl IntoView {
-    let store = Store::new(State::new(choice_in_address()).remembering(networks::remembered()));
+    let store = Store::new(page_in_address());
     provide_context(store);
+    provide_context(ViewSettings::new());
     store.begin();
     offline::listen(store);
     stop_on_escape(store);
-    let dragging = accept_dropped_and_pasted(store);
-    let main = NodeRef::<html::Main>::new();
+    let links = Links::new(store);
+    provide_context(links);
+    let dragging = accept_dropped_and_pasted(store, links);
+    let top = NodeRef::<html::Div>::new();
     view! {
-        <a class="skip" href="#comparison">"Skip to the comparison"</a>
-        <Header/>
-        <main node_ref=main tabindex="-1">
-            <Intro/>
-            <Alert main/>
+        <div class="app" node_ref=top tabindex="-1">
+            <Status/>
+            <Alert top/>
             <Failure/>
-            <Loading/>
             <div class="workbench">
                 <Chooser/>
                 <Controls/>
+                <Disturbances/>
             </div>
             <div class="columns" id="comparison">
                 <NetworkColumn network=Slot::Left/>
@@ -74,10 +94,15 @@ fn App() -> impl IntoView {
             </div>
             <Unusable/>
             <Announcement/>
+            <Lab/>
+        </div>
+        // Below what index.html has to read, which so stays where it is when the scores come.
+        <Portal mount=element("results")>
             <Scores/>
-            <Reading/>
-        </main>
-        <Footer/>
+        </Portal>
+        <Portal mount=element("colophon")>
+            <Colophon/>
+        </Portal>
         <div class="drop-hint" class:shown=move || dragging.get() aria-hidden="true">"Drop the picture"</div>
     }
 }
@@ -86,13 +111,13 @@ fn App() -> impl IntoView {
 #[component]
 fn Alert(
     /// Where the keyboard goes once the alert is dismissed.
-    main: NodeRef<html::Main>,
+    top: NodeRef<html::Div>,
 ) -> impl IntoView {
     let store = expect_context::<Store>();
     let alert = store.read(|state| state.alert.clone());
     let dismiss = move |_| {
         store.dispatch(Event::Dismiss);
-        focus(main);
+        focus(top);
     };
     // The region is always there: a live region that appears together with its text is not read out everywhere.
     view! {
@@ -151,8 +176,9 @@ fn stop_on_escape(store: Store) {
     on_cleanup(move || handle.remove());
 }
 
-/// Opens pictures that are dropped on the page or pasted into it. Gives whether one is being dragged over it.
-fn accept_dropped_and_pasted(store: Store) -> RwSignal<bool> {
+/// Opens pictures, or links to them, that are dropped on the page, and pictures that are pasted into it. Gives whether one is
+/// being dragged over it.
+fn accept_dropped_and_pasted(store: Store, links: Links) -> RwSignal<bool> {
     let dragging = RwSignal::new(false);
     let handles = [
         window_event_listener(ev::dragover, move |event| {
@@ -168,10 +194,16 @@ fn accept_dropped_and_pasted(store: Store) -> RwSignal<bool> {
         window_event_listener(ev::drop, move |event| {
             event.prevent_default();
             dragging.set(false);
-            match event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0)) {
+            let Some(data) = event.data_transfer() else {
+                return;
+            };
+            match data.files().and_then(|files| files.get(0)) {
                 Some(file) => store.pick_file(file),
-                None => store
-                    .dispatch(Event::Trouble("That was no file. Save the picture first, then drop it here.".into())),
+                None if links.open_dropped(&data) => {}
+                None => {
+                    let why = "That was no file and no link. Save the picture first, then drop it here.";
+                    store.dispatch(Event::Trouble(why.into()));
+                }
             }
         }),
         window_event_listener(ev::paste, move |event| {
@@ -186,10 +218,11 @@ fn accept_dropped_and_pasted(store: Store) -> RwSignal<bool> {
     dragging
 }
 
-/// The backend that the page's address asks for.
-fn choice_in_address() -> BackendChoice {
+/// The page as its address asks for it: the backend, and what a link restores.
+fn page_in_address() -> State {
     let query = window().location().search().unwrap_or_default();
     let parameters = UrlSearchParams::new_with_str(&query).ok();
-    let name = parameters.and_then(|parameters| parameters.get(BACKEND_PARAMETER));
-    name.and_then(|name| BackendChoice::from_name(&name)).unwrap_or_default()
+    let get = |name: &str| parameters.as_ref().and_then(|parameters| parameters.get(name));
+    let choice = get(BACKEND_PARAMETER).and_then(|name| BackendChoice::from_name(&name)).unwrap_or_default();
+    State::new(choice).remembering(networks::remembered()).following(Link::read(get))
 }

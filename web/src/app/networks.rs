@@ -2,10 +2,10 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use web_sys::Storage;
 
 use super::focus::{focus, has_focus};
 use super::header::amount;
+use super::memory::storage;
 use super::store::Store;
 use crate::protocol::{Listed, Offer, Pair, Slot};
 use crate::state::{Event, Pending};
@@ -200,8 +200,4 @@ pub(super) fn remember(pair: Option<&Pair>) {
             None => storage.remove_item(REMEMBERED),
         };
     }
-}
-
-fn storage() -> Option<Storage> {
-    window().local_storage().ok().flatten()
 }

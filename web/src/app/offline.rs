@@ -1,19 +1,29 @@
 //! Visits without a network: the service worker keeps the page, the engine keeps the networks.
 
-use js_sys::{Array, Object, Reflect};
+use js_sys::{Array, Object, Promise, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
+use web_sys::{
+    Cache, CacheStorage, MessageEvent, Request, ServiceWorkerContainer, ServiceWorkerRegistration, StorageEstimate,
+    StorageManager,
+};
 
 use super::store::Store;
 use super::worker::program;
+use crate::js::describe;
 use crate::state::Event;
 
 /// The script is written by hand, and says why.
 const SCRIPT: &str = "./sw.js";
+
+/// How the names of our caches begin: that of the service worker and that of the engine.
+const CACHES: &str = "bastion-";
+
+/// What an installed page needs and an open one does not load by itself; see `static/manifest.webmanifest`.
+const INSTALLED: [&str; 4] = ["manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "icons/icon-512.png"];
 
 /// Installs the service worker and listens for what it has kept. Does nothing where there is none to be had.
 pub(super) fn listen(store: Store) {
@@ -49,12 +59,75 @@ async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
     let (required, optional): (Vec<String>, Vec<String>) =
         loaded_by_engine.into_iter().chain(loaded_by_page()).partition(|address| is_program(address));
     let required = page().into_iter().chain(program()).chain(required);
+    let optional = optional.into_iter().chain(INSTALLED.map(str::to_owned));
     let keep = Object::new();
     Reflect::set(&keep, &"required".into(), &array(required)).ok()?;
     Reflect::set(&keep, &"optional".into(), &array(optional)).ok()?;
     let message = Object::new();
     Reflect::set(&message, &"keep".into(), &keep).ok()?;
     registration.active()?.post_message(&message).ok()
+}
+
+/// Removes all that this page keeps in the browser, page and networks, and gives the bytes that this freed, as the browser
+/// estimates them. The open page works on; the next visit loads everything anew, and keeps it again.
+///
+/// # Errors
+/// Says why the browser did not remove it.
+pub(super) async fn free_space() -> Result<u64, String> {
+    let before = space_used().await.unwrap_or_default();
+    let removed = remove_all().await.map_err(|error| describe(&error));
+    let after = space_used().await.unwrap_or_default();
+    removed.map(|()| before.saturating_sub(after))
+}
+
+async fn remove_all() -> Result<(), JsValue> {
+    if let Some(container) = container() {
+        let found = JsFuture::from(container.get_registration_with_document_url(SCRIPT)).await?;
+        if let Ok(registration) = found.dyn_into::<ServiceWorkerRegistration>() {
+            // It serves this page until it is closed, and must keep nothing meanwhile.
+            if let Some(active) = registration.active() {
+                let message = Object::new();
+                Reflect::set(&message, &"forget".into(), &true.into())?;
+                active.post_message(&message)?;
+            }
+            JsFuture::from(registration.unregister()?).await?;
+        }
+    }
+    let Some(caches) = property::<CacheStorage>(&window(), "caches") else { return Ok(()) };
+    let Some(folder) = page_folder() else { return Ok(()) };
+    for name in JsFuture::from(caches.keys()).await?.unchecked_into::<Array>().iter() {
+        let Some(name) = name.as_string().filter(|name| name.starts_with(CACHES)) else { continue };
+        let cache: Cache = JsFuture::from(caches.open(&name)).await?.unchecked_into();
+        // Another copy of this page, in another folder of the same site, has the same caches.
+        let mut others = false;
+        for request in JsFuture::from(cache.keys()).await?.unchecked_into::<Array>().iter() {
+            let address = request.unchecked_ref::<Request>().url();
+            if address.starts_with(&folder) {
+                JsFuture::from(cache.delete_with_str(&address)).await?;
+            } else {
+                others = true;
+            }
+        }
+        if !others {
+            JsFuture::from(caches.delete(&name)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes that this site keeps in the browser, as the browser estimates them.
+pub(super) async fn space_used() -> Option<u64> {
+    let storage: StorageManager = property(&window().navigator(), "storage")?;
+    let estimate: Promise = storage.estimate().ok()?.unchecked_into();
+    let estimate: StorageEstimate = JsFuture::from(estimate).await.ok()?.unchecked_into();
+    // A number of bytes, which is whole and far below 2^53.
+    estimate.get_usage().map(|bytes| bytes as u64)
+}
+
+/// The address of the folder that the page is in.
+fn page_folder() -> Option<String> {
+    let page = page()?;
+    page.rfind('/').map(|end| page[..=end].to_owned())
 }
 
 /// The page itself, whatever its query says.
@@ -86,8 +159,12 @@ fn array(addresses: impl IntoIterator<Item = String>) -> Array {
 
 /// Where service workers are managed; missing on pages that are neither `https` nor local.
 fn container() -> Option<ServiceWorkerContainer> {
-    let container = Reflect::get(&window().navigator(), &"serviceWorker".into()).ok()?;
-    container.dyn_into().ok()
+    property(&window().navigator(), "serviceWorker")
+}
+
+/// A property of this type, where the browser has it.
+fn property<T: JsCast>(object: &JsValue, name: &str) -> Option<T> {
+    Reflect::get(object, &name.into()).ok()?.dyn_into().ok()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use web_sys::{File, Url};
 
 use super::worker::WorkerHandle;
-use super::{files, networks, offline};
+use super::{copying, files, memory, networks, offline};
 use crate::protocol::Request;
 use crate::state::{Candidate, Effect, Event, PickId, State};
 
@@ -27,7 +27,9 @@ impl Store {
     where
         T: PartialEq + Send + Sync + 'static,
     {
-        Memo::new(move |_| self.state.with(&part))
+        // Boxed, so that a memo is compiled once for each type of part and not for each part: they are most of the program.
+        let part: Box<dyn Fn(&State) -> T + Send + Sync> = Box::new(part);
+        Memo::new(move |_| self.state.with(|state| part(state)))
     }
 
     /// A look at the state that nothing follows from.
@@ -57,7 +59,15 @@ impl Store {
         self.pick(async move {
             let bytes = files::read(&file).await.map_err(|why| format!("{title}: {why}"))?;
             let preview_url = Url::create_object_url_with_blob(&file).ok();
-            Ok(Candidate { bytes: bytes.into(), title, label: None, source: None, sample: None, preview_url })
+            Ok(Candidate {
+                bytes: bytes.into(),
+                title,
+                label: None,
+                source: None,
+                sample: None,
+                preview_url,
+                crop: None,
+            })
         });
     }
 
@@ -82,6 +92,7 @@ impl Store {
                 source: sample.source,
                 sample: Some(index),
                 preview_url: Some(url),
+                crop: None,
             })
         });
     }
@@ -106,14 +117,22 @@ impl Store {
             }),
             Effect::FetchSample { index, pick } => self.fetch_sample(index, pick),
             Effect::RevokeUrl(url) => revoke(&url),
+            Effect::RememberMeasured(measured) => memory::remember_measured(&measured),
             Effect::RememberPair(pair) => networks::remember(pair.as_ref()),
+            Effect::Download { name, media_type, bytes } => {
+                if let Err(why) = copying::download(&name, media_type, &bytes) {
+                    self.dispatch(Event::Trouble(format!("{name} could not be saved: {why}.")));
+                }
+            }
             Effect::KeepOffline(addresses) => offline::keep(addresses),
         }
     }
 
     fn post(self, request: Request) {
         let request = match request {
-            Request::Start { choice, .. } => Request::Start { choice, base: folder_of_page() },
+            Request::Start { choice, .. } => {
+                Request::Start { choice, base: folder_of_page(), measured: memory::measured() }
+            }
             other => other,
         };
         let sent = self.worker.with_value(|worker| worker.as_ref().map(|worker| worker.post(&request)));

@@ -1,5 +1,6 @@
 //! The engine's worker, seen from the page.
 
+use leptos::prelude::document;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -15,10 +16,18 @@ const PROGRAM: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
 /// Names this build; see `build.rs`.
 const BUILD: &str = env!("BASTION_BUILD");
 
-/// The addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash, so they are asked for
-/// under the build's name: a copy of another build, in any cache on the way, has another address.
+/// The addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash; either `cargo xtask
+/// dist` has done that and says so in the page, or they are asked for under the build's name: a copy of another build, in any
+/// cache on the way, has another address.
 pub(super) fn program() -> [String; 3] {
-    PROGRAM.map(|file| format!("{file}?v={BUILD}"))
+    named_in_page().unwrap_or_else(|| PROGRAM.map(|file| format!("{file}?v={BUILD}")))
+}
+
+/// The names that `cargo xtask dist` gave to the three files.
+fn named_in_page() -> Option<[String; 3]> {
+    let meta = document().query_selector("meta[name='bastion-engine']").ok()??;
+    let names: Vec<String> = meta.get_attribute("content")?.split_whitespace().map(str::to_owned).collect();
+    names.try_into().ok()
 }
 
 /// A running worker. Ends with [`WorkerHandle::end`].

@@ -2,13 +2,13 @@
 
 use js_sys::Reflect;
 use shared::attack::{AttackConfig, AttackKind};
-use shared::bundle::{Card, ImageSet, Score};
+use shared::bundle::{self, Card, CheckItem, ImageSet, Score};
 use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
 
 use web::protocol::{
-    AttackLine, Catalogue, ClassLabel, EpsilonUnit, Listed, ModelInfo, Offer, PictureSet, Proportion, SIDE, ScoreLine,
-    Training,
+    AttackLine, Catalogue, CheckLine, Checks, ClassLabel, EpsilonUnit, Listed, ModelInfo, Offer, PictureSet,
+    Proportion, SIDE, ScoreLine, Training,
 };
 
 /// What is told of the networks before any is loaded: their folders and cards, or why there is no card, and the bytes of the
@@ -95,7 +95,18 @@ fn model_info(card: &Card, title: String) -> ModelInfo {
         mean: card.mean,
         std: card.std,
         scores: card.scores.iter().map(score_line).collect(),
+        checks: card.checks.as_ref().map(checks),
     }
+}
+
+fn checks(found: &bundle::Checks) -> Checks {
+    let line = |item: &CheckItem| CheckLine {
+        name: item.name.clone(),
+        figure: item.figure.clone(),
+        limit: item.limit.clone(),
+        passed: item.passed,
+    };
+    Checks { epsilon_255: found.epsilon * 255.0, pictures: found.images, items: found.items.iter().map(line).collect() }
 }
 
 fn score_line(score: &Score) -> ScoreLine {
@@ -112,7 +123,7 @@ fn score_line(score: &Score) -> ScoreLine {
         crafted_on: score.crafted_on.clone(),
         top1: proportion(score.top1),
         top1_interval: score.top1_interval,
-        top5: proportion(score.top5),
+        top5: (!score.until_fooled).then(|| proportion(score.top5)),
     }
 }
 

@@ -23,11 +23,12 @@ impl Queue {
             // The page opens its picture again once the networks are there.
             Request::Load { .. } => self.0.clear(),
             Request::Open { .. } => self.0.retain(|waiting| matches!(waiting, Request::Load { .. })),
-            Request::Attack { .. } => self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. })),
+            Request::Disturb { .. } => self.0.retain(|waiting| !(is_attack(waiting) || is_disturb(waiting))),
+            Request::Attack { .. } | Request::Sweep { .. } => self.0.retain(|waiting| !is_attack(waiting)),
             Request::Cancel => {
-                self.0.retain(|waiting| !matches!(waiting, Request::Attack { .. } | Request::Load { .. }))
+                self.0.retain(|waiting| !(is_attack(waiting) || matches!(waiting, Request::Load { .. })))
             }
-            Request::Start { .. } => {}
+            Request::Save { .. } | Request::Start { .. } => {}
         }
         self.0.push_back(request);
     }
@@ -37,15 +38,26 @@ impl Queue {
         !self.0.is_empty()
     }
 
-    /// Whether the opening of a picture should end: another one waits, or other networks are to look at it.
+    /// Whether the networks need look at a picture no more: another one waits, or it is disturbed in another way, or other
+    /// networks are to look at it.
     fn ends_opening(&self) -> bool {
-        self.0.iter().any(|waiting| matches!(waiting, Request::Open { .. } | Request::Load { .. }))
+        self.0
+            .iter()
+            .any(|waiting| is_disturb(waiting) || matches!(waiting, Request::Open { .. } | Request::Load { .. }))
     }
 
     /// Whether networks should be loaded no more: others are wanted, or none.
     fn ends_loading(&self) -> bool {
         self.0.iter().any(|waiting| matches!(waiting, Request::Load { .. } | Request::Cancel))
     }
+}
+
+fn is_attack(request: &Request) -> bool {
+    matches!(request, Request::Attack { .. } | Request::Sweep { .. })
+}
+
+fn is_disturb(request: &Request) -> bool {
+    matches!(request, Request::Disturb { .. })
 }
 
 /// The worker's mailbox.
@@ -125,14 +137,22 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use web::protocol::Settings;
+    use web::protocol::{Disturbance, Settings};
 
     fn open(id: u32) -> Request {
-        Request::Open { id, bytes: Vec::new() }
+        Request::Open { id, bytes: Vec::new(), crop: None, disturbance: Disturbance::default() }
     }
 
     fn attack(id: u32) -> Request {
         Request::Attack { id, settings: Settings::default() }
+    }
+
+    fn disturb(id: u32) -> Request {
+        Request::Disturb { id, disturbance: Disturbance::default() }
+    }
+
+    fn sweep(id: u32) -> Request {
+        Request::Sweep { id, settings: Settings::default() }
     }
 
     fn load(id: u32) -> Request {
@@ -150,6 +170,9 @@ mod tests {
         assert_eq!(queue([open(1), attack(2), attack(3)]).0, [open(1), attack(3)]);
         assert_eq!(queue([open(1), attack(2), open(3), attack(4)]).0, [open(3), attack(4)]);
         assert_eq!(queue([attack(1), Request::Cancel]).0, [Request::Cancel]);
+        assert_eq!(queue([attack(1), sweep(2)]).0, [sweep(2)]);
+        assert_eq!(queue([open(1), disturb(2), attack(3), disturb(4), attack(5)]).0, [open(1), disturb(4), attack(5)]);
+        assert_eq!(queue([disturb(1), open(2)]).0, [open(2)]);
     }
 
     #[test]
@@ -163,6 +186,7 @@ mod tests {
         assert!(!queue([]).ends_attack() && !queue([]).ends_opening());
         assert!(queue([attack(2)]).ends_attack() && !queue([attack(2)]).ends_opening());
         assert!(queue([Request::Cancel]).ends_attack());
+        assert!(queue([disturb(3)]).ends_attack() && queue([disturb(3)]).ends_opening());
         assert!(queue([open(3)]).ends_attack() && queue([open(3)]).ends_opening());
         assert!(queue([load(4)]).ends_attack() && queue([load(4)]).ends_opening() && queue([load(4)]).ends_loading());
         assert!(queue([Request::Cancel]).ends_loading() && !queue([open(3), attack(4)]).ends_loading());

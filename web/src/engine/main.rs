@@ -13,14 +13,20 @@ mod catalogue;
 mod clock;
 mod complaint;
 mod device;
+mod disturb;
 mod download;
 mod files;
 mod inbox;
 mod index;
+mod look;
+mod measure;
 mod models;
+mod open;
 mod pixels;
 mod report;
+mod save;
 mod session;
+mod sweep;
 
 use wasm_bindgen_futures::spawn_local;
 
@@ -28,7 +34,7 @@ use inbox::Inbox;
 use models::Models;
 use report::post;
 use session::Session;
-use web::protocol::{BackendChoice, Reply, Request};
+use web::protocol::{BackendChoice, Measured, Reply, Request};
 
 fn main() {
     report::install();
@@ -38,19 +44,24 @@ fn main() {
 }
 
 async fn work(inbox: Inbox) {
-    let (choice, base) = loop {
-        if let Request::Start { choice, base } = inbox.next().await {
-            break (choice, base);
+    let (choice, base, measured) = loop {
+        if let Request::Start { choice, base, measured } = inbox.next().await {
+            break (choice, base, measured);
         }
     };
-    let Some(mut session) = open(choice, &base).await else {
+    let Some(mut session) = begin(choice, &base, measured).await else {
         return;
     };
     loop {
         match inbox.next().await {
             Request::Load { id, pair } => session.load(id, &pair, &inbox).await,
-            Request::Open { id, bytes } => session.open(id, &bytes, &inbox).await,
+            Request::Open { id, bytes, crop, disturbance } => {
+                session.open(id, bytes, crop, &disturbance, &inbox).await;
+            }
+            Request::Disturb { id, disturbance } => session.disturb(id, &disturbance, &inbox).await,
             Request::Attack { id, settings } => session.attack(id, settings, &inbox).await,
+            Request::Sweep { id, settings } => session.sweep(id, settings, &inbox).await,
+            Request::Save { id, slot, pixels } => session.save(id, slot, &pixels).await,
             // What could be cancelled has ended by itself by now.
             Request::Cancel | Request::Start { .. } => {}
         }
@@ -58,8 +69,8 @@ async fn work(inbox: Inbox) {
 }
 
 /// Opens a device and looks what networks there are. Tells the page how it goes; none if it went wrong.
-async fn open(choice: BackendChoice, base: &str) -> Option<Session> {
-    let (engine, report) = match device::open(choice).await {
+async fn begin(choice: BackendChoice, base: &str, measured: Option<Measured>) -> Option<Session> {
+    let (engine, report) = match device::open(choice, measured).await {
         Ok(opened) => opened,
         Err(error) => {
             post(&Reply::Failed(error.to_string()));

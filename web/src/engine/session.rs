@@ -2,16 +2,16 @@
 
 use burn::prelude::*;
 use shared::bundle::Bundle;
-use shared::device::{Backend, DeviceError, Engine, read};
+use shared::device::{Backend, Engine};
 use shared::image::Picture;
-use shared::metrics::{softmax, top_k};
 
-use super::clock::{breathe, now_ms};
+use super::clock::breathe;
 use super::inbox::Inbox;
 use super::models::{LoadError, Models};
+use super::open::File;
 use super::report::post;
 use super::{catalogue, complaint, models};
-use web::protocol::{Guess, OTHER_CLASSES, Pair, Pixels, Reply, RequestId, Slot, TOP};
+use web::protocol::{OTHER_CLASSES, Pair, Reply, RequestId, Slot};
 
 /// An engine at work.
 pub(crate) struct Session {
@@ -19,6 +19,10 @@ pub(crate) struct Session {
     models: Models,
     /// Left and right; none before it is loaded, and while another takes its place.
     loaded: [Option<Loaded>; 2],
+    /// The file decoded last, for the next square of it.
+    pub(crate) file: Option<File>,
+    /// The picture opened last, as it is in its file.
+    pub(crate) source: Option<Picture>,
     pub(crate) opened: Option<Opened>,
 }
 
@@ -31,8 +35,9 @@ struct Loaded {
     kept: bool,
 }
 
-/// The picture opened last, and what the networks take it for.
+/// The picture that the networks see, and what they take it for.
 pub(crate) struct Opened {
+    /// Disturbed, where the visitor wants it to be.
     pub(crate) picture: Picture,
     /// Best class of each network, left and right.
     pub(crate) clean: [usize; 2],
@@ -40,7 +45,7 @@ pub(crate) struct Opened {
 
 impl Session {
     pub(crate) fn new(engine: Engine, models: Models) -> Self {
-        Self { engine, models, loaded: [None, None], opened: None }
+        Self { engine, models, loaded: [None, None], file: None, source: None, opened: None }
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -51,6 +56,11 @@ impl Session {
     pub(crate) fn bundles(&self) -> Option<[&Bundle; 2]> {
         let [Some(left), Some(right)] = &self.loaded else { return None };
         Some([&left.bundle, &right.bundle])
+    }
+
+    /// The picture and both networks, if they are there.
+    pub(crate) fn opened_and_loaded(&self) -> Option<(&Opened, [&Bundle; 2])> {
+        Some((self.opened.as_ref()?, self.bundles()?))
     }
 
     /// Loads two networks, but for what is loaded already. Ends early if a newer request waits that ends it; a part of the
@@ -101,6 +111,7 @@ impl Session {
         let tell = |download| post(&Reply::Download { id, download });
         let files = self.models.fetch(slot, name, &tell).await.map_err(not_loaded)?;
         self.opened = None;
+        self.source = None;
         if self.loaded[slot.index()].take().is_some() {
             // A backend keeps what was freed for the next tensors; those of another network are of other sizes.
             self.device().memory_cleanup();
@@ -127,50 +138,6 @@ impl Session {
         }
     }
 
-    /// Decodes a file and classifies it with both networks.
-    pub(crate) async fn open(&mut self, id: RequestId, bytes: &[u8], inbox: &Inbox) {
-        let picture = match Picture::decode(bytes) {
-            Ok(picture) => picture,
-            Err(error) => {
-                post(&Reply::BadPicture { id, message: error.to_string() });
-                return;
-            }
-        };
-        let original_size = picture.original_size();
-        post(&Reply::Seen { id, pixels: Pixels(picture.to_rgba8()), original_size });
-        self.opened = None;
-        let Some(bundles) = self.bundles() else {
-            post(&Reply::Refused { id, message: "The networks are not loaded yet.".into() });
-            return;
-        };
-        let mut clean = [0; 2];
-        for (slot, bundle) in Slot::ALL.into_iter().zip(bundles) {
-            breathe().await;
-            if inbox.ends_opening() {
-                return;
-            }
-            let started = now_ms();
-            match self.guess(bundle, &picture).await {
-                Ok(top) => {
-                    clean[slot.index()] = best(&top);
-                    post(&Reply::Classified { id, slot, top, elapsed_ms: now_ms() - started });
-                }
-                Err(error) => {
-                    self.fail(id, &error);
-                    return;
-                }
-            }
-        }
-        self.opened = Some(Opened { picture, clean });
-    }
-
-    /// A network's best guesses for a picture, best first.
-    pub(crate) async fn guess(&self, bundle: &Bundle, picture: &Picture) -> Result<Vec<Guess>, DeviceError> {
-        let logits = bundle.model.forward(picture.to_tensor(self.device()));
-        let shares = softmax(&read(logits).await?);
-        Ok(top_k(&shares, TOP).into_iter().map(|class| Guess { class, share: shares[class] }).collect())
-    }
-
     /// Tells the page that the device failed at a request.
     pub(crate) fn fail(&self, id: RequestId, error: &dyn std::fmt::Display) {
         post(&match self.engine.backend {
@@ -178,12 +145,6 @@ impl Session {
             _ => Reply::Refused { id, message: format!("The computation failed: {error}.") },
         });
     }
-}
-
-/// The best of some guesses.
-fn best(top: &[Guess]) -> usize {
-    // A network has at least one class, so there is a first guess.
-    top.first().map_or(0, |guess| guess.class)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub enum Backend {
 }
 
 /// What computes, and why.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct BackendReport {
     /// What computes.
     pub backend: Backend,
@@ -25,6 +25,26 @@ pub struct BackendReport {
     pub software: bool,
     /// Why this one, in a sentence.
     pub reason: String,
+    /// How quick each backend is, where the choice was between two.
+    pub measured: Option<Measured>,
+}
+
+/// How long both backends take to look at a picture, measured on this device.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// The adapter's name, where the browser tells it; another one has to be measured anew.
+    pub adapter: Option<String>,
+    /// Milliseconds of a forward pass on WebGPU.
+    pub webgpu_ms: f64,
+    /// The same on the CPU.
+    pub cpu_ms: f64,
+}
+
+impl Measured {
+    /// The quicker one.
+    pub fn quicker(&self) -> Backend {
+        if self.webgpu_ms <= self.cpu_ms { Backend::WebGpu } else { Backend::Cpu }
+    }
 }
 
 /// Folders of two networks below `models/`, left and right.
@@ -149,6 +169,32 @@ pub struct ModelInfo {
     pub std: [f32; 3],
     /// What it scored.
     pub scores: Vec<ScoreLine>,
+    /// Whether these scores can be believed; none if nobody has checked.
+    pub checks: Option<Checks>,
+}
+
+/// What `bastion check` found of a network's scores.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Checks {
+    /// Radius of the attacks in 255ths, where an item names no other.
+    pub epsilon_255: f32,
+    /// Validation pictures that were looked at.
+    pub pictures: usize,
+    /// The items, in the order of the report.
+    pub items: Vec<CheckLine>,
+}
+
+/// One question about the scores.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CheckLine {
+    /// What must hold.
+    pub name: String,
+    /// What was measured, or why it could not be.
+    pub figure: String,
+    /// What the figure must keep to; empty if it was not measured.
+    pub limit: String,
+    /// None if it was not measured.
+    pub passed: Option<bool>,
 }
 
 /// A proportion with the count it comes from.
@@ -182,8 +228,8 @@ pub struct ScoreLine {
     pub top1: Proportion,
     /// 95% interval of that.
     pub top1_interval: [f64; 2],
-    /// Pictures whose label was among the first five.
-    pub top5: Proportion,
+    /// Pictures whose label was among the first five; none where each was attacked only until it was no longer the first.
+    pub top5: Option<Proportion>,
 }
 
 /// Which pictures an accuracy was measured on.

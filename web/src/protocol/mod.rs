@@ -4,16 +4,20 @@
 //! questions it no longer asks. Pictures and files travel as typed arrays.
 
 mod catalogue;
+mod crop;
+mod disturbance;
 mod outcome;
 mod settings;
 
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{
-    AttackLine, Backend, BackendReport, Catalogue, ClassLabel, Download, EpsilonUnit, Listed, ModelInfo, Offer, Pair,
-    PictureSet, Proportion, ScoreLine, Training,
+    AttackLine, Backend, BackendReport, Catalogue, CheckLine, Checks, ClassLabel, Download, EpsilonUnit, Listed,
+    Measured, ModelInfo, Offer, Pair, PictureSet, Proportion, ScoreLine, Training,
 };
-pub use outcome::{Guess, Pixels, Step};
+pub use crop::{Corner, Crop, Size};
+pub use disturbance::{CorruptionKind, Disturbance};
+pub use outcome::{Guess, Pixels, Point, Step};
 pub use settings::{AttackKind, BackendChoice, Settings, Slot};
 
 /// Number of a request for work; later ones are larger.
@@ -41,6 +45,8 @@ pub enum Request {
         choice: BackendChoice,
         /// Address of the folder that holds `models/`, with a slash at its end.
         base: String,
+        /// What was measured on an earlier visit.
+        measured: Option<Measured>,
     },
     /// Fetch two networks and load them, but for what is loaded already; replaces all work that is older.
     Load {
@@ -56,6 +62,17 @@ pub enum Request {
         /// The encoded file.
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
+        /// The square of it that the networks see; none is the one in the middle.
+        crop: Option<Crop>,
+        /// What happens to it before the networks see it.
+        disturbance: Disturbance,
+    },
+    /// Disturb the picture opened last in another way, and classify it; replaces an older attack.
+    Disturb {
+        /// Id of this request.
+        id: RequestId,
+        /// What happens to it.
+        disturbance: Disturbance,
     },
     /// Attack the picture opened last; replaces an older attack.
     Attack {
@@ -63,6 +80,23 @@ pub enum Request {
         id: RequestId,
         /// What to do.
         settings: Settings,
+    },
+    /// Attack the picture opened last with every epsilon of a row, then look for the smallest one that changes the answer;
+    /// replaces an older attack.
+    Sweep {
+        /// Id of this request.
+        id: RequestId,
+        /// What to do; their epsilon is not used.
+        settings: Settings,
+    },
+    /// Save a picture as a PNG file, read that file again and classify what is in it.
+    Save {
+        /// Id of this request.
+        id: RequestId,
+        /// The network that is asked.
+        slot: Slot,
+        /// The picture.
+        pixels: Pixels,
     },
     /// Stop the attack or the download under way.
     Cancel,
@@ -136,6 +170,13 @@ pub enum Reply {
         /// Width and height of the file's picture.
         original_size: Option<(u32, u32)>,
     },
+    /// The picture opened last was disturbed in another way.
+    Disturbed {
+        /// The request.
+        id: RequestId,
+        /// What the networks see now.
+        pixels: Pixels,
+    },
     /// A file is no picture, or not one that can be read.
     BadPicture {
         /// The request.
@@ -177,6 +218,36 @@ pub enum Reply {
         /// The request.
         id: RequestId,
     },
+    /// What an attack with one epsilon came to.
+    Point {
+        /// The request.
+        id: RequestId,
+        /// The network.
+        slot: Slot,
+        /// What it came to.
+        point: Point,
+    },
+    /// The smallest epsilon that was found to change a network's answer.
+    Smallest {
+        /// The request.
+        id: RequestId,
+        /// The network.
+        slot: Slot,
+        /// In 255ths; none if not even the largest does.
+        epsilon_255: Option<u8>,
+    },
+    /// A picture was saved and read again.
+    Saved {
+        /// The request.
+        id: RequestId,
+        /// The network that was asked.
+        slot: Slot,
+        /// The file.
+        #[serde(with = "serde_bytes")]
+        png: Vec<u8>,
+        /// Its best guesses for what is in the file, best first.
+        top: Vec<Guess>,
+    },
     /// A request came to nothing, though the engine is well.
     Refused {
         /// The request.
@@ -197,8 +268,10 @@ mod tests {
 
     #[test]
     fn messages_come_through_unchanged() {
-        round_trip(Request::Start { choice: BackendChoice::WebGpu, base: "http://localhost/".into() });
-        round_trip(Request::Open { id: 3, bytes: vec![0, 255, 7] });
+        round_trip(Request::Start { choice: BackendChoice::WebGpu, base: "http://localhost/".into(), measured: None });
+        let crop = Some(Crop { x: 1, y: 2, side: 300 });
+        round_trip(Request::Open { id: 3, bytes: vec![0, 255, 7], crop, disturbance: Disturbance::default() });
+        round_trip(Request::Save { id: 6, slot: Slot::Left, pixels: Pixels(vec![9; 4]) });
         round_trip(Request::Attack { id: 4, settings: Settings::default() });
         round_trip(Request::Load { id: 5, pair: ["standard".into(), "wide".into()] });
         round_trip(Request::Cancel);
@@ -211,10 +284,10 @@ mod tests {
                 done: 1,
                 total: 5,
                 attacked: Pixels(vec![2; 16]),
-                perturbation: Pixels(vec![128; 16]),
-                gain: 15.0,
                 largest_change: 8,
+                loss: 1.5,
                 top: vec![Guess { class: 199, share: 0.25 }],
+                own_share: 0.125,
                 elapsed_ms: 12.5,
             }),
         });

@@ -11,25 +11,40 @@ pub struct Guess {
     pub share: f32,
 }
 
-/// What one step of an attack came to. All of it is about the 8-bit picture in `attacked`.
+/// What an attack had come to after some steps. All of it is about the 8-bit picture in `attacked`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Step {
-    /// Steps taken, from 1.
+    /// Steps taken: 0 is where the attack began.
     pub done: u32,
-    /// Steps there will be.
+    /// Steps there will be; those taken, once the attack has ended.
     pub total: u32,
     /// The attacked picture, rounded to 8 bits.
     pub attacked: Pixels,
-    /// The change, amplified around mid-grey.
-    pub perturbation: Pixels,
-    /// How many times it is amplified.
-    pub gain: f32,
     /// Largest change of a channel, in 255ths.
     pub largest_change: u8,
+    /// Cross entropy of the network's answer with the class that the attack moves away from or towards, in nats.
+    pub loss: f32,
     /// The network's best guesses, best first.
     pub top: Vec<Guess>,
+    /// Probability of the answer that the network gave before the attack.
+    pub own_share: f32,
     /// Time spent on this network since the attack began.
     pub elapsed_ms: f64,
+}
+
+/// What an attack with a certain epsilon came to.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Point {
+    /// In 255ths.
+    pub epsilon_255: u8,
+    /// Cross entropy with the class that the attack moves away from or towards, in nats.
+    pub loss: f32,
+    /// Probability of the answer that the network gave before the attack.
+    pub own_share: f32,
+    /// The network's best guess.
+    pub best: Guess,
+    /// Whether the answer is another one, or the target if there is one.
+    pub fooled: bool,
 }
 
 /// A 64x64 picture as a canvas takes it: RGBA, rows from the top.

@@ -83,11 +83,13 @@ pub enum AttackKind {
     Bim,
     /// Projected gradient descent: small steps from a random start.
     Pgd,
+    /// Random noise, the control: as large a change as an attack makes, but aimed at nothing.
+    Noise,
 }
 
 impl AttackKind {
     /// All, in the order of the menu.
-    pub const ALL: [Self; 3] = [Self::Fgsm, Self::Bim, Self::Pgd];
+    pub const ALL: [Self; 4] = [Self::Fgsm, Self::Bim, Self::Pgd, Self::Noise];
 
     /// Its name in print.
     pub fn label(self) -> &'static str {
@@ -95,7 +97,33 @@ impl AttackKind {
             Self::Fgsm => "FGSM",
             Self::Bim => "BIM",
             Self::Pgd => "PGD",
+            Self::Noise => "Noise",
         }
+    }
+
+    /// Its name in addresses and attributes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fgsm => "fgsm",
+            Self::Bim => "bim",
+            Self::Pgd => "pgd",
+            Self::Noise => "noise",
+        }
+    }
+
+    /// The attack of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it takes as many steps as it is told to, of a size that it is told.
+    pub fn takes_steps(self) -> bool {
+        matches!(self, Self::Bim | Self::Pgd)
+    }
+
+    /// Whether it begins, or ends, at random.
+    pub fn is_random(self) -> bool {
+        matches!(self, Self::Pgd | Self::Noise)
     }
 }
 
@@ -106,30 +134,74 @@ pub struct Settings {
     pub kind: AttackKind,
     /// Largest change of a pixel's channel, in 255ths: a whole number, so that rounding to 8 bits stays within it.
     pub epsilon_255: u8,
-    /// Gradient steps; FGSM takes one whatever this says.
+    /// Gradient steps; FGSM takes one and noise none, whatever this says.
     pub steps: u32,
+    /// Length of a step of BIM and PGD, in tenths of a 255th; none is what is usual for the attack.
+    pub step_size_tenths: Option<u16>,
     /// Class to move towards; none moves away from the network's own answer.
     pub target: Option<usize>,
+    /// Whether to stop as soon as the answer is another one, or the target.
+    pub stop_at_success: bool,
+    /// The network whose gradients make the one attacked picture that both are shown (transfer); none attacks each network
+    /// through its own (white-box).
+    pub crafted_on: Option<Slot>,
+    /// Seed of PGD's random start, and of noise.
+    pub seed: u32,
 }
 
 impl Settings {
     /// Largest epsilon that can be chosen, in 255ths.
     pub const MAX_EPSILON_255: u8 = 32;
     /// Most steps that can be chosen.
-    pub const MAX_STEPS: u32 = 40;
+    pub const MAX_STEPS: u32 = 100;
+    /// Longest step that can be chosen, in tenths of a 255th.
+    pub const MAX_STEP_SIZE_TENTHS: u16 = 10 * Self::MAX_EPSILON_255 as u16;
 
-    /// The steps that will be taken.
+    /// The gradient steps that will be taken, if none is the last before.
     pub fn steps_total(&self) -> u32 {
         match self.kind {
+            AttackKind::Noise => 0,
             AttackKind::Fgsm => 1,
             AttackKind::Bim | AttackKind::Pgd => self.steps,
+        }
+    }
+
+    /// Length of a step, in 255ths: the one that was chosen, or epsilon (FGSM), epsilon / 4 (BIM), 2.5 epsilon / steps (PGD).
+    pub fn step_size_255(&self) -> f32 {
+        let epsilon = f32::from(self.epsilon_255);
+        match (self.kind, self.step_size_tenths) {
+            (AttackKind::Fgsm | AttackKind::Noise, _) => epsilon,
+            (_, Some(tenths)) => f32::from(tenths) / 10.0,
+            (AttackKind::Bim, None) => epsilon / 4.0,
+            (AttackKind::Pgd, None) => 2.5 * epsilon / self.steps.max(1) as f32,
+        }
+    }
+
+    /// The same with every value in its range, for a network with so many classes.
+    #[must_use]
+    pub fn within_range(self, classes: usize) -> Self {
+        Self {
+            epsilon_255: self.epsilon_255.min(Self::MAX_EPSILON_255),
+            steps: self.steps.clamp(1, Self::MAX_STEPS),
+            step_size_tenths: self.step_size_tenths.map(|tenths| tenths.clamp(1, Self::MAX_STEP_SIZE_TENTHS)),
+            target: self.target.filter(|&class| class < classes),
+            ..self
         }
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { kind: AttackKind::Bim, epsilon_255: 4, steps: 10, target: None }
+        Self {
+            kind: AttackKind::Bim,
+            epsilon_255: 4,
+            steps: 10,
+            step_size_tenths: None,
+            target: None,
+            stop_at_success: false,
+            crafted_on: None,
+            seed: 0,
+        }
     }
 }
 
@@ -143,5 +215,30 @@ mod tests {
             assert_eq!(BackendChoice::from_name(choice.name()), Some(choice));
         }
         assert_eq!(BackendChoice::from_name("cuda"), None);
+        for kind in AttackKind::ALL {
+            assert_eq!(AttackKind::from_name(kind.name()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn a_step_is_as_long_as_is_usual_unless_it_is_chosen() {
+        let bim = Settings { epsilon_255: 8, ..Settings::default() };
+        let pgd = Settings { kind: AttackKind::Pgd, ..bim };
+        let fgsm = Settings { kind: AttackKind::Fgsm, step_size_tenths: Some(5), ..bim };
+        assert_eq!([bim, pgd, fgsm].map(|settings| settings.step_size_255()), [2.0, 2.0, 8.0]);
+        assert_eq!(Settings { step_size_tenths: Some(15), ..pgd }.step_size_255(), 1.5);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_brought_back() {
+        let wild = Settings {
+            epsilon_255: 255,
+            steps: 0,
+            step_size_tenths: Some(0),
+            target: Some(200),
+            ..Settings::default()
+        };
+        let tame = Settings { epsilon_255: 32, steps: 1, step_size_tenths: Some(1), ..Settings::default() };
+        assert_eq!(wild.within_range(200), tame);
     }
 }

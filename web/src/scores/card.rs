@@ -1,7 +1,22 @@
-//! A network's card: what it is and how it was made, for who wants to make it again.
+//! A network's card: what it is, how it was made, what it is good for and what not.
 
-use crate::protocol::ModelInfo;
+use super::chart::number;
+use super::headline::headline;
+use super::{Network, Sheet};
+use crate::protocol::{CheckLine, Checks, ModelInfo};
 use crate::text;
+
+/// Hash of the whole of Tiny ImageNet, as `bastion data import` prints it: networks trained on it can be told from others.
+const TINY_IMAGENET_SHA256: &str = "a2b618b9303813d9fdefb5107545494f0c2492d8770142aaeea995405f69681b";
+
+/// A part of the card; it has at least one line.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Section {
+    /// Its heading.
+    pub title: &'static str,
+    /// Its lines.
+    pub facts: Vec<Fact>,
+}
 
 /// A line of the card.
 #[derive(Clone, PartialEq, Debug)]
@@ -21,13 +36,34 @@ pub enum Value {
     Hash(String),
     /// Commands, in order.
     Commands(Vec<String>),
+    /// Questions about the scores, with their answers.
+    Checks(Vec<CheckLine>),
 }
 
 /// What a card says; what it does not know is left out.
-pub fn facts(info: &ModelInfo) -> Vec<Fact> {
-    let words = |name, words: String| Fact { name, value: Value::Words(words) };
-    let rgb = |[r, g, b]: [f32; 3]| format!("{r:.4}, {g:.4}, {b:.4} (red, green, blue)");
-    let mut facts = vec![words("Name", info.name.clone()), words("Architecture", info.architecture.clone())];
+pub fn sections(info: &ModelInfo) -> Vec<Section> {
+    let mut sections = vec![
+        Section { title: "What it is", facts: what_it_is(info) },
+        Section { title: "How it was trained", facts: training(info) },
+        Section { title: "What it is for", facts: purpose(info) },
+        Section {
+            title: "Whether its scores can be believed",
+            facts: info.checks.as_ref().map(checks).unwrap_or_default(),
+        },
+    ];
+    for section in &mut sections {
+        section.facts.retain(|fact| !fact.value.is_empty());
+    }
+    sections.retain(|section| !section.facts.is_empty());
+    sections
+}
+
+fn words(name: &'static str, words: impl Into<String>) -> Fact {
+    Fact { name, value: Value::Words(words.into()) }
+}
+
+fn what_it_is(info: &ModelInfo) -> Vec<Fact> {
+    let mut facts = vec![words("Name", &*info.name), words("Architecture", &*info.architecture)];
     // The page is a 32-bit program; a network that it loads has fewer parameters than that counts.
     facts.extend(usize::try_from(info.parameters).ok().map(|count| words("Parameters", text::count(count))));
     facts.extend([
@@ -35,14 +71,106 @@ pub fn facts(info: &ModelInfo) -> Vec<Fact> {
         words("Classes", text::count(info.classes)),
         words("Weights", format!("{}, {}", text::bytes(info.weights_bytes), info.precision)),
         Fact { name: "Weights’ sha256", value: Value::Hash(info.weights_sha256.clone()) },
-        words("Recipe", info.recipe.clone()),
-        Fact { name: "Made by", value: Value::Commands(info.commands.clone()) },
-        Fact { name: "Data set’s sha256", value: Value::Hash(info.data_sha256.clone()) },
+    ]);
+    facts
+}
+
+fn training(info: &ModelInfo) -> Vec<Fact> {
+    let rgb = |[r, g, b]: [f32; 3]| format!("{r:.4}, {g:.4}, {b:.4} (red, green, blue)");
+    let recipe = match recipe_in_words(&info.recipe) {
+        Some(meaning) => format!("{}: {meaning}", info.recipe),
+        None => info.recipe.clone(),
+    };
+    vec![
+        words("Recipe", recipe),
+        words("Data", data(info)),
+        Fact { name: "Data’s sha256", value: Value::Hash(info.data_sha256.clone()) },
         words("Pixels’ mean", rgb(info.mean)),
         words("Pixels’ deviation", rgb(info.std)),
-    ]);
-    facts.retain(|fact| !fact.value.is_empty());
-    facts
+        Fact { name: "Made by", value: Value::Commands(info.commands.clone()) },
+    ]
+}
+
+/// What the recipes in `trainer/recipes` do.
+fn recipe_in_words(recipe: &str) -> Option<&'static str> {
+    Some(match recipe {
+        "normal" => "ordinary pictures, randomly cropped and mirrored.",
+        "augmented" => "pictures under the paper’s seven perturbations, such as turning, skewing and other colours.",
+        "fgsm" => "pictures attacked by FGSM beforehand, through a normal network.",
+        "bim" => "pictures attacked by BIM beforehand, through a normal network.",
+        "hardened" => "the paper’s union of normal, augmented, FGSM and BIM pictures.",
+        "hardened-live" => {
+            "the paper’s union of normal, augmented, FGSM and BIM pictures, attacked through the network itself as it learns."
+        }
+        "adversarial-fgsm-rs" => "pictures attacked as it learns, by one step from a random start (Wong et al., 2020).",
+        "adversarial-n-fgsm" => {
+            "pictures attacked as it learns, by one step after strong noise (de Jorge et al., 2022)."
+        }
+        "adversarial-pgd" => "pictures attacked as it learns, by PGD (Madry et al., 2017).",
+        _ => return None,
+    })
+}
+
+fn data(info: &ModelInfo) -> String {
+    match info.data_sha256.as_str() {
+        "" => String::new(),
+        TINY_IMAGENET_SHA256 => {
+            "Tiny ImageNet’s training pictures at 64 × 64 pixels. They are under ImageNet’s terms: research and education, \
+             not commerce."
+                .into()
+        }
+        _ => "A data set of one’s own; see its hash.".into(),
+    }
+}
+
+fn checks(found: &Checks) -> Vec<Fact> {
+    let count = |passed| found.items.iter().filter(|item| item.passed == passed).count();
+    let answers = [(count(Some(true)), "passed"), (count(Some(false)), "failed"), (count(None), "not measured")];
+    let answers = answers.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let on = format!(
+        "“bastion check” on {} validation pictures, attacks at {}/255 unless a line says otherwise: {}.",
+        text::count(found.pictures),
+        number(found.epsilon_255.into()),
+        answers.collect::<Vec<_>>().join(", ")
+    );
+    vec![words("Checked", on), Fact { name: "Found", value: Value::Checks(found.items.clone()) }]
+}
+
+fn purpose(info: &ModelInfo) -> Vec<Fact> {
+    vec![
+        words("Intended use", "To see and to teach what attacks do to a classifier, and what hardening does about it."),
+        words(
+            "Not for",
+            "Recognising what is in a picture where something depends on it, anything about people, and keeping an attacker out.",
+        ),
+        words("Limitations", limitations(info)),
+        words(
+            "Licence",
+            "Networks that come with Bastion are under MIT or Apache-2.0, as its code is; others under what their makers say.",
+        ),
+    ]
+}
+
+/// In figures, as far as there are any.
+fn limitations(info: &ModelInfo) -> String {
+    let mut sentences = Vec::new();
+    let sheet = Sheet::of(&[Network { title: &info.title, info }]);
+    if let Some(headline) = headline(&sheet)
+        && let [figures] = headline.networks.as_slice()
+    {
+        sentences.push(format!(
+            "Of {} validation pictures it knows {}, and {} under {} (white-box).",
+            text::count(figures.clean.top1.of),
+            figures.clean.top1_words(),
+            figures.attacked.top1_words(),
+            headline.attack,
+        ));
+    }
+    sentences.push(format!(
+        "It answers with one of {} classes whatever it is shown. Attacks other than those in the tables were not tried on it.",
+        text::count(info.classes)
+    ));
+    sentences.join(" ")
 }
 
 impl Value {
@@ -50,6 +178,7 @@ impl Value {
         match self {
             Self::Words(text) | Self::Hash(text) => text.is_empty(),
             Self::Commands(commands) => commands.is_empty(),
+            Self::Checks(items) => items.is_empty(),
         }
     }
 }

@@ -3,14 +3,16 @@
 
 mod card;
 mod chart;
+mod headline;
 mod plot;
 mod sheet;
 
 #[cfg(test)]
 mod tests;
 
-pub use card::{Fact, Value, facts};
+pub use card::{Fact, Section, Value, sections};
 pub use chart::{Chart, Line, Point, charts};
+pub use headline::{Figures, Headline, headline};
 pub use plot::{Dot, Drawn, Plot, Tick};
 pub use sheet::{Cell, Group, Protocol, Row, Sheet};
 

@@ -116,8 +116,8 @@ pub struct Cell {
     pub top1: Proportion,
     /// Its 95% interval.
     pub interval: [f64; 2],
-    /// Right among the first five.
-    pub top5: Proportion,
+    /// Right among the first five, where that says anything.
+    pub top5: Option<Proportion>,
 }
 
 impl Cell {
@@ -133,8 +133,27 @@ impl Cell {
     }
 
     /// `53.9%`.
-    pub fn top5_words(&self) -> String {
-        tenths(self.top5.value())
+    pub fn top5_words(&self) -> Option<String> {
+        self.top5.map(|top5| tenths(top5.value()))
+    }
+}
+
+impl Row {
+    /// Whether the pictures were as they are.
+    pub(super) fn is_clean(&self) -> bool {
+        self.line.attack.is_none() && self.line.pictures == PictureSet::Clean
+    }
+
+    /// Whether an attack on pictures as they are fled the true class.
+    pub(super) fn is_untargeted(&self) -> bool {
+        self.line.pictures == PictureSet::Clean && !self.line.what.contains("targeted")
+    }
+
+    /// The attack's radius in 255ths, if it is measured in those.
+    pub(super) fn levels(&self) -> Option<f64> {
+        let attack = self.line.attack.as_ref().filter(|attack| attack.unit == EpsilonUnit::Levels)?;
+        // Written with seven digits: what was a whole number of 255ths is one again.
+        Some((f64::from(attack.epsilon) * 1e3).round() / 1e3)
     }
 }
 
@@ -209,7 +228,17 @@ impl Group {
             true => " An epsilon in std is one of the pixels’ standard deviations, as in the paper.",
             false => "",
         };
-        format!("{}{rounded}{deviations}", self.protocol.meaning())
+        // What the names of attacks leave out.
+        let says = |word: &str| self.rows.iter().any(|row| row.line.what.contains(word));
+        let steps = match self.rows.iter().any(|row| row.line.attack.as_ref().is_some_and(|attack| attack.steps > 1)) {
+            true => " The number behind an attack’s name is that of its steps.",
+            false => "",
+        };
+        let restarts = match says(" restarts") {
+            true => " With restarts, each picture counts with the worst of so many random starts.",
+            false => "",
+        };
+        format!("{}{steps}{restarts}{rounded}{deviations}", self.protocol.meaning())
     }
 
     /// Puts a score into the row of its measurement, which may be the first of its kind.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::{AttackLine, EpsilonUnit, PictureSet, Proportion, ScoreLine};
+use crate::protocol::{AttackLine, CheckLine, Checks, EpsilonUnit, PictureSet, Proportion, ScoreLine};
 
 fn score(what: &str, hits: usize, of: usize) -> ScoreLine {
     let share = hits as f64 / of as f64;
@@ -10,7 +10,7 @@ fn score(what: &str, hits: usize, of: usize) -> ScoreLine {
         crafted_on: None,
         top1: Proportion { hits, of },
         top1_interval: [share - 0.01, share + 0.01],
-        top5: Proportion { hits: 2 * hits, of },
+        top5: Some(Proportion { hits: 2 * hits, of }),
     }
 }
 
@@ -52,6 +52,7 @@ fn info(scores: Vec<ScoreLine>) -> ModelInfo {
         mean: [0.4802, 0.4481, 0.3975],
         std: [0.2764, 0.2689, 0.2816],
         scores,
+        checks: None,
     }
 }
 
@@ -120,7 +121,7 @@ fn cells_are_put_into_words() {
     let sheet = Sheet::of(&networks(&infos));
     let clean = sheet.groups[0].rows[0].cells[0].unwrap();
     assert_eq!(
-        [clean.top1_words(), clean.interval_words(), clean.top5_words()],
+        [clean.top1_words(), clean.interval_words(), clean.top5_words().unwrap()],
         ["27.1%", "26.1–28.1%", "54.3%"].map(String::from)
     );
     assert_eq!((sheet.bar_end, sheet.pictures), (0.3, 10_000));
@@ -233,6 +234,7 @@ fn a_chart_stays_within_its_frame_and_its_names_apart() {
 
 #[test]
 fn a_card_leaves_out_what_it_does_not_know() {
+    let facts = |info: &ModelInfo| sections(info).into_iter().flat_map(|section| section.facts).collect::<Vec<_>>();
     let full = facts(&info(Vec::new()));
     let parameters = Fact { name: "Parameters", value: Value::Words("713\u{202f}944".into()) };
     assert!(full.contains(&parameters), "{full:?}");
@@ -244,5 +246,68 @@ fn a_card_leaves_out_what_it_does_not_know() {
         ModelInfo { recipe: String::new(), commands: Vec::new(), data_sha256: String::new(), ..info(Vec::new()) };
     let missing: Vec<&str> =
         full.iter().map(|fact| fact.name).filter(|name| facts(&bare).iter().all(|fact| fact.name != *name)).collect();
-    assert_eq!(missing, ["Recipe", "Made by", "Data set’s sha256"]);
+    assert_eq!(missing, ["Recipe", "Data", "Data’s sha256", "Made by"]);
+}
+
+#[test]
+fn a_card_says_what_its_recipe_means_and_how_often_the_network_is_wrong() {
+    let said = |info: &ModelInfo, name: &str| {
+        let mut facts = sections(info).into_iter().flat_map(|section| section.facts);
+        match facts.find(|fact| fact.name == name).map(|fact| fact.value) {
+            Some(Value::Words(words)) => words,
+            other => panic!("{name}: {other:?}"),
+        }
+    };
+    let measured = info(vec![score("clean", 30, 100), attacked("BIM-5", 4.0, 2), attacked("FGSM", 4.0, 7)]);
+    assert!(said(&measured, "Recipe").starts_with("normal: ordinary pictures"), "{}", said(&measured, "Recipe"));
+    let limits = said(&measured, "Limitations");
+    assert!(limits.contains("it knows 30.0%, and 2.0% under BIM-5 at 4/255 (white-box)"), "{limits}");
+    assert!(said(&measured, "Data").contains("one’s own"), "another hash is another data set");
+    let own = ModelInfo { recipe: "mine".into(), ..info(Vec::new()) };
+    assert_eq!(said(&own, "Recipe"), "mine");
+    assert!(!said(&own, "Limitations").contains('%'));
+}
+
+#[test]
+fn the_headline_is_the_strongest_attack_that_all_networks_were_measured_with() {
+    let infos = [
+        info(vec![
+            score("clean", 30, 100),
+            attacked("FGSM", 4.0, 8),
+            attacked("BIM-5", 4.0, 3),
+            attacked("BIM-5", 8.0, 1),
+            attacked("PGD-10", 4.0, 2),
+        ]),
+        info(vec![
+            score("clean", 22, 100),
+            attacked("FGSM", 4.0, 9),
+            attacked("BIM-5", 4.0, 7),
+            attacked("BIM-5", 8.0, 5),
+        ]),
+    ];
+    let found = headline(&Sheet::of(&networks(&infos))).unwrap();
+    assert_eq!(found.attack, "BIM-5 at 4/255", "PGD was not measured on both");
+    let hits: Vec<_> = found.networks.iter().map(|it| (it.clean.top1.hits, it.attacked.top1.hits)).collect();
+    assert_eq!(hits, [(30, 3), (22, 7)]);
+    let fewer = ScoreLine { top1: Proportion { hits: 1, of: 10 }, ..attacked("BIM-5", 4.0, 1) };
+    let targeted = ScoreLine { what: "BIM-5 at 4/255, targeted".into(), ..attacked("BIM-5", 4.0, 1) };
+    for only in [fewer, targeted, transferred(attacked("BIM-5", 4.0, 1))] {
+        let infos = [info(vec![score("clean", 30, 100), only])];
+        assert_eq!(headline(&Sheet::of(&networks(&infos))), None);
+    }
+}
+
+#[test]
+fn a_card_counts_what_the_checks_found() {
+    let item =
+        |name: &str, passed| CheckLine { name: name.into(), figure: "0.2%".into(), limit: "at most 1%".into(), passed };
+    let items = vec![item("zero gradients", Some(true)), item("noise", Some(true)), item("transfer", None)];
+    let checks = Some(Checks { epsilon_255: 4.000_000_5, pictures: 1000, items: items.clone() });
+    let last = sections(&ModelInfo { checks, ..info(Vec::new()) }).pop().unwrap();
+    let [on, found] = last.facts.as_slice() else { panic!("{last:?}") };
+    let Value::Words(words) = &on.value else { panic!("{on:?}") };
+    assert!(words.contains("1\u{202f}000 validation pictures") && words.contains("at 4/255"), "{words}");
+    assert!(words.ends_with("2 passed, 1 not measured."), "{words}");
+    assert_eq!(found.value, Value::Checks(items));
+    assert!(sections(&info(Vec::new())).iter().all(|section| section.title != last.title), "nobody has checked");
 }

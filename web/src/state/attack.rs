@@ -6,7 +6,7 @@ use crate::protocol::Request;
 impl State {
     /// Whether an attack can begin now.
     pub fn can_attack(&self) -> bool {
-        let works = matches!(self.work(), Work::Idle | Work::Attacking);
+        let works = matches!(self.work(), Work::Idle | Work::Attacking | Work::Sweeping);
         self.phase == Phase::Ready && self.opened && works
     }
 
@@ -17,6 +17,7 @@ impl State {
         }
         let id = self.next_id();
         self.attacking = Some(id);
+        self.sweeping = None;
         if self.attacked_with.target != self.settings.target {
             // What is shown was led elsewhere, and would be judged by the new target.
             self.forget_results();
@@ -25,6 +26,7 @@ impl State {
         self.attacks_begun += 1;
         for column in &mut self.columns {
             column.progress = Progress::Attacking;
+            column.outdated = true;
             column.steps_done = 0;
             column.steps_total = self.settings.steps_total();
         }
@@ -42,7 +44,7 @@ impl State {
             }
             if column.steps_done == 0 {
                 // What is shown is of an earlier attack, with other settings.
-                column.step = None;
+                column.forget_result();
                 column.noise = None;
                 column.progress = Progress::Clean;
             } else {
@@ -54,7 +56,7 @@ impl State {
     /// Shows none, rather than those of another attack.
     pub(super) fn forget_results(&mut self) {
         for column in &mut self.columns {
-            column.step = None;
+            column.forget_result();
             column.noise = None;
         }
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Column, Effect, Phase, Progress, Shown, State, Work};
-use crate::protocol::{BackendChoice, BackendReport, Catalogue, Pixels, Reply, Request, RequestId, Step};
+use super::{Effect, Phase, Progress, Shown, State, Work};
+use crate::protocol::{BackendChoice, BackendReport, Catalogue, Pixels, Reply, Request, RequestId};
 
 /// Panics on the CPU after which the engine is not started again.
 const MAX_CPU_RESTARTS: u32 = 2;
@@ -15,9 +15,13 @@ impl State {
             Reply::Loaded => {
                 self.phase = Phase::OpeningDevice;
                 // The base is the browser's to know; whoever posts this fills it in.
-                return vec![Effect::Post(Request::Start { choice: self.effective_choice(), base: String::new() })];
+                return vec![Effect::Post(Request::Start {
+                    choice: self.effective_choice(),
+                    base: String::new(),
+                    measured: None,
+                })];
             }
-            Reply::Backend(report) => self.opened_device(report),
+            Reply::Backend(report) => return self.opened_device(report),
             Reply::Listed(networks) => return self.listed(networks),
             Reply::Download { id, download } if self.is_loading(id) => {
                 self.phase = Phase::Downloading;
@@ -32,6 +36,7 @@ impl State {
             Reply::Panicked(message) => return self.panicked(&message),
             Reply::Logged { target, message } => return self.logged(&target, &message),
             Reply::Seen { id, pixels, original_size } => return self.seen(id, pixels, original_size),
+            Reply::Disturbed { id, pixels } if self.classifying == Some(id) => self.disturbed(pixels),
             Reply::BadPicture { id, message } => return self.bad_picture(id, message),
             Reply::Classified { id, slot, top, elapsed_ms } if self.classifying == Some(id) => {
                 let column = &mut self.columns[slot.index()];
@@ -52,6 +57,22 @@ impl State {
                     column.progress = Progress::Done;
                 }
             }
+            Reply::Point { id, slot, point } if self.sweeping == Some(id) => {
+                self.curves[slot.index()].points.push(point)
+            }
+            Reply::Smallest { id, slot, epsilon_255 } if self.sweeping == Some(id) => {
+                self.curves[slot.index()].smallest = Some(epsilon_255);
+            }
+            Reply::Finished { id } if self.sweeping == Some(id) => self.sweeping = None,
+            Reply::Refused { id, message } if self.sweeping == Some(id) => {
+                self.sweeping = None;
+                self.alert = Some(message);
+            }
+            Reply::Saved { id, slot, png, top } if self.saving == Some(id) => return self.saved(slot, png, top),
+            Reply::Refused { id, message } if self.saving == Some(id) => {
+                self.saving = None;
+                self.alert = Some(message);
+            }
             Reply::Refused { id, message } if self.attacking == Some(id) => {
                 self.stop_attack();
                 self.alert = Some(message);
@@ -70,14 +91,20 @@ impl State {
             | Reply::Noise { .. }
             | Reply::Step { .. }
             | Reply::Finished { .. }
+            | Reply::Disturbed { .. }
+            | Reply::Point { .. }
+            | Reply::Smallest { .. }
+            | Reply::Saved { .. }
             | Reply::Refused { .. } => {}
         }
         Vec::new()
     }
 
-    fn opened_device(&mut self, report: BackendReport) {
+    fn opened_device(&mut self, report: BackendReport) -> Vec<Effect> {
+        let measured = report.measured.clone();
         self.backend = Some(report);
         self.phase = Phase::Downloading;
+        measured.map(Effect::RememberMeasured).into_iter().collect()
     }
 
     fn ready(&mut self, catalogue: Catalogue) -> Vec<Effect> {
@@ -89,6 +116,8 @@ impl State {
         }
         self.models = Some(Arc::new(catalogue.models));
         self.networks_kept = catalogue.kept;
+        self.forget_curves();
+        self.resolve_link();
         let mut effects: Vec<Effect> = self.loaded().into_iter().collect();
         effects.push(Effect::KeepOffline(catalogue.resources));
         let waiting = self.queued.take().or_else(|| self.picture.as_ref().map(|shown| shown.candidate.clone()));
@@ -100,16 +129,23 @@ impl State {
     }
 
     fn seen(&mut self, id: RequestId, pixels: Pixels, original_size: Option<(u32, u32)>) -> Vec<Effect> {
-        let Some((_, candidate)) = self.opening.take_if(|(opening, _)| *opening == id) else {
+        let Some((_, mut candidate)) = self.opening.take_if(|(opening, _)| *opening == id) else {
             return Vec::new();
         };
+        // As the engine did: an address may ask for what is not in the picture.
+        candidate.crop = candidate.crop.zip(original_size).and_then(|(crop, size)| crop.unless_centre(size));
+        if !self.is_shown(&candidate) {
+            self.wanted_crop = None;
+        }
         self.pictures_opened += 1;
-        self.opened = false;
         self.attacked_again = false;
-        self.classifying = Some(id);
-        self.columns = std::array::from_fn(|_| Column { progress: Progress::Classifying, ..Column::default() });
+        self.begin_classifying(id);
         let before = self.picture.replace(Shown { candidate, pixels, original_size });
-        before.and_then(|shown| self.revoke_unless_shown(shown.candidate)).into_iter().collect()
+        let mut effects: Vec<Effect> =
+            before.and_then(|shown| self.revoke_unless_shown(shown.candidate)).into_iter().collect();
+        // Moved on meanwhile.
+        effects.extend(self.recrop());
+        effects
     }
 
     fn bad_picture(&mut self, id: RequestId, message: String) -> Vec<Effect> {
@@ -119,14 +155,13 @@ impl State {
         self.alert = Some(format!("{}: {message}", candidate.title));
         let mut effects = match &self.picture {
             // It was read once, and now is not.
-            Some(shown) if Arc::ptr_eq(&shown.candidate.bytes, &candidate.bytes) => {
-                self.drop_picture().into_iter().collect()
-            }
+            Some(_) if self.is_shown(&candidate) => self.drop_picture().into_iter().collect(),
             // The engine turned away from it half-way, or is a fresh one.
             Some(shown) if !self.opened => self.open(shown.candidate.clone()),
             _ => Vec::new(),
         };
         effects.extend(self.revoke_unless_shown(candidate));
+        effects.extend(self.recrop());
         effects
     }
 
@@ -136,6 +171,10 @@ impl State {
         }
         self.classifying = None;
         self.opened = true;
+        if self.disturbed_with != self.disturbance {
+            // Changed again meanwhile.
+            return self.disturb();
+        }
         if std::mem::take(&mut self.attack_again) { self.attack() } else { Vec::new() }
     }
 
@@ -204,14 +243,6 @@ impl State {
             self.fallback = Some(reason);
         }
         self.restart()
-    }
-}
-
-impl Column {
-    fn stepped(&mut self, step: Step) {
-        self.steps_done = step.done;
-        self.steps_total = step.total;
-        self.step = Some(step);
     }
 }
 

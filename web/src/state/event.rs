@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::protocol::{AttackKind, BackendChoice, Pair, Reply, Request, Slot};
+use crate::protocol::{AttackKind, BackendChoice, Crop, Disturbance, Measured, Pair, Reply, Request, Slot};
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,6 +34,8 @@ pub enum Event {
     SamplesListed(Vec<Sample>),
     /// The page, its program and the engine's are kept in the browser; the engine keeps the networks.
     PageKept,
+    /// The visitor had all of that removed.
+    PageForgotten,
     /// The visitor chose a picture of the gallery.
     SampleChosen(usize),
     /// The bytes of a picture are here.
@@ -69,8 +71,24 @@ pub enum Event {
     Set(Change),
     /// Settings have been changed; by now perhaps several.
     Settled,
+    /// The visitor wants the picture disturbed in this way.
+    Disturb(Disturbance),
+    /// It has been changed; by now perhaps several times.
+    DisturbanceSettled,
+    /// The visitor wants the networks to see this square of the picture; none is the one in the middle.
+    Crop(Option<Crop>),
+    /// It has been moved; by now perhaps several times.
+    CropSettled,
     /// The visitor wants an attack.
     Attack,
+    /// The visitor wants it with many epsilons.
+    Sweep,
+    /// The visitor wants to look at an attack after so many steps; none is the latest.
+    Scrub(Option<u32>),
+    /// The visitor wants the attacked picture of a network as a file.
+    SavePicture(Slot),
+    /// The visitor wants all that is shown as a file.
+    SaveReport,
     /// The visitor wants it stopped.
     Cancel,
     /// The visitor has read the alert.
@@ -86,8 +104,16 @@ pub enum Change {
     Epsilon(u8),
     /// More or fewer steps.
     Steps(u32),
+    /// Another length of the steps, in tenths of a 255th, or the usual one.
+    StepSize(Option<u16>),
     /// Another target, or none.
     Target(Option<usize>),
+    /// Whether to stop as soon as it has succeeded.
+    StopAtSuccess(bool),
+    /// The network whose gradients are used for both, or none for each its own.
+    CraftedOn(Option<Slot>),
+    /// Another random start.
+    Seed(u32),
 }
 
 /// Something to be done in the browser.
@@ -115,6 +141,17 @@ pub enum Effect {
     RevokeUrl(String),
     /// Remember which two networks are wanted on the next visit; none means the usual ones.
     RememberPair(Option<Pair>),
+    /// Remember how quick both backends are.
+    RememberMeasured(Measured),
+    /// Give the visitor a file.
+    Download {
+        /// Its name.
+        name: String,
+        /// Its media type.
+        media_type: &'static str,
+        /// What is in it.
+        bytes: Vec<u8>,
+    },
     /// Have these addresses kept for visits without a network.
     KeepOffline(Vec<String>),
 }
@@ -137,6 +174,8 @@ pub struct Candidate {
     pub sample: Option<usize>,
     /// Address under which the browser shows the file itself.
     pub preview_url: Option<String>,
+    /// The square of it that the networks see; none is the one in the middle.
+    pub crop: Option<Crop>,
 }
 
 impl Candidate {

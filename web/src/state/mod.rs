@@ -5,10 +5,15 @@
 
 mod attack;
 mod choice;
+mod crop;
+mod disturb;
 mod engine;
 mod event;
+mod keep;
+mod link;
 mod notes;
 mod parts;
+mod sweep;
 mod verdict;
 mod visitor;
 
@@ -19,14 +24,16 @@ use std::sync::Arc;
 
 pub use choice::Pending;
 pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
-pub use parts::{Column, Phase, Progress, Shown, Work};
+pub use link::Link;
+pub use parts::{Column, Curve, Phase, Progress, Saved, Shown, Work};
 pub use verdict::Verdict;
 
 use choice::Choice;
 use parts::Pick;
 
 use crate::protocol::{
-    Backend, BackendChoice, BackendReport, ClassLabel, Download, Listed, ModelInfo, Request, RequestId, Settings,
+    Backend, BackendChoice, BackendReport, ClassLabel, Crop, Disturbance, Download, Listed, ModelInfo, Request,
+    RequestId, Settings,
 };
 
 /// All that the page shows.
@@ -66,6 +73,12 @@ pub struct State {
     pub attacked_with: Settings,
     /// Whether a changed setting began it, and no button.
     pub attacked_again: bool,
+    /// What happens to the picture before the networks see it.
+    pub disturbance: Disturbance,
+    /// How the answers change with epsilon, left and right.
+    pub curves: [Curve; 2],
+    /// What the curves were made with.
+    pub swept_with: Settings,
     /// The last thing that went wrong.
     pub alert: Option<String>,
 
@@ -88,6 +101,21 @@ pub struct State {
     classifying: Option<RequestId>,
     /// The attack under way.
     attacking: Option<RequestId>,
+    /// The square that the visitor wants of the picture that is shown, until the engine is asked for it; inside, none is the
+    /// one in the middle.
+    wanted_crop: Option<Option<Crop>>,
+    /// A change of the square waits to be carried out.
+    cropping: bool,
+    /// What the picture that the engine holds was disturbed with.
+    disturbed_with: Disturbance,
+    /// A change of the disturbance waits to be carried out.
+    disturbing: bool,
+    /// The row of attacks under way.
+    sweeping: Option<RequestId>,
+    /// The picture that is being saved.
+    saving: Option<RequestId>,
+    /// What the address asked for, until it can be had.
+    link: Link,
     /// Begin an attack once the clean answers are there: one was under way when the engine fell back.
     attack_again: bool,
     /// A change of the settings waits to be carried out.
@@ -113,6 +141,8 @@ impl State {
             Work::Classifying
         } else if self.attacking.is_some() {
             Work::Attacking
+        } else if self.sweeping.is_some() {
+            Work::Sweeping
         } else {
             Work::Idle
         }
@@ -138,9 +168,10 @@ impl State {
         self.page_kept && self.networks_kept
     }
 
-    /// Index of the class that the picture's source says it is of.
+    /// Index of the class that the picture's source says it is of; none where only a detail of it is seen.
     pub fn label(&self) -> Option<usize> {
-        let label = self.picture.as_ref()?.candidate.label.as_deref()?;
+        let shown = self.picture.as_ref().filter(|shown| !shown.is_detail())?;
+        let label = shown.candidate.label.as_deref()?;
         let known = |class: &ClassLabel| class.wnid == label || class.name == label || class.short_name() == label;
         self.classes.iter().position(known)
     }
@@ -196,8 +227,8 @@ impl State {
 
     /// How long the engine may be silent before WebGPU is given up; none if it need not be watched.
     fn patience_ms(&self) -> Option<u32> {
-        /// Looking for an adapter and opening it.
-        const DEVICE: u32 = 20_000;
+        /// Looking for an adapter, opening it and measuring it.
+        const DEVICE: u32 = 60_000;
         /// The same where the visitor wants WebGPU, even emulated: then it may be slow, and nothing better waits.
         const DEVICE_ON_DEMAND: u32 = 180_000;
         /// One step on hardware, the compilation of all shaders included.
@@ -229,17 +260,21 @@ impl State {
     fn open(&mut self, candidate: Candidate) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.phase != Phase::Ready {
-            effects.extend(self.queued.replace(candidate).and_then(Candidate::into_revoke));
+            if let Some(unseen) = self.queued.replace(candidate) {
+                effects.extend(self.revoke_unless_shown(unseen));
+            }
             return effects;
         }
         let id = self.next_id();
-        let bytes = candidate.bytes.to_vec();
+        let (bytes, crop) = (candidate.bytes.to_vec(), candidate.crop);
         if let Some((_, unseen)) = self.opening.replace((id, candidate)) {
             effects.extend(self.revoke_unless_shown(unseen));
         }
         self.classifying = None;
         self.stop_attack();
-        effects.push(Effect::Post(Request::Open { id, bytes }));
+        self.sweeping = None;
+        self.disturbed_with = self.disturbance;
+        effects.push(Effect::Post(Request::Open { id, bytes, crop, disturbance: self.disturbance }));
         effects
     }
 
@@ -247,7 +282,7 @@ impl State {
     fn drop_work(&mut self) {
         self.attack_again |= self.attacking.is_some();
         self.stop_attack();
-        self.classifying = None;
+        (self.sweeping, self.saving, self.classifying) = (None, None, None);
         self.opened = false;
         for column in &mut self.columns {
             if column.progress == Progress::Classifying {
@@ -264,8 +299,10 @@ impl State {
     /// Takes the picture away: the engine cannot compute it. Gives what frees its preview.
     fn drop_picture(&mut self) -> Option<Effect> {
         self.attack_again = false;
+        self.wanted_crop = None;
         self.opened = false;
         self.columns = Default::default();
+        self.forget_curves();
         self.picture.take().and_then(|shown| self.revoke_unless_shown(shown.candidate))
     }
 

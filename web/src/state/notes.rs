@@ -1,6 +1,7 @@
 //! What the page says beside the controls, so that nothing happens unsaid.
 
 use super::{Phase, Progress, State, Work};
+use crate::protocol::AttackKind;
 use crate::text;
 
 impl State {
@@ -16,6 +17,15 @@ impl State {
             }
             (Phase::Ready, Work::Idle, _) if self.shows(Progress::Stopped) => {
                 "Stopped. Changed settings count from the next attack on."
+            }
+            (Phase::Ready, Work::Sweeping, _) => {
+                "The curves are being measured. Escape stops that; an attack replaces it."
+            }
+            (Phase::Ready, ..) if self.settings.kind == AttackKind::Noise => {
+                "Noise asks no network: both see the same random change."
+            }
+            (Phase::Ready, ..) if self.settings.crafted_on.is_some() => {
+                "The change is computed from one network’s gradients, and both see it (transfer)."
             }
             (Phase::Ready, ..) => "The change is computed from each network’s own gradients (white-box).",
             _ => "The networks are still loading.",

@@ -1,7 +1,7 @@
 //! The pieces that the state is made of.
 
 use super::{Candidate, PickId};
-use crate::protocol::{Guess, Pixels, Slot, Step};
+use crate::protocol::{Guess, Pixels, Point, Slot, Step};
 
 /// How far the engine is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -49,6 +49,8 @@ pub enum Work {
     Classifying,
     /// Attacking it.
     Attacking,
+    /// Attacking it with one epsilon after the other.
+    Sweeping,
 }
 
 impl Work {
@@ -59,6 +61,7 @@ impl Work {
             Self::Opening => "opening",
             Self::Classifying => "classifying",
             Self::Attacking => "attacking",
+            Self::Sweeping => "sweeping",
         }
     }
 }
@@ -81,6 +84,13 @@ pub struct Shown {
     pub pixels: Pixels,
     /// Width and height of the file's picture.
     pub original_size: Option<(u32, u32)>,
+}
+
+impl Shown {
+    /// Whether so little of the file's picture is seen that what the whole shows may not be in it.
+    pub fn is_detail(&self) -> bool {
+        self.original_size.zip(self.candidate.crop).is_some_and(|(size, crop)| crop.is_detail(size))
+    }
 }
 
 /// How far a network's column is.
@@ -124,19 +134,68 @@ pub struct Column {
     pub clean: Vec<Guess>,
     /// Time the clean answer took.
     pub clean_ms: Option<f64>,
-    /// The latest step of the latest attack.
-    pub step: Option<Step>,
+    /// The steps of the latest attack, from where it began.
+    pub steps: Vec<Step>,
+    /// Index of the step that the visitor looks at; none is the latest.
+    pub scrubbed: Option<usize>,
+    /// Whether the steps are those of an attack before the one under way, which has given none yet.
+    pub(super) outdated: bool,
     /// The best guess under the control, random noise.
     pub noise: Option<Guess>,
     /// Steps of the attack under way, or of the last one.
     pub steps_done: u32,
     /// Steps it has in all.
     pub steps_total: u32,
+    /// The attacked picture as it was saved last, if it still is the one that is shown.
+    pub saved: Option<Saved>,
+}
+
+/// What a network says of a picture that was saved and read again.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Saved {
+    /// Length of the file, in bytes.
+    pub bytes: usize,
+    /// The network's best guesses, best first.
+    pub top: Vec<Guess>,
+}
+
+/// How one network's answer changes with epsilon.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Curve {
+    /// By epsilon, ascending.
+    pub points: Vec<Point>,
+    /// The smallest epsilon that was found to change the answer, in 255ths; inside, none if not even the largest does. None
+    /// until it is known.
+    pub smallest: Option<Option<u8>>,
 }
 
 impl Column {
+    /// The step that is shown: the one that the visitor looks at, or the latest.
+    pub fn step(&self) -> Option<&Step> {
+        self.scrubbed.and_then(|index| self.steps.get(index)).or(self.steps.last())
+    }
+
     /// Whether the verdict that is shown is not the attack's last word.
     pub fn is_interim(&self) -> bool {
-        matches!(self.progress, Progress::Attacking | Progress::Stopped)
+        let earlier = self.scrubbed.is_some_and(|index| index + 1 < self.steps.len());
+        earlier || matches!(self.progress, Progress::Attacking | Progress::Stopped)
+    }
+
+    /// Takes what the attack under way has come to.
+    pub(super) fn stepped(&mut self, step: Step) {
+        if std::mem::take(&mut self.outdated) {
+            self.forget_result();
+        }
+        self.steps_done = step.done;
+        self.steps_total = step.total;
+        self.saved = None;
+        self.steps.push(step);
+    }
+
+    /// Shows no attack any more.
+    pub(super) fn forget_result(&mut self) {
+        self.steps.clear();
+        self.scrubbed = None;
+        self.saved = None;
     }
 }

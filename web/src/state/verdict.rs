@@ -78,7 +78,7 @@ impl Verdict {
 impl State {
     /// What the attack that is shown came to, or has so far.
     pub fn verdict(&self, network: Slot) -> Option<Verdict> {
-        let now = self.columns[network.index()].step.as_ref()?.top.first()?.class;
+        let now = self.columns[network.index()].step()?.top.first()?.class;
         self.judge(network, now, self.attacked_with.target)
     }
 
@@ -97,7 +97,7 @@ impl State {
     pub fn verdict_words(&self, network: Slot) -> Option<String> {
         let verdict = self.verdict(network)?;
         let column = &self.columns[network.index()];
-        let (before, now) = (column.clean.first()?.class, column.step.as_ref()?.top.first()?.class);
+        let (before, now) = (column.clean.first()?.class, column.step()?.top.first()?.class);
         let (was, is) = (self.class_name(before), self.class_name(now));
         let aimed = match self.attacked_with.target {
             Some(target) if target == now => ", the target",

@@ -1,10 +1,10 @@
 //! What the visitor does, and the browser on the visitor's behalf.
 
 use super::{Candidate, Change, Effect, Event, Phase, Pick, PickId, Progress, State, Work};
-use crate::protocol::{BackendChoice, Request, Settings};
+use crate::protocol::{BackendChoice, Request};
 
 /// A sliding hand changes a setting sixty times a second; an attack begins at most this often.
-const SETTLE_MS: u32 = 80;
+pub(super) const SETTLE_MS: u32 = 80;
 
 impl State {
     /// Takes an event of the visitor's side.
@@ -16,6 +16,10 @@ impl State {
             }
             Event::PageKept => {
                 self.page_kept = true;
+                Vec::new()
+            }
+            Event::PageForgotten => {
+                (self.page_kept, self.networks_kept) = (false, false);
                 Vec::new()
             }
             Event::SampleChosen(index) => vec![Effect::FetchSample { index, pick: self.begin_pick() }],
@@ -37,13 +41,24 @@ impl State {
             Event::Set(change) => self.set(change),
             Event::Settled => {
                 self.settling = false;
-                if !self.attack_is_shown() {
+                if !self.follows_settings() {
                     return Vec::new();
                 }
                 let effects = self.attack();
                 self.attacked_again |= !effects.is_empty();
                 effects
             }
+            Event::Disturb(disturbance) => self.set_disturbance(disturbance),
+            Event::DisturbanceSettled => self.disturbance_settled(),
+            Event::Crop(crop) => self.set_crop(crop),
+            Event::CropSettled => self.crop_settled(),
+            Event::Sweep => self.sweep(),
+            Event::Scrub(step) => {
+                self.scrub(step);
+                Vec::new()
+            }
+            Event::SavePicture(slot) => self.save_picture(slot),
+            Event::SaveReport => self.save_report(),
             Event::Attack => {
                 if self.can_attack() {
                     self.forget_results();
@@ -51,8 +66,9 @@ impl State {
                 }
                 self.attack()
             }
-            Event::Cancel if self.work() == Work::Attacking => {
+            Event::Cancel if matches!(self.work(), Work::Attacking | Work::Sweeping) => {
                 self.stop_attack();
+                self.sweeping = None;
                 vec![Effect::Post(Request::Cancel)]
             }
             Event::Dismiss => {
@@ -85,16 +101,21 @@ impl State {
         if self.samples.is_empty() || self.picture.is_some() || self.picture_pending() {
             return None;
         }
-        Some(Effect::FetchSample { index: 0, pick: self.pick(true) })
+        let index = self.linked_sample().unwrap_or(0);
+        Some(Effect::FetchSample { index, pick: self.pick(true) })
     }
 
-    fn picked(&mut self, pick: PickId, candidate: Candidate) -> Vec<Effect> {
+    fn picked(&mut self, pick: PickId, mut candidate: Candidate) -> Vec<Effect> {
         let Some(Pick { automatic, .. }) = self.end_pick(pick) else {
             return candidate.into_revoke().into_iter().collect();
         };
-        if !automatic {
+        if automatic {
+            candidate.crop =
+                self.link.crop.filter(|_| candidate.sample.is_some() && candidate.sample == self.linked_sample());
+        } else {
             self.alert = None;
             self.attack_again = false;
+            self.link = super::Link::default();
         }
         self.open(candidate)
     }
@@ -111,19 +132,33 @@ impl State {
         let before = self.settings;
         match change {
             Change::Kind(kind) => self.settings.kind = kind,
-            Change::Epsilon(k) => self.settings.epsilon_255 = k.min(Settings::MAX_EPSILON_255),
-            Change::Steps(steps) => self.settings.steps = steps.clamp(1, Settings::MAX_STEPS),
-            Change::Target(target) => self.settings.target = target.filter(|&class| class < self.classes.len()),
+            Change::Epsilon(epsilon_255) => self.settings.epsilon_255 = epsilon_255,
+            Change::Steps(steps) => self.settings.steps = steps,
+            Change::StepSize(step_size_tenths) => self.settings.step_size_tenths = step_size_tenths,
+            Change::Target(target) => self.settings.target = target,
+            Change::StopAtSuccess(stop) => self.settings.stop_at_success = stop,
+            Change::CraftedOn(slot) => self.settings.crafted_on = slot,
+            Change::Seed(seed) => self.settings.seed = seed,
         }
-        if self.settings == before || self.settling || !self.attack_is_shown() {
+        self.settings = self.settings.within_range(self.classes.len());
+        if self.settings == before || self.settling || !self.follows_settings() {
             return Vec::new();
         }
         self.settling = true;
         vec![Effect::After { ms: SETTLE_MS, event: Event::Settled }]
     }
 
-    /// Whether an attack is under way or its result is shown, so that a changed setting should change it.
-    fn attack_is_shown(&self) -> bool {
+    /// Whether a changed setting attacks at once: where an attack is shown, which should be the one that the settings say, and
+    /// where the networks are so quick that the epsilon slider may well show live what it does.
+    fn follows_settings(&self) -> bool {
+        /// Longest time for both networks to look at a picture: a step takes three times as long.
+        const LIVE_MS: f64 = 60.0;
+        let both_ms: Option<f64> = self.columns.iter().map(|column| column.clean_ms).sum();
+        self.attack_is_shown() || (self.can_attack() && both_ms.is_some_and(|ms| ms < LIVE_MS))
+    }
+
+    /// Whether an attack is under way or its result is shown.
+    pub(super) fn attack_is_shown(&self) -> bool {
         self.columns.iter().any(|column| matches!(column.progress, Progress::Attacking | Progress::Done))
     }
 

@@ -6,13 +6,18 @@ use std::time::UNIX_EPOCH;
 
 use percent_encoding::percent_decode_str;
 
-/// The file that `url` (path and query, as in the request line) names below `root`, if there is one.
+/// The path of `url` (path and query, as in the request line), decoded; it begins with a slash.
+pub fn path_of(url: &str) -> Option<String> {
+    let encoded = url.split(['?', '#']).next()?;
+    let path = percent_decode_str(encoded).decode_utf8().ok()?;
+    encoded.starts_with('/').then(|| path.into_owned())
+}
+
+/// The file that `path`, which [`path_of`] gave, names below `root`, if there is one.
 ///
 /// A folder stands for its `index.html`. Whatever would leave `root` names nothing: `..` in any spelling, absolute
 /// paths and drive letters by their form, symbolic links by where they lead.
-pub fn resolve(root: &Path, url: &str) -> Option<PathBuf> {
-    let encoded = url.split(['?', '#']).next()?;
-    let path = percent_decode_str(encoded.strip_prefix('/')?).decode_utf8().ok()?;
+pub fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
     let mut file = root.to_path_buf();
     for part in path.split('/').filter(|part| !part.is_empty()) {
         if part == "." || part == ".." || part.contains(['\\', ':', '\0']) {
@@ -72,6 +77,7 @@ mod tests {
         fs::write(root.join("models/a b/model.json"), "").unwrap();
         fs::write(root.parent().unwrap().join("secret"), "").unwrap();
 
+        let resolve = |root: &Path, url: &str| resolve(root, &path_of(url)?);
         assert_eq!(resolve(&root, "/"), Some(root.join("index.html")));
         assert_eq!(resolve(&root, "/?backend=cpu"), Some(root.join("index.html")));
         assert_eq!(resolve(&root, "/models//a%20b/model.json"), Some(root.join("models/a b/model.json")));

@@ -28,8 +28,26 @@ pub struct Request {
     pub is_for_this_machine: bool,
     /// The entity tag of the copy that the browser has.
     pub known_tag: Option<String>,
+    /// The compressions that the browser takes, as it lists them.
+    pub accepted_encodings: String,
     closes: bool,
     has_body: bool,
+}
+
+/// The headers of an answer, each name once.
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// What every answer says: that its type is what it says.
+    pub fn new() -> Self {
+        Self(vec![("X-Content-Type-Options".into(), "nosniff".into())])
+    }
+
+    /// Sets a header, in the place of an older one of that name.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
 }
 
 impl Request {
@@ -45,6 +63,7 @@ impl Request {
             target,
             is_for_this_machine: false,
             known_tag: None,
+            accepted_encodings: String::new(),
             closes: head.version != Some(1),
             has_body: false,
         };
@@ -53,6 +72,7 @@ impl Request {
             match header.name.to_ascii_lowercase().as_str() {
                 "host" => request.is_for_this_machine = names_this_machine(&value),
                 "connection" => request.closes |= value.eq_ignore_ascii_case("close"),
+                "accept-encoding" => request.accepted_encodings = value.into_owned(),
                 "if-none-match" => request.known_tag = Some(value.into_owned()),
                 "content-length" => request.has_body |= value != "0",
                 "transfer-encoding" => request.has_body = true,
@@ -104,9 +124,9 @@ impl Connection {
     }
 
     /// Sends status and headers; `length` is that of the body, which follows unless `HEAD` was asked.
-    pub fn send_head(&mut self, status: &str, headers: &[(&str, &str)], length: Option<u64>) -> io::Result<()> {
-        let mut head = format!("HTTP/1.1 {status}\r\nX-Content-Type-Options: nosniff\r\n");
-        for (name, value) in headers {
+    pub fn send_head(&mut self, status: &str, headers: &Headers, length: Option<u64>) -> io::Result<()> {
+        let mut head = format!("HTTP/1.1 {status}\r\n");
+        for (name, value) in &headers.0 {
             head += &format!("{name}: {value}\r\n");
         }
         if let Some(length) = length {
@@ -127,7 +147,9 @@ impl Connection {
     /// Sends an error in words.
     pub fn refuse(&mut self, request: &Request, status: &str, reason: &str) -> io::Result<()> {
         let body = format!("{status}: {reason}\n");
-        let headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")];
+        let mut headers = Headers::new();
+        headers.set("Content-Type", "text/plain; charset=utf-8");
+        headers.set("Cache-Control", "no-store");
         self.send_head(status, &headers, Some(body.len() as u64))?;
         if request.wants_body() { self.stream.write_all(body.as_bytes()) } else { Ok(()) }
     }

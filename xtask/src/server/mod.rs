@@ -2,12 +2,15 @@
 //! name of this machine.
 //!
 //! Everything is sent with `Cache-Control: no-cache` and an entity tag, so that a rebuilt page shows at once and an
-//! unchanged file costs one short answer.
+//! unchanged file costs one short answer. A folder made by `cargo xtask dist` is served as the static hosts do it that it is
+//! meant for: with the headers of its file `_headers`, and compressed where a compressed copy lies beside a file.
 //!
 //! Each connection has a thread of its own, because a browser opens several at once and keeps them open. (tiny_http, tried
 //! first, leaves a connection unanswered for ever when several arrive before its pool of threads has woken up.)
 
+pub mod encoding;
 mod files;
+pub mod headers;
 mod http;
 
 use std::fs::File;
@@ -20,7 +23,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use http::{Connection, Request};
+use headers::HeaderRules;
+use http::{Connection, Headers, Request};
 
 /// Ports tried one after the other before giving up.
 const PORTS_TRIED: u16 = 100;
@@ -31,22 +35,29 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A folder being offered; nothing is answered before [`Server::run`].
 pub struct Server {
     listener: TcpListener,
-    root: PathBuf,
+    site: Site,
     port: u16,
     patience: Duration,
+}
+
+/// What is offered.
+struct Site {
+    root: PathBuf,
+    rules: HeaderRules,
 }
 
 impl Server {
     /// Listens on 127.0.0.1 at `port` or the next free one above it; port 0 lets the system choose.
     ///
     /// # Errors
-    /// If `dir` is no folder, or no port can be had.
+    /// If `dir` is no folder or its `_headers` make no sense, or no port can be had.
     pub fn bind(dir: &Path, port: u16) -> Result<Self> {
         ensure!(dir.is_dir(), "{} is no folder; `cargo xtask demo` builds the page into dist", dir.display());
         let root = dir.canonicalize().with_context(|| format!("cannot open {}", dir.display()))?;
+        let rules = HeaderRules::of(&root)?;
         let listener = listen(port)?;
         let port = listener.local_addr().context("the listening socket has no address")?.port();
-        Ok(Self { listener, root, port, patience: PATIENCE })
+        Ok(Self { listener, site: Site { root, rules }, port, patience: PATIENCE })
     }
 
     /// The address to open.
@@ -60,14 +71,14 @@ impl Server {
 
     /// Answers requests until the process ends.
     pub fn run(self) {
-        let root = Arc::new(self.root);
+        let site = Arc::new(self.site);
         let patience = self.patience;
         for stream in self.listener.incoming() {
-            let root = Arc::clone(&root);
+            let site = Arc::clone(&site);
             match stream {
                 Ok(stream) => drop(thread::spawn(move || {
                     // A visitor who closes the tab in the middle of a download, or goes to sleep, is no news.
-                    if let Err(error) = converse(stream, &root, patience)
+                    if let Err(error) = converse(stream, &site, patience)
                         && error.kind() == ErrorKind::InvalidData
                     {
                         eprintln!("a request that makes no sense: {error}");
@@ -105,12 +116,12 @@ fn listen(port: u16) -> Result<TcpListener> {
 }
 
 /// Answers one request after the other until the browser has had enough.
-fn converse(stream: TcpStream, root: &Path, patience: Duration) -> io::Result<()> {
+fn converse(stream: TcpStream, site: &Site, patience: Duration) -> io::Result<()> {
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     let mut connection = Connection::new(stream);
     while let Some(request) = connection.read_request()? {
-        answer(&mut connection, &request, root)?;
+        answer(&mut connection, &request, site)?;
         if request.is_last() {
             break;
         }
@@ -119,7 +130,7 @@ fn converse(stream: TcpStream, root: &Path, patience: Duration) -> io::Result<()
 }
 
 /// Sends the file that `request` asks for, or says why not.
-fn answer(connection: &mut Connection, request: &Request, root: &Path) -> io::Result<()> {
+fn answer(connection: &mut Connection, request: &Request, site: &Site) -> io::Result<()> {
     if !request.is_for_this_machine {
         let reason = "this server answers only to its own machine; open it as 127.0.0.1 or localhost";
         return connection.refuse(request, "403 Forbidden", reason);
@@ -127,24 +138,44 @@ fn answer(connection: &mut Connection, request: &Request, root: &Path) -> io::Re
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return connection.refuse(request, "405 Method Not Allowed", "only GET and HEAD are served here");
     }
-    let Some(path) = files::resolve(root, &request.target) else {
+    let Some(path) = files::path_of(&request.target) else {
+        return connection.refuse(request, "404 Not Found", "that is no path");
+    };
+    // The hosts that read `_headers` show it to nobody.
+    let file = files::resolve(&site.root, &path).filter(|file| *file != site.root.join(headers::FILE));
+    let Some(file) = file else {
         return connection.refuse(request, "404 Not Found", "there is no such file");
     };
-    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, file) = match opened {
+    let copies = encoding::copies(&file);
+    let encoding = encoding::choose(&copies, &request.accepted_encodings);
+    let served = encoding.map_or_else(|| file.clone(), |encoding| encoding.beside(&file));
+    let opened = File::open(&served).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, content) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            eprintln!("cannot read {}: {error}", path.display());
+            eprintln!("cannot read {}: {error}", served.display());
             return connection.refuse(request, "500 Internal Server Error", "the file cannot be read");
         }
     };
     let tag = files::entity_tag(&metadata);
-    let headers = [("Content-Type", files::mime_type(&path)), ("Cache-Control", "no-cache"), ("ETag", &tag)];
+    let mut headers = Headers::new();
+    headers.set("Content-Type", files::mime_type(&file));
+    headers.set("Cache-Control", "no-cache");
+    for (name, value) in site.rules.for_path(&path) {
+        headers.set(&name, &value);
+    }
+    headers.set("ETag", &tag);
+    if !copies.is_empty() {
+        headers.set("Vary", "Accept-Encoding");
+    }
+    if let Some(encoding) = encoding {
+        headers.set("Content-Encoding", encoding.name);
+    }
     if request.known_tag.as_deref() == Some(&tag) {
         return connection.send_head("304 Not Modified", &headers, None);
     }
     connection.send_head("200 OK", &headers, Some(metadata.len()))?;
-    if request.wants_body() { connection.send_body(file, metadata.len()) } else { Ok(()) }
+    if request.wants_body() { connection.send_body(content, metadata.len()) } else { Ok(()) }
 }
 
 #[cfg(test)]

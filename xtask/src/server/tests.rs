@@ -73,6 +73,66 @@ fn the_page_is_asked_for_again_but_sent_once() {
 }
 
 #[test]
+fn the_compressed_copy_comes_to_who_takes_it() {
+    let (port, folder) = started();
+    for (name, content) in [("app.js", "plain"), ("app.js.br", "as brotli"), ("app.js.gz", "as gzip")] {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    for (accepted, encoding, content) in
+        [("gzip, deflate, br", Some("br"), "as brotli"), ("gzip", Some("gzip"), "as gzip"), ("br;q=0", None, "plain")]
+    {
+        let (head, body) = ask(port, "GET /app.js?v=1", &format!("Accept-Encoding: {accepted}\r\n"));
+        assert_eq!(String::from_utf8(body).unwrap(), content, "{accepted}");
+        assert_eq!(header(&head, "Content-Encoding"), encoding, "{head}");
+        assert_eq!(header(&head, "Content-Type"), Some("text/javascript; charset=utf-8"), "{head}");
+        assert_eq!(header(&head, "Content-Length"), Some(content.len().to_string().as_str()), "{head}");
+        assert_eq!(header(&head, "Vary"), Some("Accept-Encoding"), "{head}");
+        let tag = header(&head, "ETag").unwrap();
+        let again = format!("Accept-Encoding: {accepted}\r\nIf-None-Match: {tag}\r\n");
+        assert!(ask(port, "GET /app.js?v=1", &again).0.starts_with("HTTP/1.1 304"), "{accepted}");
+    }
+    let (head, _) = ask(port, "GET /", "Accept-Encoding: br\r\n");
+    assert!(header(&head, "Content-Encoding").is_none() && header(&head, "Vary").is_none(), "{head}");
+}
+
+#[test]
+fn the_folders_own_headers_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("index.html"), "").unwrap();
+    fs::write(folder.path().join("app-1 2.js"), "").unwrap();
+    let rules =
+        "/*\n  X-Frame-Options: DENY\n  x-content-type-options: nosniff\n/app-1 2.js\n  cache-control: immutable\n";
+    fs::write(folder.path().join("_headers"), rules).unwrap();
+    let server = Server::bind(folder.path(), 0).unwrap();
+    let port = server.port();
+    thread::spawn(move || server.run());
+    let (head, _) = ask(port, "GET /", "");
+    assert_eq!(header(&head, "X-Frame-Options"), Some("DENY"), "{head}");
+    assert_eq!(header(&head, "Cache-Control"), Some("no-cache"), "{head}");
+    let (head, _) = ask(port, "GET /app-1%202.js?v=3", "");
+    assert_eq!(header(&head, "Cache-Control"), Some("immutable"), "{head}");
+    let lower = head.to_ascii_lowercase();
+    for name in ["cache-control:", "x-content-type-options:"] {
+        assert_eq!(lower.matches(name).count(), 1, "{head}");
+    }
+    assert!(ask(port, "GET /_headers", "").0.starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn headers_that_make_no_sense_are_refused_before_anything_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("_headers"), "X-A: 1\n").unwrap();
+    let Err(error) = Server::bind(folder.path(), 0) else { panic!("took nonsense for headers") };
+    assert!(format!("{error:#}").contains("_headers: line 1"), "{error:#}");
+}
+
+/// The value of a header, whose name may be spelt in any case.
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+#[test]
 fn what_is_not_there_or_not_allowed_is_refused() {
     let (port, _folder) = started();
     assert!(ask(port, "GET /nothing.js", "").0.starts_with("HTTP/1.1 404"));

@@ -1,10 +1,18 @@
 //! What the attack does, and the button that begins it.
 
+mod disturb;
+mod more;
+mod target;
+
 use leptos::html;
 use leptos::prelude::*;
 
 use super::focus::{focus, has_focus};
 use super::store::Store;
+pub(super) use disturb::Disturbances;
+use more::More;
+use target::Target;
+
 use crate::protocol::{AttackKind, Settings, Slot};
 use crate::state::{Change, Event, State, Verdict, Work};
 use crate::text;
@@ -31,6 +39,7 @@ pub(super) fn Controls() -> impl IntoView {
             <Epsilon/>
             <Steps/>
             <Target/>
+            <More/>
             <div class="go">
                 <button
                     type="button"
@@ -71,7 +80,7 @@ fn Outcome() -> impl IntoView {
         let of_network = |network: Slot| {
             let column = &state.columns[network.index()];
             let verdict = state.verdict(network)?;
-            let (before, now) = (column.clean.first()?, column.step.as_ref()?.top.first()?);
+            let (before, now) = (column.clean.first()?, column.step()?.top.first()?);
             let adverb = if now.class == before.class { "still" } else { "now" };
             let answer = format!("{adverb} {}, {}", state.class_name(now.class), text::percent(now.share.into()));
             Some((network, state.title(network), verdict, column.is_interim(), answer))
@@ -97,14 +106,13 @@ fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
     let kind = store.read(|state| state.settings.kind);
     let choices = AttackKind::ALL.map(|choice| {
-        let label = choice.label();
-        let name = label.to_lowercase();
+        let (label, name) = (choice.label(), choice.name());
         view! {
             <label>
                 <input
                     type="radio"
                     name="attack-kind"
-                    value=name.clone()
+                    value=name
                     prop:checked=move || kind.get() == choice
                     data-testid=format!("attack-kind-{name}")
                     on:change=move |_| store.dispatch(Event::Set(Change::Kind(choice)))
@@ -113,16 +121,42 @@ fn Kind() -> impl IntoView {
             </label>
         }
     });
+    // What it does, its formula, and where it comes from.
     let what = move || match kind.get() {
-        AttackKind::Fgsm => "Fast gradient sign method: one step, every pixel by epsilon.",
-        AttackKind::Bim => "Basic iterative method: steps of a quarter of epsilon, kept within it.",
-        AttackKind::Pgd => "Projected gradient descent: from a random start, kept within epsilon.",
+        AttackKind::Fgsm => (
+            "Fast gradient sign method: one step, every pixel by epsilon.",
+            "x′ = x + ε · sign ∇ₓ loss",
+            "#fgsm",
+            "Goodfellow et al., 2014",
+        ),
+        AttackKind::Bim => (
+            "Basic iterative method: many small steps, never further than epsilon.",
+            "xₙ₊₁ = clip(xₙ + α · sign ∇ₓ loss), α = ε/4",
+            "#bim",
+            "Kurakin et al., 2016",
+        ),
+        AttackKind::Pgd => (
+            "Projected gradient descent: BIM from a random start within epsilon.",
+            "x₀ = x + U(−ε, ε), α = 2.5 ε/steps",
+            "#pgd",
+            "Madry et al., 2017",
+        ),
+        AttackKind::Noise => (
+            "The control: every value up or down by epsilon, by the toss of a coin. It asks no network.",
+            "x′ = x ± ε",
+            "#noise",
+            "why it matters",
+        ),
     };
     view! {
         <fieldset class="segmented">
             <legend>"Attack"</legend>
             <div class="segments">{choices.into_iter().collect_view()}</div>
-            <p class="hint">{what}</p>
+            <p class="hint" data-testid="attack-words">{move || what().0}</p>
+            <p class="formula">
+                <span>{move || what().1}</span>
+                <a class="more" href=move || what().2>{move || what().3}</a>
+            </p>
         </fieldset>
     }
 }
@@ -138,10 +172,10 @@ fn Epsilon() -> impl IntoView {
     };
     view! {
         <div class="slider">
-            <label for="epsilon">"Epsilon, the largest change of a pixel"</label>
-            <output for="epsilon">{move || text::epsilon(epsilon.get())}</output>
+            <label for="epsilon-slider">"Epsilon, the largest change of a pixel"</label>
+            <output for="epsilon-slider">{move || text::epsilon(epsilon.get())}</output>
             <input
-                id="epsilon"
+                id="epsilon-slider"
                 type="range"
                 min="0"
                 max=Settings::MAX_EPSILON_255.to_string()
@@ -159,7 +193,12 @@ fn Epsilon() -> impl IntoView {
 fn Steps() -> impl IntoView {
     let store = expect_context::<Store>();
     let steps = store.read(|state| state.settings.steps);
-    let one_step = store.read(|state| state.settings.kind == AttackKind::Fgsm);
+    let fixed = store.read(|state| match state.settings.kind {
+        AttackKind::Fgsm => Some("always 1"),
+        AttackKind::Noise => Some("none"),
+        AttackKind::Bim | AttackKind::Pgd => None,
+    });
+    let one_step = move || fixed.get().is_some();
     let slide = move |event: leptos::ev::Event| {
         if let Ok(count) = event_target_value(&event).parse() {
             store.dispatch(Event::Set(Change::Steps(count)));
@@ -169,7 +208,7 @@ fn Steps() -> impl IntoView {
         <div class="slider" class:off=one_step>
             <label for="steps">"Steps"</label>
             <output for="steps">
-                {move || if one_step.get() { "always 1".into() } else { steps.get().to_string() }}
+                {move || fixed.get().map_or_else(|| steps.get().to_string(), str::to_owned)}
             </output>
             <input
                 id="steps"
@@ -182,36 +221,6 @@ fn Steps() -> impl IntoView {
                 data-testid="steps"
                 on:input=slide
             />
-        </div>
-    }
-}
-
-#[component]
-fn Target() -> impl IntoView {
-    let store = expect_context::<Store>();
-    let classes = store.read(|state| {
-        let mut classes: Vec<(usize, String)> =
-            (0..state.classes.len()).map(|class| (class, state.class_name(class))).collect();
-        classes.sort_by_key(|(_, name)| name.to_lowercase());
-        classes
-    });
-    let target = store.read(|state| state.settings.target);
-    let choose = move |event: leptos::ev::Event| {
-        store.dispatch(Event::Set(Change::Target(event_target_value(&event).parse().ok())));
-    };
-    let options = move || {
-        let option = |(class, name): (usize, String)| {
-            view! { <option value=class.to_string() prop:selected=move || target.get() == Some(class)>{name}</option> }
-        };
-        classes.get().into_iter().map(option).collect_view()
-    };
-    view! {
-        <div class="field">
-            <label for="target">"Goal"</label>
-            <select id="target" data-testid="target-class" on:change=choose>
-                <option value="" prop:selected=move || target.get().is_none()>"Any other answer"</option>
-                <optgroup label="Towards this answer">{options}</optgroup>
-            </select>
         </div>
     }
 }

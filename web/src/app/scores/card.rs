@@ -2,17 +2,26 @@
 
 use leptos::prelude::*;
 
-use crate::protocol::Slot;
-use crate::scores::{Fact, Network, Value, facts};
+use crate::protocol::{CheckLine, Slot};
+use crate::scores::{Fact, Network, Section, Value, sections};
 
-/// What a network is and how it was made.
+/// What a network is, how it was made and what it is for.
 pub(super) fn model_card(slot: Slot, network: &Network) -> impl IntoView + use<> {
-    let facts = facts(network.info).into_iter().map(fact).collect_view();
+    let sections = sections(network.info).into_iter().map(section).collect_view();
     view! {
         <details data-testid=format!("card-{}", slot.name())>
             <summary>{format!("{}: model card", network.title)}</summary>
-            <dl>{facts}</dl>
+            {sections}
         </details>
+    }
+}
+
+fn section(Section { title, facts }: Section) -> impl IntoView {
+    view! {
+        <section>
+            <h3>{title}</h3>
+            <dl>{facts.into_iter().map(fact).collect_view()}</dl>
+        </section>
     }
 }
 
@@ -24,11 +33,29 @@ fn fact(Fact { name, value }: Fact) -> impl IntoView {
             let commands = commands.into_iter().map(|command| view! { <li><code>{command}</code></li> }).collect_view();
             view! { <dd><ol>{commands}</ol></dd> }.into_any()
         }
+        Value::Checks(items) => {
+            view! { <dd><ul class="checks">{items.into_iter().map(check).collect_view()}</ul></dd> }.into_any()
+        }
     };
     view! {
         <div>
             <dt>{name}</dt>
             {said}
         </div>
+    }
+}
+
+fn check(CheckLine { name, figure, limit, passed }: CheckLine) -> impl IntoView {
+    let answer = match passed {
+        Some(true) => "passed",
+        Some(false) => "failed",
+        None => "not measured",
+    };
+    let limit = (!limit.is_empty()).then(|| format!(" (limit: {limit})"));
+    view! {
+        <li data-answer=answer>
+            <span class="answer-mark">{answer}</span>
+            <span>{name} ": " <span class="aside">{figure}{limit}</span></span>
+        </li>
     }
 }

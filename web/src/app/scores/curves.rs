@@ -13,7 +13,10 @@ pub(super) fn Curves(charts: Vec<Chart>) -> impl IntoView {
         view! {
             <section class="curves" data-testid="score-curves">
                 <h3>"Accuracy as epsilon grows"</h3>
-                <p class="hint">"The same numbers as in the tables; epsilon 0 is the picture without an attack."</p>
+                <p class="hint">
+                    "The same numbers as in the tables, with their intervals; epsilon 0 is the picture without an attack. A network "
+                    "that holds falls slowly."
+                </p>
                 <div class="charts">{drawn}</div>
             </section>
         }

@@ -2,15 +2,17 @@
 
 mod card;
 mod curves;
+mod headline;
 mod table;
 
 use leptos::prelude::*;
 
 use super::store::Store;
 use crate::protocol::{ModelInfo, Slot};
-use crate::scores::{Network, Sheet, charts};
+use crate::scores::{Network, Sheet, charts, headline as headline_of};
 use card::model_card;
 use curves::Curves;
+use headline::headline;
 use table::Tables;
 
 /// The section; there once the networks are.
@@ -31,7 +33,9 @@ fn section(models: &[ModelInfo], with_top5: RwSignal<bool>) -> impl IntoView + u
     let cards = Slot::ALL.into_iter().zip(&networks).map(|(slot, network)| model_card(slot, network)).collect_view();
     let missing = sheet.unevaluated.iter().cloned().map(not_evaluated).collect_view();
     let measured = (!sheet.groups.is_empty()).then(|| {
+        let found = headline_of(&sheet).map(|found| headline(found, sheet.bar_end));
         view! {
+            {found}
             <Tables sheet with_top5/>
             <Curves charts/>
         }
@@ -41,6 +45,7 @@ fn section(models: &[ModelInfo], with_top5: RwSignal<bool>) -> impl IntoView + u
             <h2 id="scores-title">"Scores"</h2>
             {measured}
             {missing}
+            <p class="hint"><a href="#scores">"What these figures say, and what not"</a></p>
             <div class="cards">{cards}</div>
         </section>
     }

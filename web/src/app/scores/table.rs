@@ -89,9 +89,6 @@ fn table_cell(sheet: &Sheet, row: &Row, cell: Option<&Cell>) -> impl IntoView + 
     let Some(cell) = cell else {
         return view! { <td><span class="aside">"not measured"</span></td> }.into_any();
     };
-    let share = |share: f64| (share / sheet.bar_end).clamp(0.0, 1.0);
-    let [low, high] = cell.interval.map(share);
-    let bar = format!("--value: {:.4}; --low: {low:.4}; --high: {high:.4}", share(cell.top1.value()));
     let fewer = sheet.fewer_here(row, cell).map(|words| view! { <span class="aside">{words}</span> });
     view! {
         <td>
@@ -101,11 +98,28 @@ fn table_cell(sheet: &Sheet, row: &Row, cell: Option<&Cell>) -> impl IntoView + 
                     " "
                     <span class="aside">{cell.interval_words()}</span>
                 </span>
-                <span class="score-bar" aria-hidden="true" style=bar></span>
-                <span class="aside top5">{format!("{} in top 5", cell.top5_words())}</span>
+                {bar(cell, sheet.bar_end)}
+                {cell
+                    .top5_words()
+                    .map(|words| view! { <span class="aside top5">{format!("{words} in top 5")}</span> })}
                 {fewer}
             </div>
         </td>
     }
     .into_any()
+}
+
+/// The share as a bar that is full at `end`, with its interval.
+pub(super) fn bar(cell: &Cell, end: f64) -> impl IntoView + use<> {
+    let share = |share: f64| format!("{:.4}", (share / end).clamp(0.0, 1.0));
+    let [low, high] = cell.interval.map(share);
+    view! {
+        <span
+            class="score-bar"
+            aria-hidden="true"
+            style=("--value", share(cell.top1.value()))
+            style=("--low", low)
+            style=("--high", high)
+        ></span>
+    }
 }

@@ -32,6 +32,8 @@ fn card_of(weights: Weights) -> Vec<u8> {
         recipe: Recipe::default(),
         data_sha256: String::new(),
         scores: Vec::new(),
+        checks: None,
+        cost: None,
         probe: Probe::default(),
         classes: Vec::new(),
     };

@@ -118,6 +118,8 @@ fn a_visit_is_kept_once_page_and_networks_are() {
     page.0.update(Event::Choose(BackendChoice::Cpu));
     page.start(Backend::Cpu);
     assert!(page.0.kept_offline());
+    page.0.update(Event::PageForgotten);
+    assert!(!page.0.kept_offline(), "the visitor had it removed");
     let mut page = Page::new(BackendChoice::Auto);
     page.load();
     assert!(!page.0.kept_offline(), "the page is not kept");

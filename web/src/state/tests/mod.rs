@@ -1,6 +1,8 @@
 mod attacks;
 mod choice;
+mod crop;
 mod engine;
+mod lab;
 mod pictures;
 mod verdicts;
 
@@ -10,7 +12,7 @@ use super::*;
 use crate::protocol::{Catalogue, Guess, Offer, Pixels, Reply, Slot, Step, Training};
 
 fn report(backend: Backend) -> BackendReport {
-    BackendReport { backend, adapter: None, software: false, reason: "because".into() }
+    BackendReport { backend, adapter: None, software: false, reason: "because".into(), measured: None }
 }
 
 fn catalogue() -> Box<Catalogue> {
@@ -31,6 +33,7 @@ fn catalogue() -> Box<Catalogue> {
         mean: [0.5; 3],
         std: [0.25; 3],
         scores: Vec::new(),
+        checks: None,
     };
     Box::new(Catalogue {
         classes: vec![class("n01443537", "goldfish, Carassius auratus"), class("n02123045", "tabby, tabby cat")],
@@ -63,6 +66,7 @@ fn candidate(title: &str) -> Candidate {
         source: None,
         sample: None,
         preview_url: Some(format!("blob:{title}")),
+        crop: None,
     }
 }
 
@@ -86,10 +90,10 @@ fn step(done: u32, total: u32) -> Box<Step> {
         done,
         total,
         attacked: Pixels(vec![9]),
-        perturbation: Pixels(vec![8]),
-        gain: 15.0,
         largest_change: 4,
+        loss: 1.0,
         top: guesses(1),
+        own_share: 0.4,
         elapsed_ms: 10.0,
     })
 }
@@ -153,8 +157,8 @@ impl Page {
 
     fn answer(&mut self, id: RequestId) -> Vec<Effect> {
         self.see(id);
-        self.hear(Reply::Classified { id, slot: Slot::Left, top: guesses(0), elapsed_ms: 1.0 });
-        self.hear(Reply::Classified { id, slot: Slot::Right, top: guesses(0), elapsed_ms: 1.0 })
+        self.hear(Reply::Classified { id, slot: Slot::Left, top: guesses(0), elapsed_ms: 100.0 });
+        self.hear(Reply::Classified { id, slot: Slot::Right, top: guesses(0), elapsed_ms: 100.0 })
     }
 
     fn title(&self) -> Option<&str> {
@@ -186,7 +190,13 @@ fn posted(effects: &[Effect]) -> Option<&Request> {
 
 fn posted_id(effects: &[Effect]) -> RequestId {
     match posted(effects) {
-        Some(Request::Open { id, .. } | Request::Attack { id, .. }) => *id,
+        Some(
+            Request::Open { id, .. }
+            | Request::Attack { id, .. }
+            | Request::Sweep { id, .. }
+            | Request::Disturb { id, .. }
+            | Request::Save { id, .. },
+        ) => *id,
         other => panic!("no request with an id, but {other:?}"),
     }
 }

@@ -1,0 +1,152 @@
+//! What may happen to a picture in the real world, before anyone attacks it: the paper's seven perturbations, and a corruption.
+
+use leptos::prelude::*;
+
+use super::super::store::Store;
+use crate::protocol::{CorruptionKind, Disturbance};
+use crate::state::Event;
+
+/// The sliders.
+#[component]
+pub(in super::super) fn Disturbances() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let none = store.read(|state| state.disturbance.is_none());
+    view! {
+        <details class="panel disturb" data-testid="disturb" data-disturbed=move || (!none.get()).to_string()>
+            <summary>
+                <span class="summary-title">"Disturb it like the real world"</span>
+                <span class="hint">
+                    {move || {
+                        if none.get() { "Nothing disturbs the picture." } else { "The networks see the picture disturbed." }
+                    }}
+                </span>
+            </summary>
+            <p class="hint">
+                "Seven perturbations of the paper and some corruptions of Tiny-ImageNet-C, alone or before an attack. What you see as
+                “The networks’ view” is what both networks get."
+            </p>
+            <div class="sliders">
+                <Slide label="Shift right" unit="px" range=[-32, 32] name="shift-x" get=|d| d.shift[0].into() set=|d, v| d.shift[0] = v as i8/>
+                <Slide label="Shift down" unit="px" range=[-32, 32] name="shift-y" get=|d| d.shift[1].into() set=|d, v| d.shift[1] = v as i8/>
+                <Slide label="Zoom" unit="%" range=[50, 200] name="zoom" get=|d| d.zoom_percent.into() set=|d, v| d.zoom_percent = v as u8/>
+                <Slide label="Shear" unit="°" range=[-45, 45] name="shear" get=|d| d.shear_degrees.into() set=|d, v| d.shear_degrees = v as i8/>
+                <Slide label="Rotation" unit="°" range=[-180, 180] name="rotation" get=|d| d.rotation_degrees.into() set=|d, v| d.rotation_degrees = v as i16/>
+                <Slide label="Perspective" unit="%" range=[-80, 80] name="perspective" get=|d| d.perspective_percent.into() set=|d, v| d.perspective_percent = v as i8/>
+                <Slide label="Brightness" unit="%" range=[0, 200] name="brightness" get=|d| d.brightness_percent.into() set=|d, v| d.brightness_percent = v as u8/>
+                <Slide label="Contrast" unit="%" range=[0, 200] name="contrast" get=|d| d.contrast_percent.into() set=|d, v| d.contrast_percent = v as u8/>
+                <Slide label="Saturation" unit="%" range=[0, 200] name="saturation" get=|d| d.saturation_percent.into() set=|d, v| d.saturation_percent = v as u8/>
+                <Slide label="Hue" unit="°" range=[-180, 180] name="hue" get=|d| d.hue_degrees.into() set=|d, v| d.hue_degrees = v as i16/>
+            </div>
+            <div class="checks">
+                <Check label="Mirror left to right" name="mirror" get=|d| d.flip_horizontal set=|d, v| d.flip_horizontal = v/>
+                <Check label="Upside down" name="flip" get=|d| d.flip_vertical set=|d, v| d.flip_vertical = v/>
+                <Check label="Without colour" name="grayscale" get=|d| d.grayscale set=|d, v| d.grayscale = v/>
+            </div>
+            <CorruptionChoice/>
+            <button
+                type="button"
+                data-testid="disturb-reset"
+                disabled=none
+                on:click=move |_| store.dispatch(Event::Disturb(Disturbance::default()))
+            >
+                "Leave it as it is"
+            </button>
+        </details>
+    }
+}
+
+/// Changes a part of the disturbance.
+fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
+    let mut disturbance = store.glance(|state| state.disturbance);
+    part(&mut disturbance);
+    store.dispatch(Event::Disturb(disturbance));
+}
+
+/// A slider for one value.
+#[component]
+fn Slide(
+    label: &'static str,
+    unit: &'static str,
+    /// Both ends, which the value's type can hold.
+    range: [i32; 2],
+    name: &'static str,
+    get: fn(&Disturbance) -> i32,
+    set: fn(&mut Disturbance, i32),
+) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let value = store.read(move |state| get(&state.disturbance));
+    let id = format!("disturb-{name}");
+    let slide = move |event: leptos::ev::Event| {
+        if let Ok(value) = event_target_value(&event).parse::<i32>() {
+            change(store, |disturbance| set(disturbance, value.clamp(range[0], range[1])));
+        }
+    };
+    view! {
+        <div class="slider">
+            <label for=id.clone()>{label}</label>
+            <output for=id.clone()>{move || format!("{}{unit}", value.get())}</output>
+            <input
+                id=id.clone()
+                type="range"
+                min=range[0].to_string()
+                max=range[1].to_string()
+                step="1"
+                prop:value=move || value.get().to_string()
+                data-testid=id
+                on:input=slide
+            />
+        </div>
+    }
+}
+
+/// A box for one that is or is not.
+#[component]
+fn Check(
+    label: &'static str,
+    name: &'static str,
+    get: fn(&Disturbance) -> bool,
+    set: fn(&mut Disturbance, bool),
+) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let value = store.read(move |state| get(&state.disturbance));
+    view! {
+        <label class="check">
+            <input
+                type="checkbox"
+                data-testid=format!("disturb-{name}")
+                prop:checked=value
+                on:change=move |event| {
+                    let checked = event_target_checked(&event);
+                    change(store, |disturbance| set(disturbance, checked));
+                }
+            />
+            <span>{label}</span>
+        </label>
+    }
+}
+
+#[component]
+fn CorruptionChoice() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let chosen = store.read(|state| state.disturbance.corruption);
+    let none = move || chosen.get().is_none();
+    let choose = move |event: leptos::ev::Event| {
+        let kind = CorruptionKind::from_name(&event_target_value(&event));
+        change(store, |disturbance| disturbance.corruption = kind);
+    };
+    let options = CorruptionKind::ALL.map(|kind| {
+        view! { <option value=kind.name() prop:selected=move || chosen.get() == Some(kind)>{kind.label()}</option> }
+    });
+    view! {
+        <div class="field">
+            <label for="corruption">"Corruption"</label>
+            <select id="corruption" data-testid="corruption" on:change=choose>
+                <option value="" prop:selected=none>"None"</option>
+                {options.into_iter().collect_view()}
+            </select>
+        </div>
+        <div class:off=none>
+            <Slide label="Severity" unit=" of 5" range=[1, 5] name="severity" get=|d| d.severity.into() set=|d, v| d.severity = v as u8/>
+        </div>
+    }
+}

@@ -1,0 +1,99 @@
+//! How the change of a picture is shown.
+
+use leptos::prelude::*;
+
+use super::super::store::Store;
+use crate::pictures::{Drawing, MAX_GAIN, usual_gain};
+
+/// How the change is drawn, on the whole page. A handle: copies are the same settings.
+#[derive(Clone, Copy)]
+pub(in super::super) struct ViewSettings {
+    /// What the visitor chose; none follows epsilon.
+    gain: RwSignal<Option<u8>>,
+    drawing: RwSignal<Drawing>,
+}
+
+impl ViewSettings {
+    /// The usual ones.
+    pub(in super::super) fn new() -> Self {
+        Self { gain: RwSignal::new(None), drawing: RwSignal::new(Drawing::default()) }
+    }
+
+    /// How many times a change is amplified, that an attack with `epsilon_255` made.
+    pub(in super::super) fn gain(self, epsilon_255: u8) -> u8 {
+        self.gain.get().unwrap_or_else(|| usual_gain(epsilon_255))
+    }
+
+    /// How it is drawn.
+    pub(in super::super) fn drawing(self) -> Drawing {
+        self.drawing.get()
+    }
+}
+
+/// The settings.
+#[component]
+pub(in super::super) fn Viewing() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let settings = expect_context::<ViewSettings>();
+    let epsilon = store.read(|state| state.attacked_with.epsilon_255);
+    let gain = move || settings.gain(epsilon.get());
+    let slide = move |event: leptos::ev::Event| {
+        if let Ok(gain) = event_target_value(&event).parse() {
+            settings.gain.set(Some(gain));
+        }
+    };
+    let drawings = [(Drawing::Channels, "channels", "Colours"), (Drawing::Signed, "signed", "Lighter or darker")];
+    let choices = drawings.map(|(drawing, name, label)| {
+        view! {
+            <label>
+                <input
+                    type="radio"
+                    name="drawing"
+                    value=name
+                    prop:checked=move || settings.drawing.get() == drawing
+                    data-testid=format!("drawing-{name}")
+                    on:change=move |_| settings.drawing.set(drawing)
+                />
+                <span>{label}</span>
+            </label>
+        }
+    });
+    view! {
+        <section class="panel lab-panel" aria-labelledby="view-title">
+            <h3 id="view-title">"See the change"</h3>
+            <div class="slider">
+                <label for="gain">"Amplify"</label>
+                <output for="gain">{move || format!("{} times", gain())}</output>
+                <input
+                    id="gain"
+                    type="range"
+                    min="1"
+                    max=MAX_GAIN.to_string()
+                    step="1"
+                    prop:value=move || gain().to_string()
+                    data-testid="gain"
+                    on:input=slide
+                />
+            </div>
+            <button
+                type="button"
+                class="plain"
+                data-testid="gain-auto"
+                disabled=move || settings.gain.get().is_none()
+                on:click=move |_| settings.gain.set(None)
+            >
+                "Follow epsilon"
+            </button>
+            <fieldset class="segmented">
+                <legend>"Draw it as"</legend>
+                <div class="segments">{choices.into_iter().collect_view()}</div>
+                <p class="hint">
+                    {move || match settings.drawing.get() {
+                        Drawing::Channels => "Red, green and blue around mid-grey: grey is no change.",
+                        Drawing::Signed => "Orange where the picture became lighter, blue where darker; white is no change.",
+                    }}
+                </p>
+            </fieldset>
+        </section>
+    }
+}

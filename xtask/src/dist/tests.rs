@@ -1,0 +1,133 @@
+//! A made-up page, made ready for a web server.
+
+use super::*;
+use std::io::Read;
+use tempfile::TempDir;
+
+const PAGE: &str = "<!doctype html>\n<html><head><title>x</title></head><body><script>var a;</script></body></html>\n";
+
+fn built_page() -> TempDir {
+    let dist = tempfile::tempdir().unwrap();
+    let loader = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/engine_loader.js")).unwrap();
+    let write = |file: &str, content: &[u8]| {
+        let file = dist.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content).unwrap();
+    };
+    write("index.html", PAGE.as_bytes());
+    write("app-0123abcd4567ef89.js", b"// program");
+    write("app-0123abcd4567ef89_bg.wasm", &[7; 9_000]);
+    write("engine.js", &[b' '; 2_000]);
+    write("engine_bg.wasm", &[0; 900_000]);
+    write("engine_loader.js", loader.as_bytes());
+    write("models/index.json", br#"{"models": ["standard", "hardened"]}"#);
+    for model in ["standard", "hardened"] {
+        write(&format!("models/{model}/model.json"), &[b' '; 1_000]);
+        write(&format!("models/{model}/model.safetensors"), &[9; 20_000]);
+    }
+    write("samples/index.json", b"[]");
+    write("samples/orange.png", &[3; 20_000]);
+    write("samples/local/index.json", b"[]");
+    write("samples/local/n01443537.png", &[3; 20_000]);
+    dist
+}
+
+fn assembled(dist: &TempDir) -> TempDir {
+    let out = tempfile::tempdir().unwrap();
+    assemble(&mut Steps::new(), dist.path(), out.path(), Effort::Quick).unwrap();
+    out
+}
+
+fn names(out: &TempDir) -> Vec<String> {
+    files(out.path()).unwrap().iter().map(|file| address_of(file, out.path()).unwrap()).collect()
+}
+
+#[test]
+fn pictures_that_may_not_be_passed_on_stay_behind() {
+    let dist = built_page();
+    let out = assembled(&dist);
+    assert!(out.path().join("samples/orange.png").is_file());
+    assert!(!out.path().join("samples/local").exists());
+    assert!(dist.path().join("samples/local/n01443537.png").is_file(), "the demo has lost its own");
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_left_alone() {
+    let out = built_page();
+    let error = prepare(Some(out.path().to_path_buf())).unwrap_err().to_string();
+    assert!(error.contains("is not empty"), "{error}");
+    assert!(out.path().join("index.html").is_file());
+    prepare(Some(out.path().join("new"))).unwrap();
+}
+
+#[test]
+fn the_engine_has_a_hash_in_its_names_and_page_and_loader_know_them() {
+    let dist = built_page();
+    let out = assembled(&dist);
+    let names = names(&out);
+    let page = fs::read_to_string(out.path().join("index.html")).unwrap();
+    let meta = page.split_once("<meta name=\"bastion-engine\" content=\"").unwrap().1.split_once('"').unwrap().0;
+    let [loader, script, program] = meta.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    for name in [loader, script, program] {
+        assert!(
+            name.starts_with("engine") && headers::never_changes(name) && names.contains(&name.to_owned()),
+            "{name}"
+        );
+    }
+    let text = fs::read_to_string(out.path().join(loader)).unwrap();
+    assert!(text.contains(&format!("./{script}")) && text.contains(&format!("./{program}")), "{text}");
+    for gone in ["engine.js", "engine_bg.wasm", "engine_loader.js"] {
+        assert!(!names.contains(&gone.to_owned()), "{gone}");
+    }
+    // Another engine has another name, and so has its loader.
+    fs::write(dist.path().join("engine_bg.wasm"), [1; 900_000]).unwrap();
+    let other = fs::read_to_string(assembled(&dist).path().join("index.html")).unwrap();
+    assert!(other.contains(script) && !other.contains(program) && !other.contains(loader), "{other}");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_named() {
+    let dist = built_page();
+    fs::remove_file(dist.path().join("engine_bg.wasm")).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = assemble(&mut Steps::new(), dist.path(), out.path(), Effort::Quick).unwrap_err();
+    assert!(format!("{error:#}").contains("there is no engine_bg.wasm"), "{error:#}");
+}
+
+#[test]
+fn what_gets_smaller_lies_compressed_beside_itself() {
+    let out = assembled(&built_page());
+    let names = names(&out);
+    let has = |name: &str| names.contains(&name.to_owned());
+    for name in ["app-0123abcd4567ef89_bg.wasm", "models/standard/model.json"] {
+        assert!(has(&format!("{name}.br")) && has(&format!("{name}.gz")), "{name}: {names:?}");
+    }
+    // A few bytes get no smaller, and pictures and weights are left alone.
+    for name in ["samples/index.json", "samples/orange.png", "models/standard/model.safetensors"] {
+        assert!(has(name) && !has(&format!("{name}.br")) && !has(&format!("{name}.gz")), "{name}: {names:?}");
+    }
+    let copy = |ending: &str| fs::read(out.path().join(format!("models/standard/model.json{ending}"))).unwrap();
+    let mut brotli = Vec::new();
+    brotli::Decompressor::new(copy(".br").as_slice(), 4096).read_to_end(&mut brotli).unwrap();
+    let mut gzip = Vec::new();
+    flate2::read::GzDecoder::new(copy(".gz").as_slice()).read_to_end(&mut gzip).unwrap();
+    assert!(brotli == copy("") && gzip == copy(""));
+}
+
+#[test]
+fn sizes_are_told_beside_their_budgets() {
+    let out = assembled(&built_page());
+    let table = budget::table(out.path()).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    let line = |name: &str| lines.iter().find(|line| line.starts_with(name)).copied().unwrap_or_default();
+    assert_eq!(line("samples/orange.png").split_whitespace().skip(1).collect::<Vec<_>>(), ["20.0", "kB", "-", "-"]);
+    assert!(line("app-0123abcd4567ef89_bg.wasm").contains("9.0 kB") && line("total").contains("61.7 kB"), "{table}");
+
+    let budgets = Budgets::of(out.path()).unwrap();
+    assert!(budgets.overruns().is_empty(), "{budgets}");
+    fs::write(out.path().join("models/hardened/model.safetensors"), vec![9; 8_000_001]).unwrap();
+    let budgets = Budgets::of(out.path()).unwrap();
+    let overruns = budgets.overruns();
+    assert!(overruns.len() == 1 && overruns[0].contains("network hardened"), "{overruns:?}");
+    assert!(budgets.to_string().contains("OVER") && budgets.to_string().contains("engine"), "{budgets}");
+}
