@@ -77,17 +77,19 @@ pub fn shrink(files: &[PathBuf]) -> Result<()> {
         }
     };
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "wasm")) {
-        // Nobody waits for the page's own program to compute, only for it to come.
+        // Nobody waits for the page's own program to compute, only for it to come. (-Oz makes it smaller still, but not its
+        // compressed copy.)
         let is_engine = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("engine"));
-        replace(&wasm_opt, file, if is_engine { "-Os" } else { "-Oz" })?;
+        let passes: &[&str] = if is_engine { &["-Os"] } else { &["--merge-similar-functions", "-Os"] };
+        replace(&wasm_opt, file, passes)?;
     }
     Ok(())
 }
 
-fn replace(wasm_opt: &WasmOpt, file: &Path, level: &str) -> Result<()> {
+fn replace(wasm_opt: &WasmOpt, file: &Path, passes: &[&str]) -> Result<()> {
     let before = bytes(file)?;
     let smaller = file.with_extension("smaller");
-    let optimised = process::run(wasm_opt.command()?.arg(level).args(FEATURES).arg(file).arg("-o").arg(&smaller));
+    let optimised = process::run(wasm_opt.command()?.args(FEATURES).args(passes).arg(file).arg("-o").arg(&smaller));
     if let Err(error) = optimised {
         println!("    {error:#}; it stays as it is");
         return if smaller.exists() { Ok(fs::remove_file(smaller)?) } else { Ok(()) };
