@@ -15,6 +15,9 @@ fn visit(test: impl AsyncFnOnce(&Page<'_>, &Server)) {
         let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
         page.wait_until_ready().await;
         page.choose_sample(1).await;
+        for folded in ["more-settings", "disturb"] {
+            page.run_script("arguments[0].open = true", folded, vec![]).await;
+        }
         test(&page, &server).await;
     });
 }

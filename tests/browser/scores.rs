@@ -9,7 +9,8 @@ use crate::page::{CPU_PATIENCE, NETWORKS, Page, SIDES};
 use crate::server::{Server, copy_of_page, page_folder};
 use crate::session::{Graphics, browse};
 
-fn card(page: &Path, network: &str) -> Value {
+/// A network's card.
+pub fn card(page: &Path, network: &str) -> Value {
     serde_json::from_slice(&fs::read(page.join("models").join(network).join("model.json")).unwrap()).unwrap()
 }
 
@@ -21,7 +22,7 @@ fn set_scores(page: &Path, network: &str, scores: Value) {
 }
 
 /// As the page writes a top-1 score.
-fn top1(score: &Value) -> String {
+pub fn top1(score: &Value) -> String {
     let share = score["top1"]["hits"].as_f64().unwrap() / score["top1"]["of"].as_f64().unwrap();
     format!("{:.1}%", 100.0 * share)
 }
@@ -43,7 +44,10 @@ fn the_shipped_scores_are_shown_as_the_cards_have_them() {
             let script = "arguments[0].open = true; return arguments[0].innerText";
             let facts = page.run_script(script, &format!("card-{side}"), vec![]).await;
             let facts = facts.as_str().unwrap();
-            assert!(facts.contains("713\u{202f}944") && facts.contains("multiply-accumulates"), "{facts}");
+            let parameters = card(&page_folder(), network)["cost"]["parameters"].as_u64().unwrap();
+            let parameters = [parameters / 1_000_000, parameters / 1000 % 1000, parameters % 1000];
+            let parameters = format!("{}\u{202f}{:03}\u{202f}{:03}", parameters[0], parameters[1], parameters[2]);
+            assert!(facts.contains(&parameters) && facts.contains("multiply-accumulates"), "{parameters}: {facts}");
         }
         let white_box = page.text("scores-white-box").await.unwrap();
         assert!(white_box.contains("Only white-box may be called robust accuracy"), "{white_box}");
