@@ -194,7 +194,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             kind: AttackKind::Bim,
-            epsilon_255: 4,
+            // Enough for an undefended network, and too little to be seen.
+            epsilon_255: 2,
             steps: 10,
             step_size_tenths: None,
             target: None,
