@@ -64,8 +64,8 @@ impl Lines {
     fn y_ticks(&self) -> Vec<(f64, String)> {
         let label = |y: f64| match self.percent {
             true => format!("{:.0}%", 100.0 * y),
-            false if self.y_end < 3.0 => format!("{y:.1}"),
-            false => format!("{y:.0}"),
+            false if y.fract() == 0.0 => format!("{y:.0}"),
+            false => format!("{y:.1}"),
         };
         [0.0, 0.5, 1.0].map(|part| part * self.y_end).map(|y| (self.y(y), label(y))).into()
     }
@@ -109,6 +109,16 @@ mod tests {
         assert_eq!(lines.layout().dots[0], [[LEFT, BOTTOM]]);
         let lines = Lines { x_range: [0.0, 1.0], y_end: 1.0, ..lines };
         assert_eq!(lines.layout().dots[0], [[RIGHT, TOP]]);
+    }
+
+    #[test]
+    fn a_label_says_where_its_line_is() {
+        let labels = |y_end: f64| {
+            let lines = Lines { x_range: [0.0, 1.0], y_end, percent: false, lines: vec![] };
+            lines.layout().y_ticks.into_iter().map(|tick| tick.1).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(5.0), ["0", "2.5", "5"]);
+        assert_eq!(labels(4.0), ["0", "2", "4"]);
     }
 
     #[test]
