@@ -81,11 +81,7 @@ impl Session {
         while begins || assaults.iter().any(|assault| !assault.is_done()) {
             // Where it begins is shown as well: at the picture itself, or at a random place near it.
             for assault in assaults.iter_mut().filter(|assault| begins || !assault.is_done()) {
-                let taken = match begins {
-                    true => self.tell(id, assault, &settings, opened).await,
-                    false => self.step(id, assault, &settings, opened).await,
-                };
-                if let Err(error) = taken {
+                if let Err(error) = self.step(id, assault, begins, &settings, opened).await {
                     return self.fail(id, &error);
                 }
                 breathe().await;
@@ -141,50 +137,32 @@ impl Session {
         AttackRun::new(attack, picture.to_tensor(self.device()), label, goal)
     }
 
-    /// One gradient step, and what the networks say to it.
+    /// One gradient step, or none where the attack begins, and what the networks say to the picture that is shown then: the
+    /// rounded one.
     async fn step(
         &self,
         id: RequestId,
         assault: &mut Assault<'_>,
+        begins: bool,
         settings: &Settings,
         opened: &Opened,
     ) -> Result<(), StepError> {
         let started = now_ms();
-        assault.advance();
+        if !begins {
+            assault.advance();
+        }
         // What a device has been told to do, it has done once something is read.
-        let picture = assault.picture(&opened.picture, settings.epsilon_255).await?;
-        assault.elapsed_ms[assault.slot.index()] += now_ms() - started;
-        self.tell_of(id, assault, settings, opened, &picture).await
-    }
-
-    /// What the networks say to the attack as it is now.
-    async fn tell(
-        &self,
-        id: RequestId,
-        assault: &mut Assault<'_>,
-        settings: &Settings,
-        opened: &Opened,
-    ) -> Result<(), StepError> {
-        let picture = assault.picture(&opened.picture, settings.epsilon_255).await?;
-        self.tell_of(id, assault, settings, opened, &picture).await
-    }
-
-    /// What the networks say to the picture that is shown, which is the rounded one.
-    async fn tell_of(
-        &self,
-        id: RequestId,
-        assault: &mut Assault<'_>,
-        settings: &Settings,
-        opened: &Opened,
-        attacked: &Picture,
-    ) -> Result<(), StepError> {
+        let attacked = assault.picture(&opened.picture, settings.epsilon_255).await?;
+        if !begins {
+            assault.elapsed_ms[assault.slot.index()] += now_ms() - started;
+        }
         let Some(bundles) = self.bundles() else { return Ok(()) };
         let done = assault.run.steps_done();
         // The network whose gradients are used comes first: its answer decides whether the attack goes on.
         let others = settings.crafted_on.map(Slot::other);
         for slot in [Some(assault.slot), others].into_iter().flatten() {
             let started = now_ms();
-            let look = self.look(bundles[slot.index()], attacked).await?;
+            let look = self.look(bundles[slot.index()], &attacked).await?;
             let elapsed_ms = &mut assault.elapsed_ms[slot.index()];
             *elapsed_ms += now_ms() - started;
             let elapsed_ms = *elapsed_ms;

@@ -58,10 +58,14 @@ impl State {
         vec![Effect::Download { name, media_type: "application/json", bytes: text.into_bytes() }]
     }
 
+    /// Whether there is something to report: both networks have looked at a picture.
+    pub fn can_report(&self) -> bool {
+        self.picture.is_some() && self.columns.iter().all(|column| !column.clean.is_empty())
+    }
+
     /// All that is shown of the picture and the attack, but for the pictures themselves; none before a picture is classified.
     pub fn report(&self) -> Option<Value> {
-        let shown = self.picture.as_ref()?;
-        let networks: Option<Vec<Value>> = Slot::ALL.into_iter().map(|slot| self.network_report(slot)).collect();
+        let shown = self.picture.as_ref().filter(|_| self.can_report())?;
         let attacked = self.columns.iter().any(|column| !column.steps.is_empty());
         Some(json!({
             "format": REPORT_FORMAT,
@@ -79,16 +83,13 @@ impl State {
                 "step_size_255": self.attacked_with.step_size_255(),
                 "link": self.link_query(),
             })),
-            "networks": networks?,
+            "networks": Slot::ALL.map(|slot| self.network_report(slot)),
         }))
     }
 
-    fn network_report(&self, slot: Slot) -> Option<Value> {
+    fn network_report(&self, slot: Slot) -> Value {
         let column = &self.columns[slot.index()];
         let info = self.models.as_ref().map(|models| &models[slot.index()]);
-        if column.clean.is_empty() {
-            return None;
-        }
         let guesses = |top: &[Guess]| top.iter().map(|guess| self.guess(*guess)).collect::<Vec<_>>();
         let step = |step: &Step| {
             json!({
@@ -109,7 +110,7 @@ impl State {
                 "fooled": point.fooled,
             })
         };
-        Some(json!({
+        json!({
             "folder": self.shown(slot),
             "title": self.title(slot),
             "architecture": info.map(|info| &info.architecture),
@@ -122,7 +123,7 @@ impl State {
             "curve": curve.points.iter().map(point).collect::<Vec<_>>(),
             "curve_settings": (!curve.points.is_empty()).then_some(self.swept_with),
             "smallest_epsilon_255": curve.smallest,
-        }))
+        })
     }
 
     fn guess(&self, guess: Guess) -> Value {

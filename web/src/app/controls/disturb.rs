@@ -6,6 +6,79 @@ use super::super::store::Store;
 use crate::protocol::{CorruptionKind, Disturbance};
 use crate::state::Event;
 
+/// A value of the disturbance that is slid.
+#[derive(Clone, Copy)]
+struct Slider {
+    label: &'static str,
+    unit: &'static str,
+    /// Both ends, which the value's type can hold.
+    range: [i32; 2],
+    name: &'static str,
+    get: fn(&Disturbance) -> i32,
+    set: fn(&mut Disturbance, i32),
+}
+
+impl Slider {
+    const fn new(
+        (label, name, unit): (&'static str, &'static str, &'static str),
+        range: [i32; 2],
+        get: fn(&Disturbance) -> i32,
+        set: fn(&mut Disturbance, i32),
+    ) -> Self {
+        Self { label, unit, range, name, get, set }
+    }
+}
+
+const SHIFT: i32 = Disturbance::MAX_SHIFT as i32;
+const ZOOM: [i32; 2] = [Disturbance::ZOOM_PERCENT[0] as i32, Disturbance::ZOOM_PERCENT[1] as i32];
+const SHEAR: i32 = Disturbance::MAX_SHEAR_DEGREES as i32;
+const ROTATION: i32 = Disturbance::MAX_ROTATION_DEGREES as i32;
+const PERSPECTIVE: i32 = Disturbance::MAX_PERSPECTIVE_PERCENT as i32;
+const COLOR: [i32; 2] = [0, Disturbance::MAX_COLOR_PERCENT as i32];
+const HUE: i32 = Disturbance::MAX_HUE_DEGREES as i32;
+
+/// Those of the paper's perturbations that have a strength. A value is cut to the slider's ends before it is set, so it fits.
+const SLIDERS: [Slider; 10] = [
+    Slider::new(("Shift right", "shift-x", "px"), [-SHIFT, SHIFT], |d| d.shift[0].into(), |d, v| d.shift[0] = v as i8),
+    Slider::new(("Shift down", "shift-y", "px"), [-SHIFT, SHIFT], |d| d.shift[1].into(), |d, v| d.shift[1] = v as i8),
+    Slider::new(("Zoom", "zoom", "%"), ZOOM, |d| d.zoom_percent.into(), |d, v| d.zoom_percent = v as u8),
+    Slider::new(("Shear", "shear", "°"), [-SHEAR, SHEAR], |d| d.shear_degrees.into(), |d, v| d.shear_degrees = v as i8),
+    Slider::new(
+        ("Rotation", "rotation", "°"),
+        [-ROTATION, ROTATION],
+        |d| d.rotation_degrees.into(),
+        |d, v| d.rotation_degrees = v as i16,
+    ),
+    Slider::new(
+        ("Perspective", "perspective", "%"),
+        [-PERSPECTIVE, PERSPECTIVE],
+        |d| d.perspective_percent.into(),
+        |d, v| d.perspective_percent = v as i8,
+    ),
+    Slider::new(
+        ("Brightness", "brightness", "%"),
+        COLOR,
+        |d| d.brightness_percent.into(),
+        |d, v| d.brightness_percent = v as u8,
+    ),
+    Slider::new(
+        ("Contrast", "contrast", "%"),
+        COLOR,
+        |d| d.contrast_percent.into(),
+        |d, v| d.contrast_percent = v as u8,
+    ),
+    Slider::new(
+        ("Saturation", "saturation", "%"),
+        COLOR,
+        |d| d.saturation_percent.into(),
+        |d, v| d.saturation_percent = v as u8,
+    ),
+    Slider::new(("Hue", "hue", "°"), [-HUE, HUE], |d| d.hue_degrees.into(), |d, v| d.hue_degrees = v as i16),
+];
+
+const SEVERITY: Slider =
+    Slider::new(("Severity", "severity", " of 5"), [1, 5], |d| d.severity.into(), |d, v| d.severity = v as u8);
+
 /// The sliders.
 #[component]
 pub(in super::super) fn Disturbances() -> impl IntoView {
@@ -26,16 +99,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
                 “The networks’ view” is what both networks get."
             </p>
             <div class="sliders">
-                <Slide label="Shift right" unit="px" range=[-32, 32] name="shift-x" get=|d| d.shift[0].into() set=|d, v| d.shift[0] = v as i8/>
-                <Slide label="Shift down" unit="px" range=[-32, 32] name="shift-y" get=|d| d.shift[1].into() set=|d, v| d.shift[1] = v as i8/>
-                <Slide label="Zoom" unit="%" range=[50, 200] name="zoom" get=|d| d.zoom_percent.into() set=|d, v| d.zoom_percent = v as u8/>
-                <Slide label="Shear" unit="°" range=[-45, 45] name="shear" get=|d| d.shear_degrees.into() set=|d, v| d.shear_degrees = v as i8/>
-                <Slide label="Rotation" unit="°" range=[-180, 180] name="rotation" get=|d| d.rotation_degrees.into() set=|d, v| d.rotation_degrees = v as i16/>
-                <Slide label="Perspective" unit="%" range=[-80, 80] name="perspective" get=|d| d.perspective_percent.into() set=|d, v| d.perspective_percent = v as i8/>
-                <Slide label="Brightness" unit="%" range=[0, 200] name="brightness" get=|d| d.brightness_percent.into() set=|d, v| d.brightness_percent = v as u8/>
-                <Slide label="Contrast" unit="%" range=[0, 200] name="contrast" get=|d| d.contrast_percent.into() set=|d, v| d.contrast_percent = v as u8/>
-                <Slide label="Saturation" unit="%" range=[0, 200] name="saturation" get=|d| d.saturation_percent.into() set=|d, v| d.saturation_percent = v as u8/>
-                <Slide label="Hue" unit="°" range=[-180, 180] name="hue" get=|d| d.hue_degrees.into() set=|d, v| d.hue_degrees = v as i16/>
+                {SLIDERS.map(|slider| view! { <Slide slider/> }).into_iter().collect_view()}
             </div>
             <div class="checks">
                 <Check label="Mirror left to right" name="mirror" get=|d| d.flip_horizontal set=|d, v| d.flip_horizontal = v/>
@@ -64,15 +128,8 @@ fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
 
 /// A slider for one value.
 #[component]
-fn Slide(
-    label: &'static str,
-    unit: &'static str,
-    /// Both ends, which the value's type can hold.
-    range: [i32; 2],
-    name: &'static str,
-    get: fn(&Disturbance) -> i32,
-    set: fn(&mut Disturbance, i32),
-) -> impl IntoView {
+fn Slide(slider: Slider) -> impl IntoView {
+    let Slider { label, unit, range, name, get, set } = slider;
     let store = expect_context::<Store>();
     let value = store.read(move |state| get(&state.disturbance));
     let id = format!("disturb-{name}");
@@ -146,7 +203,7 @@ fn CorruptionChoice() -> impl IntoView {
             </select>
         </div>
         <div class:off=none>
-            <Slide label="Severity" unit=" of 5" range=[1, 5] name="severity" get=|d| d.severity.into() set=|d, v| d.severity = v as u8/>
+            <Slide slider=SEVERITY/>
         </div>
     }
 }

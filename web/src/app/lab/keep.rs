@@ -18,7 +18,7 @@ pub(super) fn Keep() -> impl IntoView {
         Err(why) => said.set(why),
     };
     let own_picture = store.read(State::link_lacks_picture);
-    let has_report = store.read(|state| state.report().is_some());
+    let has_report = store.read(State::can_report);
     let copy_link = move |_| {
         let address = copying::address_with(&store.glance(State::link_query));
         spawn_local(async move {
