@@ -17,7 +17,9 @@ use crate::output;
 use crate::pretrained;
 use crate::progress;
 use crate::run_dir::RunDir;
-use crate::train::{ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, fit, resolve, survive};
+use crate::train::{
+    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, TrainConfig, fit, resolve, survive,
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -73,7 +75,7 @@ pub struct TrainArgs {
 /// [`Stopped`] when the user ended it.
 pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
     let devices = device::open_all(choice, &args.devices)?;
-    let Some((path, job)) = job(args, &devices[0], choice)? else { return Ok(()) };
+    let Some((path, job)) = job(args, &devices, choice)? else { return Ok(()) };
     if job.steps_done() > 0 {
         output::note(&format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {
@@ -98,7 +100,8 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
 }
 
 /// The run that is asked for; none if it is done already.
-fn job<'a>(args: &'a TrainArgs, device: &Device, choice: DeviceChoice) -> Result<Option<(&'a Path, Job)>> {
+fn job<'a>(args: &'a TrainArgs, devices: &[Device], choice: DeviceChoice) -> Result<Option<(&'a Path, Job)>> {
+    let device = &devices[0];
     if let Some(path) = &args.resume {
         let given: Vec<String> = args.config.given().map(|name| format!("--{name}")).collect();
         ensure!(
@@ -109,20 +112,18 @@ fn job<'a>(args: &'a TrainArgs, device: &Device, choice: DeviceChoice) -> Result
                 path.join("config.toml").display()
             ))
         );
-        let (run, ..) = RunDir::open(path)?;
+        let (run, _, config) = RunDir::open(path)?;
         if run.final_bundle().join("model.json").is_file() {
             output::note(&format!("Trained already. The network is in {}", run.final_bundle().display()));
             return Ok(None);
         }
+        check_precision(&config, devices)?;
         return Ok(Some((path, Job::resume(path, args.data.as_deref(), device)?)));
     }
     // Without --resume there is a --run: clap sees to it.
     let path = args.run.as_deref().unwrap_or(Path::new("runs/run"));
     let config = resolve(args.config_file.as_deref(), &args.config)?;
-    ensure!(
-        !config.mixed_precision || device.supports_dtype(FloatDType::BF16),
-        UsageError("--mixed-precision needs bfloat16, which this device does not compute with: leave it out".into())
-    );
+    check_precision(&config, devices)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
     // Trials of a batch size take minutes: what is wrong with the files is said before.
@@ -149,6 +150,19 @@ fn job<'a>(args: &'a TrainArgs, device: &Device, choice: DeviceChoice) -> Result
         command: super::command_line(&["--data"]),
     };
     Ok(Some((path, Job::start(&new, device)?)))
+}
+
+/// Without this the run would end inside of a kernel.
+fn check_precision(config: &TrainConfig, devices: &[Device]) -> Result<()> {
+    ensure!(
+        !config.mixed_precision || devices.iter().all(|device| device.supports_dtype(FloatDType::BF16)),
+        UsageError(
+            "mixed precision needs bfloat16, which this device does not compute with: start without --mixed-precision, or go \
+             on with a run on a device like the one it began on"
+                .into()
+        )
+    );
+    Ok(())
 }
 
 fn stop_on_ctrl_c(position: Arc<Position>, dashboard: Option<Arc<Dashboard>>) -> Result<()> {
