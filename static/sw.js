@@ -11,10 +11,16 @@ const CACHE = "bastion-page";
 // Trunk puts a hash into these names: such a file never changes.
 const HASHED = /-[0-9a-f]{8,}(_bg)?\.(js|wasm|css)$/;
 
-// Whether the visitor wants nothing kept. The page has unregistered this worker then, which goes on until the page is closed.
-let forgetting = false;
+// Whether the visitor wants nothing kept. The page has unregistered this worker then, which goes on until the page is closed;
+// but the browser may stop it and start it again meanwhile, so an empty cache remembers, until a worker is installed anew.
+const FORGOTTEN = `forgotten ${self.registration.scope}`;
+let forgetting = caches.has(FORGOTTEN).catch(() => false);
 
-self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("install", (event) => {
+  self.skipWaiting();
+  forgetting = Promise.resolve(false);
+  event.waitUntil(caches.delete(FORGOTTEN).catch(() => {}));
+});
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
 function ours(request) {
@@ -32,7 +38,7 @@ function immutable(address) {
 }
 
 self.addEventListener("fetch", (event) => {
-  if (forgetting || !ours(event.request)) return;
+  if (!ours(event.request)) return;
   event.respondWith(immutable(event.request.url) ? cacheFirst(event) : networkFirst(event));
 });
 
@@ -59,7 +65,7 @@ async function networkFirst(event) {
 // Keeps a response in the place of an older one; rejects, and leaves the older one, where there is no room or the response
 // breaks off: Cache.put has read all of it before it replaces anything.
 async function renew(key, response) {
-  if (forgetting) return;
+  if (await forgetting) return;
   const cache = await caches.open(CACHE);
   const tag = response.headers.get("ETag");
   if (tag && (await cache.match(key))?.headers.get("ETag") === tag) {
@@ -86,8 +92,10 @@ function keyOf(request) {
 // On a first visit all was loaded before this worker was there. So the page names what it needs, and says so again after
 // each visit.
 self.addEventListener("message", (event) => {
-  if (event.data?.forget) forgetting = true;
-  if (forgetting) return;
+  if (event.data?.forget) {
+    forgetting = Promise.resolve(true);
+    event.waitUntil(caches.open(FORGOTTEN));
+  }
   const { required, optional } = event.data?.keep ?? {};
   if (!Array.isArray(required) || !Array.isArray(optional)) return;
   event.waitUntil(keep(addresses(required), addresses(optional)).then((kept) => event.source?.postMessage({ kept })));
@@ -99,17 +107,20 @@ function addresses(named) {
   return new Set(urls.filter((url) => ours({ method: "GET", url })));
 }
 
-// Keeps all of it; whether that worked. What is optional need not be on the server, but what comes from there is kept.
+// Keeps all of it, unless nothing is to be kept; whether that worked. What is optional need not be on the server, but what comes from there is kept.
 async function keep(required, optional) {
+  if (await forgetting) return false;
   const outcomes = [
     ...[...required].map(async (url) => (await keepOne(url)) === "kept"),
     ...[...optional].map(async (url) => (await keepOne(url)) !== "failed"),
   ];
   if (!(await Promise.all(outcomes)).every(Boolean)) return false;
-  // What never changes and is no longer named is of an older build. Not before the newer one is here in full.
+  // What never changes and is no longer named is of an older build, or of another copy of the page in another folder of the site.
+  // Not before the newer one is here in full.
   const cache = await caches.open(CACHE);
   for (const { url } of await cache.keys()) {
-    if (immutable(url) && !required.has(url) && !optional.has(url)) await cache.delete(url);
+    const old = url.startsWith(self.registration.scope) && immutable(url);
+    if (old && !required.has(url) && !optional.has(url)) await cache.delete(url);
   }
   return true;
 }

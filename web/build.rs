@@ -12,8 +12,16 @@ use std::process::Command;
 use std::{env, fs, io};
 
 /// Relative to this folder. What else the programs are made of, Cargo.lock names.
-const SOURCES: [&str; 7] =
-    ["build.rs", "Cargo.toml", "src", "../shared/Cargo.toml", "../shared/src", "../Cargo.toml", "../Cargo.lock"];
+const SOURCES: [&str; 8] = [
+    "build.rs",
+    "Cargo.toml",
+    "src",
+    "../shared/Cargo.toml",
+    "../shared/src",
+    "../static/engine_loader.js",
+    "../Cargo.toml",
+    "../Cargo.lock",
+];
 
 /// The folder of the gallery, and the list of what may be added to it: see `bastion export --samples`.
 const SAMPLES: &str = "../static/samples";

@@ -57,12 +57,12 @@ const KEPT_FILES: &str =
 
 /// What the page says of the first shipped network before it is loaded.
 fn shipped(page: &Path) -> String {
-    let card = scores::card(page, "standard");
-    let clean = card["scores"].as_array().unwrap().iter().find(|score| score["attack"].is_null()).unwrap();
-    let (network, weights) = (&card["architecture"], &card["weights"]);
-    let (depth, width) = (&network["depth"], &network["width"]);
-    let megabytes = weights["bytes"].as_f64().unwrap() / 1e6;
-    format!("Standard: WRN-{depth}-{width}, f16, {megabytes:.1} MB, {} clean", scores::top1(clean))
+    let json = scores::card(page, "standard");
+    let clean = json["scores"].as_array().unwrap().iter().find(|score| score["attack"].is_null()).unwrap();
+    let card = Card::from_json(json.to_string().as_bytes()).unwrap();
+    let (network, weights) = (card.architecture.name(), &card.weights);
+    let megabytes = weights.bytes as f64 / 1e6;
+    format!("Standard: {network}, {}, {megabytes:.1} MB, {} clean", weights.precision, scores::top1(clean))
 }
 
 /// Waits until a column shows a network, and both networks have answered to a picture.

@@ -1,5 +1,7 @@
 //! The page as `cargo xtask dist` makes it: its own policy, compressed files, in any folder, installed, and gone again.
 
+use std::fs;
+
 use fantoccini::Client;
 use serde_json::{Value, json};
 
@@ -76,6 +78,35 @@ fn programs_come_compressed_and_are_kept_for_ever_and_the_page_is_asked_for_agai
     });
 }
 
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn the_engines_download_is_told_in_the_bytes_that_are_sent() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        // Another engine is loaded, which is watched from its beginning.
+        let script = "window.told = [];
+            new MutationObserver(() => {
+                const told = document.querySelector('[data-testid=progress-engine]')?.dataset;
+                if (told) window.told.push([Number(told.received), Number(told.total)]);
+            }).observe(document.body, { attributes: true, childList: true, subtree: true })";
+        client.execute(script, vec![]).await.unwrap();
+        page.select("backend-select", "auto").await;
+        page.until("an engine that is loaded", async || page.engine_state().await != "ready").await;
+        page.wait_until_ready().await;
+        let told: Vec<[u64; 2]> =
+            serde_json::from_value(client.execute("return window.told", vec![]).await.unwrap()).unwrap();
+        let packed = fs::read_dir(page_folder()).unwrap().map(|entry| entry.unwrap());
+        let packed = packed
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("engine"))
+            .find(|entry| entry.file_name().to_string_lossy().ends_with(".wasm.br"));
+        let packed = packed.expect("the engine lies packed beside itself").metadata().unwrap().len();
+        let on_the_way = told.iter().filter(|[received, total]| (1..*total).contains(received)).count();
+        assert!(on_the_way > 0 && told.contains(&[packed, packed]), "{packed} bytes were sent, and told was {told:?}");
+    });
+}
+
 /// A header of what is at an address.
 async fn header(client: &Client, address: &str, name: &str) -> Option<String> {
     let script = "const [address, name, done] = arguments;
@@ -91,7 +122,7 @@ fn the_page_works_in_a_folder_of_another_site() {
     browse(Graphics::NoAdapter, async |client| {
         // Without its headers, which such a host does not send, and with the site's front page beside it.
         let copy = copy_of_page_in("some/folder");
-        std::fs::write(copy.path().join("index.html"), "<p>another page</p>").unwrap();
+        fs::write(copy.path().join("index.html"), "<p>another page</p>").unwrap();
         let server = Server::start(copy.path());
         let address = format!("{}some/folder/", server.url);
         let page = Page::open(client, &address, "?backend=cpu", CPU_PATIENCE).await;

@@ -20,7 +20,8 @@ pub const SOFTWARE_GPU_PATIENCE: Duration = Duration::from_secs(1200);
 
 /// An open page.
 pub struct Page<'a> {
-    client: &'a Client,
+    /// The browser.
+    pub client: &'a Client,
     patience: Duration,
 }
 

@@ -47,15 +47,19 @@ fn photographs_get_the_native_verdicts() {
                 assert_shares(&clean, &shares);
                 assert_eq!(clean[0].0, first(&shares), "photograph {number}, {side}");
 
-                // The page scores what it shows. The native attack's picture may differ where a gradient is next to nothing.
+                // The page scores what it shows.
                 let attacked = page.answers("attacked", side).await;
                 let shown = page.pixels(&format!("attacked-canvas-{side}")).await;
                 assert_shares(&attacked, &native.shares(side, &shown));
-                let natively = native.fgsm(side, photograph.as_rgb8(), attack.epsilon_255);
-                assert_eq!(
+                // The native attack's picture may differ where a gradient is next to nothing, which tips no clear answer over.
+                let natively = native.shares(side, &native.fgsm(side, photograph.as_rgb8(), attack.epsilon_255));
+                let best = top_k(&natively, 2);
+                let is_clear = natively[best[0]] - natively[best[1]] > 0.02;
+                assert!(
+                    !is_clear || attacked[0].0 == first(&natively),
+                    "photograph {number}, {side}: class {} here, {} natively",
                     attacked[0].0,
-                    first(&native.shares(side, &natively)),
-                    "photograph {number}, {side}, attacked"
+                    first(&natively)
                 );
                 println!("photograph {number}, {side}: class {}, attacked {}", clean[0].0, attacked[0].0);
             }

@@ -141,6 +141,14 @@ impl WebDriverCompatibleCommand for Extension {
     }
 }
 
+/// Answers for the visitor whether the page may do something.
+pub async fn allow(client: &Client, permissions: &[&str]) {
+    for name in permissions {
+        let body = json!({ "descriptor": { "name": name }, "state": "granted" });
+        client.issue_cmd(Extension { path: "permissions", body }).await.unwrap();
+    }
+}
+
 /// Saves what can be seen of a failed test under `target/browser-failures`. Nothing here may hide the test's own message.
 async fn save_evidence(client: &Client) {
     let name = std::thread::current().name().unwrap_or("test").replace("::", "-");

@@ -6,7 +6,7 @@
 //! - [`state`] is all that the view shows, changed by a reducer that knows no browser and is tested natively.
 //! - [`text`] puts numbers into words.
 //! - [`pictures`] and [`lines`] compute what is drawn: changes of pictures, and small charts.
-//! - [`js`] says what JavaScript threw; the engine uses it too.
+//! - [`js`] says what JavaScript threw, and [`wire`] is how messages travel; the engine uses both too.
 //!
 //! The engine, a Web Worker that owns the device and the two networks, is the program `engine` in `src/engine/`. Only it links
 //! `shared` and burn; this library must name neither, or the page would load megabytes before it shows anything.
@@ -24,6 +24,7 @@
 //! | `backend-select` | a select: `auto`, `webgpu`, `cpu`; `?backend=` in the address does the same |
 //! | `adapter`, `timing` | what it computes on; milliseconds of a forward pass and of an attack step; there once ready |
 //! | `progress-M` | the download; `data-received`, `data-total` in bytes; there until the engine is ready |
+//! | `progress-engine` | that of the engine's program, in bytes as they are sent; 0 where nobody knows |
 //! | `alert`, `alert-dismiss` | the last thing that went wrong; there only while there is one |
 //! | `samples`, `sample-N` | the gallery and its pictures, from 0; `aria-pressed` on the chosen one |
 //! | `file-input`, `camera-open`, `camera-take`, `camera-close` | other ways to a picture |
@@ -76,3 +77,4 @@ pub mod protocol;
 pub mod scores;
 pub mod state;
 pub mod text;
+pub mod wire;

@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn attacks_and_their_perturbations_in_words() {
-        let bim = Settings::default();
-        assert_eq!(attack(&bim), "BIM, 10 steps, epsilon 2/255");
-        assert_eq!(attack(&Settings { kind: AttackKind::Fgsm, ..bim }), "FGSM, epsilon 2/255");
-        assert_eq!(attack(&Settings { kind: AttackKind::Pgd, steps: 1, ..bim }), "PGD, 1 step, epsilon 2/255");
+        let bim = Settings { kind: AttackKind::Bim, epsilon_255: 3, steps: 10, ..Settings::default() };
+        assert_eq!(attack(&bim), "BIM, 10 steps, epsilon 3/255");
+        assert_eq!(attack(&Settings { kind: AttackKind::Fgsm, ..bim }), "FGSM, epsilon 3/255");
+        assert_eq!(attack(&Settings { kind: AttackKind::Pgd, steps: 1, ..bim }), "PGD, 1 step, epsilon 3/255");
         assert_eq!(perturbation(Some(31)), "Perturbation, amplified 31 times");
         assert_eq!([perturbation(Some(1)), perturbation(None)], ["Perturbation", "Perturbation"]);
     }

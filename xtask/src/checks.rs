@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check there is, in an order that compiles nothing twice.
 //!
-//! There are three builds of the dependencies, and each serves several steps: type-checked with the GPU stack (clippy and
-//! the documentation), native without it (tests; with `--gpu` native with it instead), and wasm32 (the page and its lints).
+//! There are four builds of the dependencies: type-checked with the GPU stack (clippy and the documentation), native without
+//! it (tests; with `--gpu` native with it instead), wasm32 (the page), and type-checked for wasm32 (the page's lints).
 
 use std::path::PathBuf;
 
@@ -92,19 +92,11 @@ fn axe() -> Option<PathBuf> {
     }
 }
 
-/// Lints the page and its engine as the browser gets them, with the dependencies that building the page has left.
+/// Lints the page and its engine as the browser gets them.
 ///
-/// `cargo clippy` would type-check all of them once more; so this builds both programs as Trunk does, with clippy's driver
-/// in the compiler's place. Cargo keeps that apart for this workspace's crates and shares it for all others. `CLIPPY_ARGS`
-/// is how `cargo clippy` hands `-D warnings` to that driver.
+/// That type-checks their dependencies for wasm32. Sharing those that building the page has left, with clippy's driver in the
+/// compiler's place, would optimise both programs as a whole once more, which costs twice as much.
 fn clippy_for_wasm() -> Result<()> {
-    let driver = tools::sysroot()?.join(format!("bin/clippy-driver{}", std::env::consts::EXE_SUFFIX));
-    let page = ["--package", "web", "--lib", "--bins", "--target", tools::WASM_TARGET];
-    process::run(
-        process::cargo()?
-            .args(["build", "--locked", "--release"])
-            .args(page)
-            .env("RUSTC_WORKSPACE_WRAPPER", driver)
-            .env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"),
-    )
+    let page = ["--package", "web", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "page"];
+    process::run(process::cargo()?.args(["clippy", "--locked"]).args(page).args(["--", "-D", "warnings"]))
 }

@@ -9,7 +9,7 @@ use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlAnchorElement, HtmlCanva
 
 use crate::js;
 
-/// This page's address with another query, and the backend that was asked for.
+/// This page's address with another query.
 pub(super) fn address_with(query: &str) -> String {
     let location = window().location();
     let place = location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default();

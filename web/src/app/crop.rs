@@ -167,13 +167,15 @@ pub(super) fn CropNotes() -> impl IntoView {
     let store = expect_context::<Store>();
     let croppable = store.read(|state| state.crop().is_some());
     let seen = store.read(State::seen_crop);
+    let at_rest = store.read(|state| match state.seen_crop() {
+        Some((crop, _)) if state.crop_rests() => format!("Crop: {}", crop.words()),
+        _ => String::new(),
+    });
     let part = move |part: fn(Crop) -> u32| move || seen.get().map(|(crop, _)| part(crop).to_string());
     view! {
         <Show when=move || croppable.get()>
             <div class="crop-notes">
-                // Read out once the hand rests.
                 <p
-                    role="status"
                     data-testid="crop-now"
                     data-x=part(|crop| crop.x)
                     data-y=part(|crop| crop.y)
@@ -181,6 +183,8 @@ pub(super) fn CropNotes() -> impl IntoView {
                 >
                     "Crop: " {move || seen.get().map(|(crop, _)| crop.words())}
                 </p>
+                // Read out once the hand rests.
+                <p class="visually-hidden" role="status">{at_rest}</p>
                 <button type="button" data-testid="crop-reset" on:click=move |_| store.dispatch(Event::Crop(None))>
                     "Reset the crop"
                 </button>

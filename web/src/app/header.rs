@@ -8,7 +8,7 @@ use super::BACKEND_PARAMETER;
 use super::notes::Offline;
 use super::store::Store;
 use crate::protocol::{Backend, BackendChoice, Download, Slot};
-use crate::state::{Event, Phase, State};
+use crate::state::{Coming, Event, Phase, State};
 use crate::text;
 
 /// The engine's status: what computes and why, how far its downloads are or what it is capable of, and the switch.
@@ -255,24 +255,39 @@ pub(super) fn Failure() -> impl IntoView {
     view! { <div class="failure-region" role="alert">{move || failed.get().map(panel)}</div> }
 }
 
-/// The engine's program, of which the browser tells no more than that it has come.
+/// The engine's program.
 #[component]
 fn EngineBar() -> impl IntoView {
     let store = expect_context::<Store>();
     let loaded = store.read(|state| state.phase != Phase::Starting);
-    // A bar without a value moves to and fro.
-    let bar = move || {
-        if loaded.get() {
-            view! { <progress id="download-engine" max="1" value="1"></progress> }.into_any()
-        } else {
-            view! { <progress id="download-engine"></progress> }.into_any()
+    let coming = store.read(|state| state.program);
+    // A bar without a value moves to and fro: the browser compiles, or does not say how much there is.
+    let bar = move || match (loaded.get(), coming.get()) {
+        (true, _) => view! { <progress id="download-engine" max="1" value="1"></progress> }.into_any(),
+        (false, Some(coming)) if !coming.is_here() => {
+            let (received, total) = (coming.received.to_string(), coming.total.to_string());
+            view! { <progress id="download-engine" max=total value=received></progress> }.into_any()
         }
+        (false, _) => view! { <progress id="download-engine"></progress> }.into_any(),
     };
+    let words = move || match (loaded.get(), coming.get()) {
+        (true, Some(coming)) => text::bytes(coming.total),
+        (true, None) => "loaded".into(),
+        (false, Some(coming)) if coming.is_here() => format!("{}, compiling", text::bytes(coming.total)),
+        (false, Some(coming)) => amount(coming.received, coming.total),
+        (false, None) => "loading".into(),
+    };
+    let count = move |bytes: fn(Coming) -> u64| coming.get().map_or(0, bytes).to_string();
     view! {
-        <div class="download">
+        <div
+            class="download"
+            data-testid="progress-engine"
+            data-received=move || count(|coming| coming.received)
+            data-total=move || count(|coming| coming.total)
+        >
             <label for="download-engine">"Engine"</label>
             {bar}
-            <span class="amount">{move || if loaded.get() { "loaded" } else { "loading" }}</span>
+            <span class="amount">{words}</span>
         </div>
     }
 }
@@ -289,7 +304,7 @@ fn Bar(network: Slot) -> impl IntoView {
     let title = store.read(move |state| state.title(network));
     let words = move || match download.get() {
         Some(download) if tested.get() => format!("{}, warming up", text::bytes(download.total)),
-        Some(download) => amount(download),
+        Some(download) => network_amount(download),
         None => "waiting".into(),
     };
     view! {
@@ -308,15 +323,19 @@ fn Bar(network: Slot) -> impl IntoView {
     }
 }
 
-/// `0.7 of 1.4 MB, 50%`; `1.4 MB`.
-pub(super) fn amount(download: Download) -> String {
-    let Download { received, total, cached, .. } = download;
-    match received {
-        _ if cached => format!("{}, kept earlier", text::bytes(total)),
-        received if received == total => text::bytes(total),
-        received => {
-            let share = received as f64 / total as f64;
-            format!("{} of {}, {}", text::bytes(received), text::bytes(total), text::percent(share))
-        }
+/// [`amount`] of a network's download; `1.4 MB, kept earlier`.
+pub(super) fn network_amount(download: Download) -> String {
+    if download.cached {
+        return format!("{}, kept earlier", text::bytes(download.total));
     }
+    amount(download.received, download.total)
+}
+
+/// `0.7 of 1.4 MB, 50%`; `1.4 MB`.
+fn amount(received: u64, total: u64) -> String {
+    if received == total {
+        return text::bytes(total);
+    }
+    let share = received as f64 / total as f64;
+    format!("{} of {}, {}", text::bytes(received), text::bytes(total), text::percent(share))
 }

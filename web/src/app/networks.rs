@@ -4,7 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::focus::{focus, has_focus};
-use super::header::amount;
+use super::header::network_amount;
 use super::memory::storage;
 use super::store::Store;
 use crate::protocol::{Listed, Offer, Pair, Slot};
@@ -119,7 +119,7 @@ fn Notice(
                 data-testid=format!("pending-progress-{name}")
             ></progress>
             // The bar says it too, and is not read out at each step.
-            <p class="hint" aria-hidden="true">{move || download.get().map(amount)}</p>
+            <p class="hint" aria-hidden="true">{move || download.get().map(network_amount)}</p>
         }
     });
     view! {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::memory;
 use super::offline::{free_space, space_used};
 use super::store::Store;
 use crate::state::{Event, State};
@@ -34,6 +35,7 @@ pub(super) fn FreeSpace() -> impl IntoView {
         spawn_local(async move {
             outcome.set(match free_space().await {
                 Ok(bytes) => {
+                    memory::forget_measured();
                     store.dispatch(Event::PageForgotten);
                     format!(
                         "{} freed. The next visit downloads everything anew, and keeps it again.",

@@ -1,5 +1,6 @@
 //! The engine's worker, seen from the page.
 
+use js_sys::Array;
 use leptos::prelude::document;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -9,12 +10,13 @@ use super::store::Store;
 use crate::js::describe;
 use crate::protocol::Request;
 use crate::state::Event;
+use crate::wire::{packed, unpacked};
 
 /// The script that loads the engine, and the two files that it loads: those that Trunk makes of the program `engine`.
 const PROGRAM: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
 
 /// Names this build; see `build.rs`.
-const BUILD: &str = env!("BASTION_BUILD");
+pub(super) const BUILD: &str = env!("BASTION_BUILD");
 
 /// The addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash; either `cargo xtask
 /// dist` has done that and says so in the page, or they are asked for under the build's name: a copy of another build, in any
@@ -28,6 +30,12 @@ fn named_in_page() -> Option<[String; 3]> {
     let meta = document().query_selector("meta[name='bastion-engine']").ok()??;
     let names: Vec<String> = meta.get_attribute("content")?.split_whitespace().map(str::to_owned).collect();
     names.try_into().ok()
+}
+
+/// What `engine_loader.js` says of the program's download, if this message is of it and not of the engine.
+fn loader_counts(message: &JsValue) -> Option<[f64; 3]> {
+    let counts = message.dyn_ref::<Array>()?;
+    Some([0, 1, 2].map(|place| counts.get(place).as_f64().unwrap_or_default()))
 }
 
 /// A running worker. Ends with [`WorkerHandle::end`].
@@ -46,7 +54,11 @@ impl WorkerHandle {
         let worker = Worker::new_with_options(&loader, &options).map_err(|error| describe(&error))?;
 
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-            let event = match serde_wasm_bindgen::from_value(event.data()) {
+            if let Some([received, total, sent]) = loader_counts(&event.data()) {
+                store.dispatch(Event::EngineComes { generation, received, total, sent });
+                return;
+            }
+            let event = match unpacked(event.data()) {
                 Ok(reply) => Event::Engine { generation, reply },
                 Err(error) => Event::WorkerBroke {
                     generation,
@@ -70,9 +82,8 @@ impl WorkerHandle {
 
     /// Sends a request; what is sent before the worker says that it listens is lost.
     pub(super) fn post(&self, request: &Request) -> Result<(), String> {
-        serde_wasm_bindgen::to_value(request)
-            .map_err(JsValue::from)
-            .and_then(|message| self.worker.post_message(&message))
+        packed(request)
+            .and_then(|(message, handed_over)| self.worker.post_message_with_transfer(&message, &handed_over))
             .map_err(|error| describe(&error))
     }
 

@@ -1,6 +1,7 @@
 //! What the networks' cards say, in the page's words.
 
 use js_sys::Reflect;
+use serde_json::Value;
 use shared::attack::{AttackConfig, AttackKind};
 use shared::bundle::{self, Card, CheckItem, ImageSet, Score};
 use wasm_bindgen::JsCast;
@@ -89,6 +90,7 @@ fn model_info(card: &Card, title: String) -> ModelInfo {
         weights_sha256: card.weights.sha256.clone(),
         precision: card.weights.precision.to_string(),
         recipe: card.recipe.name.clone(),
+        mix: mix(&card.recipe.config),
         commands: card.recipe.commands.clone(),
         data_sha256: card.data_sha256.clone(),
         classes: card.classes.len(),
@@ -97,6 +99,12 @@ fn model_info(card: &Card, title: String) -> ModelInfo {
         scores: card.scores.iter().map(score_line).collect(),
         checks: card.checks.as_ref().map(checks),
     }
+}
+
+/// The shares that a recipe's settings name.
+fn mix(config: &Value) -> Vec<String> {
+    let names = config["mix"].as_array().into_iter().flatten();
+    names.filter_map(|name| Some(name.as_str()?.to_owned())).collect()
 }
 
 fn checks(found: &bundle::Checks) -> Checks {
@@ -161,6 +169,10 @@ fn loaded_addresses() -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use shared::bundle::{Class, Probe, Recipe};
+    use shared::model::{Architecture, WideResNetConfig};
+
     use super::*;
 
     #[test]
@@ -186,14 +198,31 @@ mod tests {
         assert!(attack_line(&noise, &noise.to_string()).is_control);
     }
 
-    fn shipped(name: &str) -> Card {
-        let path = format!("{}/../static/models/{name}/model.json", env!("CARGO_MANIFEST_DIR"));
-        Card::from_json(std::fs::read_to_string(path).unwrap().as_bytes()).unwrap()
+    fn card(name: &str, recipe: &str) -> Card {
+        let weights = r#"{"file": "model.safetensors", "precision": "f16", "sha256": "809a", "bytes": 1439824}"#;
+        let clean = r#"{"set": "validation", "top1": {"hits": 3, "of": 10000}, "top1_interval": [0, 0.001],
+            "top5": {"hits": 9, "of": 10000}}"#;
+        let class = |class| Class { wnid: format!("n{class:08}"), name: format!("class {class}") };
+        Card {
+            format_version: 2,
+            name: name.into(),
+            architecture: Architecture::WideResNet(WideResNetConfig::new(10, 3)),
+            mean: [0.5; 3],
+            std: [0.25; 3],
+            weights: serde_json::from_str(weights).unwrap(),
+            recipe: Recipe { name: recipe.into(), config: json!({ "mix": ["augmented", "pgd"] }), ..Recipe::default() },
+            data_sha256: String::new(),
+            scores: vec![serde_json::from_str(clean).unwrap()],
+            checks: None,
+            cost: None,
+            probe: Probe::default(),
+            classes: (0..200).map(class).collect(),
+        }
     }
 
     #[test]
     fn networks_are_told_of_before_they_are_loaded() {
-        let (standard, hardened) = (shipped("standard"), shipped("hardened"));
+        let (standard, hardened) = (card("standard", "normal"), card("hardened", "adversarial-n-fgsm"));
         let mut small = Card { name: "wrn_10_1".into(), scores: Vec::new(), ..standard.clone() };
         small.classes.truncate(10);
         let cards = [
@@ -219,7 +248,7 @@ mod tests {
 
     #[test]
     fn no_two_networks_are_called_the_same() {
-        let named = |name: &str| Card { name: name.into(), ..shipped("standard") };
+        let named = |name: &str| card(name, "normal");
         let cards = ["wide", "Wide", "rx", "r18", "x (f)", "x", "x"].map(named);
         let networks: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].into_iter().zip(cards.iter().map(Ok)).collect();
         let listed = listed(&networks, &[0; 7]);
@@ -229,8 +258,9 @@ mod tests {
 
     #[test]
     fn the_card_says_what_a_picture_costs() {
-        let info = model_info(&shipped("standard"), "Standard".into());
+        let info = model_info(&card("standard", "normal"), "Standard".into());
         assert_eq!(info.parameters, 713_944);
+        assert_eq!(info.mix, ["augmented", "pgd"]);
         assert!((1_000_000..1_000_000_000).contains(&info.macs), "{}", info.macs);
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn open(
 
 /// How quick both backends are; none if WebGPU cannot even be measured, which the self-test will find out about.
 async fn measure(webgpu: &Engine, before: Option<Measured>) -> Result<Option<Measured>, DeviceError> {
-    if let Some(before) = before.filter(|before| before.adapter == webgpu.adapter) {
+    if let Some(before) = before.filter(|before| before.adapter.is_some() && before.adapter == webgpu.adapter) {
         return Ok(Some(before));
     }
     let cpu = device::open(Backend::Flex).await?;

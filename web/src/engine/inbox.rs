@@ -12,6 +12,7 @@ use wasm_bindgen::prelude::Closure;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use web::protocol::Request;
+use web::wire::unpacked;
 
 /// Requests in order of arrival, without those that a later one made pointless.
 #[derive(Default)]
@@ -20,9 +21,11 @@ struct Queue(VecDeque<Request>);
 impl Queue {
     fn push(&mut self, request: Request) {
         match request {
-            // The page opens its picture again once the networks are there.
-            Request::Load { .. } => self.0.clear(),
-            Request::Open { .. } => self.0.retain(|waiting| matches!(waiting, Request::Load { .. })),
+            // The page opens its picture again once the networks are there. A picture that is to be saved is in its request.
+            Request::Load { .. } => self.0.retain(is_save),
+            Request::Open { .. } => {
+                self.0.retain(|waiting| is_save(waiting) || matches!(waiting, Request::Load { .. }))
+            }
             Request::Disturb { .. } => self.0.retain(|waiting| !(is_attack(waiting) || is_disturb(waiting))),
             Request::Attack { .. } | Request::Sweep { .. } => self.0.retain(|waiting| !is_attack(waiting)),
             Request::Cancel => {
@@ -56,6 +59,10 @@ fn is_attack(request: &Request) -> bool {
     matches!(request, Request::Attack { .. } | Request::Sweep { .. })
 }
 
+fn is_save(request: &Request) -> bool {
+    matches!(request, Request::Save { .. })
+}
+
 fn is_disturb(request: &Request) -> bool {
     matches!(request, Request::Disturb { .. })
 }
@@ -74,8 +81,8 @@ impl Inbox {
     pub(crate) fn listen() -> Self {
         let mail = Rc::new(RefCell::new(Mail::default()));
         let delivered = Rc::clone(&mail);
-        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-            match serde_wasm_bindgen::from_value(event.data()) {
+        let on_message =
+            Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| match unpacked(event.data()) {
                 Ok(request) => {
                     let mut mail = delivered.borrow_mut();
                     mail.queue.push(request);
@@ -84,8 +91,7 @@ impl Inbox {
                     }
                 }
                 Err(error) => log::error!("a message that is no request: {error}"),
-            }
-        });
+            });
         let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
         scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         // The worker listens as long as it lives.
@@ -137,7 +143,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use web::protocol::{Disturbance, Settings};
+    use web::protocol::{Disturbance, Pixels, Settings, Slot};
 
     fn open(id: u32) -> Request {
         Request::Open { id, bytes: Vec::new(), crop: None, disturbance: Disturbance::default() }
@@ -153,6 +159,10 @@ mod tests {
 
     fn sweep(id: u32) -> Request {
         Request::Sweep { id, settings: Settings::default() }
+    }
+
+    fn save(id: u32) -> Request {
+        Request::Save { id, slot: Slot::Left, pixels: Pixels(Vec::new()) }
     }
 
     fn load(id: u32) -> Request {
@@ -173,6 +183,7 @@ mod tests {
         assert_eq!(queue([attack(1), sweep(2)]).0, [sweep(2)]);
         assert_eq!(queue([open(1), disturb(2), attack(3), disturb(4), attack(5)]).0, [open(1), disturb(4), attack(5)]);
         assert_eq!(queue([disturb(1), open(2)]).0, [open(2)]);
+        assert_eq!(queue([save(1), attack(2), open(3), load(4)]).0, [save(1), load(4)], "a file is a promise");
     }
 
     #[test]

@@ -7,12 +7,13 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{DedicatedWorkerGlobalScope, console};
 
 use web::protocol::Reply;
+use web::wire::packed;
 
 /// Sends a reply to the page.
 pub(crate) fn post(reply: &Reply) {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let sent =
-        serde_wasm_bindgen::to_value(reply).map_err(JsValue::from).and_then(|message| scope.post_message(&message));
+        packed(reply).and_then(|(message, handed_over)| scope.post_message_with_transfer(&message, &handed_over));
     if let Err(error) = sent {
         console::error_2(&"a reply could not be sent".into(), &error);
     }

@@ -45,7 +45,7 @@ impl Session {
         let mut first_fooled = [None; 2];
         for epsilon_255 in ROW {
             for slot in Slot::ALL {
-                let point = self.point(slot, settings, epsilon_255, inbox).await?;
+                let point = self.point(id, slot, settings, epsilon_255, inbox).await?;
                 if point.fooled {
                     first_fooled[slot.index()].get_or_insert(epsilon_255);
                 }
@@ -53,7 +53,7 @@ impl Session {
             }
         }
         for slot in Slot::ALL {
-            let epsilon_255 = self.smallest(slot, settings, first_fooled[slot.index()], inbox).await?;
+            let epsilon_255 = self.smallest(id, slot, settings, first_fooled[slot.index()], inbox).await?;
             post(&Reply::Smallest { id, slot, epsilon_255 });
         }
         Ok(())
@@ -62,6 +62,7 @@ impl Session {
     /// The smallest epsilon that changes a network's answer, by bisection between the two points of the row around it.
     async fn smallest(
         &self,
+        id: RequestId,
         slot: Slot,
         settings: Settings,
         fooled_at: Option<u8>,
@@ -70,7 +71,7 @@ impl Session {
         let Some(mut fools) = fooled_at else { return Ok(None) };
         let mut holds = ROW.into_iter().rev().find(|&epsilon| epsilon < fools);
         while let Some(middle) = holds.and_then(|holds| between(holds, fools)) {
-            if self.point(slot, settings, middle, inbox).await?.fooled {
+            if self.point(id, slot, settings, middle, inbox).await?.fooled {
                 fools = middle;
             } else {
                 holds = Some(middle);
@@ -79,15 +80,23 @@ impl Session {
         Ok(Some(fools))
     }
 
-    async fn point(&self, slot: Slot, settings: Settings, epsilon_255: u8, inbox: &Inbox) -> Result<Point, Ended> {
+    async fn point(
+        &self,
+        id: RequestId,
+        slot: Slot,
+        settings: Settings,
+        epsilon_255: u8,
+        inbox: &Inbox,
+    ) -> Result<Point, Ended> {
         let (opened, bundles) = self.opened_and_loaded().ok_or(Ended::Interrupted)?;
-        // A step size of its own would not suit another epsilon; and whoever stops early says nothing of the loss.
-        let settings = Settings { epsilon_255, step_size_tenths: None, stop_at_success: false, ..settings };
+        let settings = Settings { epsilon_255, ..settings };
         let source = settings.crafted_on.unwrap_or(slot);
         let mut assault = self.assault(source, bundles[source.index()], &settings, opened)?;
         while !assault.is_done() {
             assault.advance();
-            // A step is what takes time.
+            // A step is what takes time, and a device has taken it once something is read.
+            assault.picture(&opened.picture, epsilon_255).await?;
+            post(&Reply::Sweeping { id });
             breathe().await;
             if inbox.ends_attack() {
                 return Err(Ended::Interrupted);

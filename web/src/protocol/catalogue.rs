@@ -157,6 +157,8 @@ pub struct ModelInfo {
     pub precision: String,
     /// Name of the training recipe.
     pub recipe: String,
+    /// What its batches were made of: names of equal shares, `augmented`, `n-fgsm`.
+    pub mix: Vec<String>,
     /// The commands that made it, in order.
     pub commands: Vec<String>,
     /// Hash of the data it was trained on.

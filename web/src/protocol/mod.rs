@@ -1,7 +1,7 @@
 //! What the page and its engine say to each other.
 //!
 //! Every request for work has an id, ids grow, and every reply to it carries its id, so that the page can drop answers to
-//! questions it no longer asks. Pictures and files travel as typed arrays.
+//! questions it no longer asks. [`crate::wire`] is how they travel.
 
 mod catalogue;
 mod crop;
@@ -218,6 +218,11 @@ pub enum Reply {
         /// The request.
         id: RequestId,
     },
+    /// A step of a sweep was taken: nothing to show, but a sign of life.
+    Sweeping {
+        /// The request.
+        id: RequestId,
+    },
     /// What an attack with one epsilon came to.
     Point {
         /// The request.
@@ -255,41 +260,4 @@ pub enum Reply {
         /// Why.
         message: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn round_trip<T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug>(value: T) {
-        let json = serde_json::to_string(&value).expect("serialises");
-        assert_eq!(serde_json::from_str::<T>(&json).expect("deserialises"), value);
-    }
-
-    #[test]
-    fn messages_come_through_unchanged() {
-        round_trip(Request::Start { choice: BackendChoice::WebGpu, base: "http://localhost/".into(), measured: None });
-        let crop = Some(Crop { x: 1, y: 2, side: 300 });
-        round_trip(Request::Open { id: 3, bytes: vec![0, 255, 7], crop, disturbance: Disturbance::default() });
-        round_trip(Request::Save { id: 6, slot: Slot::Left, pixels: Pixels(vec![9; 4]) });
-        round_trip(Request::Attack { id: 4, settings: Settings::default() });
-        round_trip(Request::Load { id: 5, pair: ["standard".into(), "wide".into()] });
-        round_trip(Request::Cancel);
-        round_trip(Reply::Listed(vec![Listed { folder: "wide".into(), offer: Err("It is not there.".into()) }]));
-        round_trip(Reply::Seen { id: 3, pixels: Pixels(vec![1; 64 * 64 * 4]), original_size: Some((500, 375)) });
-        round_trip(Reply::Step {
-            id: 4,
-            slot: Slot::Right,
-            step: Box::new(Step {
-                done: 1,
-                total: 5,
-                attacked: Pixels(vec![2; 16]),
-                largest_change: 8,
-                loss: 1.5,
-                top: vec![Guess { class: 199, share: 0.25 }],
-                own_share: 0.125,
-                elapsed_ms: 12.5,
-            }),
-        });
-    }
 }

@@ -77,9 +77,9 @@ fn what_it_is(info: &ModelInfo) -> Vec<Fact> {
 
 fn training(info: &ModelInfo) -> Vec<Fact> {
     let rgb = |[r, g, b]: [f32; 3]| format!("{r:.4}, {g:.4}, {b:.4} (red, green, blue)");
-    let recipe = match recipe_in_words(&info.recipe) {
-        Some(meaning) => format!("{}: {meaning}", info.recipe),
-        None => info.recipe.clone(),
+    let recipe = match mix_in_words(&info.mix).as_str() {
+        "" => info.recipe.clone(),
+        meaning => format!("{}: {meaning}", info.recipe),
     };
     vec![
         words("Recipe", recipe),
@@ -91,24 +91,41 @@ fn training(info: &ModelInfo) -> Vec<Fact> {
     ]
 }
 
-/// What the recipes in `trainer/recipes` do.
-fn recipe_in_words(recipe: &str) -> Option<&'static str> {
-    Some(match recipe {
-        "normal" => "ordinary pictures, randomly cropped and mirrored.",
-        "augmented" => "pictures under the paper’s seven perturbations, such as turning, skewing and other colours.",
-        "fgsm" => "pictures attacked by FGSM beforehand, through a normal network.",
-        "bim" => "pictures attacked by BIM beforehand, through a normal network.",
-        "hardened" => "the paper’s union of normal, augmented, FGSM and BIM pictures.",
-        "hardened-live" => {
-            "the paper’s union of normal, augmented, FGSM and BIM pictures, attacked through the network itself as it learns."
+/// What the pictures were that a network was trained on: `of each 5 pictures, 2 are attacked by PGD, and 3 are as they are.`; empty
+/// where nobody knows.
+fn mix_in_words(mix: &[String]) -> String {
+    let mut shares: Vec<(&str, usize)> = Vec::new();
+    for name in mix {
+        match shares.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            None => shares.push((name, 1)),
         }
-        "adversarial-fgsm-rs" => "pictures attacked as it learns, by one step from a random start (Wong et al., 2020).",
-        "adversarial-n-fgsm" => {
-            "pictures attacked as it learns, by one step after strong noise (de Jorge et al., 2022)."
+    }
+    match shares[..] {
+        [] => String::new(),
+        [(name, _)] => format!("pictures that are {}.", share_in_words(name)),
+        _ => {
+            let parts: Vec<String> =
+                shares.iter().map(|(name, count)| format!("{count} are {}", share_in_words(name))).collect();
+            format!("of each {} pictures, {}.", mix.len(), parts.join("; "))
         }
-        "adversarial-pgd" => "pictures attacked as it learns, by PGD (Madry et al., 2017).",
-        _ => return None,
-    })
+    }
+}
+
+/// The shares are those of the trainer's `Share`.
+fn share_in_words(name: &str) -> &str {
+    match name {
+        "normal" => "as they are, but for random crops and mirrors",
+        "augmented" => "disturbed by the paper’s seven perturbations, such as turning, skewing and other colours",
+        "crafted-fgsm" => "attacked by FGSM beforehand, through a normal network",
+        "crafted-bim" => "attacked by BIM beforehand, through a normal network",
+        "fgsm" => "attacked by FGSM as the network learns",
+        "bim" => "attacked by BIM as the network learns",
+        "fgsm-rs" => "attacked as the network learns, by one step from a random start (Wong et al., 2020)",
+        "n-fgsm" => "attacked as the network learns, by one step after strong noise (de Jorge et al., 2022)",
+        "pgd" => "attacked as the network learns, by PGD (Madry et al., 2017)",
+        own => own,
+    }
 }
 
 fn data(info: &ModelInfo) -> String {

@@ -238,7 +238,12 @@ impl Group {
             true => " With restarts, each picture counts with the worst of so many random starts.",
             false => "",
         };
-        format!("{}{steps}{restarts}{rounded}{deviations}", self.protocol.meaning())
+        // Of no other attack is the top-5 accuracy left out.
+        let any_step = match self.rows.iter().any(|row| row.line.top5.is_none()) {
+            true => " PGD counts a picture as fooled if any of its steps fools.",
+            false => "",
+        };
+        format!("{}{steps}{any_step}{restarts}{rounded}{deviations}", self.protocol.meaning())
     }
 
     /// Puts a score into the row of its measurement, which may be the first of its kind.

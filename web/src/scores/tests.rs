@@ -46,6 +46,7 @@ fn info(scores: Vec<ScoreLine>) -> ModelInfo {
         weights_sha256: "809a".into(),
         precision: "f16".into(),
         recipe: "normal".into(),
+        mix: vec!["normal".into()],
         commands: vec!["bastion train".into()],
         data_sha256: "a2b6".into(),
         classes: 200,
@@ -242,8 +243,13 @@ fn a_card_leaves_out_what_it_does_not_know() {
         Fact { name: "Operations", value: Value::Words("62 million multiply-accumulates a picture".into()) };
     assert!(full.contains(&operations), "{full:?}");
     assert!(full.contains(&Fact { name: "Weights", value: Value::Words("1.4 MB, f16".into()) }));
-    let bare =
-        ModelInfo { recipe: String::new(), commands: Vec::new(), data_sha256: String::new(), ..info(Vec::new()) };
+    let bare = ModelInfo {
+        recipe: String::new(),
+        mix: Vec::new(),
+        commands: Vec::new(),
+        data_sha256: String::new(),
+        ..info(Vec::new())
+    };
     let missing: Vec<&str> =
         full.iter().map(|fact| fact.name).filter(|name| facts(&bare).iter().all(|fact| fact.name != *name)).collect();
     assert_eq!(missing, ["Recipe", "Data", "Data’s sha256", "Made by"]);
@@ -259,11 +265,21 @@ fn a_card_says_what_its_recipe_means_and_how_often_the_network_is_wrong() {
         }
     };
     let measured = info(vec![score("clean", 30, 100), attacked("BIM-5", 4.0, 2), attacked("FGSM", 4.0, 7)]);
-    assert!(said(&measured, "Recipe").starts_with("normal: ordinary pictures"), "{}", said(&measured, "Recipe"));
+    assert!(
+        said(&measured, "Recipe").starts_with("normal: pictures that are as they are"),
+        "{}",
+        said(&measured, "Recipe")
+    );
+    let mix = ["augmented", "pgd", "pgd"].map(str::to_owned).into();
+    let mixed = said(&ModelInfo { mix, ..measured.clone() }, "Recipe");
+    assert!(
+        mixed.starts_with("normal: of each 3 pictures, 1 are disturbed") && mixed.contains("; 2 are att"),
+        "{mixed}"
+    );
     let limits = said(&measured, "Limitations");
     assert!(limits.contains("it knows 30.0%, and 2.0% under BIM-5 at 4/255 (white-box)"), "{limits}");
     assert!(said(&measured, "Data").contains("one’s own"), "another hash is another data set");
-    let own = ModelInfo { recipe: "mine".into(), ..info(Vec::new()) };
+    let own = ModelInfo { recipe: "mine".into(), mix: Vec::new(), ..info(Vec::new()) };
     assert_eq!(said(&own, "Recipe"), "mine");
     assert!(!said(&own, "Limitations").contains('%'));
 }

@@ -22,6 +22,11 @@ impl State {
         Some((shown.candidate.crop.unwrap_or_else(|| Crop::centre(size)), size))
     }
 
+    /// Whether that is the square that the visitor wants.
+    pub fn crop_rests(&self) -> bool {
+        self.wanted_crop.is_none() && self.opening.is_none()
+    }
+
     /// The size of the picture that is shown, where another square of it can be seen.
     fn croppable(&self) -> Option<Size> {
         let (width, height) = self.picture.as_ref()?.original_size?;

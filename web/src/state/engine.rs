@@ -68,8 +68,8 @@ impl State {
                 self.sweeping = None;
                 self.alert = Some(message);
             }
-            Reply::Saved { id, slot, png, top } if self.saving == Some(id) => return self.saved(slot, png, top),
-            Reply::Refused { id, message } if self.saving == Some(id) => {
+            Reply::Saved { id, slot, png, top } => return self.saved(id, slot, png, top),
+            Reply::Refused { id, message } if self.saving.as_ref().is_some_and(|saving| saving.id == id) => {
                 self.saving = None;
                 self.alert = Some(message);
             }
@@ -82,6 +82,13 @@ impl State {
                 self.alert = Some(message);
                 return self.drop_picture().into_iter().collect();
             }
+            Reply::Refused { id, message } if self.is_opening(id) => {
+                // The engine has no picture any more.
+                self.opened = false;
+                return self.bad_picture(id, message);
+            }
+            // To hear it was all.
+            Reply::Sweeping { .. } => {}
             // Answers to what is no longer asked.
             Reply::Download { .. }
             | Reply::SelfTest { .. }
@@ -94,7 +101,6 @@ impl State {
             | Reply::Disturbed { .. }
             | Reply::Point { .. }
             | Reply::Smallest { .. }
-            | Reply::Saved { .. }
             | Reply::Refused { .. } => {}
         }
         Vec::new()
@@ -132,6 +138,7 @@ impl State {
         let Some((_, mut candidate)) = self.opening.take_if(|(opening, _)| *opening == id) else {
             return Vec::new();
         };
+        self.disturbed_with = self.opening_with;
         // As the engine did: an address may ask for what is not in the picture.
         candidate.crop = candidate.crop.zip(original_size).and_then(|(crop, size)| crop.unless_centre(size));
         if !self.is_shown(&candidate) {
@@ -161,8 +168,14 @@ impl State {
             _ => Vec::new(),
         };
         effects.extend(self.revoke_unless_shown(candidate));
+        // What was moved meanwhile was to wait for this picture.
         effects.extend(self.recrop());
+        effects.extend(self.disturb());
         effects
+    }
+
+    fn is_opening(&self, id: RequestId) -> bool {
+        self.opening.as_ref().is_some_and(|(opening, _)| *opening == id)
     }
 
     fn classified(&mut self) -> Vec<Effect> {

@@ -16,6 +16,17 @@ pub enum Event {
         /// What it said.
         reply: Reply,
     },
+    /// A piece of the engine's program has come; a zero is what nobody knows.
+    EngineComes {
+        /// The worker that loads it.
+        generation: u32,
+        /// Bytes that are here, unpacked.
+        received: f64,
+        /// Bytes there will be, unpacked.
+        total: f64,
+        /// Bytes that are sent for them, packed or not.
+        sent: f64,
+    },
     /// The worker could not be loaded, or broke without a word.
     WorkerBroke {
         /// The worker.

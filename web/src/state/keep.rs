@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::parts::Saving;
 use super::{Effect, Saved, State, Work};
-use crate::protocol::{Guess, Request, Slot, Step};
+use crate::protocol::{Guess, Request, RequestId, Slot, Step};
 
 /// Of what kind the report is; changes whenever a field changes its meaning.
 const REPORT_FORMAT: u32 = 1;
@@ -20,15 +21,21 @@ impl State {
         }
         let Some(step) = self.columns[slot.index()].step() else { return Vec::new() };
         let pixels = step.attacked.clone();
+        let name = format!("{}-{}-{}.png", self.file_stem(), self.attacked_with.kind.name(), self.folder_or_slot(slot));
         let id = self.next_id();
-        self.saving = Some(id);
+        self.saving = Some(Saving { id, name, pixels: pixels.clone() });
         vec![Effect::Post(Request::Save { id, slot, pixels })]
     }
 
-    pub(super) fn saved(&mut self, slot: Slot, png: Vec<u8>, top: Vec<Guess>) -> Vec<Effect> {
-        self.saving = None;
-        self.columns[slot.index()].saved = Some(Saved { bytes: png.len(), top });
-        let name = format!("{}-{}-{}.png", self.file_stem(), self.attacked_with.kind.name(), self.folder_or_slot(slot));
+    pub(super) fn saved(&mut self, id: RequestId, slot: Slot, png: Vec<u8>, top: Vec<Guess>) -> Vec<Effect> {
+        let Some(Saving { name, pixels, .. }) = self.saving.take_if(|saving| saving.id == id) else {
+            return Vec::new();
+        };
+        let column = &mut self.columns[slot.index()];
+        // Another picture, attack or step may be shown by now, of which this says nothing.
+        if column.step().is_some_and(|step| step.attacked == pixels) {
+            column.saved = Some(Saved { bytes: png.len(), top });
+        }
         vec![Effect::Download { name, media_type: "image/png", bytes: png }]
     }
 
@@ -76,12 +83,12 @@ impl State {
                 "label": self.label().map(|class| self.class(class)),
                 "original_size": shown.original_size,
                 "crop": self.seen_crop().map(|(crop, _)| crop),
-                "disturbance": self.disturbance,
+                "disturbance": self.disturbed_with,
             },
             "attack": attacked.then(|| json!({
                 "settings": self.attacked_with,
                 "step_size_255": self.attacked_with.step_size_255(),
-                "link": self.link_query(),
+                "link": self.link_with(self.attacked_with, self.disturbed_with).query(),
             })),
             "networks": Slot::ALL.map(|slot| self.network_report(slot)),
         }))

@@ -45,20 +45,22 @@ impl Link {
     /// Reads the names and values of an address; `get` gives a name's value. What makes no sense is left at its default, and what
     /// is out of range brought into it: an address may be cut or mistyped.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Self {
-        fn number<T: std::str::FromStr>(value: Option<String>) -> Option<T> {
-            value?.parse().ok()
+        /// The next one that the type has.
+        fn number<T: TryFrom<i64>>(value: Option<String>, lowest: T, highest: T) -> Option<T> {
+            let value: i64 = value?.parse().ok()?;
+            Some(T::try_from(value).unwrap_or(if value < 0 { lowest } else { highest }))
         }
         let usual = Settings::default();
         let from = get(key::FROM);
-        let tenths = number::<f32>(get(key::STEP_SIZE)).map(|size| (10.0 * size).round() as u16);
+        let step_size: Option<f32> = get(key::STEP_SIZE).and_then(|size| size.parse().ok());
         let settings = Settings {
             kind: get(key::ATTACK).and_then(|name| AttackKind::from_name(&name)).unwrap_or(usual.kind),
-            epsilon_255: number(get(key::EPSILON)).unwrap_or(usual.epsilon_255),
-            steps: number(get(key::STEPS)).unwrap_or(usual.steps),
-            step_size_tenths: tenths,
+            epsilon_255: number(get(key::EPSILON), 0, u8::MAX).unwrap_or(usual.epsilon_255),
+            steps: number(get(key::STEPS), 0, u32::MAX).unwrap_or(usual.steps),
+            step_size_tenths: step_size.map(|size| (10.0 * size).round() as u16),
             stop_at_success: get(key::STOP).as_deref() == Some("1"),
             crafted_on: Slot::ALL.into_iter().find(|slot| from.as_deref() == Some(slot.name())),
-            seed: number(get(key::SEED)).unwrap_or(usual.seed),
+            seed: number(get(key::SEED), 0, u32::MAX).unwrap_or(usual.seed),
             target: None,
         };
         Self {
@@ -73,6 +75,13 @@ impl Link {
             }),
             attack: get(key::GO).as_deref() == Some("1"),
         }
+    }
+
+    /// As it stands in an address, behind the question mark.
+    pub fn query(&self) -> String {
+        let parts: Vec<String> =
+            self.write().into_iter().map(|(name, value)| format!("{name}={}", escaped(&value))).collect();
+        parts.join("&")
     }
 
     /// Names and values, but for those that are as usual; to be escaped by whoever makes an address of them.
@@ -191,10 +200,15 @@ impl State {
         }
     }
 
-    /// A link to what is shown now.
-    pub fn link(&self) -> Link {
+    /// The names and values of a link to what is wanted now, as they stand in an address, behind the question mark.
+    pub fn link_query(&self) -> String {
+        self.link_with(self.settings, self.disturbance).query()
+    }
+
+    /// A link to the picture that is shown, attacked with these settings after this has disturbed it.
+    pub(super) fn link_with(&self, settings: Settings, disturbance: Disturbance) -> Link {
         let sample = self.picture.as_ref().and_then(|shown| self.samples.get(shown.candidate.sample?));
-        let class = self.settings.target.and_then(|target| self.classes.get(target));
+        let class = settings.target.and_then(|target| self.classes.get(target));
         let pair = Slot::ALL.map(|slot| self.shown(slot).map(str::to_owned));
         let usual = self.networks.iter().take(2).map(|listed| listed.folder.as_str());
         let [left, right] = pair;
@@ -202,19 +216,12 @@ impl State {
         Link {
             crop: sample.and(self.picture.as_ref()).and_then(|shown| shown.candidate.crop),
             sample: sample.map(|sample| sample.file.clone()),
-            settings: Settings { target: None, ..self.settings },
+            settings: Settings { target: None, ..settings },
             target: class.map(|class| class.wnid.clone()),
-            disturbance: self.disturbance,
+            disturbance,
             pair: pair.filter(|pair| !usual.eq(pair.iter().map(String::as_str))),
             attack: self.attack_is_shown(),
         }
-    }
-
-    /// The names and values of [`Self::link`] as they stand in an address, behind the question mark.
-    pub fn link_query(&self) -> String {
-        let parts: Vec<String> =
-            self.link().write().into_iter().map(|(name, value)| format!("{name}={}", escaped(&value))).collect();
-        parts.join("&")
     }
 
     /// What a link leaves out: a picture of the visitor's own.
@@ -296,7 +303,12 @@ mod tests {
         let link = Link::read(|name| odd.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into()));
         let disturbance =
             Disturbance { zoom_percent: 200, corruption: Some(CorruptionKind::Fog), severity: 5, ..Default::default() };
-        let settings = Settings { steps: Settings::MAX_STEPS, step_size_tenths: Some(1), ..Settings::default() };
+        let settings = Settings {
+            epsilon_255: Settings::MAX_EPSILON_255,
+            steps: Settings::MAX_STEPS,
+            step_size_tenths: Some(1),
+            ..Settings::default()
+        };
         assert_eq!(link, Link { disturbance, settings, ..Link::default() });
     }
 

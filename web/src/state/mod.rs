@@ -25,11 +25,11 @@ use std::sync::Arc;
 pub use choice::Pending;
 pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
 pub use link::Link;
-pub use parts::{Column, Curve, Phase, Progress, Saved, Shown, Work};
+pub use parts::{Column, Coming, Curve, Phase, Progress, Saved, Shown, Work};
 pub use verdict::Verdict;
 
 use choice::Choice;
-use parts::Pick;
+use parts::{Pick, Saving};
 
 use crate::protocol::{
     Backend, BackendChoice, BackendReport, ClassLabel, Crop, Disturbance, Download, Listed, ModelInfo, Request,
@@ -51,6 +51,8 @@ pub struct State {
     pub fallback: Option<String>,
     /// The networks there are.
     pub networks: Arc<Vec<Listed>>,
+    /// The download of the engine's program, as far as anything is known of it.
+    pub program: Option<Coming>,
     /// The weights' downloads, left and right.
     pub downloads: [Option<Download>; 2],
     /// The classes, once the networks are ready.
@@ -95,6 +97,8 @@ pub struct State {
     queued: Option<Candidate>,
     /// A picture that the engine decodes.
     opening: Option<(RequestId, Candidate)>,
+    /// What that one is disturbed with.
+    opening_with: Disturbance,
     /// Whether the engine holds the picture that is shown, with both networks' answers to it.
     opened: bool,
     /// The request whose clean answers are awaited.
@@ -113,7 +117,7 @@ pub struct State {
     /// The row of attacks under way.
     sweeping: Option<RequestId>,
     /// The picture that is being saved.
-    saving: Option<RequestId>,
+    saving: Option<Saving>,
     /// What the address asked for, until it can be had.
     link: Link,
     /// Begin an attack once the clean answers are there: one was under way when the engine fell back.
@@ -198,6 +202,7 @@ impl State {
         let watched_before = self.pulse;
         let mut effects = match event {
             Event::Engine { generation, .. }
+            | Event::EngineComes { generation, .. }
             | Event::WorkerBroke { generation, .. }
             | Event::Silence { generation, .. }
                 if generation != self.generation =>
@@ -207,6 +212,10 @@ impl State {
             Event::Engine { reply, .. } => {
                 self.pulse += 1;
                 self.heard(reply)
+            }
+            Event::EngineComes { received, total, sent, .. } => {
+                self.program = Coming::of(received, total, sent);
+                Vec::new()
             }
             Event::WorkerBroke { message, .. } => self.broke(message),
             Event::Silence { pulse, .. } if pulse == self.pulse => self.silent(),
@@ -273,7 +282,7 @@ impl State {
         self.classifying = None;
         self.stop_attack();
         self.sweeping = None;
-        self.disturbed_with = self.disturbance;
+        self.opening_with = self.disturbance;
         effects.push(Effect::Post(Request::Open { id, bytes, crop, disturbance: self.disturbance }));
         effects
     }

@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    fn shows(&self, progress: Progress) -> bool {
+    pub(super) fn shows(&self, progress: Progress) -> bool {
         self.columns.iter().any(|column| column.progress == progress)
     }
 }

@@ -1,7 +1,7 @@
 //! The pieces that the state is made of.
 
 use super::{Candidate, PickId};
-use crate::protocol::{Guess, Pixels, Point, Slot, Step};
+use crate::protocol::{Guess, Pixels, Point, RequestId, Slot, Step};
 
 /// How far the engine is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,6 +21,30 @@ pub enum Phase {
     Ready,
     /// It cannot start; why.
     Failed(String),
+}
+
+/// How far the download of the engine's program is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Coming {
+    /// Bytes that have been sent, as they were sent: packed, where the host packs.
+    pub received: u64,
+    /// Bytes there will be.
+    pub total: u64,
+}
+
+impl Coming {
+    /// From bytes counted unpacked and the bytes `sent` for all of them, where a zero is what nobody knows; none if nobody
+    /// knows how many there will be.
+    pub(super) fn of(received: f64, total: f64, sent: f64) -> Option<Self> {
+        let sent = if sent > 0.0 { sent } else { total };
+        let share = (received / total).clamp(0.0, 1.0);
+        (total > 0.0).then(|| Self { received: (share * sent) as u64, total: sent as u64 })
+    }
+
+    /// Whether all of it is here.
+    pub fn is_here(self) -> bool {
+        self.received == self.total
+    }
 }
 
 impl Phase {
@@ -73,6 +97,17 @@ pub(super) struct Pick {
     pub(super) id: PickId,
     /// Whether the page chose it by itself, to have something to show.
     pub(super) automatic: bool,
+}
+
+/// An attacked picture that is on its way to the visitor's disk.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Saving {
+    /// The request.
+    pub(super) id: RequestId,
+    /// What the file will be called.
+    pub(super) name: String,
+    /// What is in it.
+    pub(super) pixels: Pixels,
 }
 
 /// The picture the networks look at.

@@ -17,8 +17,8 @@ impl State {
         let id = self.next_id();
         self.forget_curves();
         self.sweeping = Some(id);
-        self.swept_with = self.settings;
-        vec![Effect::Post(Request::Sweep { id, settings: self.settings })]
+        self.swept_with = of_sweep(self.settings);
+        vec![Effect::Post(Request::Sweep { id, settings: self.swept_with })]
     }
 
     pub(super) fn forget_curves(&mut self) {
@@ -27,8 +27,7 @@ impl State {
 
     /// Whether the curves are of an attack with the settings as they are, but for epsilon.
     pub fn curves_are_current(&self) -> bool {
-        let of = |settings: Settings| Settings { epsilon_255: 0, stop_at_success: false, ..settings };
-        of(self.swept_with) == of(self.settings)
+        self.swept_with == of_sweep(self.settings)
     }
 
     /// Most steps that either network's attack has taken, the beginning not counted: where the scrubber ends.
@@ -56,4 +55,10 @@ impl State {
             }
         }
     }
+}
+
+/// What of the settings a sweep goes by: it has epsilons of its own, a chosen step size would suit only one of them, and whoever
+/// stops early says nothing of the loss.
+fn of_sweep(settings: Settings) -> Settings {
+    Settings { epsilon_255: 0, step_size_tenths: None, stop_at_success: false, ..settings }
 }

@@ -75,7 +75,11 @@ impl State {
                 self.alert = None;
                 Vec::new()
             }
-            Event::Cancel | Event::Engine { .. } | Event::WorkerBroke { .. } | Event::Silence { .. } => Vec::new(),
+            Event::Cancel
+            | Event::Engine { .. }
+            | Event::EngineComes { .. }
+            | Event::WorkerBroke { .. }
+            | Event::Silence { .. } => Vec::new(),
         }
     }
 
@@ -154,7 +158,9 @@ impl State {
         /// Longest time for both networks to look at a picture: a step takes three times as long.
         const LIVE_MS: f64 = 60.0;
         let both_ms: Option<f64> = self.columns.iter().map(|column| column.clean_ms).sum();
-        self.attack_is_shown() || (self.can_attack() && both_ms.is_some_and(|ms| ms < LIVE_MS))
+        let live = self.can_attack() && both_ms.is_some_and(|ms| ms < LIVE_MS);
+        // Who has stopped an attack does not want it again.
+        self.attack_is_shown() || (live && !self.shows(Progress::Stopped))
     }
 
     /// Whether an attack is under way or its result is shown.
@@ -169,6 +175,7 @@ impl State {
         self.generation += 1;
         self.phase = Phase::Starting;
         self.backend = None;
+        self.program = None;
         self.downloads = [None, None];
         vec![Effect::StartWorker(self.generation)]
     }

@@ -14,6 +14,9 @@ const LOADER: &str = "engine_loader.js";
 /// What Trunk makes of the program, and what comes between the name and the ending.
 const PROGRAM: [(&str, &str, &str); 2] = [("engine", "", ".js"), ("engine", "_bg", ".wasm")];
 
+/// Where the loader is told how many bytes the program has before it is compressed.
+const UNKNOWN_SIZE: &str = "unpackedBytes = 0;";
+
 /// Hexadecimal digits of a hash that a name gets: as many as Trunk's.
 const DIGITS: usize = 16;
 
@@ -25,12 +28,16 @@ pub fn name_by_content(out: &Path) -> Result<()> {
     let read = |name: &str| fs::read_to_string(out.join(name)).with_context(|| format!("cannot read {name}"));
     let mut loader = read(LOADER)?;
     let mut names = Vec::new();
+    ensure!(loader.contains(UNKNOWN_SIZE), "{LOADER} has no `{UNKNOWN_SIZE}`, so it cannot be told the program's size");
     for (stem, middle, ending) in PROGRAM {
         let old = format!("{stem}{middle}{ending}");
         let content = fs::read(out.join(&old)).with_context(|| format!("there is no {old} in {}", out.display()))?;
         let new = format!("{stem}-{}{middle}{ending}", hash(&content));
         ensure!(loader.contains(&format!("./{old}")), "{LOADER} does not load ./{old}, so it cannot be renamed");
         loader = loader.replace(&format!("./{old}"), &format!("./{new}"));
+        if ending == ".wasm" {
+            loader = loader.replace(UNKNOWN_SIZE, &format!("unpackedBytes = {};", content.len()));
+        }
         fs::rename(out.join(&old), out.join(&new)).with_context(|| format!("cannot rename {old}"))?;
         names.push(new);
     }

@@ -76,6 +76,7 @@ fn the_engine_has_a_hash_in_its_names_and_page_and_loader_know_them() {
     }
     let text = fs::read_to_string(out.path().join(loader)).unwrap();
     assert!(text.contains(&format!("./{script}")) && text.contains(&format!("./{program}")), "{text}");
+    assert!(text.contains("unpackedBytes = 900000;"), "{text}");
     for gone in ["engine.js", "engine_bg.wasm", "engine_loader.js"] {
         assert!(!names.contains(&gone.to_owned()), "{gone}");
     }

@@ -110,7 +110,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
             <button
                 type="button"
                 data-testid="disturb-reset"
-                disabled=none
+                aria-disabled=move || none.get().to_string()
                 on:click=move |_| store.dispatch(Event::Disturb(Disturbance::default()))
             >
                 "Leave it as it is"
@@ -132,6 +132,7 @@ fn Slide(slider: Slider) -> impl IntoView {
     let Slider { label, unit, range, name, get, set } = slider;
     let store = expect_context::<Store>();
     let value = store.read(move |state| get(&state.disturbance));
+    let words = store.read(move |state| format!("{}{unit}", get(&state.disturbance)));
     let id = format!("disturb-{name}");
     let slide = move |event: leptos::ev::Event| {
         if let Ok(value) = event_target_value(&event).parse::<i32>() {
@@ -141,7 +142,7 @@ fn Slide(slider: Slider) -> impl IntoView {
     view! {
         <div class="slider">
             <label for=id.clone()>{label}</label>
-            <output for=id.clone()>{move || format!("{}{unit}", value.get())}</output>
+            <output for=id.clone()>{words}</output>
             <input
                 id=id.clone()
                 type="range"
@@ -149,6 +150,7 @@ fn Slide(slider: Slider) -> impl IntoView {
                 max=range[1].to_string()
                 step="1"
                 prop:value=move || value.get().to_string()
+                aria-valuetext=words
                 data-testid=id
                 on:input=slide
             />

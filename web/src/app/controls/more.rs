@@ -77,6 +77,7 @@ fn StepSize() -> impl IntoView {
                 max=Settings::MAX_STEP_SIZE_TENTHS.to_string()
                 step="1"
                 prop:value=move || tenths().to_string()
+                aria-valuetext=words
                 disabled=unused
                 data-testid="step-size"
                 on:input=slide
@@ -86,7 +87,7 @@ fn StepSize() -> impl IntoView {
             type="button"
             class="plain"
             data-testid="step-size-auto"
-            disabled=move || chosen().is_none()
+            aria-disabled=move || chosen().is_none().to_string()
             on:click=move |_| store.dispatch(Event::Set(Change::StepSize(None)))
         >
             "Usual step size"

@@ -1,7 +1,9 @@
 //! How this picture's answers fade as epsilon grows, and the smallest epsilon that changes them.
 
+use leptos::html;
 use leptos::prelude::*;
 
+use super::super::focus::{focus, has_focus};
 use super::super::store::Store;
 use super::plot::{Legend, Plot};
 use crate::lines::Lines;
@@ -44,6 +46,13 @@ pub(super) fn Curves() -> impl IntoView {
             </div>
         }
     });
+    let (sweep_button, cancel_button) = (NodeRef::<html::Button>::new(), NodeRef::<html::Button>::new());
+    Effect::new(move |_| {
+        // It disappears, under the finger of who has just pressed it or waited there.
+        if !sweeping.get() && has_focus(cancel_button) {
+            focus(sweep_button);
+        }
+    });
     view! {
         <section class="panel lab-panel" aria-labelledby="curves-title">
             <h3 id="curves-title">"Epsilon by epsilon"</h3>
@@ -55,7 +64,8 @@ pub(super) fn Curves() -> impl IntoView {
                 <button
                     type="button"
                     data-testid="sweep-button"
-                    disabled=move || !can_sweep.get()
+                    node_ref=sweep_button
+                    aria-disabled=move || (!can_sweep.get()).to_string()
                     on:click=move |_| store.dispatch(Event::Sweep)
                 >
                     {move || if sweeping.get() { "Measuring…" } else { "Measure the curves" }}
@@ -63,6 +73,7 @@ pub(super) fn Curves() -> impl IntoView {
                 <button
                     type="button"
                     class="plain"
+                    node_ref=cancel_button
                     hidden=move || !sweeping.get()
                     data-testid="sweep-cancel"
                     on:click=move |_| store.dispatch(Event::Cancel)

@@ -79,7 +79,7 @@ pub(in super::super) fn Viewing() -> impl IntoView {
                 type="button"
                 class="plain"
                 data-testid="gain-auto"
-                disabled=move || settings.gain.get().is_none()
+                aria-disabled=move || settings.gain.get().is_none().to_string()
                 on:click=move |_| settings.gain.set(None)
             >
                 "Follow epsilon"

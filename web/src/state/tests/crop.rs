@@ -194,10 +194,17 @@ fn an_address_names_a_square_of_a_sample() {
         let opened = page.0.update(Event::Picked { pick, candidate: sample });
         assert_eq!((index, asked(&opened)), (1, Some(asked_for)));
         page.look(posted_id(&opened), Some(SIZE));
-        assert_eq!((page.0.seen_crop().map(|(crop, _)| crop), page.0.link().crop), (seen, seen));
+        assert_eq!(
+            (page.0.seen_crop().map(|(crop, _)| crop), page.0.link_with(page.0.settings, page.0.disturbance).crop),
+            (seen, seen)
+        );
     }
     let mut page = showing(SIZE);
     let id = posted_id(&page.crop(Some(LEFT)));
     page.look(id, Some(SIZE));
-    assert_eq!(page.0.link().crop, None, "a picture of the visitor's own is in no link");
+    assert_eq!(
+        page.0.link_with(page.0.settings, page.0.disturbance).crop,
+        None,
+        "a picture of the visitor's own is in no link"
+    );
 }

@@ -124,3 +124,21 @@ fn a_visit_is_kept_once_page_and_networks_are() {
     page.load();
     assert!(!page.0.kept_offline(), "the page is not kept");
 }
+
+#[test]
+fn the_programs_download_is_told_in_the_bytes_that_are_sent() {
+    let mut page = Page::new(BackendChoice::Cpu);
+    let generation = page.0.generation;
+    let comes = |received, total, sent| Event::EngineComes { generation, received, total, sent };
+    assert_eq!(page.0.program, None);
+    page.0.update(comes(2_500.0, 10_000.0, 400.0));
+    assert_eq!(page.0.program, Some(Coming { received: 100, total: 400 }), "packed");
+    page.0.update(comes(2_500.0, 10_000.0, 0.0));
+    assert_eq!(page.0.program, Some(Coming { received: 2_500, total: 10_000 }), "its packed length is not known");
+    page.0.update(comes(2_500.0, 0.0, 400.0));
+    assert_eq!(page.0.program, None, "its length is not known");
+    page.0.update(comes(10_000.0, 10_000.0, 400.0));
+    assert!(page.0.program.unwrap().is_here());
+    page.0.update(Event::EngineComes { generation: generation.wrapping_sub(1), received: 1.0, total: 2.0, sent: 2.0 });
+    assert!(page.0.program.unwrap().is_here(), "an earlier worker's is not listened to");
+}

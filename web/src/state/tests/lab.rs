@@ -133,6 +133,25 @@ fn the_next_picture_is_disturbed_alike_and_late_wishes_are_met() {
 }
 
 #[test]
+fn a_bad_file_does_not_lose_the_disturbance() {
+    let bad = |page: &mut Page, id| page.hear(Reply::BadPicture { id, message: "This is not a picture.".into() });
+    // Wanted just before the file was chosen, and while it was being opened.
+    for early in [true, false] {
+        let mut page = Page::ready(Backend::Cpu);
+        if early {
+            page.0.update(Event::Disturb(mirrored()));
+        }
+        let id = posted_id(&page.choose("notes.jpg"));
+        if !early {
+            page.0.update(Event::Disturb(mirrored()));
+        }
+        assert_eq!(posted(&page.0.update(Event::DisturbanceSettled)), None, "the file comes first");
+        let effects = bad(&mut page, id);
+        assert!(matches!(posted(&effects), Some(Request::Disturb { disturbance, .. }) if *disturbance == mirrored()));
+    }
+}
+
+#[test]
 fn a_quick_engine_follows_the_slider_before_any_attack() {
     let mut page = Page::new(BackendChoice::Auto);
     page.start(Backend::WebGpu);
@@ -143,7 +162,10 @@ fn a_quick_engine_follows_the_slider_before_any_attack() {
     }
     let effects = page.0.update(Event::Set(Change::Epsilon(8)));
     assert!(matches!(effects[..], [Effect::After { event: Event::Settled, .. }]));
-    assert!(matches!(posted(&page.0.update(Event::Settled)), Some(Request::Attack { .. })));
+    let id = posted_id(&page.0.update(Event::Settled));
+    page.hear(Reply::Step { id, slot: Slot::Left, step: step(1, 10) });
+    page.0.update(Event::Cancel);
+    assert_eq!(page.0.update(Event::Set(Change::Epsilon(9))), [], "it was stopped");
 }
 
 #[test]
@@ -164,6 +186,18 @@ fn a_picture_is_saved_once_it_is_shown_and_the_file_is_judged() {
 }
 
 #[test]
+fn a_file_that_comes_late_is_of_the_picture_it_was_asked_for() {
+    let mut page = Page::ready(Backend::Cpu);
+    attacked(&mut page, 2);
+    let id = posted_id(&page.0.update(Event::SavePicture(Slot::Left)));
+    page.open("dog");
+    attacked(&mut page, 1);
+    let effects = page.hear(Reply::Saved { id, slot: Slot::Left, png: vec![1], top: guesses(1) });
+    assert!(matches!(&effects[..], [Effect::Download { name, .. }] if name == "bastion-cat-bim-standard.png"));
+    assert_eq!(page.0.saved_words(Slot::Left), None, "the dog has not been saved");
+}
+
+#[test]
 fn the_report_has_every_step_and_no_picture() {
     let mut page = Page::new(BackendChoice::Auto);
     assert_eq!(page.0.report(), None);
@@ -176,6 +210,12 @@ fn the_report_has_every_step_and_no_picture() {
     assert_eq!(report["networks"][0]["clean"][0]["class"]["wnid"], "n01443537");
     assert_eq!(report["picture"]["label"]["wnid"], "n02123045");
     assert!(!report.to_string().contains("attacked\":["), "no pixels");
+    // It tells of what is shown, and not of what is set for the next time.
+    page.0.update(Event::Cancel);
+    page.0.update(Event::Set(Change::Epsilon(7)));
+    page.0.update(Event::Disturb(mirrored()));
+    let later = page.0.report().unwrap();
+    assert_eq!((&later["attack"], &later["picture"]), (&report["attack"], &report["picture"]));
     let effects = page.0.update(Event::SaveReport);
     assert!(matches!(&effects[..], [Effect::Download { name, .. }] if name == "bastion-cat-bim.json"));
 }

@@ -27,6 +27,7 @@ fn catalogue() -> Box<Catalogue> {
         weights_sha256: String::new(),
         precision: "f16".into(),
         recipe: "normal".into(),
+        mix: vec!["normal".into()],
         commands: Vec::new(),
         data_sha256: String::new(),
         classes: 2,

@@ -155,6 +155,17 @@ fn a_picture_that_cannot_be_classified_is_taken_away() {
 }
 
 #[test]
+fn a_picture_that_cannot_be_opened_for_another_reason_releases_the_page() {
+    let mut page = Page::ready(Backend::Cpu);
+    let id = posted_id(&page.choose("dog"));
+    let effects = page.hear(Reply::Refused { id, message: "The computation failed.".into() });
+    assert_eq!(page.0.alert.as_deref(), Some("dog: The computation failed."));
+    assert!(!page.0.can_attack(), "the engine has dropped the cat for it");
+    page.answer(posted_id(&effects));
+    assert!(page.0.can_attack() && page.title() == Some("cat"));
+}
+
+#[test]
 fn a_picture_that_can_no_longer_be_read_is_not_tried_for_ever() {
     let mut page = Page::ready(Backend::WebGpu);
     page.0.update(Event::Choose(BackendChoice::Cpu));
