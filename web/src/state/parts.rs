@@ -38,7 +38,7 @@ impl Coming {
     pub(super) fn of(received: f64, total: f64, sent: f64) -> Option<Self> {
         let sent = if sent > 0.0 { sent } else { total };
         let share = (received / total).clamp(0.0, 1.0);
-        (total > 0.0).then(|| Self { received: (share * sent) as u64, total: sent as u64 })
+        (total > 0.0).then_some(Self { received: (share * sent) as u64, total: sent as u64 })
     }
 
     /// Whether all of it is here.
