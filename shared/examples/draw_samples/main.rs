@@ -77,7 +77,7 @@ fn write_samples(folder: &Path) -> Result<(), Box<dyn Error>> {
             "file": file,
             "title": sample.title,
             "wnid": sample.wnid,
-            "source": "drawn by shared/examples/draw_samples",
+            "source": "drawn for this page",
         }));
     }
     std::fs::write(folder.join("index.json"), serde_json::to_string_pretty(&index)? + "\n")?;

@@ -273,8 +273,9 @@ fn Facts(network: Slot) -> impl IntoView {
 fn time_words(column: &Column) -> Option<String> {
     match (column.step(), column.clean_ms) {
         (Some(step), _) => {
-            let steps = text::steps(step.done, step.total);
-            Some(format!("{} for {steps}", text::duration(step.elapsed_ms)))
+            let time = text::duration(step.elapsed_ms);
+            // Noise takes no steps.
+            Some(if step.total == 0 { time } else { format!("{time} for {}", text::steps(step.done, step.total)) })
         }
         (None, Some(ms)) => Some(format!("{} to classify", text::duration(ms))),
         (None, None) => None,

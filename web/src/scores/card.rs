@@ -91,7 +91,7 @@ fn training(info: &ModelInfo) -> Vec<Fact> {
     ]
 }
 
-/// What the pictures were that a network was trained on: `of each 5 pictures, 2 are attacked by PGD, and 3 are as they are.`; empty
+/// What the pictures were that a network was trained on: `of each 3 pictures, one is attacked by PGD; 2 are as they are.`; empty
 /// where nobody knows.
 fn mix_in_words(mix: &[String]) -> String {
     let mut shares: Vec<(&str, usize)> = Vec::new();
@@ -106,10 +106,14 @@ fn mix_in_words(mix: &[String]) -> String {
         [(name, _)] => format!("pictures that are {}.", share_in_words(name)),
         _ => {
             let parts: Vec<String> =
-                shares.iter().map(|(name, count)| format!("{count} are {}", share_in_words(name))).collect();
+                shares.iter().map(|(name, count)| format!("{} {}", count_are(*count), share_in_words(name))).collect();
             format!("of each {} pictures, {}.", mix.len(), parts.join("; "))
         }
     }
+}
+
+fn count_are(count: usize) -> String {
+    if count == 1 { "one is".into() } else { format!("{count} are") }
 }
 
 /// The shares are those of the trainer's `Share`.

@@ -273,7 +273,7 @@ fn a_card_says_what_its_recipe_means_and_how_often_the_network_is_wrong() {
     let mix = ["augmented", "pgd", "pgd"].map(str::to_owned).into();
     let mixed = said(&ModelInfo { mix, ..measured.clone() }, "Recipe");
     assert!(
-        mixed.starts_with("normal: of each 3 pictures, 1 are disturbed") && mixed.contains("; 2 are att"),
+        mixed.starts_with("normal: of each 3 pictures, one is disturbed") && mixed.contains("; 2 are att"),
         "{mixed}"
     );
     let limits = said(&measured, "Limitations");

@@ -95,8 +95,8 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
                 </span>
             </summary>
             <p class="hint">
-                "Seven perturbations of the paper and some corruptions of Tiny-ImageNet-C, alone or before an attack. What you see as
-                “The networks’ view” is what both networks get."
+                "The paper’s perturbations and some corruptions of Tiny-ImageNet-C, alone or before an attack. “What the networks see”,
+                beside your picture, is what both networks get."
             </p>
             <div class="sliders">
                 {SLIDERS.map(|slider| view! { <Slide slider/> }).into_iter().collect_view()}
@@ -113,7 +113,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
                 aria-disabled=move || none.get().to_string()
                 on:click=move |_| store.dispatch(Event::Disturb(Disturbance::default()))
             >
-                "Leave it as it is"
+                "Undo all"
             </button>
         </details>
     }

@@ -48,7 +48,7 @@ pub(super) fn Target() -> impl IntoView {
             <div class="pair">
                 <input
                     type="search"
-                    placeholder="Search the classes"
+                    placeholder="Search"
                     aria-label="Search the classes"
                     autocomplete="off"
                     data-testid="target-search"
