@@ -107,7 +107,8 @@ function addresses(named) {
   return new Set(urls.filter((url) => ours({ method: "GET", url })));
 }
 
-// Keeps all of it, unless nothing is to be kept; whether that worked. What is optional need not be on the server, but what comes from there is kept.
+// Keeps all of it, unless nothing is to be kept; whether that worked. What is optional need not be on the server, but what comes
+// from there is kept.
 async function keep(required, optional) {
   if (await forgetting) return false;
   const outcomes = [
