@@ -68,12 +68,12 @@ fn first_step(config: &TrainConfig, rows: usize) -> (f32, Vec<f32>) {
 #[test]
 fn parts_of_a_batch_move_the_weights_as_the_whole_does() {
     // With a frozen backbone, since batch norm in training sees a part each.
-    let with = |more: &[&str]| config(&[&["--freeze", "backbone", "--mix", "normal,pgd"], more].concat());
+    let with = |more: &[&str]| config(&[&["--freeze", "backbone", "--mix", "normal,bim"], more].concat());
     let (loss, whole) = first_step(&with(&[]), 10);
     for parts in ["2", "3", "5"] {
         let (loss_of_parts, parts) = first_step(&with(&["--accumulate", parts]), 10);
         assert!((loss_of_parts - loss).abs() < 1e-3 * loss, "{loss_of_parts} instead of {loss}");
-        // The random starts of the attack differ, and little else.
+        // Where a gradient is all but zero, its sign may hang on the order of a sum.
         let difference = largest(whole.iter().zip(&parts).map(|(a, b)| a - b));
         assert!(difference < 0.02 * largest(whole.iter().copied()), "{difference}");
     }

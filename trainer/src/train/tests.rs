@@ -1,12 +1,12 @@
 //! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
 
 use std::fs;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn::prelude::*;
 use clap::Parser;
 use shared::attack::AttackKind;
-use shared::bundle::{Precision, load_weights, save_weights};
+use shared::bundle::{Precision, save_weights};
 use shared::model::Classifier;
 use tempfile::TempDir;
 
@@ -55,17 +55,9 @@ fn try_config(more: &[&str]) -> anyhow::Result<TrainConfig> {
     resolve(None, &Flags::parse_from(small.iter().chain(more)).config)
 }
 
-/// A network as it is before its first step: the same one at every call.
-///
-/// Its weights are kept as a file, since flex has one generator for the whole process and tests draw side by side.
+/// A network as it is before its first step: the same one at every call, in every run of the tests.
 pub(super) fn network(config: &TrainConfig) -> Classifier {
-    static WEIGHTS: OnceLock<Vec<u8>> = OnceLock::new();
-    let device = Device::flex();
-    let build = || config.architecture().unwrap().init(CLASSES, PIXELS.mean, PIXELS.std, &device).unwrap();
-    let weights = WEIGHTS.get_or_init(|| save_weights(&build(), Precision::F32).unwrap());
-    let mut model = build();
-    load_weights(&mut model, weights).unwrap();
-    model
+    config.architecture().unwrap().init_seeded(CLASSES, PIXELS.mean, PIXELS.std, 1, &Device::flex()).unwrap()
 }
 
 /// Trains in `dir`, or goes on there, until the end or until `stop_after` steps.
