@@ -2,10 +2,12 @@
 //!
 //! - [`app`] is the view, and nothing that computes.
 //! - [`protocol`] is what page and engine say to each other, and all that both know.
-//! - [`scores`] is what the networks scored, grouped and put into words; tested natively too.
+//! - [`scores`] is what the networks scored, grouped, put into words and drawn as HTML; the engine calls it, and it is tested
+//!   natively too.
 //! - [`state`] is all that the view shows, changed by a reducer that knows no browser and is tested natively.
 //! - [`text`] puts numbers into words.
 //! - [`pictures`] and [`lines`] compute what is drawn: changes of pictures, and small charts.
+//! - [`json`] writes the report of a run.
 //! - [`js`] says what JavaScript threw, and [`wire`] is how messages travel; the engine uses both too.
 //!
 //! The engine, a Web Worker that owns the device and the two networks, is the program `engine` in `src/engine/`. Only it links
@@ -57,6 +59,7 @@
 //! | `hint`, `attacked-again` | what the button does; that a changed setting began an attack by itself, else empty |
 //! | `verdict-M`, `verdict-words-M` | `data-verdict`: `held`, `fooled`, `wrong-already` where the picture's class is known, `kept`, `changed`, `led` where it is not, `pointless`, or empty; `data-interim`: `true` while it is that of an attack under way or stopped; the same in a sentence |
 //! | `amplified-M` | what the perturbation's canvas shows |
+//! | `target-M` | the class aimed at and its probability; shown only where one was aimed at |
 //! | `elapsed-M`, `change-M` | `data-ms`: time for the attack; `data-levels`: largest change of a pixel, in 255ths |
 //! | `noise-M` | the control, random noise of the same size; `data-verdict` |
 //! | `offline-status` | `data-state`: `kept` once the next visit needs no network, page and networks both, before that `not-kept`; there once the engine is ready |
@@ -71,6 +74,7 @@
 
 pub mod app;
 pub mod js;
+pub mod json;
 pub mod lines;
 pub mod pictures;
 pub mod protocol;

@@ -77,6 +77,7 @@ mod tests {
                 loss: 1.5,
                 top: vec![Guess { class: 199, share: 0.25 }],
                 own_share: 0.125,
+                target_share: Some(0.0625),
                 elapsed_ms: 12.5,
             }),
         });

@@ -8,7 +8,7 @@ use super::networks::NetworkChooser;
 use super::store::Store;
 use crate::pictures;
 use crate::protocol::{Guess, Slot, TOP, Training};
-use crate::state::{Column, Progress, State, Verdict};
+use crate::state::{Column, State, Verdict};
 use crate::text;
 
 /// A network's column.
@@ -79,14 +79,7 @@ fn VerdictChip(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let verdict = store.read(move |state| state.verdict(network));
     let interim = column(store, network, |column| column.step().is_some() && column.is_interim());
-    let words = store.read(move |state| {
-        let column = &state.columns[network.index()];
-        match (state.verdict(network), column.progress) {
-            (Some(verdict), _) => verdict.chip(column.is_interim()),
-            (None, Progress::Attacking) => "under attack",
-            (None, _) => "not attacked",
-        }
-    });
+    let words = store.read(move |state| state.chip(network));
     view! {
         <span
             class="chip"
@@ -242,9 +235,15 @@ fn Facts(network: Slot) -> impl IntoView {
     });
     let noise_verdict = store.read(move |state| state.noise_verdict(network));
     let time = store.read(move |state| time_words(&state.columns[network.index()]));
+    let target = store.read(move |state| state.target_words(network));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
     view! {
         <dl class="facts">
+            // It is seldom among the first five before it is the first.
+            <div hidden=move || target.with(Option::is_none)>
+                <dt>"Target"</dt>
+                <dd data-testid=format!("target-{name}")>{target}</dd>
+            </div>
             <div>
                 <dt>"Time"</dt>
                 <dd data-testid=format!("elapsed-{name}") data-ms=move || elapsed.get().map(|ms| format!("{ms:.2}"))>

@@ -1,6 +1,6 @@
 //! Bytes of pictures: from files, and from the gallery's folder.
 
-use js_sys::Uint8Array;
+use js_sys::{Array, JSON, Reflect, Uint8Array};
 use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -59,12 +59,26 @@ pub(super) async fn list_samples() -> Vec<Sample> {
         let Ok(list) = fetch(&format!("{folder}index.json")).await else {
             continue;
         };
-        match serde_json::from_slice::<Vec<Sample>>(&list) {
-            Ok(listed) => {
-                samples.extend(listed.into_iter().map(|sample| Sample { folder: folder.into(), ..sample }));
-            }
-            Err(error) => leptos::logging::warn!("{folder}index.json is no list of samples: {error}"),
+        match read_samples(&list, folder) {
+            Some(listed) => samples.extend(listed),
+            None => leptos::logging::warn!("{folder}index.json is no list of samples with a file and a title each"),
         }
     }
     samples
+}
+
+/// A list of samples; none if it is not one.
+fn read_samples(list: &[u8], folder: &str) -> Option<Vec<Sample>> {
+    let list: Array = JSON::parse(std::str::from_utf8(list).ok()?).ok()?.dyn_into().ok()?;
+    let sample = |sample: JsValue| {
+        let get = |name: &str| Reflect::get(&sample, &name.into()).ok()?.as_string();
+        Some(Sample {
+            file: get("file")?,
+            label: get("label").or_else(|| get("wnid")),
+            title: get("title")?,
+            source: get("source"),
+            folder: folder.to_owned(),
+        })
+    };
+    list.iter().map(sample).collect()
 }

@@ -16,7 +16,6 @@ mod memory;
 mod networks;
 mod notes;
 mod offline;
-mod scores;
 mod sheet;
 mod space;
 mod store;
@@ -39,7 +38,6 @@ use lab::{Lab, ViewSettings};
 use link::Links;
 use networks::Unusable;
 use notes::Colophon;
-use scores::Scores;
 use store::Store;
 
 /// Name of the choice of backend in the page's address.
@@ -74,6 +72,7 @@ fn App() -> impl IntoView {
     store.begin();
     offline::listen(store);
     stop_on_escape(store);
+    show_scores(store);
     let links = Links::new(store);
     provide_context(links);
     let dragging = accept_dropped_and_pasted(store, links);
@@ -96,10 +95,6 @@ fn App() -> impl IntoView {
             <Announcement/>
             <Lab/>
         </div>
-        // Below what index.html has to read, which so stays where it is when the scores come.
-        <Portal mount=element("results")>
-            <Scores/>
-        </Portal>
         <Portal mount=element("colophon")>
             <Colophon/>
         </Portal>
@@ -158,11 +153,17 @@ fn Announcement() -> impl IntoView {
 }
 
 fn spoken_verdict(state: &State, slot: Slot) -> String {
-    let interim = state.columns[slot.index()].is_interim();
+    let moment = state.columns[slot.index()].moment();
     let (Some(verdict), Some(words)) = (state.verdict(slot), state.verdict_words(slot)) else {
         return String::new();
     };
-    format!("{} network: {}. {words}", state.title(slot), verdict.chip(interim))
+    format!("{} network: {}. {words}", state.title(slot), verdict.chip(moment))
+}
+
+/// Shows what the networks scored, as the engine has written it: below what index.html has to read, which so stays where it is.
+fn show_scores(store: Store) {
+    let scores = store.read(|state| state.scores.clone());
+    Effect::new(move |_| element("results").set_inner_html(&scores.get()));
 }
 
 /// Escape stops the attack under way, wherever the keyboard is.

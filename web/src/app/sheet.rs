@@ -60,7 +60,7 @@ fn row(state: &State, context: &CanvasRenderingContext2d, slot: Slot, top: f64) 
             }
         }
     }
-    let verdict = state.verdict(slot).map(|verdict| verdict.chip(column.is_interim())).unwrap_or_default();
+    let verdict = state.verdict(slot).map(|verdict| verdict.chip(column.moment())).unwrap_or_default();
     let title = state.title(slot);
     let heading = if verdict.is_empty() { title } else { format!("{title}: {verdict}") };
     write(context, "#111111", 16.0, &heading, GAP, top + PICTURE + 24.0)?;

@@ -178,6 +178,7 @@ impl Session {
                 loss: look.loss(settings.target.unwrap_or(clean)),
                 top: look.top(),
                 own_share: look.share(clean),
+                target_share: settings.target.map(|target| look.share(target)),
                 elapsed_ms,
             };
             post(&Reply::Step { id, slot, step: Box::new(step) });

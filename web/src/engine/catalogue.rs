@@ -7,10 +7,8 @@ use shared::bundle::{self, Card, CheckItem, ImageSet, Score};
 use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
 
-use web::protocol::{
-    AttackLine, Catalogue, CheckLine, Checks, ClassLabel, EpsilonUnit, Listed, ModelInfo, Offer, PictureSet,
-    Proportion, SIDE, ScoreLine, Training,
-};
+use web::protocol::{Catalogue, ClassLabel, Listed, LoadedModel, Offer, Proportion, SIDE, Training};
+use web::scores::{self, AttackLine, CheckLine, Checks, EpsilonUnit, ModelInfo, PictureSet, ScoreLine};
 
 /// What is told of the networks before any is loaded: their folders and cards, or why there is no card, and the bytes of the
 /// weights that are kept.
@@ -69,9 +67,16 @@ fn training(recipe: &str) -> Training {
 /// files.
 pub(crate) fn catalogue(networks: [(&Card, String); 2], kept: bool) -> Catalogue {
     let classes = networks[0].0.classes.iter();
+    let classes = classes.map(|class| ClassLabel { wnid: class.wnid.clone(), name: class.name.clone() }).collect();
+    let models = networks.map(|(card, title)| model_info(card, title));
     Catalogue {
-        classes: classes.map(|class| ClassLabel { wnid: class.wnid.clone(), name: class.name.clone() }).collect(),
-        models: networks.map(|(card, title)| model_info(card, title)),
+        classes,
+        scores: scores::draw(models.each_ref()),
+        models: models.map(|ModelInfo { title, architecture, weights_sha256, .. }| LoadedModel {
+            title,
+            architecture,
+            weights_sha256,
+        }),
         resources: loaded_addresses(),
         kept,
     }

@@ -12,8 +12,8 @@ mod settings;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{
-    AttackLine, Backend, BackendReport, Catalogue, CheckLine, Checks, ClassLabel, Download, EpsilonUnit, Listed,
-    Measured, ModelInfo, Offer, Pair, PictureSet, Proportion, ScoreLine, Training,
+    Backend, BackendReport, Catalogue, ClassLabel, Download, Listed, LoadedModel, Measured, Offer, Pair, Proportion,
+    Training,
 };
 pub use crop::{Corner, Crop, Size};
 pub use disturbance::{CorruptionKind, Disturbance};

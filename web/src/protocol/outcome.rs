@@ -28,6 +28,8 @@ pub struct Step {
     pub top: Vec<Guess>,
     /// Probability of the answer that the network gave before the attack.
     pub own_share: f32,
+    /// Probability of the class that the attack aims at, if it aims at one.
+    pub target_share: Option<f32>,
     /// Time spent on this network since the attack began.
     pub elapsed_ms: f64,
 }

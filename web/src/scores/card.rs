@@ -2,8 +2,8 @@
 
 use super::chart::number;
 use super::headline::headline;
+use super::info::{CheckLine, Checks, ModelInfo};
 use super::{Network, Sheet};
-use crate::protocol::{CheckLine, Checks, ModelInfo};
 use crate::text;
 
 /// Hash of the whole of Tiny ImageNet, as `bastion data import` prints it: networks trained on it can be told from others.

@@ -1,8 +1,8 @@
 //! Curves: accuracy against epsilon, one chart for each attack that was measured at several.
 
 use super::Network;
+use super::info::{AttackLine, EpsilonUnit, ScoreLine};
 use super::sheet::{Protocol, capitalised, in_order, tenths};
-use crate::protocol::{AttackLine, EpsilonUnit, ScoreLine};
 
 /// How the networks fare as one attack grows.
 #[derive(Clone, PartialEq, Debug)]

@@ -1,9 +1,11 @@
-//! What the networks scored, ready to be drawn: `bastion evaluate --save` wrote it into their cards, and this groups it, puts
-//! it in order and into words. It knows no browser, so all of it is tested natively.
+//! What the networks scored: `bastion evaluate --save` wrote it into their cards, and this groups it, puts it in order and into
+//! words, and draws it as HTML. It knows no browser, so all of it is tested natively. The engine alone calls it.
 
 mod card;
 mod chart;
+mod draw;
 mod headline;
+mod info;
 mod plot;
 mod sheet;
 
@@ -12,11 +14,11 @@ mod tests;
 
 pub use card::{Fact, Section, Value, sections};
 pub use chart::{Chart, Line, Point, charts};
+pub use draw::draw;
 pub use headline::{Figures, Headline, headline};
+pub use info::{AttackLine, CheckLine, Checks, EpsilonUnit, ModelInfo, PictureSet, ScoreLine};
 pub use plot::{Dot, Drawn, Plot, Tick};
 pub use sheet::{Cell, Group, Protocol, Row, Sheet};
-
-use crate::protocol::ModelInfo;
 
 /// A network beside the others.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
+use super::info::{EpsilonUnit, PictureSet, ScoreLine};
 use super::{Network, round_up};
-use crate::protocol::{EpsilonUnit, PictureSet, Proportion, ScoreLine};
+use crate::protocol::Proportion;
 use crate::text;
 
 /// All scores of some networks.

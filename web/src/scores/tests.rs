@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::{AttackLine, CheckLine, Checks, EpsilonUnit, PictureSet, Proportion, ScoreLine};
+use crate::protocol::Proportion;
 
 fn score(what: &str, hits: usize, of: usize) -> ScoreLine {
     let share = hits as f64 / of as f64;
@@ -311,6 +311,44 @@ fn the_headline_is_the_strongest_attack_that_all_networks_were_measured_with() {
         let infos = [info(vec![score("clean", 30, 100), only])];
         assert_eq!(headline(&Sheet::of(&networks(&infos))), None);
     }
+}
+
+#[test]
+fn what_is_drawn_holds_every_figure_and_no_markup_of_a_card() {
+    let evil = ModelInfo {
+        title: "<b>Bad</b>".into(),
+        commands: vec!["bastion \"><script>alert(1)</script>".into()],
+        recipe: "a<img src=x onerror=alert(2)>".into(),
+        ..info(vec![
+            score("clean", 30, 100),
+            transferred(attacked("BIM-5", 4.0, 12)),
+            attacked("BIM-5", 4.0, 5),
+            attacked("BIM-5", 8.0, 1),
+        ])
+    };
+    let html = draw([&evil, &info(Vec::new())]);
+    assert!(["<b>", "<script", "<img"].iter().all(|markup| !html.contains(markup)), "{html}");
+    assert!(html.contains("&lt;b&gt;Bad&lt;/b&gt;: model card"), "{html}");
+    for part in [
+        "scores-headline",
+        "scores-no-attack",
+        "scores-white-box",
+        "scores-transfer",
+        "score-curves",
+        "card-left",
+        "card-right",
+        "Standard: not evaluated yet",
+        "30.0%",
+        "60.0% in top 5",
+        "not measured",
+        "of 100 validation pictures",
+    ] {
+        assert!(html.contains(part), "no {part} in {html}");
+    }
+    // As many circles as the curve has points: the clean score and two radii.
+    assert_eq!((html.matches("<circle").count(), html.matches("<rect").count()), (3, 0));
+    let neither = draw([&info(Vec::new()), &info(Vec::new())]);
+    assert!(!neither.contains("<table") && !neither.contains("<svg"), "{neither}");
 }
 
 #[test]

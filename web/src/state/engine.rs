@@ -120,7 +120,8 @@ impl State {
             self.settings.target = None;
             self.classes = Arc::new(catalogue.classes);
         }
-        self.models = Some(Arc::new(catalogue.models));
+        self.models = Some(catalogue.models);
+        self.scores = catalogue.scores.into();
         self.networks_kept = catalogue.kept;
         self.forget_curves();
         self.resolve_link();

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::protocol::{AttackKind, BackendChoice, Crop, Disturbance, Measured, Pair, Reply, Request, Slot};
 
 /// Something that happened.
@@ -197,20 +195,17 @@ impl Candidate {
 }
 
 /// A picture of the gallery, as `samples/index.json` lists it.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sample {
     /// The file, relative to the list.
     pub file: String,
     /// What it shows: a WordNet id or a class's name.
-    #[serde(default, alias = "wnid")]
     pub label: Option<String>,
     /// What to call it.
     pub title: String,
     /// Where it comes from.
-    #[serde(default)]
     pub source: Option<String>,
     /// Folder of the list, with a slash at its end; not in the list itself.
-    #[serde(skip)]
     pub folder: String,
 }
 

@@ -1,13 +1,8 @@
 //! What a visitor takes home: pictures, and a report of all that is shown.
 
-use serde_json::{Value, json};
-
 use super::parts::Saving;
 use super::{Effect, Saved, State, Work};
-use crate::protocol::{Guess, Request, RequestId, Slot, Step};
-
-/// Of what kind the report is; changes whenever a field changes its meaning.
-const REPORT_FORMAT: u32 = 1;
+use crate::protocol::{Guess, Request, RequestId, Slot};
 
 impl State {
     /// Whether the attacked picture of a network can be saved now.
@@ -59,89 +54,8 @@ impl State {
 
     pub(super) fn save_report(&mut self) -> Vec<Effect> {
         let Some(report) = self.report() else { return Vec::new() };
-        // A value made of strings, numbers and lists of them becomes text.
-        let text = serde_json::to_string_pretty(&report).unwrap_or_default();
         let name = format!("{}-{}.json", self.file_stem(), self.attacked_with.kind.name());
-        vec![Effect::Download { name, media_type: "application/json", bytes: text.into_bytes() }]
-    }
-
-    /// Whether there is something to report: both networks have looked at a picture.
-    pub fn can_report(&self) -> bool {
-        self.picture.is_some() && self.columns.iter().all(|column| !column.clean.is_empty())
-    }
-
-    /// All that is shown of the picture and the attack, but for the pictures themselves; none before a picture is classified.
-    pub fn report(&self) -> Option<Value> {
-        let shown = self.picture.as_ref().filter(|_| self.can_report())?;
-        let attacked = self.columns.iter().any(|column| !column.steps.is_empty());
-        Some(json!({
-            "format": REPORT_FORMAT,
-            "made_by": format!("Bastion {}", env!("CARGO_PKG_VERSION")),
-            "backend": self.backend,
-            "picture": {
-                "title": shown.candidate.title,
-                "label": self.label().map(|class| self.class(class)),
-                "original_size": shown.original_size,
-                "crop": self.seen_crop().map(|(crop, _)| crop),
-                "disturbance": self.disturbed_with,
-            },
-            "attack": attacked.then(|| json!({
-                "settings": self.attacked_with,
-                "step_size_255": self.attacked_with.step_size_255(),
-                "link": self.link_with(self.attacked_with, self.disturbed_with).query(),
-            })),
-            "networks": Slot::ALL.map(|slot| self.network_report(slot)),
-        }))
-    }
-
-    fn network_report(&self, slot: Slot) -> Value {
-        let column = &self.columns[slot.index()];
-        let info = self.models.as_ref().map(|models| &models[slot.index()]);
-        let guesses = |top: &[Guess]| top.iter().map(|guess| self.guess(*guess)).collect::<Vec<_>>();
-        let step = |step: &Step| {
-            json!({
-                "done": step.done,
-                "loss": step.loss,
-                "own_share": step.own_share,
-                "largest_change_255": step.largest_change,
-                "top": guesses(&step.top),
-            })
-        };
-        let curve = &self.curves[slot.index()];
-        let point = |point: &crate::protocol::Point| {
-            json!({
-                "epsilon_255": point.epsilon_255,
-                "loss": point.loss,
-                "own_share": point.own_share,
-                "best": self.guess(point.best),
-                "fooled": point.fooled,
-            })
-        };
-        json!({
-            "folder": self.shown(slot),
-            "title": self.title(slot),
-            "architecture": info.map(|info| &info.architecture),
-            "weights_sha256": info.map(|info| &info.weights_sha256),
-            "clean": guesses(&column.clean),
-            "steps": column.steps.iter().map(step).collect::<Vec<_>>(),
-            "ended": column.steps.last().map(|_| column.progress.name()),
-            "verdict": self.verdict(slot).map(super::Verdict::name),
-            "noise": column.noise.map(|guess| self.guess(guess)),
-            "curve": curve.points.iter().map(point).collect::<Vec<_>>(),
-            "curve_settings": (!curve.points.is_empty()).then_some(self.swept_with),
-            "smallest_epsilon_255": curve.smallest,
-        })
-    }
-
-    fn guess(&self, guess: Guess) -> Value {
-        json!({ "class": self.class(guess.class), "probability": guess.share })
-    }
-
-    fn class(&self, class: usize) -> Value {
-        match self.classes.get(class) {
-            Some(label) => json!({ "index": class, "wnid": label.wnid, "name": label.name }),
-            None => json!({ "index": class }),
-        }
+        vec![Effect::Download { name, media_type: "application/json", bytes: report.to_string().into_bytes() }]
     }
 
     /// `bastion-school-bus`.

@@ -52,12 +52,11 @@ impl Link {
         }
         let usual = Settings::default();
         let from = get(key::FROM);
-        let step_size: Option<f32> = get(key::STEP_SIZE).and_then(|size| size.parse().ok());
         let settings = Settings {
             kind: get(key::ATTACK).and_then(|name| AttackKind::from_name(&name)).unwrap_or(usual.kind),
             epsilon_255: number(get(key::EPSILON), 0, u8::MAX).unwrap_or(usual.epsilon_255),
             steps: number(get(key::STEPS), 0, u32::MAX).unwrap_or(usual.steps),
-            step_size_tenths: step_size.map(|size| (10.0 * size).round() as u16),
+            step_size_tenths: get(key::STEP_SIZE).and_then(|size| tenths(&size)),
             stop_at_success: get(key::STOP).as_deref() == Some("1"),
             crafted_on: Slot::ALL.into_iter().find(|slot| from.as_deref() == Some(slot.name())),
             seed: number(get(key::SEED), 0, u32::MAX).unwrap_or(usual.seed),
@@ -94,7 +93,7 @@ impl Link {
         add(key::ATTACK, (settings.kind != usual.kind).then(|| settings.kind.name().into()));
         add(key::EPSILON, (settings.epsilon_255 != usual.epsilon_255).then(|| settings.epsilon_255.to_string()));
         add(key::STEPS, (settings.steps != usual.steps).then(|| settings.steps.to_string()));
-        add(key::STEP_SIZE, settings.step_size_tenths.map(|tenths| (f32::from(tenths) / 10.0).to_string()));
+        add(key::STEP_SIZE, settings.step_size_tenths.map(|tenths| format!("{}.{}", tenths / 10, tenths % 10)));
         add(key::TARGET, self.target.clone());
         add(key::STOP, settings.stop_at_success.then(|| "1".into()));
         add(key::FROM, settings.crafted_on.map(|slot| slot.name().into()));
@@ -133,6 +132,16 @@ fn disturbance_text(disturbance: &Disturbance) -> String {
         parts.push(format!("{}.{}", corruption.name().replace('_', "-"), disturbance.severity));
     }
     parts.join("_")
+}
+
+/// `1.5` as 15: one digit behind the point, and no more is read. The standard library's way to read any number is tables of
+/// powers of ten, which would be a twentieth of the page's program.
+fn tenths(text: &str) -> Option<u16> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let whole: i64 = whole.parse().ok()?;
+    let tenth: i64 = rest.get(..1).map_or(Some(0), |digit| digit.parse().ok())?;
+    let tenths = whole.saturating_mul(10).saturating_add(tenth);
+    Some(u16::try_from(tenths).unwrap_or(if tenths < 0 { 0 } else { u16::MAX }))
 }
 
 /// Left, top and side: `120,40,300`.
@@ -310,6 +319,13 @@ mod tests {
             ..Settings::default()
         };
         assert_eq!(link, Link { disturbance, settings, ..Link::default() });
+    }
+
+    #[test]
+    fn a_step_size_has_one_digit_behind_the_point() {
+        let read = ["2.5", "1", "0.3", "12.79", "3.", "99999999999", "-99999999999"].map(tenths);
+        assert_eq!(read, [Some(25), Some(10), Some(3), Some(127), Some(30), Some(u16::MAX), Some(0)]);
+        assert_eq!(["", ".5", "x", "1.x", "1e3", "1,5"].map(tenths), [None; 6]);
     }
 
     #[test]

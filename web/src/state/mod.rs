@@ -13,6 +13,7 @@ mod keep;
 mod link;
 mod notes;
 mod parts;
+mod report;
 mod sweep;
 mod verdict;
 mod visitor;
@@ -26,13 +27,13 @@ pub use choice::Pending;
 pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
 pub use link::Link;
 pub use parts::{Column, Coming, Curve, Phase, Progress, Saved, Shown, Work};
-pub use verdict::Verdict;
+pub use verdict::{Moment, Verdict};
 
 use choice::Choice;
 use parts::{Pick, Saving};
 
 use crate::protocol::{
-    Backend, BackendChoice, BackendReport, ClassLabel, Crop, Disturbance, Download, Listed, ModelInfo, Request,
+    Backend, BackendChoice, BackendReport, ClassLabel, Crop, Disturbance, Download, Listed, LoadedModel, Request,
     RequestId, Settings,
 };
 
@@ -57,8 +58,10 @@ pub struct State {
     pub downloads: [Option<Download>; 2],
     /// The classes, once the networks are ready.
     pub classes: Arc<Vec<ClassLabel>>,
-    /// The networks' cards, left and right, once they are ready.
-    pub models: Option<Arc<[ModelInfo; 2]>>,
+    /// The networks, left and right, once they are ready.
+    pub models: Option<[LoadedModel; 2]>,
+    /// What they scored and what their cards say, as HTML; empty before.
+    pub scores: Arc<str>,
     /// The gallery.
     pub samples: Vec<Sample>,
     /// The picture.

@@ -1,6 +1,6 @@
 //! The pieces that the state is made of.
 
-use super::{Candidate, PickId};
+use super::{Candidate, Moment, PickId};
 use crate::protocol::{Guess, Pixels, Point, RequestId, Slot, Step};
 
 /// How far the engine is.
@@ -212,8 +212,18 @@ impl Column {
 
     /// Whether the verdict that is shown is not the attack's last word.
     pub fn is_interim(&self) -> bool {
-        let earlier = self.scrubbed.is_some_and(|index| index + 1 < self.steps.len());
-        earlier || matches!(self.progress, Progress::Attacking | Progress::Stopped)
+        self.moment() != Moment::End
+    }
+
+    /// Of what moment of the attack the step is that is shown.
+    pub fn moment(&self) -> Moment {
+        if self.scrubbed.is_some_and(|index| index + 1 < self.steps.len()) {
+            return Moment::Earlier;
+        }
+        match self.progress {
+            Progress::Attacking | Progress::Stopped => Moment::SoFar,
+            _ => Moment::End,
+        }
     }
 
     /// Takes what the attack under way has come to.

@@ -1,7 +1,7 @@
 //! What an attack came to. Who is fooled was right before: where a picture's true class is known, that is what counts, and
 //! where it is not, no more is said than whether the answer changed.
 
-use super::State;
+use super::{Progress, State};
 use crate::protocol::Slot;
 
 /// What an attack came to, for one network.
@@ -24,6 +24,17 @@ pub enum Verdict {
     Led,
     /// It answered the class aimed at from the start.
     Pointless,
+}
+
+/// Of what moment of an attack something is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// Its end.
+    End,
+    /// The last step that was taken of an attack that is under way, or was stopped.
+    SoFar,
+    /// A step before that.
+    Earlier,
 }
 
 impl Verdict {
@@ -55,21 +66,26 @@ impl Verdict {
         }
     }
 
-    /// On its chip. While an attack is under way, or after it was stopped, it is `interim`: that a network held so far says
-    /// nothing of the steps that were not taken.
-    pub fn chip(self, interim: bool) -> &'static str {
-        match (self, interim) {
-            (Self::Held, false) => "held",
-            (Self::Held, true) => "held so far",
-            (Self::Fooled, false) => "fooled",
-            (Self::Fooled, true) => "fooled so far",
+    /// On its chip. That a network held so far, or at a step before the last, says nothing of the steps after it.
+    pub fn chip(self, moment: Moment) -> &'static str {
+        use Moment::{Earlier, End, SoFar};
+        match (self, moment) {
+            (Self::Held, End) => "held",
+            (Self::Held, SoFar) => "held so far",
+            (Self::Held, Earlier) => "held at this step",
+            (Self::Fooled, End) => "fooled",
+            (Self::Fooled, SoFar) => "fooled so far",
+            (Self::Fooled, Earlier) => "fooled at this step",
             (Self::WrongAlready { .. }, _) => "was wrong already",
-            (Self::Kept, false) => "answer kept",
-            (Self::Kept, true) => "kept so far",
-            (Self::Changed, false) => "answer changed",
-            (Self::Changed, true) => "changed so far",
-            (Self::Led, false) => "led to the target",
-            (Self::Led, true) => "at the target so far",
+            (Self::Kept, End) => "answer kept",
+            (Self::Kept, SoFar) => "kept so far",
+            (Self::Kept, Earlier) => "kept at this step",
+            (Self::Changed, End) => "answer changed",
+            (Self::Changed, SoFar) => "changed so far",
+            (Self::Changed, Earlier) => "changed at this step",
+            (Self::Led, End) => "led to the target",
+            (Self::Led, SoFar) => "at the target so far",
+            (Self::Led, Earlier) => "at the target at this step",
             (Self::Pointless, _) => "target already",
         }
     }
@@ -82,10 +98,28 @@ impl State {
         self.judge(network, now, self.attacked_with.target)
     }
 
+    /// What stands on a network's chip.
+    pub fn chip(&self, network: Slot) -> &'static str {
+        let column = &self.columns[network.index()];
+        match (self.verdict(network), column.progress) {
+            (Some(verdict), _) => verdict.chip(column.moment()),
+            (None, Progress::Attacking) => "under attack",
+            (None, _) => "not attacked",
+        }
+    }
+
     /// What random noise of the attack's size came to; it aims at nothing.
     pub fn noise_verdict(&self, network: Slot) -> Option<Verdict> {
         let now = self.columns[network.index()].noise?.class;
         self.judge(network, now, None)
+    }
+
+    /// Probability of the class aimed at, after the step that is shown; none where none was aimed at, or the columns show nothing
+    /// of it.
+    pub fn target_words(&self, network: Slot) -> Option<String> {
+        let step = self.columns[network.index()].step()?;
+        let name = self.class_name(self.attacked_with.target?);
+        Some(format!("{name}, {}", crate::text::percent(step.target_share?.into())))
     }
 
     fn judge(&self, network: Slot, now: usize, target: Option<usize>) -> Option<Verdict> {

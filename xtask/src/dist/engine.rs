@@ -56,7 +56,7 @@ pub fn name_by_content(out: &Path) -> Result<()> {
 }
 
 /// The first digits of the content's SHA-256.
-fn hash(content: &[u8]) -> String {
+pub(super) fn hash(content: &[u8]) -> String {
     let digits = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     digits.chars().take(DIGITS).collect()
 }

@@ -1,13 +1,14 @@
 //! `cargo xtask dist`: the page as a folder for a static web server, without anything that may not be passed on.
 //!
 //! What is in the folder besides the page that Trunk built: the engine under names with a hash, which Trunk gives to the
-//! page's program alone; compressed copies beside the files; `_headers`, which Netlify and Cloudflare Pages obey, and
-//! `cargo xtask serve` too; and `.nojekyll`, without which GitHub Pages might leave files out.
+//! page's program alone; one style sheet of all of them; compressed copies beside the files; `_headers`, which Netlify and
+//! Cloudflare Pages obey, and `cargo xtask serve` too; and `.nojekyll`, without which GitHub Pages might leave files out.
 
 mod budget;
 mod compress;
 mod engine;
 mod headers;
+mod styles;
 mod wasm_opt;
 
 use std::fs;
@@ -76,7 +77,7 @@ fn assemble(steps: &mut Steps, dist: &Path, out: &Path, effort: Effort) -> Resul
         steps.run("wasm-opt", || wasm_opt::shrink(&files(out)?))?;
     }
     // Last of all what goes by a file's content: names, then the headers for these names, then the copies of all of it.
-    steps.run("names", || engine::name_by_content(out))?;
+    steps.run("names", || styles::unite(out).and_then(|()| engine::name_by_content(out)))?;
     steps.run("headers", || headers::write(out))?;
     steps.run("compressed copies", || compress::all(&files(out)?, effort))
 }

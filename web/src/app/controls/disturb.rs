@@ -204,7 +204,7 @@ fn CorruptionChoice() -> impl IntoView {
                 {options.into_iter().collect_view()}
             </select>
         </div>
-        <div class:off=none>
+        <div hidden=none>
             <Slide slider=SEVERITY/>
         </div>
     }

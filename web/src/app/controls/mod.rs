@@ -13,7 +13,7 @@ pub(super) use disturb::Disturbances;
 use more::More;
 use target::Target;
 
-use crate::protocol::{AttackKind, Settings, Slot};
+use crate::protocol::{AttackKind, Guess, Settings, Slot};
 use crate::state::{Change, Event, State, Verdict, Work};
 use crate::text;
 
@@ -37,9 +37,6 @@ pub(super) fn Controls() -> impl IntoView {
             <h2 id="controls-title"><span class="step">"2"</span>"Attack it"</h2>
             <Kind/>
             <Epsilon/>
-            <Steps/>
-            <Target/>
-            <More/>
             <div class="go">
                 <button
                     type="button"
@@ -68,37 +65,44 @@ pub(super) fn Controls() -> impl IntoView {
                 <p class="again" role="status" data-testid="attacked-again">{again}</p>
             </div>
             <Outcome/>
+            // What most visitors leave as it is: below the button, which so is seen at once.
+            <Steps/>
+            <Target/>
+            <More/>
         </section>
     }
 }
 
-/// Both verdicts beside the button, with the way to their columns.
+/// Both answers beside the button, with the way to their columns. Its lines are there from the start, so that nothing jumps.
 #[component]
 fn Outcome() -> impl IntoView {
     let store = expect_context::<Store>();
-    let verdicts = store.read(|state| {
-        let of_network = |network: Slot| {
+    let lines = Slot::ALL.map(|network| {
+        let title = store.read(move |state| state.title(network));
+        let verdict = store.read(move |state| state.verdict(network).map_or("", Verdict::name));
+        let interim = store.read(move |state| state.columns[network.index()].is_interim());
+        let chip = store.read(move |state| state.chip(network));
+        let answer = store.read(move |state| {
             let column = &state.columns[network.index()];
-            let verdict = state.verdict(network)?;
-            let (before, now) = (column.clean.first()?, column.step()?.top.first()?);
-            let adverb = if now.class == before.class { "still" } else { "now" };
-            let answer = format!("{adverb} {}, {}", state.class_name(now.class), text::percent(now.share.into()));
-            Some((network, state.title(network), verdict, column.is_interim(), answer))
-        };
-        Slot::ALL.into_iter().filter_map(of_network).collect::<Vec<_>>()
-    });
-    let line = |(network, title, verdict, interim, answer): (Slot, String, Verdict, bool, String)| {
+            let before = column.clean.first()?;
+            let now = column.step().and_then(|step| step.top.first());
+            let adverb = match now {
+                None => "says",
+                Some(now) if now.class == before.class => "still",
+                Some(_) => "now",
+            };
+            let Guess { class, share } = *now.unwrap_or(before);
+            Some(format!("{adverb} {}, {}", state.class_name(class), text::percent(share.into())))
+        });
         view! {
             <a href=format!("#title-{}", network.name())>
                 <span class="which">{title}</span>
-                <span class="chip" data-verdict=verdict.name() data-interim=interim.to_string()>
-                    {verdict.chip(interim)}
-                </span>
+                <span class="chip" data-verdict=verdict data-interim=move || interim.get().to_string()>{chip}</span>
                 <span class="what">{answer}</span>
             </a>
         }
-    };
-    view! { <div class="outcome">{move || verdicts.get().into_iter().map(line).collect_view()}</div> }
+    });
+    view! { <div class="outcome">{lines.into_iter().collect_view()}</div> }
 }
 
 #[component]

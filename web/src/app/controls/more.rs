@@ -119,12 +119,11 @@ fn Seed() -> impl IntoView {
     let seed = store.read(|state| state.settings.seed);
     let unused = store.read(|state| !state.settings.kind.is_random());
     view! {
-        <div class="pair seed" class:off=unused>
+        <div class="pair seed" hidden=unused>
             <span>{move || format!("Random start {}", seed.get())}</span>
             <button
                 type="button"
                 data-testid="another-start"
-                disabled=unused
                 on:click=move |_| store.dispatch(Event::Set(Change::Seed(seed.get_untracked().wrapping_add(1))))
             >
                 "Another one"

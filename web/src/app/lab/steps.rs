@@ -56,8 +56,9 @@ pub(super) fn Steps() -> impl IntoView {
                 />
             </div>
             <dl class="facts stacked">{rows.into_iter().collect_view()}</dl>
-            <Legend/>
-            <div class="plots">
+            // Noise takes no step, and before an attack there is none.
+            <div class="plots" hidden=move || !any.get()>
+                <Legend/>
                 <figure>
                     <figcaption>"Loss (cross entropy, nats)"</figcaption>
                     <Plot lines=loss label="Loss after each step, for both networks" axis="step" mark testid="loss-plot"/>

@@ -199,13 +199,22 @@ fn a_file_that_comes_late_is_of_the_picture_it_was_asked_for() {
 
 #[test]
 fn the_report_has_every_step_and_no_picture() {
+    let read =
+        |page: &Page| -> serde_json::Value { serde_json::from_str(&page.0.report().unwrap().to_string()).unwrap() };
     let mut page = Page::new(BackendChoice::Auto);
     assert_eq!(page.0.report(), None);
     page.start(Backend::Cpu);
     page.open("cat");
-    assert!(page.0.report().unwrap()["attack"].is_null());
+    assert!(read(&page)["attack"].is_null());
     attacked(&mut page, 2);
-    let report = page.0.report().unwrap();
+    let report = read(&page);
+    // Whatever can be set is in it, under its own name.
+    for (told, name, value) in [
+        (&report["attack"]["settings"], "settings", serde_json::to_value(Settings::default()).unwrap()),
+        (&report["picture"]["disturbance"], "disturbance", serde_json::to_value(Disturbance::default()).unwrap()),
+    ] {
+        assert_eq!(*told, value, "{name}");
+    }
     assert_eq!(report["networks"][1]["steps"].as_array().unwrap().len(), 3);
     assert_eq!(report["networks"][0]["clean"][0]["class"]["wnid"], "n01443537");
     assert_eq!(report["picture"]["label"]["wnid"], "n02123045");
@@ -214,7 +223,7 @@ fn the_report_has_every_step_and_no_picture() {
     page.0.update(Event::Cancel);
     page.0.update(Event::Set(Change::Epsilon(7)));
     page.0.update(Event::Disturb(mirrored()));
-    let later = page.0.report().unwrap();
+    let later = read(&page);
     assert_eq!((&later["attack"], &later["picture"]), (&report["attack"], &report["picture"]));
     let effects = page.0.update(Event::SaveReport);
     assert!(matches!(&effects[..], [Effect::Download { name, .. }] if name == "bastion-cat-bim.json"));

@@ -17,28 +17,12 @@ fn report(backend: Backend) -> BackendReport {
 
 fn catalogue() -> Box<Catalogue> {
     let class = |wnid: &str, name: &str| ClassLabel { wnid: wnid.into(), name: name.into() };
-    let info = || ModelInfo {
-        title: "Standard".into(),
-        name: "standard".into(),
-        architecture: "WRN-10-2".into(),
-        parameters: 1,
-        macs: 1,
-        weights_bytes: 1,
-        weights_sha256: String::new(),
-        precision: "f16".into(),
-        recipe: "normal".into(),
-        mix: vec!["normal".into()],
-        commands: Vec::new(),
-        data_sha256: String::new(),
-        classes: 2,
-        mean: [0.5; 3],
-        std: [0.25; 3],
-        scores: Vec::new(),
-        checks: None,
-    };
+    let model =
+        || LoadedModel { title: "Standard".into(), architecture: "WRN-10-2".into(), weights_sha256: String::new() };
     Box::new(Catalogue {
         classes: vec![class("n01443537", "goldfish, Carassius auratus"), class("n02123045", "tabby, tabby cat")],
-        models: [info(), info()],
+        models: [model(), model()],
+        scores: "<p>none</p>".into(),
         resources: Vec::new(),
         kept: true,
     })
@@ -95,6 +79,7 @@ fn step(done: u32, total: u32) -> Box<Step> {
         loss: 1.0,
         top: guesses(1),
         own_share: 0.4,
+        target_share: None,
         elapsed_ms: 10.0,
     })
 }

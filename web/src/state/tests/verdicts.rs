@@ -30,12 +30,32 @@ fn where_the_truth_is_not_known_no_more_is_said_than_whether_the_answer_changed(
 }
 
 #[test]
-fn only_what_depends_on_the_steps_to_come_is_said_to_hold_so_far() {
+fn what_depends_on_the_steps_to_come_is_no_last_word() {
     for verdict in [Verdict::Held, Verdict::Fooled, Verdict::Kept, Verdict::Changed, Verdict::Led] {
-        assert!(verdict.chip(true).ends_with("so far") && !verdict.chip(false).ends_with("so far"), "{verdict:?}");
+        assert!(verdict.chip(Moment::SoFar).ends_with("so far"), "{verdict:?}");
+        assert!(verdict.chip(Moment::Earlier).ends_with("at this step"), "{verdict:?}");
+        let last = verdict.chip(Moment::End);
+        assert!(!last.ends_with("so far") && !last.ends_with("step"), "{verdict:?}");
     }
     let already = Verdict::WrongAlready { changed: true };
-    assert_eq!(already.chip(true), already.chip(false));
+    assert!([Moment::SoFar, Moment::Earlier].iter().all(|moment| already.chip(*moment) == already.chip(Moment::End)));
+}
+
+#[test]
+fn the_class_aimed_at_has_its_probability_told_wherever_it_stands() {
+    let mut page = Page::ready(Backend::Cpu);
+    page.open("cat");
+    page.0.update(Event::Set(Change::Target(Some(0))));
+    let id = posted_id(&page.0.update(Event::Attack));
+    assert_eq!(page.0.target_words(Slot::Left), None);
+    for slot in Slot::ALL {
+        page.hear(Reply::Step { id, slot, step: Box::new(Step { target_share: Some(0.003), ..*step(1, 10) }) });
+    }
+    assert_eq!(page.0.target_words(Slot::Left).as_deref(), Some("goldfish, 0.3%"));
+    // Of the attack that is shown, whatever is chosen for the next one.
+    page.0.update(Event::Cancel);
+    page.0.update(Event::Set(Change::Target(None)));
+    assert_eq!(page.0.target_words(Slot::Right).as_deref(), Some("goldfish, 0.3%"));
 }
 
 /// A page with a picture of class 1 (a tabby), if that is known: both networks said `clean` and now say `now`.
