@@ -90,8 +90,10 @@ fn an_attack_can_be_looked_at_step_by_step() {
         assert!(attacked(page).await.iter().all(|pixels| *pixels == clean), "BIM begins at the picture itself");
         assert_ne!(page.text("step-left").await.unwrap(), last_words);
         page.set_slider("scrubber", 3).await;
-        page.until("the third step", async || page.text("verdict-left").await.is_some_and(|it| it.contains("so far")))
-            .await;
+        page.until("the third step", async || {
+            page.text("verdict-left").await.is_some_and(|it| it.contains("this step"))
+        })
+        .await;
         page.set_slider("scrubber", BIM.steps).await;
         page.until("the end", async || attacked(page).await == end).await;
         assert_eq!(page.text("step-left").await.unwrap(), last_words);
@@ -176,6 +178,12 @@ fn a_target_is_found_by_typing() {
         page.run_script(enter, "target-search", vec![]).await;
         let chosen = page.run_script("return arguments[0].selectedOptions[0].text", "target-class", vec![]).await;
         assert_eq!(chosen, json!("goldfish"));
+        // Its probability is told after the attack, wherever the class stands among the answers.
+        page.attack(BIM).await;
+        for side in SIDES {
+            let told = page.text(&format!("target-{side}")).await.unwrap();
+            assert!(told.starts_with("goldfish, ") && told.ends_with('%'), "{side}: {told}");
+        }
         page.run_script(type_in, "target-search", vec![json!("no such thing")]).await;
         page.until("none", async || page.text("target-found").await.is_some_and(|it| it.starts_with("No class"))).await;
     });
