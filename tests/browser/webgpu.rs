@@ -1,10 +1,12 @@
 //! The same visit on WebGPU, on the browser's software adapter, and what it computes beside what the CPU does.
 
+use serde_json::json;
+
 use crate::bad_input;
 use crate::native::Native;
 use crate::page::{Attack, CPU_PATIENCE, Page, SOFTWARE_GPU_PATIENCE};
 use crate::server::{Server, page_folder};
-use crate::session::{Graphics, browse};
+use crate::session::{Graphics, browse, chrome_command};
 use crate::visit;
 
 /// One browser and few steps, because a step takes seconds here.
@@ -59,6 +61,38 @@ fn a_software_adapter_is_left_alone_unless_asked_for() {
         assert_eq!(page.attribute("backend-badge", "data-backend").await.unwrap(), "cpu");
         let reason = page.text("backend-reason").await.unwrap();
         assert!(reason.contains("emulated in software"), "{reason}");
+    });
+}
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_lost_device_costs_neither_picture_nor_settings() {
+    browse(Graphics::SwiftShader, async |client| {
+        let server = Server::start(&page_folder());
+        let folder = tempfile::tempdir().unwrap();
+        let page = Page::open(client, &server.url, "?backend=webgpu", SOFTWARE_GPU_PATIENCE).await;
+        page.wait_until_ready().await;
+        assert_is_software_webgpu(&page).await;
+        visit::upload_a_file(&page, &folder).await;
+        let (title, picture) =
+            (page.attribute("picture", "data-picture-title").await, page.pixels("input-canvas").await);
+        page.set_slider("epsilon", 7).await;
+
+        // As a driver does that is updated, or a laptop that wakes up.
+        chrome_command(client, "Browser.crashGpuProcess", json!({})).await;
+        page.until("the CPU to take over", async || {
+            page.attribute("backend-badge", "data-fallback").await.as_deref() == Some("true")
+        })
+        .await;
+        page.wait_until_ready().await;
+        let reason = page.text("backend-reason").await.unwrap();
+        assert!(reason.contains("WebGPU was given up") && reason.contains("lost"), "{reason}");
+        page.wait_until_idle().await;
+        assert_eq!(page.attribute("picture", "data-picture-title").await, title);
+        assert!(page.pixels("input-canvas").await == picture, "another picture is shown");
+        assert_eq!(page.run_script("return arguments[0].value", "epsilon", vec![]).await, json!("7"));
+        page.click("attack-button").await;
+        page.until("an attack on the CPU", async || page.column_state("right").await == "done").await;
     });
 }
 
