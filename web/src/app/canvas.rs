@@ -21,7 +21,10 @@ pub(super) fn PixelCanvas(
     label: &'static str,
 ) -> impl IntoView {
     let canvas = NodeRef::<html::Canvas>::new();
+    // A browser that loses its graphics card, to a new driver say, loses what canvases show, and tells when they can be drawn on.
+    let lost = Trigger::new();
     Effect::new(move |_| {
+        lost.track();
         let Some(canvas) = canvas.get() else {
             return;
         };
@@ -38,6 +41,7 @@ pub(super) fn PixelCanvas(
             role="img"
             aria-label=label
             data-testid=testid
+            on:contextrestored=move |_: web_sys::Event| lost.notify()
             data-filled=move || pixels.with(Option::is_some).to_string()
         ></canvas>
     }

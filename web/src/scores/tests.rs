@@ -326,7 +326,8 @@ fn what_is_drawn_holds_every_figure_and_no_markup_of_a_card() {
             attacked("BIM-5", 8.0, 1),
         ])
     };
-    let html = draw([&evil, &info(Vec::new())]);
+    let other = info(vec![score("clean", 22, 100), attacked("BIM-5", 4.0, 7)]);
+    let html = draw([&evil, &other]);
     assert!(["<b>", "<script", "<img"].iter().all(|markup| !html.contains(markup)), "{html}");
     assert!(html.contains("&lt;b&gt;Bad&lt;/b&gt;: model card"), "{html}");
     for part in [
@@ -337,7 +338,6 @@ fn what_is_drawn_holds_every_figure_and_no_markup_of_a_card() {
         "score-curves",
         "card-left",
         "card-right",
-        "Standard: not evaluated yet",
         "30.0%",
         "60.0% in top 5",
         "not measured",
@@ -345,8 +345,10 @@ fn what_is_drawn_holds_every_figure_and_no_markup_of_a_card() {
     ] {
         assert!(html.contains(part), "no {part} in {html}");
     }
-    // As many circles as the curve has points: the clean score and two radii.
-    assert_eq!((html.matches("<circle").count(), html.matches("<rect").count()), (3, 0));
+    // As many marks as the curves have points: the clean scores, and two radii and one.
+    assert_eq!((html.matches("<circle").count(), html.matches("<rect").count()), (3, 2));
+    let alone = draw([&evil, &info(Vec::new())]);
+    assert!(alone.contains("Standard: not evaluated yet") && !alone.contains("scores-headline"), "{alone}");
     let neither = draw([&info(Vec::new()), &info(Vec::new())]);
     assert!(!neither.contains("<table") && !neither.contains("<svg"), "{neither}");
 }

@@ -4,7 +4,8 @@ use super::*;
 use std::io::Read;
 use tempfile::TempDir;
 
-const PAGE: &str = "<!doctype html>\n<html><head><title>x</title></head><body><script>var a;</script></body></html>\n";
+const PAGE: &str = "<!doctype html>\n<html><head><title>x</title><link rel=\"stylesheet\" href=\"./a-0123abcd.css\"/></head>\
+                    <body><script>var a;</script></body></html>\n";
 
 fn built_page() -> TempDir {
     let dist = tempfile::tempdir().unwrap();
@@ -15,6 +16,7 @@ fn built_page() -> TempDir {
         fs::write(file, content).unwrap();
     };
     write("index.html", PAGE.as_bytes());
+    write("a-0123abcd.css", b"a {}");
     write("app-0123abcd4567ef89.js", b"// program");
     write("app-0123abcd4567ef89_bg.wasm", &[7; 9_000]);
     write("engine.js", &[b' '; 2_000]);
