@@ -1,7 +1,7 @@
 //! JSON that is written and never read: the report of a run.
 //!
-//! The page's program does without `serde_json`: with its tables of powers of ten, that is a tenth of what a visitor waits for.
-//! The engine, which reads cards, has it.
+//! The page's program does without `serde_json`, which brings tables of powers of ten that do not compress. The engine, which
+//! reads cards, has it.
 
 use std::fmt::{self, Display, Formatter, Write};
 

@@ -57,7 +57,7 @@
 //! | `clean-canvas-M`, `attacked-canvas-M`, `perturbation-canvas-M` | 64x64; the pixels shown are the pixels scored |
 //! | `clean-top5-M`, `attacked-top5-M` | ordered lists; each item has `data-class` (index) and `data-share` (0 to 1); `data-role`: `target` for the class aimed at, else `own` for the network's own first answer |
 //! | `hint`, `attacked-again` | what the button does; that a changed setting began an attack by itself, else empty |
-//! | `verdict-M`, `verdict-words-M` | `data-verdict`: `held`, `fooled`, `wrong-already` where the picture's class is known, `kept`, `changed`, `led` where it is not, `pointless`, or empty; `data-interim`: `true` while it is that of an attack under way or stopped; the same in a sentence |
+//! | `verdict-M`, `verdict-words-M` | `data-verdict`: `held`, `fooled`, `wrong-already` where the picture's class is known, `kept`, `changed`, `led` where it is not, `pointless`, or empty; `data-interim`: `true` while it is that of an attack under way or stopped, or of a step before its last; the same in a sentence |
 //! | `amplified-M` | what the perturbation's canvas shows |
 //! | `target-M` | the class aimed at and its probability; shown only where one was aimed at |
 //! | `elapsed-M`, `change-M` | `data-ms`: time for the attack; `data-levels`: largest change of a pixel, in 255ths |

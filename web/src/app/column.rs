@@ -78,7 +78,7 @@ where
 fn VerdictChip(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let verdict = store.read(move |state| state.verdict(network));
-    let interim = column(store, network, |column| column.step().is_some() && column.is_interim());
+    let interim = column(store, network, Column::is_interim);
     let words = store.read(move |state| state.chip(network));
     view! {
         <span

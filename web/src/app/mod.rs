@@ -25,7 +25,7 @@ use leptos::portal::Portal;
 use leptos::prelude::*;
 use leptos::{ev, html, mount::mount_to};
 use wasm_bindgen::JsCast;
-use web_sys::{Element, UrlSearchParams};
+use web_sys::{Element, HtmlInputElement, UrlSearchParams};
 
 use crate::protocol::{BackendChoice, Slot};
 use crate::state::{Event, Link, Progress, State};
@@ -163,7 +163,16 @@ fn spoken_verdict(state: &State, slot: Slot) -> String {
 /// Shows what the networks scored, as the engine has written it: below what index.html has to read, which so stays where it is.
 fn show_scores(store: Store) {
     let scores = store.read(|state| state.scores.clone());
-    Effect::new(move |_| element("results").set_inner_html(&scores.get()));
+    let top5 = || Some(document().get_element_by_id("scores-top5")?.unchecked_into::<HtmlInputElement>());
+    Effect::new(move |_| {
+        let Some(place) = document().get_element_by_id("results") else { return };
+        // What the visitor ticked outlives the networks being loaded again.
+        let ticked = top5().is_some_and(|it| it.checked());
+        place.set_inner_html(&scores.get());
+        if let Some(it) = top5() {
+            it.set_checked(ticked);
+        }
+    });
 }
 
 /// Escape stops the attack under way, wherever the keyboard is.

@@ -314,7 +314,7 @@ fn the_headline_is_the_strongest_attack_that_all_networks_were_measured_with() {
 }
 
 #[test]
-fn what_is_drawn_holds_every_figure_and_no_markup_of_a_card() {
+fn what_is_drawn_holds_its_parts_and_no_markup_of_a_card() {
     let evil = ModelInfo {
         title: "<b>Bad</b>".into(),
         commands: vec!["bastion \"><script>alert(1)</script>".into()],

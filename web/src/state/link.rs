@@ -134,14 +134,14 @@ fn disturbance_text(disturbance: &Disturbance) -> String {
     parts.join("_")
 }
 
-/// `1.5` as 15: one digit behind the point, and no more is read. The standard library's way to read any number is tables of
-/// powers of ten, which would be a twentieth of the page's program.
+/// `1.5` as 15: one digit behind the point, and no more is read; what is below zero is zero. The standard library's way to read
+/// any number would bring tables that do not compress: see [`crate::json`].
 fn tenths(text: &str) -> Option<u16> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let tenth = rest.chars().next().map_or(Some(0), |digit| digit.to_digit(10))?;
     let whole: i64 = whole.parse().ok()?;
-    let tenth: i64 = rest.get(..1).map_or(Some(0), |digit| digit.parse().ok())?;
-    let tenths = whole.saturating_mul(10).saturating_add(tenth);
-    Some(u16::try_from(tenths).unwrap_or(if tenths < 0 { 0 } else { u16::MAX }))
+    let tenths = whole.saturating_mul(10).saturating_add(tenth.into());
+    if text.starts_with('-') { Some(0) } else { Some(u16::try_from(tenths).unwrap_or(u16::MAX)) }
 }
 
 /// Left, top and side: `120,40,300`.
@@ -323,9 +323,9 @@ mod tests {
 
     #[test]
     fn a_step_size_has_one_digit_behind_the_point() {
-        let read = ["2.5", "1", "0.3", "12.79", "3.", "99999999999", "-99999999999"].map(tenths);
-        assert_eq!(read, [Some(25), Some(10), Some(3), Some(127), Some(30), Some(u16::MAX), Some(0)]);
-        assert_eq!(["", ".5", "x", "1.x", "1e3", "1,5"].map(tenths), [None; 6]);
+        let read = ["2.5", "1", "0.3", "12.79", "3.", "99999999999", "-99999999999", "-0.5"].map(tenths);
+        assert_eq!(read, [Some(25), Some(10), Some(3), Some(127), Some(30), Some(u16::MAX), Some(0), Some(0)]);
+        assert_eq!(["", ".5", "x", "1.x", "1.é", "1e3", "1,5"].map(tenths), [None; 7]);
     }
 
     #[test]

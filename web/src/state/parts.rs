@@ -210,9 +210,9 @@ impl Column {
         self.scrubbed.and_then(|index| self.steps.get(index)).or(self.steps.last())
     }
 
-    /// Whether the verdict that is shown is not the attack's last word.
+    /// Whether there is a verdict that is not the attack's last word.
     pub fn is_interim(&self) -> bool {
-        self.moment() != Moment::End
+        self.step().is_some() && self.moment() != Moment::End
     }
 
     /// Of what moment of the attack the step is that is shown.

@@ -81,6 +81,7 @@ fn Outcome() -> impl IntoView {
         let title = store.read(move |state| state.title(network));
         let verdict = store.read(move |state| state.verdict(network).map_or("", Verdict::name));
         let interim = store.read(move |state| state.columns[network.index()].is_interim());
+        let seen = store.read(move |state| !state.columns[network.index()].clean.is_empty());
         let chip = store.read(move |state| state.chip(network));
         let answer = store.read(move |state| {
             let column = &state.columns[network.index()];
@@ -95,7 +96,8 @@ fn Outcome() -> impl IntoView {
             Some(format!("{adverb} {}, {}", state.class_name(class), text::percent(share.into())))
         });
         view! {
-            <a href=format!("#title-{}", network.name())>
+            // There is nothing to go to before a picture is classified.
+            <a href=move || seen.get().then(|| format!("#title-{}", network.name()))>
                 <span class="which">{title}</span>
                 <span class="chip" data-verdict=verdict data-interim=move || interim.get().to_string()>{chip}</span>
                 <span class="what">{answer}</span>
