@@ -195,7 +195,7 @@ impl Card {
         let (hits, of) = (score["top1"]["hits"].as_f64()?, score["top1"]["of"].as_u64()?);
         let [low, high] = [0, 1].map(|end| score["top1_interval"][end].as_f64());
         let part = if of == images { String::new() } else { format!(" of {}", grouped(of)) };
-        Some(format!("{:.1}% [{:.1}, {:.1}]{part}", 100.0 * hits / of as f64, 100.0 * low?, 100.0 * high?))
+        Some(format!("{:.1}% [{:.1}, {:.1}]{part}", 100.0 * (hits / of as f64), 100.0 * low?, 100.0 * high?))
     }
 
     /// `14 of 14, on 1,000 images`. What could not be measured is not among them.
