@@ -247,6 +247,7 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests;
     use super::*;
 
     fn through(link: &Link) -> Link {
@@ -256,32 +257,9 @@ mod tests {
 
     #[test]
     fn a_link_comes_through_unchanged() {
-        let settings = Settings {
-            kind: AttackKind::Pgd,
-            epsilon_255: 9,
-            steps: 33,
-            step_size_tenths: Some(25),
-            target: None,
-            stop_at_success: true,
-            crafted_on: Some(Slot::Right),
-            seed: 7,
-        };
-        let disturbance = Disturbance {
-            shift: [-3, 4],
-            zoom_percent: 120,
-            shear_degrees: -7,
-            flip_horizontal: true,
-            flip_vertical: true,
-            rotation_degrees: -150,
-            perspective_percent: -20,
-            grayscale: true,
-            brightness_percent: 80,
-            contrast_percent: 150,
-            saturation_percent: 0,
-            hue_degrees: -90,
-            corruption: Some(CorruptionKind::JpegCompression),
-            severity: 5,
-        };
+        // What it aims at stands beside them.
+        let settings = Settings { target: None, ..tests::unusual_settings() };
+        let disturbance = tests::unusual_disturbance();
         let link = Link {
             sample: Some("school-bus.png".into()),
             crop: Some(Crop { x: 120, y: 0, side: 300 }),

@@ -225,32 +225,9 @@ fn the_report_has_every_step_and_no_picture() {
 /// The report is written by hand, field by field; serde knows their names.
 #[test]
 fn the_report_has_whatever_can_be_set_under_its_own_name() {
-    let settings = Settings {
-        kind: crate::protocol::AttackKind::Pgd,
-        epsilon_255: 9,
-        steps: 33,
-        step_size_tenths: Some(25),
-        target: Some(1),
-        stop_at_success: true,
-        crafted_on: Some(Slot::Right),
-        seed: 7,
-    };
-    let disturbance = Disturbance {
-        shift: [-3, 4],
-        zoom_percent: 120,
-        shear_degrees: -7,
-        flip_horizontal: true,
-        flip_vertical: false,
-        rotation_degrees: -150,
-        perspective_percent: -20,
-        grayscale: true,
-        brightness_percent: 80,
-        contrast_percent: 150,
-        saturation_percent: 10,
-        hue_degrees: -90,
-        corruption: None,
-        severity: 5,
-    };
+    let settings = unusual_settings();
+    // One of the flips alone, so that they cannot be mistaken; corruptions have other names in print than in messages.
+    let disturbance = Disturbance { flip_vertical: false, corruption: None, ..unusual_disturbance() };
     let mut page = Page::ready(Backend::Cpu);
     page.open("cat");
     attacked(&mut page, 1);
@@ -268,6 +245,9 @@ fn the_report_has_whatever_can_be_set_under_its_own_name() {
     );
     assert_eq!((network["curve"].as_array().unwrap().len(), &network["curve"][0]["epsilon_255"]), (1, &4.into()));
     assert_eq!(report["backend"]["backend"], "cpu");
+    page.0.disturbed_with = unusual_disturbance();
+    let report: serde_json::Value = serde_json::from_str(&page.0.report().unwrap().to_string()).unwrap();
+    assert_eq!(report["picture"]["disturbance"]["corruption"], "jpeg_compression");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod verdicts;
 use std::sync::Arc;
 
 use super::*;
-use crate::protocol::{Catalogue, Guess, Offer, Pixels, Reply, Slot, Step, Training};
+use crate::protocol::{AttackKind, Catalogue, CorruptionKind, Guess, Offer, Pixels, Reply, Slot, Step, Training};
 
 fn report(backend: Backend) -> BackendReport {
     BackendReport { backend, adapter: None, software: false, reason: "because".into(), measured: None }
@@ -26,6 +26,40 @@ fn catalogue() -> Box<Catalogue> {
         resources: Vec::new(),
         kept: true,
     })
+}
+
+/// Settings of which none is as usual.
+pub(super) fn unusual_settings() -> Settings {
+    Settings {
+        kind: AttackKind::Pgd,
+        epsilon_255: 9,
+        steps: 33,
+        step_size_tenths: Some(25),
+        target: Some(1),
+        stop_at_success: true,
+        crafted_on: Some(Slot::Right),
+        seed: 7,
+    }
+}
+
+/// A disturbance of which no part is as usual.
+pub(super) fn unusual_disturbance() -> Disturbance {
+    Disturbance {
+        shift: [-3, 4],
+        zoom_percent: 120,
+        shear_degrees: -7,
+        flip_horizontal: true,
+        flip_vertical: true,
+        rotation_degrees: -150,
+        perspective_percent: -20,
+        grayscale: true,
+        brightness_percent: 80,
+        contrast_percent: 150,
+        saturation_percent: 0,
+        hue_degrees: -90,
+        corruption: Some(CorruptionKind::JpegCompression),
+        severity: 5,
+    }
 }
 
 /// A network with weights of so many bytes, of which none is kept.
