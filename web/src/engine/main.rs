@@ -12,6 +12,7 @@ mod cache;
 mod catalogue;
 mod clock;
 mod complaint;
+mod constructors;
 mod device;
 mod disturb;
 mod download;
@@ -37,6 +38,7 @@ use session::Session;
 use web::protocol::{BackendChoice, Measured, Reply, Request};
 
 fn main() {
+    constructors::run();
     report::install();
     let inbox = Inbox::listen();
     post(&Reply::Loaded);
