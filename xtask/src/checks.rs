@@ -97,6 +97,19 @@ fn axe() -> Option<PathBuf> {
 /// That type-checks their dependencies for wasm32. Sharing those that building the page has left, with clippy's driver in the
 /// compiler's place, would optimise both programs as a whole once more, which costs twice as much.
 fn clippy_for_wasm() -> Result<()> {
-    let page = ["--package", "web", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "page"];
+    let page = [
+        "-p",
+        "protocol",
+        "-p",
+        "page",
+        "-p",
+        "engine",
+        "--lib",
+        "--bins",
+        "--target",
+        tools::WASM_TARGET,
+        "--profile",
+        "page",
+    ];
     process::run(process::cargo()?.args(["clippy", "--locked"]).args(page).args(["--", "-D", "warnings"]))
 }
