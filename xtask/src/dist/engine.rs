@@ -1,7 +1,7 @@
 //! Names with a hash for the engine, which Trunk gives to the page's own program only.
 //!
 //! Without them the engine's files have to be asked for anew at every visit, since a host cannot see in their names that
-//! they never change. The page learns the names from a `<meta>` in its head, where `web/page/src/app/worker.rs` looks for them.
+//! they never change. The page learns the names from a `<meta>` in its head, where `web/page/src/app/browser/worker.rs` looks for them.
 
 use std::fs;
 use std::path::Path;

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
+use super::browser::Store;
 use super::canvas::PixelCanvas;
 use super::lab::{Compare, ViewSettings};
 use super::networks::NetworkChooser;
-use super::store::Store;
 use crate::pictures;
 use crate::state::{Column, State, Verdict};
 use crate::text;

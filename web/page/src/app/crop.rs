@@ -4,7 +4,7 @@ use leptos::ev::{KeyboardEvent, PointerEvent};
 use leptos::html;
 use leptos::prelude::*;
 
-use super::store::Store;
+use super::browser::Store;
 use crate::state::{Event, State};
 use protocol::{Corner, Crop, Size};
 
@@ -67,7 +67,7 @@ fn CropBox() -> impl IntoView {
     let across = place(|crop, (width, _)| percent(crop.side, width));
     let down = place(|crop, (_, height)| percent(crop.side, height));
     let begin = move |event: PointerEvent, corner: Option<Corner>| {
-        let (Some(square), Some((crop, size))) = (square.get_untracked(), store.glance(State::crop)) else {
+        let (Some(square), Some((crop, size))) = (square.get_untracked(), store.peek(State::crop)) else {
             return;
         };
         let shown_width = square.parent_element().map_or(0.0, |stage| stage.get_bounding_client_rect().width());
@@ -87,7 +87,7 @@ fn CropBox() -> impl IntoView {
             return;
         };
         // Another picture came under the hand.
-        if store.glance(State::crop).is_none_or(|(_, size)| size != drag.size) {
+        if store.peek(State::crop).is_none_or(|(_, size)| size != drag.size) {
             return;
         }
         let pixels = |now: i32, began: i32| (f64::from(now - began) * drag.scale).round() as i32;
@@ -101,7 +101,7 @@ fn CropBox() -> impl IntoView {
         drag.update_value(|drag| *drag = drag.take_if(|drag| drag.pointer != event.pointer_id()));
     };
     let press = move |event: KeyboardEvent| {
-        let Some((crop, size)) = store.glance(State::crop) else {
+        let Some((crop, size)) = store.peek(State::crop) else {
             return;
         };
         // With these, it is a key of the browser's.

@@ -5,12 +5,12 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 
+use super::browser::Store;
 use super::camera::Camera;
 use super::canvas::PixelCanvas;
 use super::crop::{CropNotes, CropStage};
 use super::focus::focus;
 use super::link::LinkForm;
-use super::store::Store;
 use crate::state::{Event, Sample, State};
 
 /// Gallery, file, camera, link; and the chosen picture.

@@ -5,8 +5,8 @@ use wasm_bindgen::JsValue;
 use web_sys::Url;
 
 use super::BACKEND_PARAMETER;
+use super::browser::Store;
 use super::notes::Offline;
-use super::store::Store;
 use crate::state::{Coming, Event, Phase, State};
 use crate::text;
 use protocol::{Backend, BackendChoice, Download, Slot};

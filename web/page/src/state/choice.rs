@@ -243,8 +243,9 @@ impl State {
         true
     }
 
-    /// A fresh engine holds no networks.
+    /// A fresh engine holds no networks and no picture.
     pub(super) fn forget_engine(&mut self) {
+        self.held_file = None;
         self.pairing.listening = false;
         self.pairing.held = false;
         self.pairing.loading = None;

@@ -10,15 +10,14 @@ const MAX_CPU_RESTARTS: u32 = 2;
 
 impl State {
     /// Takes what the engine of this generation said.
-    pub(super) fn heard(&mut self, reply: Reply) -> Vec<Effect> {
+    pub(super) fn on_reply(&mut self, reply: Reply) -> Vec<Effect> {
         match reply {
             Reply::Loaded => {
                 self.phase = Phase::OpeningDevice;
-                // The base is the browser's to know; whoever posts this fills it in.
                 return vec![Effect::Post(Request::Start {
                     choice: self.effective_choice(),
-                    base: String::new(),
-                    measured: None,
+                    base: self.base.clone(),
+                    measured: self.measured.clone(),
                 })];
             }
             Reply::Backend(report) => return self.opened_device(report),
@@ -110,6 +109,9 @@ impl State {
         let measured = report.measured.clone();
         self.backend = Some(report);
         self.phase = Phase::Downloading;
+        if measured.is_some() {
+            self.measured.clone_from(&measured);
+        }
         measured.map(Effect::RememberMeasured).into_iter().collect()
     }
 
@@ -139,6 +141,7 @@ impl State {
         let Some((_, mut candidate)) = self.opening.take_if(|(opening, _)| *opening == id) else {
             return Vec::new();
         };
+        self.held_file = Some(Arc::clone(&candidate.bytes));
         self.disturbed_with = self.opening_with;
         // As the engine did: an address may ask for what is not in the picture.
         candidate.crop = candidate.crop.zip(original_size).and_then(|(crop, size)| crop.unless_centre(size));
@@ -160,6 +163,7 @@ impl State {
         let Some((_, candidate)) = self.opening.take_if(|(opening, _)| *opening == id) else {
             return Vec::new();
         };
+        self.held_file = None;
         self.alert = Some(format!("{}: {message}", candidate.title));
         let mut effects = match &self.picture {
             // It was read once, and now is not.
@@ -229,7 +233,7 @@ impl State {
     }
 
     /// The worker could not be loaded, or threw an error that is no panic of ours.
-    pub(super) fn broke(&mut self, message: String) -> Vec<Effect> {
+    pub(super) fn on_worker_error(&mut self, message: String) -> Vec<Effect> {
         if self.phase == Phase::Starting {
             self.fail(sentence(&format!(
                 "The engine's program could not be loaded ({message}). Check the connection and reload the page"
@@ -243,7 +247,7 @@ impl State {
     }
 
     /// The engine has not answered for as long as it may.
-    pub(super) fn silent(&mut self) -> Vec<Effect> {
+    pub(super) fn on_timeout(&mut self) -> Vec<Effect> {
         match self.patience_ms() {
             Some(ms) => self.fall_back(format!("it did not answer for {} seconds.", ms / 1000)),
             None => Vec::new(),

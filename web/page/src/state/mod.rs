@@ -33,8 +33,8 @@ use choice::Choice;
 use parts::{Pick, Saving};
 
 use protocol::{
-    Backend, BackendChoice, BackendReport, ClassLabel, Crop, Disturbance, Download, Listed, LoadedModel, Request,
-    RequestId, Settings,
+    Backend, BackendChoice, BackendReport, ClassLabel, Crop, Disturbance, Download, Listed, LoadedModel, Measured,
+    Request, RequestId, Settings,
 };
 
 /// All that the page shows.
@@ -54,6 +54,10 @@ pub struct State {
     pub networks: Arc<Vec<Listed>>,
     /// The download of the engine's program, as far as anything is known of it.
     pub program: Option<Coming>,
+    /// Address of the folder that holds `models/`, with a slash at its end.
+    base: String,
+    /// How quick both backends are, as far as that was measured on this visit or an earlier one.
+    measured: Option<Measured>,
     /// The weights' downloads, left and right.
     pub downloads: [Option<Download>; 2],
     /// The classes, once the networks are ready.
@@ -102,6 +106,8 @@ pub struct State {
     opening: Option<(RequestId, Candidate)>,
     /// What that one is disturbed with.
     opening_with: Disturbance,
+    /// The file that the engine holds, decoded or not; another square of it can be had without sending it again.
+    held_file: Option<Arc<Vec<u8>>>,
     /// Whether the engine holds the picture that is shown, with both networks' answers to it.
     opened: bool,
     /// The request whose clean answers are awaited.
@@ -138,6 +144,13 @@ impl State {
     /// A page that has just opened.
     pub fn new(choice: BackendChoice) -> Self {
         Self { choice, generation: 1, ..Self::default() }
+    }
+
+    /// The same page as the browser knows it: with the address of the folder that holds `models/`, which ends with a slash, and
+    /// what was measured on an earlier visit.
+    #[must_use]
+    pub fn served_from(self, base: String, measured: Option<Measured>) -> Self {
+        Self { base, measured, ..self }
     }
 
     /// What the engine works on.
@@ -214,16 +227,16 @@ impl State {
             }
             Event::Engine { reply, .. } => {
                 self.pulse += 1;
-                self.heard(reply)
+                self.on_reply(reply)
             }
             Event::EngineComes { received, total, sent, .. } => {
                 self.program = Coming::of(received, total, sent);
                 Vec::new()
             }
-            Event::WorkerBroke { message, .. } => self.broke(message),
-            Event::Silence { pulse, .. } if pulse == self.pulse => self.silent(),
+            Event::WorkerBroke { message, .. } => self.on_worker_error(message),
+            Event::Silence { pulse, .. } if pulse == self.pulse => self.on_timeout(),
             Event::Silence { .. } => Vec::new(),
-            visitor => self.visited(visitor),
+            visitor => self.on_visitor(visitor),
         };
         if effects.iter().any(|effect| matches!(effect, Effect::Post(_))) {
             self.pulse += 1;
@@ -268,7 +281,7 @@ impl State {
         self.last_id
     }
 
-    /// Sends a picture to the engine, or keeps it until there is one.
+    /// Has the engine open a picture, or keeps it until there is one. A file that the engine holds is not sent again.
     fn open(&mut self, candidate: Candidate) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.phase != Phase::Ready {
@@ -278,15 +291,23 @@ impl State {
             return effects;
         }
         let id = self.next_id();
-        let (bytes, crop) = (candidate.bytes.to_vec(), candidate.crop);
+        let (crop, disturbance) = (candidate.crop, self.disturbance);
+        let is_held = self.held_file.as_ref().is_some_and(|held| Arc::ptr_eq(held, &candidate.bytes));
+        let request = match is_held {
+            true => Request::Crop { id, crop, disturbance },
+            false => {
+                self.held_file = None;
+                Request::Open { id, file: Arc::clone(&candidate.bytes), crop, disturbance }
+            }
+        };
         if let Some((_, unseen)) = self.opening.replace((id, candidate)) {
             effects.extend(self.revoke_unless_shown(unseen));
         }
         self.classifying = None;
         self.stop_attack();
         self.sweeping = None;
-        self.opening_with = self.disturbance;
-        effects.push(Effect::Post(Request::Open { id, bytes, crop, disturbance: self.disturbance }));
+        self.opening_with = disturbance;
+        effects.push(Effect::Post(request));
         effects
     }
 

@@ -8,7 +8,7 @@ pub(super) const SETTLE_MS: u32 = 80;
 
 impl State {
     /// Takes an event of the visitor's side.
-    pub(super) fn visited(&mut self, event: Event) -> Vec<Effect> {
+    pub(super) fn on_visitor(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::SamplesListed(samples) => {
                 self.samples = samples;
@@ -20,6 +20,7 @@ impl State {
             }
             Event::PageForgotten => {
                 (self.page_kept, self.networks_kept) = (false, false);
+                self.measured = None;
                 Vec::new()
             }
             Event::SampleChosen(index) => vec![Effect::FetchSample { index, pick: self.begin_pick() }],

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::state::Event;
 use protocol::{CorruptionKind, Disturbance};
 
@@ -121,7 +121,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
 
 /// Changes a part of the disturbance.
 fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
-    let mut disturbance = store.glance(|state| state.disturbance);
+    let mut disturbance = store.peek(|state| state.disturbance);
     part(&mut disturbance);
     store.dispatch(Event::Disturb(disturbance));
 }

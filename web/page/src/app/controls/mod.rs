@@ -7,8 +7,8 @@ mod target;
 use leptos::html;
 use leptos::prelude::*;
 
+use super::browser::Store;
 use super::focus::{focus, has_focus};
-use super::store::Store;
 pub(super) use disturb::Disturbances;
 use more::More;
 use target::Target;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::state::{Change, Event};
 use protocol::{Settings, Slot};
 

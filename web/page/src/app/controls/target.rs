@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::state::{Change, Event};
 use protocol::ClassLabel;
 
@@ -32,7 +32,7 @@ pub(super) fn Target() -> impl IntoView {
         if let Some(chosen) = target.get()
             && !listed.iter().any(|(class, _)| *class == chosen)
         {
-            listed.insert(0, (chosen, store.glance(|state| state.class_name(chosen))));
+            listed.insert(0, (chosen, store.peek(|state| state.class_name(chosen))));
         }
         listed.into_iter().map(option).collect_view()
     };

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::super::canvas::PixelCanvas;
-use super::super::store::Store;
+use crate::app::browser::Store;
 use protocol::Slot;
 
 /// Before and after, one over the other.

@@ -4,8 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::super::focus::{focus, has_focus};
-use super::super::store::Store;
 use super::plot::{Legend, Plot};
+use crate::app::browser::Store;
 use crate::lines::Lines;
 use crate::state::{Event, State, Work};
 use crate::text;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::pictures::{Drawing, MAX_GAIN, usual_gain};
 
 /// How the change is drawn, on the whole page. A handle: copies are the same settings.

@@ -79,7 +79,7 @@ fn offered(folder: &str, weights_bytes: u64) -> Listed {
 
 fn candidate(title: &str) -> Candidate {
     Candidate {
-        bytes: Arc::from([1, 2, 3]),
+        bytes: Arc::new(vec![1, 2, 3]),
         title: title.into(),
         label: Some("n02123045".into()),
         source: None,
@@ -212,6 +212,7 @@ fn posted_id(effects: &[Effect]) -> RequestId {
     match posted(effects) {
         Some(
             Request::Open { id, .. }
+            | Request::Crop { id, .. }
             | Request::Attack { id, .. }
             | Request::Sweep { id, .. }
             | Request::Disturb { id, .. }
