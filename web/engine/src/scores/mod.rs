@@ -12,12 +12,12 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
-pub use card::{Fact, Section, Value, sections};
-pub use chart::{Chart, Line, Point, charts};
+pub use card::{Fact, Value, sections};
+pub use chart::{Chart, charts};
 pub use draw::draw;
-pub use headline::{Figures, Headline, headline};
+pub use headline::{Headline, headline};
 pub use info::{AttackLine, CheckLine, Checks, EpsilonUnit, ModelInfo, PictureSet, ScoreLine};
-pub use plot::{Dot, Drawn, Plot, Tick};
+pub use plot::{Dot, Drawn, Plot};
 pub use sheet::{Cell, Group, Protocol, Row, Sheet};
 
 /// A network beside the others.

@@ -28,8 +28,9 @@ struct Drag {
 #[component]
 pub(super) fn CropStage() -> impl IntoView {
     let store = expect_context::<Store>();
-    let preview = store.read(|state| state.picture.as_ref().and_then(|shown| shown.candidate.preview_url.clone()));
-    let title = store.read(|state| state.picture.as_ref().map(|shown| shown.candidate.title.clone()));
+    let preview =
+        store.read(|state| state.picture.shown.as_ref().and_then(|shown| shown.candidate.preview_url.clone()));
+    let title = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.title.clone()));
     let size = store.read(|state| state.crop().map(|(_, size)| size));
     let croppable = Memo::new(move |_| size.get().is_some());
     let alt = move || title.get().unwrap_or_else(|| "No picture yet".into());

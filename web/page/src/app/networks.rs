@@ -101,7 +101,7 @@ fn Notice(
         // There is nothing else to stay with: another one can be chosen, or this one downloaded.
         (_, false) => None,
     };
-    let download = store.read(move |state| state.downloads[network.index()]);
+    let download = store.read(move |state| state.engine.downloads[network.index()]);
     let bar = is_loading.then(|| {
         let (received, total) = (
             move || download.get().map_or(0, |it| it.received),

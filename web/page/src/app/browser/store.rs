@@ -47,7 +47,7 @@ impl Store {
 
     /// Starts the first worker and looks what samples there are.
     pub(crate) fn begin(self) {
-        self.carry_out(Effect::StartWorker(self.peek(|state| state.generation)));
+        self.carry_out(Effect::StartWorker(self.peek(|state| state.engine.generation)));
         spawn_local(async move {
             self.dispatch(Event::SamplesListed(files::list_samples().await));
         });
@@ -131,7 +131,7 @@ impl Store {
     fn post(self, request: &Request) {
         let sent = self.worker.with_value(|worker| worker.as_ref().map(|worker| worker.post(request)));
         if let Some(Err(message)) = sent {
-            let generation = self.peek(|state| state.generation);
+            let generation = self.peek(|state| state.engine.generation);
             self.dispatch(Event::WorkerBroke { generation, message });
         }
     }

@@ -12,7 +12,7 @@ pub(super) fn Target() -> impl IntoView {
     let store = expect_context::<Store>();
     let search = RwSignal::new(String::new());
     let classes = store.read(|state| state.classes.clone());
-    let target = store.read(|state| state.settings.target);
+    let target = store.read(|state| state.attack.settings.target);
     let found = Memo::new(move |_| search.with(|text| classes.with(|classes| matching(classes, text))));
     let choose = move |class: Option<usize>| store.dispatch(Event::Set(Change::Target(class)));
     let first = move |event: leptos::ev::KeyboardEvent| {

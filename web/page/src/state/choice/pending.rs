@@ -4,9 +4,6 @@ use super::{Choice, Obstacle};
 use crate::state::{Phase, State};
 use protocol::{OTHER_CLASSES, Offer, Slot, Training};
 
-/// Largest weights that are downloaded without a question, in bytes.
-const MAX_UNASKED_BYTES: u64 = 10_000_000;
-
 /// What a place's chooser says of a network that is wanted there and not there yet.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Pending {
@@ -81,12 +78,12 @@ impl State {
 
     /// Whether trying again may help against what the page failed for.
     pub fn can_retry(&self) -> bool {
-        self.pairing.listening && matches!(self.phase, Phase::Failed(_))
+        self.pairing.listening && matches!(self.engine.phase, Phase::Failed(_))
     }
 
     /// Whether the page is still without networks and says so at its head; what a chooser loads is told beside it.
     pub fn is_starting(&self) -> bool {
-        !matches!(self.phase, Phase::Ready | Phase::Failed(_)) && !self.pairing.held
+        !matches!(self.engine.phase, Phase::Ready | Phase::Failed(_)) && !self.pairing.held
     }
 
     /// What is to be said of a wanted network that is not there yet.
@@ -108,12 +105,5 @@ impl State {
             Obstacle::OtherClasses => changes.then(|| Pending::Unfit(OTHER_CLASSES.into())),
             Obstacle::Size => self.must_ask(&wanted[slot.index()]).then(|| Pending::Asking(offer.clone())),
         }
-    }
-}
-
-impl Offer {
-    /// Whether it is downloaded without a question.
-    pub fn is_small(&self) -> bool {
-        self.weights_bytes <= MAX_UNASKED_BYTES
     }
 }

@@ -100,7 +100,7 @@ fn settings_stay_and_the_attack_that_is_shown_is_begun_again() {
     page.0.update(Event::Set(Change::Epsilon(9)));
     let attack = posted_id(&page.0.update(Event::Attack));
     page.hear(Reply::Finished { id: attack });
-    let settings = page.0.settings;
+    let settings = page.0.attack.settings;
     let id = posted_id(&page.crop(Some(LEFT)));
     page.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: Some(SIZE) });
     assert!(page.0.columns.iter().all(|column| column.step().is_none()), "that was another picture");
@@ -114,7 +114,7 @@ fn without_an_attack_none_is_begun() {
     let mut page = showing(SIZE);
     let id = posted_id(&page.crop(Some(LEFT)));
     page.look(id, Some(SIZE));
-    assert_eq!((page.0.work(), page.0.attacks_begun), (Work::Idle, 0));
+    assert_eq!((page.0.work(), page.0.attack.begun), (Work::Idle, 0));
 }
 
 #[test]
@@ -224,7 +224,10 @@ fn an_address_names_a_square_of_a_sample() {
         assert_eq!((index, opened(&effects)), (1, Some(asked_for)));
         page.look(posted_id(&effects), Some(SIZE));
         assert_eq!(
-            (page.0.seen_crop().map(|(crop, _)| crop), page.0.link_with(page.0.settings, page.0.disturbance).crop),
+            (
+                page.0.seen_crop().map(|(crop, _)| crop),
+                page.0.link_with(page.0.attack.settings, page.0.picture.disturbance).crop
+            ),
             (seen, seen)
         );
     }
@@ -232,7 +235,7 @@ fn an_address_names_a_square_of_a_sample() {
     let id = posted_id(&page.crop(Some(LEFT)));
     page.look(id, Some(SIZE));
     assert_eq!(
-        page.0.link_with(page.0.settings, page.0.disturbance).crop,
+        page.0.link_with(page.0.attack.settings, page.0.picture.disturbance).crop,
         None,
         "a picture of the visitor's own is in no link"
     );

@@ -9,7 +9,10 @@ mod verdicts;
 use std::sync::Arc;
 
 use super::*;
-use protocol::{AttackKind, Catalogue, CorruptionKind, Guess, Offer, Pixels, Reply, Slot, Step, Training};
+use protocol::{
+    AttackKind, BackendReport, Catalogue, CorruptionKind, Disturbance, Guess, Offer, Pixels, Reply, Request, Settings,
+    Slot, Step, Training,
+};
 
 fn report(backend: Backend) -> BackendReport {
     BackendReport { backend, adapter: None, software: false, reason: "because".into(), measured: None }
@@ -127,7 +130,7 @@ impl Page {
     }
 
     fn hear(&mut self, reply: Reply) -> Vec<Effect> {
-        let generation = self.0.generation;
+        let generation = self.0.engine.generation;
         self.0.update(Event::Engine { generation, reply })
     }
 
@@ -149,12 +152,12 @@ impl Page {
     }
 
     fn loaded(&mut self, catalogue: Box<Catalogue>) -> Vec<Effect> {
-        let id = self.0.last_id;
+        let id = self.0.engine.last_id;
         self.hear(Reply::Ready { id, catalogue })
     }
 
     fn self_test(&mut self) -> Vec<Effect> {
-        let id = self.0.last_id;
+        let id = self.0.engine.last_id;
         self.hear(Reply::SelfTest { id, slot: Slot::Left })
     }
 
@@ -182,7 +185,7 @@ impl Page {
     }
 
     fn title(&self) -> Option<&str> {
-        self.0.picture.as_ref().map(|shown| shown.candidate.title.as_str())
+        self.0.picture.shown.as_ref().map(|shown| shown.candidate.title.as_str())
     }
 
     fn ready(backend: Backend) -> Self {
