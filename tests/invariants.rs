@@ -5,7 +5,7 @@ use safetensors::{SafeTensors, tensor::TensorView};
 use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal, cross_entropy, loss_gradient};
 use shared::bundle::load_weights;
 use shared::image::{Picture, pictures_to_tensor};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 use tests::{Golden, compare, label_tensor, read};
 
 const CLASSES: usize = 20;

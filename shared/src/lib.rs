@@ -12,7 +12,8 @@ pub mod bundle;
 pub mod corrupt;
 pub mod device;
 pub mod image;
-pub mod metrics;
 pub mod model;
 pub mod perturb;
 pub mod seed;
+
+pub use terms::{index, metrics};

@@ -8,7 +8,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use shared::attack::{cross_entropy, loss_gradient};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 
 /// Rounds measured after one that warms up.
 const ROUNDS: usize = 7;

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::prelude::*;
 use serde_json::json;
 use shared::bundle::{Bundle, Card, Description, Precision, Recipe};
-use shared::model::{Architecture, ResNetConfig, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, ResNetConfig, WideResNetConfig};
 
 use crate::page::{Attack, CPU_PATIENCE, Page};
 use crate::scores;

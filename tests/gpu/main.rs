@@ -9,7 +9,7 @@ use burn::prelude::*;
 use burn::tensor::Distribution;
 use shared::attack::{AttackConfig, AttackRun, Goal, cross_entropy, loss_gradient};
 use shared::device::{Backend, open};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 
 const BATCH: usize = 4;
 const CLASSES: usize = 5;

@@ -1,6 +1,6 @@
 //! Corruptions that draw no random numbers make the pictures that numpy, scipy and Pillow make, level by level.
 
-use shared::corrupt::{Corruption, Severity};
+use shared::corrupt::{Corrupt as _, Corruption, Severity};
 use shared::image::{Picture, SIDE};
 use tests::{Golden, compare};
 

@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use shared::attack::loss_gradient;
 use shared::bundle::{Precision, load_weights, save_weights};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 use tests::{Golden, compare, label_tensor, read, shapes};
 
 /// As in `tests/reference/network.py`.

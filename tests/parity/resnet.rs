@@ -9,7 +9,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use shared::attack::loss_gradient;
 use shared::bundle::{Precision, load_weights, save_weights};
-use shared::model::{Architecture, Classifier, HeadKind, ResNetConfig, Stem};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, HeadKind, ResNetConfig, Stem};
 use tests::{Golden, compare, golden_bytes, label_tensor, made_state, read, values};
 
 /// As in `tests/reference/network.py`.

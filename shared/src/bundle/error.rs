@@ -1,45 +1,14 @@
+use terms::card::CardError;
+
 /// A bundle that cannot be used; the text says what is wrong and what to do.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum BundleError {
-    /// Not JSON, or not the JSON of a card.
-    #[error("model.json cannot be read: {0}. Export the model again")]
-    BadJson(String),
-    /// Made by a newer Bastion.
-    #[error(
-        "model.json has format version {found}, newer than {known}, the newest known here: update Bastion (or reload \
-         the page) and try again"
-    )]
-    NewerFormat {
-        /// In the card.
-        found: u32,
-        /// The newest this build reads.
-        known: u32,
-    },
+    /// The card, or a file that it describes.
+    #[error(transparent)]
+    Card(#[from] CardError),
     /// The card describes a network that cannot be built.
     #[error("model.json describes a network that cannot be built: {0}")]
     Architecture(String),
-    /// The weights were cut short, or are of another model.
-    #[error(
-        "the weights have {found} bytes, but model.json says {expected}: the file is truncated or belongs to another \
-         model; fetch it again"
-    )]
-    WrongSize {
-        /// Bytes there are.
-        found: u64,
-        /// Bytes there should be.
-        expected: u64,
-    },
-    /// The weights were changed.
-    #[error(
-        "the weights have sha256 {found}, but model.json says {expected}: the file is damaged or belongs to another \
-         model; fetch it again"
-    )]
-    WrongHash {
-        /// Hash of the bytes.
-        found: String,
-        /// Hash in the card.
-        expected: String,
-    },
     /// A tensor is missing, left over or misshapen.
     #[error("the weights do not fit the network that model.json describes: {0}")]
     Tensors(String),

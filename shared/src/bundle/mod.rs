@@ -3,22 +3,22 @@
 //! Whoever loads one gets either a network that computes what it computed when it was exported, or an error that says
 //! what is wrong: the hash of the weights is checked, then every tensor, then the golden probe on the device at hand.
 
-mod card;
 mod error;
 mod probe;
 mod quantize;
-mod score;
 mod weights;
 
 use burn::prelude::*;
 
-pub use card::{Card, CheckItem, Checks, Class, FORMAT_VERSION, Part, Recipe, Weights};
 pub use error::BundleError;
-pub use probe::{Probe, probe_image};
-pub use score::{ImageSet, Score};
-pub use weights::{Precision, load_weights, save_weights};
+pub use probe::probe_image;
+pub use terms::card::{
+    Card, CardError, CheckItem, Checks, Class, FORMAT_VERSION, Part, Precision, Probe, Recipe, Weights,
+};
+pub use terms::score::{ImageSet, Score};
+pub use weights::{load_weights, save_weights};
 
-use crate::model::{Architecture, Classifier};
+use crate::model::{Architecture, BuildNetwork as _, Classifier};
 
 /// A model that was checked and is ready to use.
 #[derive(Debug)]
@@ -61,10 +61,10 @@ impl Bundle {
     pub async fn load(card: &[u8], weights: &[u8], device: &Device) -> Result<Self, BundleError> {
         let card = Card::from_json(card)?;
         card.weights.check(weights)?;
-        let mut model = card.build(device)?;
+        let mut model = build(&card, device)?;
         load_weights(&mut model, weights)?;
         let model = model.valid();
-        card.probe.check(&model, device).await?;
+        probe::check(&card.probe, &model, device).await?;
         Ok(Self { card, model })
     }
 
@@ -100,13 +100,18 @@ impl Bundle {
             probe: Probe::default(),
         };
         let cpu = Device::flex();
-        let mut shipped = card.build(&cpu)?;
+        let mut shipped = build(&card, &cpu)?;
         load_weights(&mut shipped, &weights)?;
-        card.probe = Probe::measure(&shipped.valid(), &cpu).await?;
+        card.probe = probe::measure(&shipped.valid(), &cpu).await?;
         let json = card.to_json();
         Self::load(&json, &weights, device).await?;
         Ok((json, weights))
     }
+}
+
+/// Builds the network that a card describes, with weights that are yet to be loaded.
+fn build(card: &Card, device: &Device) -> Result<Classifier, BundleError> {
+    card.architecture.init(card.classes.len(), card.mean, card.std, device).map_err(BundleError::Architecture)
 }
 
 #[cfg(test)]

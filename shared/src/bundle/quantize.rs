@@ -89,7 +89,7 @@ pub(super) fn multiplied_out(mut stored: BTreeMap<String, Stored>) -> Result<Vec
 mod tests {
     use super::*;
     use crate::bundle::{Precision, load_weights, save_weights};
-    use crate::model::{Architecture, Classifier, HeadKind, ResNetConfig, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, Classifier, HeadKind, ResNetConfig, WideResNetConfig};
     use burn::prelude::*;
 
     fn networks() -> [Architecture; 2] {

@@ -1,39 +1,17 @@
 //! Weights as safetensors, with PyTorch's names and layouts, so that other tools can read them.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Display;
 
 use burn::store::{
     BurnToPyTorchAdapter, FloatCastAdapter, HalfPrecisionAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore,
     PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::DType;
-use serde::{Deserialize, Serialize};
+use terms::card::Precision;
 
 use super::BundleError;
 use super::quantize::{multiplied_out, to_8_bits};
 use crate::model::Classifier;
-
-/// Number format of stored weights. All computing is in f32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// Half precision for convolutions and the head; batch norm stays f32, whose small variances would underflow.
-    F16,
-    /// Full precision.
-    F32,
-    /// 8 bits and a step an output channel for convolutions and the head; the rest stays f32.
-    Q8,
-}
-
-impl Display for Precision {
-    fn fmt(&self, formatter: &mut Formatter) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::F16 => "f16",
-            Self::F32 => "f32",
-            Self::Q8 => "q8",
-        })
-    }
-}
 
 /// The weights of `model` as a safetensors file.
 ///

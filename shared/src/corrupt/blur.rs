@@ -3,9 +3,9 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::Severity;
 use super::plane::{Border, Plane, gaussian, sine_and_cosine};
 use super::rgb::{Rgb, truncate_to_byte};
-use super::severity::Severity;
 use crate::image::SIDE;
 
 /// An out-of-focus lens: the mean over a disk, whose edge a 3x3 Gaussian softens.

@@ -5,9 +5,9 @@ use std::ops::Range;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::Severity;
 use super::plane::{Border, Plane};
 use super::rgb::Rgb;
-use super::severity::Severity;
 use crate::image::SIDE;
 
 /// Raises the value of HSV, which is the largest of red, green and blue; hue and saturation stay.

@@ -4,9 +4,9 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;
 
+use super::Severity;
 use super::plane::{Border, Plane, sine_and_cosine};
 use super::rgb::Rgb;
-use super::severity::Severity;
 use crate::image::SIDE;
 
 /// Ice is bluish: the shares of red, green and blue.

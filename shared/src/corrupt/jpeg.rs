@@ -4,9 +4,9 @@
 //! the 8x8 cosine transform, the example tables of ITU-T T.81 (annex K), and triangle interpolation of the colour on
 //! the way back. The encoder of the `image` crate keeps the colour at full resolution: a milder corruption.
 
+use super::Severity;
 use super::plane::{Border, Plane, sine_and_cosine};
 use super::rgb::Rgb;
-use super::severity::Severity;
 
 const BLOCK: usize = 8;
 

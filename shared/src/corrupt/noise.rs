@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, Poisson, StandardNormal};
 
-use super::{rgb::Rgb, severity::Severity};
+use super::{Severity, rgb::Rgb};
 
 /// Adds normal noise.
 pub(super) fn gaussian(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {

@@ -4,10 +4,10 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;
 
+use super::Severity;
 use super::blur::streak;
 use super::plane::Plane;
 use super::rgb::{Rgb, truncate_to_byte};
-use super::severity::Severity;
 use crate::image::SIDE;
 
 /// Snowfall: the picture pales, and blown flakes lie over it.

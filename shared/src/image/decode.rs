@@ -4,14 +4,8 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage, metadata::Orientation};
 
-use super::{ImageError, content};
+use super::{ImageError, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, content};
 
-/// The longest file that is looked at.
-pub const MAX_FILE_BYTES: usize = 64 << 20;
-/// The most pixels, so that decoding fits into a browser tab's memory: above a phone's 50 megapixels.
-pub const MAX_PIXELS: u64 = 64_000_000;
-/// The longest side, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
 /// What a decoder may allocate: the most pixels with 16-bit RGBA would need.
 const MAX_ALLOC_BYTES: u64 = MAX_PIXELS * 8;
 

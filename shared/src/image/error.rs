@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
+use super::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
 
 /// Why a picture could not be read or made: what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

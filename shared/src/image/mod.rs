@@ -14,13 +14,9 @@ mod tests;
 use burn::prelude::*;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
 
-pub use crop::Crop;
-pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
 pub use error::ImageError;
 pub use photo::Photo;
-
-/// Width and height, in pixels, of the pictures that the networks see.
-pub const SIDE: usize = 64;
+pub use terms::picture::{Crop, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, SIDE};
 
 /// Red, green and blue.
 const CHANNELS: usize = 3;

@@ -6,7 +6,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::{Crop, ImageError, Picture, SIDE, decode};
+use super::{Crop, ImageError, Picture, SIDE, crop, decode};
 
 /// A picture in its own size: what a [`Picture`] is cut from. Decoding a photograph takes much longer than cutting it, so
 /// whoever cuts again keeps this.
@@ -47,9 +47,10 @@ impl Photo {
     /// [`ImageError::CropOutside`] where the square does not lie within the picture.
     pub fn picture(&self, crop: Option<Crop>) -> Result<Picture, ImageError> {
         let size = self.size();
-        let crop = crop.unwrap_or_else(|| Crop::centre(size)).within(size)?;
+        let crop = crop::inside(crop.unwrap_or_else(|| Crop::centre(size)), size)?;
         // Turning the small picture gives the same pixels as turning the large one, without a second copy of a photograph.
-        let mut upright = DynamicImage::ImageRgb8(scale(&self.stored, crop.stored(size, self.orientation), crop.side));
+        let mut upright =
+            DynamicImage::ImageRgb8(scale(&self.stored, crop::stored(crop, size, self.orientation), crop.side));
         upright.apply_orientation(self.orientation);
         Ok(Picture { rgb8: upright.into_rgb8().into_raw(), original_size: Some(size) })
     }

@@ -40,7 +40,7 @@ mod tests {
     use burn::module::ModuleVisitor;
 
     use super::*;
-    use crate::model::{Architecture, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     /// How many parameters there are, and how many of them are checkpointed.
     #[derive(Default)]

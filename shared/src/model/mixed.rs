@@ -65,7 +65,7 @@ pub(super) fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
 mod tests {
     use super::*;
     use crate::attack::loss_gradient;
-    use crate::model::{Architecture, ResNetConfig, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, ResNetConfig, WideResNetConfig};
 
     /// Logits and input gradient of a network on two pictures, in f32 and in mixed precision.
     fn both(architecture: &Architecture) -> [[Vec<f32>; 2]; 2] {

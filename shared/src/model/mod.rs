@@ -1,7 +1,6 @@
 //! Classifiers: pixels in, logits out.
 
 mod checkpointing;
-mod cost;
 mod initial;
 mod mixed;
 mod normalize;
@@ -12,29 +11,15 @@ mod wide_resnet;
 
 use burn::prelude::*;
 use burn::tensor::{FloatDType, assert_shape};
-use serde::{Deserialize, Serialize};
 
 pub use checkpointing::checkpointed;
-pub use cost::Cost;
 pub use normalize::Normalize;
-pub use resnet::{BlockKind, HeadKind, ResNet, ResNetConfig, Stem};
-pub use wide_resnet::{WideResNet, WideResNetConfig};
+pub use resnet::ResNet;
+pub use terms::model::{Architecture, BlockKind, Cost, HeadKind, ResNetConfig, Stem, WideResNetConfig};
+pub use wide_resnet::WideResNet;
 
-/// What a network is made of: enough to build it again and fill it with weights.
-///
-/// In JSON the `family` says which variant it is: `{"family": "wide-resnet", "depth": 10, "width": 4, ...}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "kebab-case")]
-pub enum Architecture {
-    /// Zagoruyko's Wide ResNet, in a compact form for 64x64 pictures.
-    #[serde(rename = "wide-resnet")]
-    WideResNet(WideResNetConfig),
-    /// torchvision's residual networks.
-    #[serde(rename = "resnet")]
-    ResNet(ResNetConfig),
-}
-
-impl Architecture {
+/// Builds the network that an [`Architecture`] describes.
+pub trait BuildNetwork {
     /// Builds the network, to be filled with weights: those it has are drawn when they are first used.
     ///
     /// `mean` and `std` are those of the training pictures, one value a channel, in `[0, 1]` pixel units.
@@ -42,30 +27,37 @@ impl Architecture {
     /// # Errors
     ///
     /// A text that names the parameter out of range.
-    pub fn init(
-        &self,
-        num_classes: usize,
-        mean: [f32; 3],
-        std: [f32; 3],
-        device: &Device,
-    ) -> Result<Classifier, String> {
-        if num_classes == 0 {
-            return Err("a classifier needs at least one class".into());
-        }
-        let normalize = Normalize::new(mean, std, device)?;
-        let backbone = match self {
-            Self::WideResNet(config) => Backbone::WideResNet(config.init(num_classes, device)?),
-            Self::ResNet(config) => Backbone::ResNet(config.init(num_classes, device)?),
-        };
-        Ok(Classifier { normalize, backbone, activations: FloatDType::F32 })
-    }
+    fn init(&self, num_classes: usize, mean: [f32; 3], std: [f32; 3], device: &Device) -> Result<Classifier, String>;
 
     /// Builds the network with random weights, the same ones for a seed on every device.
     ///
     /// # Errors
     ///
-    /// As [`Self::init`].
-    pub fn init_seeded(
+    /// As [`BuildNetwork::init`].
+    fn init_seeded(
+        &self,
+        num_classes: usize,
+        mean: [f32; 3],
+        std: [f32; 3],
+        seed: u64,
+        device: &Device,
+    ) -> Result<Classifier, String>;
+}
+
+impl BuildNetwork for Architecture {
+    fn init(&self, num_classes: usize, mean: [f32; 3], std: [f32; 3], device: &Device) -> Result<Classifier, String> {
+        if num_classes == 0 {
+            return Err("a classifier needs at least one class".into());
+        }
+        let normalize = Normalize::new(mean, std, device)?;
+        let backbone = match self {
+            Self::WideResNet(config) => Backbone::WideResNet(WideResNet::new(config, num_classes, device)?),
+            Self::ResNet(config) => Backbone::ResNet(ResNet::new(config, num_classes, device)?),
+        };
+        Ok(Classifier { normalize, backbone, activations: FloatDType::F32 })
+    }
+
+    fn init_seeded(
         &self,
         num_classes: usize,
         mean: [f32; 3],
@@ -74,14 +66,6 @@ impl Architecture {
         device: &Device,
     ) -> Result<Classifier, String> {
         Ok(self.init(num_classes, mean, std, device)?.draw_rest(seed))
-    }
-
-    /// The usual name: `WRN-10-4` is depth 10, width 4; `wide_resnet50_2` is torchvision's.
-    pub fn name(&self) -> String {
-        match self {
-            Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
-            Self::ResNet(config) => config.name(),
-        }
     }
 }
 
@@ -124,8 +108,8 @@ impl Classifier {
         self.backbone.forward(self.normalize.forward(images), self.activations)
     }
 
-    /// Draws the weights that have no values yet: those that nothing was loaded into since [`Architecture::init`]. They get
-    /// the numbers of [`Architecture::init_seeded`].
+    /// Draws the weights that have no values yet: those that nothing was loaded into since [`BuildNetwork::init`]. They get
+    /// the numbers of [`BuildNetwork::init_seeded`].
     #[must_use]
     pub fn draw_rest(self, seed: u64) -> Self {
         self.map(&mut initial::Initial::new(seed))
@@ -172,5 +156,20 @@ mod tests {
         let logits = pollster::block_on(crate::device::read(network(3).valid().forward(images))).unwrap();
         let size = (logits.iter().map(|logit| logit * logit).sum::<f32>() / 5.0).sqrt();
         assert!((0.02..5.0).contains(&size), "{logits:?}");
+    }
+
+    #[test]
+    fn the_parameters_are_those_of_the_network_that_is_built() {
+        let small = ResNetConfig { layers: [1, 2, 1, 1], width_per_group: 8, groups: 4, ..ResNetConfig::resnet50() };
+        let paper = ResNetConfig { head: HeadKind::Paper, stem: Stem::Conv3, ..small.clone() };
+        let basic = ResNetConfig { layers: [1, 1, 2, 1], ..ResNetConfig::resnet18() };
+        let wide = WideResNetConfig { strides: [1, 2, 1], ..WideResNetConfig::new(16, 2) };
+        let networks = [small, paper, basic].map(Architecture::ResNet);
+        for architecture in networks.into_iter().chain([Architecture::WideResNet(wide)]) {
+            let model = architecture.init(7, [0.5; 3], [0.25; 3], &Device::flex()).unwrap();
+            let trained = model.backbone.state_shapes().into_iter().filter(|(name, _)| !name.contains("running"));
+            let parameters: usize = trained.map(|(_, shape)| shape.iter().product::<usize>()).sum();
+            assert_eq!(architecture.cost(7, 64).parameters, parameters as u64, "{}", architecture.name());
+        }
     }
 }

@@ -10,52 +10,31 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, Pa
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, FloatDType};
-use serde::{Deserialize, Serialize};
+use terms::model::{BASE_CHANNELS, WideResNetConfig};
 
 use super::mixed::{batch_norm, convolve};
 
-/// Channels of the stem, and of a group at width 1.
-pub(super) const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
-
-/// WRN-`depth`-`width`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WideResNetConfig {
-    /// Layers: `6n + 4` for `n` blocks a group.
-    pub depth: usize,
-    /// Channels, as a multiple of 16, 32 and 64.
-    pub width: usize,
-    /// Stride of the first block of each group.
-    #[serde(default = "paper_strides")]
-    pub strides: [usize; 3],
+/// The network, with the layer names that torchvision gives its ResNets.
+#[derive(Module, Debug)]
+pub struct WideResNet {
+    conv1: Conv2d,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    bn1: BatchNorm,
+    avgpool: AdaptiveAvgPool2d,
+    fc: Linear,
 }
 
-fn paper_strides() -> [usize; 3] {
-    [1, 2, 2]
-}
-
-impl WideResNetConfig {
-    /// The paper's strides: `[1, 2, 2]`.
-    pub fn new(depth: usize, width: usize) -> Self {
-        Self { depth, width, strides: paper_strides() }
-    }
-
+impl WideResNet {
     /// Builds the network with Kaiming-normal convolutions.
     ///
     /// # Errors
     ///
     /// If depth is not `6n + 4`, or width or a stride is out of range.
-    pub fn init(&self, num_classes: usize, device: &Device) -> Result<WideResNet, String> {
-        let Self { depth, width, strides } = *self;
-        if depth < 10 || !(depth - 4).is_multiple_of(6) || depth > 100 {
-            return Err(format!("depth {depth} of a Wide ResNet must be 6n + 4: 10, 16, 22, 28, ... up to 100"));
-        }
-        if !(1..=32).contains(&width) {
-            return Err(format!("width {width} of a Wide ResNet must be 1 to 32"));
-        }
-        if strides.iter().any(|s| !(1..=2).contains(s)) {
-            return Err(format!("strides {strides:?} of a Wide ResNet must be 1 or 2"));
-        }
+    pub fn new(config: &WideResNetConfig, num_classes: usize, device: &Device) -> Result<Self, String> {
+        config.check()?;
+        let WideResNetConfig { depth, width, strides } = *config;
         let blocks = (depth - 4) / 6;
         let group = |index: usize| {
             let input = match index {
@@ -71,7 +50,7 @@ impl WideResNetConfig {
                 .collect()
         };
         let channels = BASE_CHANNELS[3] * width;
-        Ok(WideResNet {
+        Ok(Self {
             conv1: conv(3, BASE_CHANNELS[0], 3, 2, device),
             layer1: group(0),
             layer2: group(1),
@@ -81,21 +60,7 @@ impl WideResNetConfig {
             fc: LinearConfig::new(channels, num_classes).init(device),
         })
     }
-}
 
-/// The network, with the layer names that torchvision gives its ResNets.
-#[derive(Module, Debug)]
-pub struct WideResNet {
-    conv1: Conv2d,
-    layer1: Vec<Block>,
-    layer2: Vec<Block>,
-    layer3: Vec<Block>,
-    bn1: BatchNorm,
-    avgpool: AdaptiveAvgPool2d,
-    fc: Linear,
-}
-
-impl WideResNet {
     /// # Shapes
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
@@ -180,7 +145,7 @@ mod tests {
         let device = Device::flex();
         for strides in [[1, 2, 2], [2, 2, 2]] {
             let config = WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) };
-            let net = config.init(7, &device).unwrap();
+            let net = WideResNet::new(&config, 7, &device).unwrap();
             let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device), FloatDType::F32);
             assert_eq!(logits.dims(), [2, 7]);
         }
@@ -188,7 +153,7 @@ mod tests {
 
     #[test]
     fn depth_says_how_many_blocks() {
-        let net = WideResNetConfig::new(22, 1).init(5, &Device::flex()).unwrap();
+        let net = WideResNet::new(&WideResNetConfig::new(22, 1), 5, &Device::flex()).unwrap();
         assert_eq!((net.layer1.len(), net.layer2.len(), net.layer3.len()), (3, 3, 3));
     }
 
@@ -197,7 +162,7 @@ mod tests {
         // 2,748,890 for CIFAR-10 in the reference implementation: the stem's stride changes no shape. burn counts the
         // running mean and variance of each normalised channel as well.
         let normalised = 16 + 3 * 64 + 64 + 3 * 128 + 128 + 3 * 256 + 256;
-        let net = WideResNetConfig::new(16, 4).init(10, &Device::flex()).unwrap();
+        let net = WideResNet::new(&WideResNetConfig::new(16, 4), 10, &Device::flex()).unwrap();
         assert_eq!(net.num_params(), 2_748_890 + 2 * normalised);
     }
 
@@ -209,7 +174,7 @@ mod tests {
             (WideResNetConfig::new(10, 0), "width 0"),
             (WideResNetConfig { strides: [1, 3, 2], ..WideResNetConfig::new(10, 1) }, "strides [1, 3, 2]"),
         ] {
-            let error = config.init(2, &device).unwrap_err();
+            let error = WideResNet::new(&config, 2, &device).unwrap_err();
             assert!(error.contains(word), "{error}");
         }
     }

@@ -5,7 +5,7 @@
 //! is missing. The card is kept once all of its weights are: so what is kept is always a network that can be loaded, and takes
 //! the server's place wherever that gives none.
 
-use shared::bundle::{BundleError, Card, Part};
+use shared::bundle::{Card, CardError, Part};
 
 use super::complaint;
 use super::download::{FetchError, Freshness};
@@ -67,7 +67,7 @@ enum Trouble {
     /// `model.json` or the weights did not come.
     Fetch { file: String, error: FetchError },
     /// What came is no network.
-    Unusable(BundleError),
+    Unusable(CardError),
     /// The browser has no room in memory for so many bytes.
     NoMemory(u64),
 }

@@ -3,8 +3,6 @@
 //!
 //! As there, a bottleneck's stride is in its 3x3 convolution.
 
-mod config;
-
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d, Relu};
@@ -12,54 +10,10 @@ use burn::prelude::*;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, FloatDType};
 
-pub use config::{BlockKind, HeadKind, ResNetConfig, Stem};
+use terms::model::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
 
 use super::mixed::{batch_norm, convolve};
 use super::resize::enlarge;
-
-/// Channels after the stem, and planes of the first group; each further one has twice as many.
-pub(super) const PLANES: usize = 64;
-
-/// Width of the paper's hidden layer.
-pub(super) const HIDDEN: usize = 512;
-
-impl ResNetConfig {
-    /// Builds the network.
-    ///
-    /// # Errors
-    ///
-    /// If a value is out of range.
-    pub fn init(&self, num_classes: usize, device: &Device) -> Result<ResNet, String> {
-        self.check()?;
-        let (kernel, stride) = self.stem.kernel_and_stride();
-        let mut input = PLANES;
-        let mut group = |index: usize| -> Vec<Block> {
-            let planes = PLANES << index;
-            (0..self.layers[index])
-                .map(|block| {
-                    let stride = if index > 0 && block == 0 { 2 } else { 1 };
-                    let block = Block::new(self, input, planes, stride, device);
-                    input = planes * self.block.expansion();
-                    block
-                })
-                .collect()
-        };
-        let (layer1, layer2, layer3, layer4) = (group(0), group(1), group(2), group(3));
-        Ok(ResNet {
-            conv1: conv(3, PLANES, kernel, stride, 1, device),
-            bn1: BatchNormConfig::new(PLANES).init(device),
-            maxpool: (self.stem == Stem::Conv7)
-                .then(|| MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(pad(1)).init()),
-            layer1,
-            layer2,
-            layer3,
-            layer4,
-            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
-            fc: Head::new(self.head, input, num_classes, device),
-            input_size: self.input_size,
-        })
-    }
-}
 
 /// The network, with torchvision's layer names.
 #[derive(Module, Debug)]
@@ -78,6 +32,42 @@ pub struct ResNet {
 }
 
 impl ResNet {
+    /// Builds the network.
+    ///
+    /// # Errors
+    ///
+    /// If a value is out of range.
+    pub fn new(config: &ResNetConfig, num_classes: usize, device: &Device) -> Result<Self, String> {
+        config.check()?;
+        let (kernel, stride) = config.stem.kernel_and_stride();
+        let mut input = PLANES;
+        let mut group = |index: usize| -> Vec<Block> {
+            let planes = PLANES << index;
+            (0..config.layers[index])
+                .map(|block| {
+                    let stride = if index > 0 && block == 0 { 2 } else { 1 };
+                    let block = Block::new(config, input, planes, stride, device);
+                    input = planes * config.block.expansion();
+                    block
+                })
+                .collect()
+        };
+        let (layer1, layer2, layer3, layer4) = (group(0), group(1), group(2), group(3));
+        Ok(Self {
+            conv1: conv(3, PLANES, kernel, stride, 1, device),
+            bn1: BatchNormConfig::new(PLANES).init(device),
+            maxpool: (config.stem == Stem::Conv7)
+                .then(|| MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(pad(1)).init()),
+            layer1,
+            layer2,
+            layer3,
+            layer4,
+            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
+            fc: Head::new(config.head, input, num_classes, device),
+            input_size: config.input_size,
+        })
+    }
+
     /// # Shapes
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised

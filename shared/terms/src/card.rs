@@ -1,9 +1,53 @@
-use burn::prelude::*;
+//! `model.json`, the card of a network, and the errors of reading one.
+
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{BundleError, Precision, Probe, Score};
-use crate::model::{Architecture, Classifier, Cost};
+use crate::model::{Architecture, Cost};
+use crate::score::Score;
+
+/// A card that cannot be read, or a file that is not the one that a card describes; the text says what is wrong and what to do.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum CardError {
+    /// Not JSON, or not the JSON of a card.
+    #[error("model.json cannot be read: {0}. Export the model again")]
+    BadJson(String),
+    /// Made by a newer Bastion.
+    #[error(
+        "model.json has format version {found}, newer than {known}, the newest known here: update Bastion (or reload \
+         the page) and try again"
+    )]
+    NewerFormat {
+        /// In the card.
+        found: u32,
+        /// The newest this build reads.
+        known: u32,
+    },
+    /// The weights were cut short, or are of another model.
+    #[error(
+        "the weights have {found} bytes, but model.json says {expected}: the file is truncated or belongs to another \
+         model; fetch it again"
+    )]
+    WrongSize {
+        /// Bytes there are.
+        found: u64,
+        /// Bytes there should be.
+        expected: u64,
+    },
+    /// The weights were changed.
+    #[error(
+        "the weights have sha256 {found}, but model.json says {expected}: the file is damaged or belongs to another \
+         model; fetch it again"
+    )]
+    WrongHash {
+        /// Hash of the bytes.
+        found: String,
+        /// Hash in the card.
+        expected: String,
+    },
+}
 
 /// The newest format of `model.json` that this build reads and the one it writes.
 ///
@@ -122,8 +166,8 @@ impl Part {
 
     /// # Errors
     ///
-    /// [`BundleError::WrongSize`] or [`BundleError::WrongHash`] if `content` is not the file described.
-    pub fn check(&self, content: &[u8]) -> Result<(), BundleError> {
+    /// [`CardError::WrongSize`] or [`CardError::WrongHash`] if `content` is not the file described.
+    pub fn check(&self, content: &[u8]) -> Result<(), CardError> {
         check(content, self.bytes, &self.sha256)
     }
 }
@@ -137,8 +181,8 @@ impl Weights {
 
     /// # Errors
     ///
-    /// [`BundleError::WrongSize`] or [`BundleError::WrongHash`] if `content` is not the file described, all parts of it.
-    pub fn check(&self, content: &[u8]) -> Result<(), BundleError> {
+    /// [`CardError::WrongSize`] or [`CardError::WrongHash`] if `content` is not the file described, all parts of it.
+    pub fn check(&self, content: &[u8]) -> Result<(), CardError> {
         check(content, self.bytes, &self.sha256)
     }
 
@@ -162,33 +206,65 @@ impl Weights {
 
     /// # Errors
     ///
-    /// [`BundleError::BadJson`] if a file is not beside the card, or the parts are not as large as the whole.
-    fn check_files(&self) -> Result<(), BundleError> {
+    /// [`CardError::BadJson`] if a file is not beside the card, or the parts are not as large as the whole.
+    fn check_files(&self) -> Result<(), CardError> {
         let files = self.files();
         let elsewhere =
             |part: &&Part| part.file.is_empty() || part.file.contains(['/', '\\']) || part.file.starts_with('.');
         if let Some(part) = files.iter().find(elsewhere) {
-            return Err(BundleError::BadJson(format!("'{}' is not a file name", part.file)));
+            return Err(CardError::BadJson(format!("'{}' is not a file name", part.file)));
         }
         let bytes = files.iter().fold(0u64, |sum, part| sum.saturating_add(part.bytes));
         if bytes != self.bytes {
             let parts = files.len();
-            return Err(BundleError::BadJson(format!("{parts} parts have {bytes} bytes, the weights {}", self.bytes)));
+            return Err(CardError::BadJson(format!("{parts} parts have {bytes} bytes, the weights {}", self.bytes)));
         }
         Ok(())
     }
 }
 
-fn check(content: &[u8], expected_bytes: u64, expected_sha256: &str) -> Result<(), BundleError> {
+fn check(content: &[u8], expected_bytes: u64, expected_sha256: &str) -> Result<(), CardError> {
     let bytes = content.len() as u64;
     if bytes != expected_bytes {
-        return Err(BundleError::WrongSize { found: bytes, expected: expected_bytes });
+        return Err(CardError::WrongSize { found: bytes, expected: expected_bytes });
     }
     let found = sha256_hex(content);
     if found != expected_sha256 {
-        return Err(BundleError::WrongHash { found, expected: expected_sha256.into() });
+        return Err(CardError::WrongHash { found, expected: expected_sha256.into() });
     }
     Ok(())
+}
+
+/// Number format of stored weights. All computing is in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Half precision for convolutions and the head; batch norm stays f32, whose small variances would underflow.
+    F16,
+    /// Full precision.
+    F32,
+    /// 8 bits and a step an output channel for convolutions and the head; the rest stays f32.
+    Q8,
+}
+
+impl Display for Precision {
+    fn fmt(&self, formatter: &mut Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::Q8 => "q8",
+        })
+    }
+}
+
+/// Logits and input gradient on a fixed made image (`shared::bundle::probe_image`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// One a class.
+    pub logits: Vec<f32>,
+    /// Gradient of the cross entropy to class 0 with respect to the pixels, summed over 8x8 squares: 3 channels of 8
+    /// rows of 8 squares.
+    pub input_gradient_sums: Vec<f32>,
 }
 
 /// How a model was trained: enough to do it again.
@@ -207,17 +283,17 @@ impl Card {
     ///
     /// # Errors
     ///
-    /// [`BundleError::NewerFormat`] or [`BundleError::BadJson`].
-    pub fn from_json(json: &[u8]) -> Result<Self, BundleError> {
+    /// [`CardError::NewerFormat`] or [`CardError::BadJson`].
+    pub fn from_json(json: &[u8]) -> Result<Self, CardError> {
         #[derive(Deserialize)]
         struct Version {
             format_version: u32,
         }
-        let bad = |error: serde_json::Error| BundleError::BadJson(error.to_string());
+        let bad = |error: serde_json::Error| CardError::BadJson(error.to_string());
         // The version first: a newer format may look like anything else.
         let Version { format_version } = serde_json::from_slice(json).map_err(bad)?;
         if format_version > FORMAT_VERSION {
-            return Err(BundleError::NewerFormat { found: format_version, known: FORMAT_VERSION });
+            return Err(CardError::NewerFormat { found: format_version, known: FORMAT_VERSION });
         }
         let card: Self = serde_json::from_slice(json).map_err(bad)?;
         card.weights.check_files()?;
@@ -231,17 +307,9 @@ impl Card {
         json.push(b'\n');
         json
     }
-
-    /// The network with random weights.
-    ///
-    /// # Errors
-    ///
-    /// [`BundleError::Architecture`] if its parameters are out of range.
-    pub fn build(&self, device: &Device) -> Result<Classifier, BundleError> {
-        self.architecture.init(self.classes.len(), self.mean, self.std, device).map_err(BundleError::Architecture)
-    }
 }
 
-fn sha256_hex(content: &[u8]) -> String {
+/// Returns the SHA-256 of `content` in lower-case hexadecimal.
+pub fn sha256_hex(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,67 +2,12 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::rank;
+use super::AttackKind;
 
 /// The radius of attacks where none is given, in 255ths: what the shipped networks are measured at.
 pub const DEFAULT_EPSILON_255: u8 = 4;
 /// The paper's radius, in normalised space.
 pub const PAPER_EPSILON_STD: f32 = 0.2;
-/// Steps of BIM where none are given: the paper's.
-pub const BIM_STEPS: usize = 5;
-/// Steps of PGD where none are given.
-pub const PGD_STEPS: usize = 20;
-
-/// Which attack.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttackKind {
-    /// Fast gradient sign method (Goodfellow et al., 2014): one step of epsilon.
-    Fgsm,
-    /// Basic iterative method (Kurakin et al., 2016): small steps, projected, from the image itself.
-    Bim,
-    /// Projected gradient descent (Madry et al., 2017): BIM from a random start in the ball.
-    Pgd,
-    /// The control: every channel moved by epsilon, up or down by the toss of a coin. As large a change as an attack makes,
-    /// but aimed at nothing.
-    Noise,
-}
-
-impl AttackKind {
-    /// All attacks, in the order of a menu, and the control.
-    pub const ALL: [Self; 4] = [Self::Fgsm, Self::Bim, Self::Pgd, Self::Noise];
-
-    /// The name in print.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Fgsm => "FGSM",
-            Self::Bim => "BIM",
-            Self::Pgd => "PGD",
-            Self::Noise => "noise",
-        }
-    }
-
-    /// Gradient steps where none are given.
-    pub fn default_steps(self) -> usize {
-        match self {
-            Self::Fgsm => 1,
-            Self::Bim => BIM_STEPS,
-            Self::Pgd => PGD_STEPS,
-            Self::Noise => 0,
-        }
-    }
-
-    /// Whether it takes as many steps as it is told to: FGSM and noise do not.
-    pub fn takes_steps(self) -> bool {
-        matches!(self, Self::Bim | Self::Pgd)
-    }
-
-    /// Whether it begins, or ends, at random.
-    pub fn is_random(self) -> bool {
-        matches!(self, Self::Pgd | Self::Noise)
-    }
-}
-
 /// An attack and its strength.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AttackConfig {
@@ -113,26 +58,19 @@ impl AttackConfig {
 
     /// Any attack with its default step size and seed 0, in pixel units. FGSM and noise take the steps that they take.
     pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
-        let steps = match kind {
-            AttackKind::Fgsm => 1,
-            AttackKind::Noise => 0,
-            AttackKind::Bim | AttackKind::Pgd => steps,
-        };
+        let steps = kind.steps(steps);
         Self { kind, epsilon, steps, step_size: None, seed: 0, channel_scale: pixel_units() }
     }
 
     /// Steps the attack really takes: one for FGSM, none for noise.
     pub fn steps_total(&self) -> usize {
-        Self::new(self.kind, self.epsilon, self.steps).steps
+        self.kind.steps(self.steps)
     }
 
     /// Length of a step in pixel units.
     pub fn resolved_step_size(&self) -> f32 {
-        self.step_size.unwrap_or(match self.kind {
-            AttackKind::Fgsm | AttackKind::Noise => self.epsilon,
-            AttackKind::Bim => self.epsilon / 4.0,
-            AttackKind::Pgd => 2.5 * self.epsilon / self.steps as f32,
-        })
+        let usual = || self.kind.properties().step_size.length(self.epsilon, self.steps_total());
+        self.step_size.unwrap_or_else(usual)
     }
 
     /// # Errors
@@ -142,7 +80,7 @@ impl AttackConfig {
         if !(0.0..=1.0).contains(&self.epsilon) {
             return Err(AttackError::Epsilon(self.epsilon));
         }
-        if self.kind != AttackKind::Noise && !(1..=10_000).contains(&self.steps_total()) {
+        if !self.kind.is_control() && !(1..=10_000).contains(&self.steps_total()) {
             return Err(AttackError::Steps(self.steps));
         }
         if self.channel_scale.iter().any(|scale| !(scale.is_finite() && *scale > 0.0)) {
@@ -158,10 +96,7 @@ impl AttackConfig {
 /// `BIM-5 at 8/255`, `FGSM at 0.2 std`.
 impl Display for AttackConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let steps = match self.kind {
-            AttackKind::Fgsm | AttackKind::Noise => String::new(),
-            AttackKind::Bim | AttackKind::Pgd => format!("-{}", self.steps),
-        };
+        let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
         let epsilon = match is_pixel_units(&self.channel_scale) {
             true => in_255ths(self.epsilon),
             false => format!("{} std", self.epsilon),
@@ -174,25 +109,6 @@ impl Display for AttackConfig {
 pub fn in_255ths(length: f32) -> String {
     let levels = length * 255.0;
     if (levels - levels.round()).abs() < 1e-3 { format!("{levels:.0}/255") } else { format!("{length:.4}") }
-}
-
-/// What an attack wants of the labels it is given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Goal {
-    /// Away from these labels: the true ones, or the model's own prediction where the truth is unknown (eq. 3 of the
-    /// paper, which also avoids label leaking).
-    Untargeted,
-    /// Towards these labels.
-    Targeted,
-}
-
-impl Goal {
-    /// Whether an image with these logits is where the attacker wants it, whose `label` is that which it is led away from or
-    /// towards. Of equal logits the label's counts as the lower one, as in [`rank`].
-    pub fn is_reached(self, logits: &[f32], label: usize) -> bool {
-        (rank(logits, label) == 0) == (self == Self::Targeted)
-    }
 }
 
 /// An attack that cannot be run as asked.

@@ -1,8 +1,10 @@
-//! What a ResNet is made of.
-
 use serde::{Deserialize, Serialize};
 
-use super::PLANES;
+/// Channels after the stem, and planes of the first group; each further one has twice as many.
+pub const PLANES: usize = 64;
+
+/// Width of the paper's hidden layer.
+pub const HIDDEN: usize = 512;
 
 /// The block that the network repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +18,7 @@ pub enum BlockKind {
 
 impl BlockKind {
     /// Channels that a block of `planes` gives, as a multiple of them.
-    pub(in crate::model) fn expansion(self) -> usize {
+    pub fn expansion(self) -> usize {
         match self {
             Self::Basic => 1,
             Self::Bottleneck => 4,
@@ -39,7 +41,7 @@ pub enum Stem {
 
 impl Stem {
     /// Kernel size and stride of its convolution.
-    pub(in crate::model) fn kernel_and_stride(self) -> (usize, usize) {
+    pub fn kernel_and_stride(self) -> (usize, usize) {
         match self {
             Self::Conv7 => (7, 2),
             Self::Conv3Stride2 => (3, 2),
@@ -125,14 +127,14 @@ impl ResNetConfig {
     }
 
     /// Channels of a bottleneck's 3x3 convolution.
-    pub(in crate::model) fn width(&self, planes: usize) -> usize {
+    pub fn width(&self, planes: usize) -> usize {
         planes * self.width_per_group / PLANES * self.groups
     }
 
     /// # Errors
     ///
     /// Names the value out of range.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         let Self { block, layers, groups, width_per_group, input_size, .. } = self;
         if !layers.iter().all(|blocks| (1..=64).contains(blocks)) {
             return Err(format!("layers {layers:?} of a ResNet must be 1 to 64 blocks each"));

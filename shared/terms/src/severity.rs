@@ -23,8 +23,8 @@ impl Severity {
         self.0
     }
 
-    /// The parameter of this severity, out of those for 1 to 5.
-    pub(super) fn pick<T: Copy>(self, parameters: [T; 5]) -> T {
+    /// Returns the parameter of this severity, out of those for 1 to 5.
+    pub fn pick<T: Copy>(self, parameters: [T; 5]) -> T {
         parameters[usize::from(self.0) - 1]
     }
 }

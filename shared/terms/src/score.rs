@@ -1,9 +1,11 @@
+//! Measured accuracies, each with what was measured and on how many images.
+
 use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
 use crate::attack::{AttackConfig, Goal};
-use crate::corrupt::{Corruption, Severity};
+use crate::corruption::{Corruption, Severity};
 use crate::metrics::Proportion;
 
 /// Which images an accuracy was measured on, before any attack.
@@ -13,9 +15,9 @@ pub enum ImageSet {
     /// The validation images as they are.
     #[default]
     Validation,
-    /// The validation images, each perturbed as its number decides ([`crate::perturb`]).
+    /// The validation images, each perturbed as its number decides (`shared::perturb`).
     Augmented,
-    /// The validation images with a common corruption ([`crate::corrupt`]).
+    /// The validation images with a common corruption (`shared::corrupt`).
     Corrupted {
         /// Which.
         corruption: Corruption,
