@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::browser::Browser;
 use crate::dist::Effort;
+use crate::page::programs::PACKAGES;
 use crate::steps::{Steps, human};
 use crate::{dist, full, gpu, npm, process, scores, tools};
 
@@ -97,6 +98,10 @@ fn axe() -> Option<PathBuf> {
 /// That type-checks their dependencies for wasm32. Sharing those that building the page has left, with clippy's driver in the
 /// compiler's place, would optimise both programs as a whole once more, which costs twice as much.
 fn clippy_for_wasm() -> Result<()> {
-    let page = ["--package", "web", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "page"];
-    process::run(process::cargo()?.args(["clippy", "--locked"]).args(page).args(["--", "-D", "warnings"]))
+    let mut command = process::cargo()?;
+    command.args(["clippy", "--locked", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "demo"]);
+    for package in PACKAGES {
+        command.args(["--package", package]);
+    }
+    process::run(command.args(["--", "-D", "warnings"]))
 }

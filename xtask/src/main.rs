@@ -16,7 +16,6 @@ mod process;
 mod scores;
 mod server;
 mod shots;
-mod stamp;
 mod steps;
 mod tools;
 
