@@ -11,7 +11,7 @@ use crate::browser::Browser;
 use crate::dist::Effort;
 use crate::page::programs::PACKAGES;
 use crate::steps::{Steps, human};
-use crate::{dist, full, gpu, npm, process, scores, tools};
+use crate::{dist, full, gpu, npm, process, scores, tools, walls};
 
 /// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
 /// selection of packages would change those of burn, and compile it again.
@@ -42,6 +42,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
     let python = if full { Some(steps.run("Python", full::ensure_python)?) } else { None };
     steps.run("format", || process::run(process::cargo()?.args(["fmt", "--all", "--check"])))?;
     steps.run("scores", || scores::run(true))?;
+    steps.run("walls", walls::check)?;
     steps.run("clippy", || {
         let command = &mut process::cargo()?;
         process::run(

@@ -18,6 +18,7 @@ mod server;
 mod shots;
 mod steps;
 mod tools;
+mod walls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
