@@ -1,5 +1,5 @@
 //! The page as a visitor handles it. Tests say what they do and see; this module knows the elements (`data-testid`, listed
-//! at the top of `web/src/lib.rs`).
+//! in `docs/page-test-ids.md`).
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -14,10 +14,10 @@ use crate::tools::{self, WASM_TARGET};
 /// The programs that a page consists of, each with the package that it is compiled from. Program `name` becomes `name.js`
 /// and `name_bg.wasm`.
 pub const PROGRAMS: [Program; 2] =
-    [Program { package: "web", name: "app" }, Program { package: "web", name: "engine" }];
+    [Program { package: "page", name: "app" }, Program { package: "engine", name: "engine" }];
 
 /// The packages that are compiled for the browser, besides what the native programs use too.
-pub const PACKAGES: [&str; 1] = ["web"];
+pub const PACKAGES: [&str; 3] = ["protocol", "page", "engine"];
 
 /// A program of the page.
 pub struct Program {
