@@ -14,7 +14,7 @@ impl Rgb {
         Self([plane(0), plane(1), plane(2)])
     }
 
-    /// Clamps to `[0, 1]` and drops what is behind the point of a level, as the benchmark does; it does not round.
+    /// Clamps to `[0, 1]` and truncates to whole levels, without rounding, as the benchmark does.
     pub fn into_picture(self) -> Picture {
         let mut bytes = Vec::with_capacity(SIDE * SIDE * 3);
         for pixel in 0..SIDE * SIDE {
@@ -24,17 +24,17 @@ impl Rgb {
         Picture::from_rgb8(bytes).expect("three planes of 64x64 values")
     }
 
-    /// Each channel changed alike.
+    /// Applies `change` to each channel.
     pub fn map(&self, change: impl FnMut(&Plane) -> Plane) -> Self {
         Self(self.0.each_ref().map(change))
     }
 
-    /// Each value changed alike, channel by channel.
+    /// Applies `change` to each value, channel by channel.
     pub fn map_values(&self, mut change: impl FnMut(f32) -> f32) -> Self {
         self.map(|plane| plane.map(&mut change))
     }
 
-    /// Each pixel's `[red, green, blue]` changed.
+    /// Applies `change` to the `[red, green, blue]` of each pixel.
     pub fn map_pixels(&self, mut change: impl FnMut([f32; 3]) -> [f32; 3]) -> Self {
         let mut changed = self.clone();
         for y in 0..SIDE {
@@ -53,7 +53,7 @@ impl Rgb {
     }
 }
 
-/// A value in `[0, 1]` as the byte at or below it.
+/// Converts a value in `[0, 1]` to the byte at or below it.
 pub(super) fn truncate_to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0) as u8
 }
