@@ -98,7 +98,7 @@ pub fn monarch(canvas: &mut Canvas, dice: &mut Dice) {
     let center = (0.5, 0.5);
     canvas.over(|x, y| {
         let (x, y) = turn(x, y, center, angle);
-        // One wing is painted; the other is its mirror image.
+        // The left wing is the mirror image of the right wing.
         let (u, v) = ((x - 0.5).abs() / spread, y - 0.5);
         wing(u, v, seed).map(|color| (color, 1.0))
     });

@@ -132,7 +132,7 @@ impl Light {
     }
 }
 
-/// Returns the light from the upper left on a shape inflated like a cushion: flat deeper than `depth` inside, round at the edge.
+/// Returns the light from the upper left on a shape inflated like a cushion: flat deeper than `depth`, round at the edge.
 pub fn inflate(inside: impl Fn(f32, f32) -> f32, x: f32, y: f32, depth: f32) -> Light {
     const STEP: f32 = 1e-3;
     let distance = inside(x, y);

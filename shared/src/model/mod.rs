@@ -33,7 +33,7 @@ pub trait BuildNetwork {
     ///
     /// # Errors
     ///
-    /// As [`BuildNetwork::init`].
+    /// The errors of [`BuildNetwork::init`].
     fn init_seeded(
         &self,
         num_classes: usize,

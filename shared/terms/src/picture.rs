@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(start.pulled(top_left, -30, 0, SIZE), crop(70, 20, 230));
         assert_eq!(start.pulled(top_right, 20, 0, SIZE), crop(100, 30, 220));
         assert_eq!(start.pulled(bottom_left, 40, 0, SIZE), crop(140, 50, 160));
-        // As far as the nearer edge, and not through itself.
+        // A pull ends at the nearer edge, or at the smallest side.
         assert_eq!(start.pulled(top_left, -500, -500, SIZE), crop(50, 0, 250));
         assert_eq!(start.pulled(bottom_right, i32::MAX, 0, SIZE), crop(100, 50, 350));
         assert_eq!(start.pulled(bottom_right, i32::MIN, i32::MIN, SIZE), crop(100, 50, 16));
