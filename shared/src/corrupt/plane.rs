@@ -41,7 +41,7 @@ pub(super) struct Plane {
 
 impl Plane {
     /// Makes a plane of `value(x, y)`, called row by row from the top.
-    pub fn from_fn(side: usize, mut value: impl FnMut(usize, usize) -> f32) -> Self {
+    pub(super) fn from_fn(side: usize, mut value: impl FnMut(usize, usize) -> f32) -> Self {
         let mut values = Vec::with_capacity(side * side);
         for y in 0..side {
             for x in 0..side {
@@ -51,29 +51,29 @@ impl Plane {
         Self { side, values }
     }
 
-    pub fn side(&self) -> usize {
+    pub(super) fn side(&self) -> usize {
         self.side
     }
 
-    pub fn values(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[f32] {
         &self.values
     }
 
-    pub fn get(&self, x: usize, y: usize) -> f32 {
+    pub(super) fn get(&self, x: usize, y: usize) -> f32 {
         self.values[y * self.side + x]
     }
 
-    pub fn set(&mut self, x: usize, y: usize, value: f32) {
+    pub(super) fn set(&mut self, x: usize, y: usize, value: f32) {
         self.values[y * self.side + x] = value;
     }
 
     /// Returns the value at any position, beyond the edges too.
-    pub fn at(&self, x: isize, y: isize, border: Border) -> f32 {
+    pub(super) fn at(&self, x: isize, y: isize, border: Border) -> f32 {
         self.get(border.resolve(x, self.side), border.resolve(y, self.side))
     }
 
     /// Interpolates the value between pixels bilinearly; whole numbers are pixel centres.
-    pub fn sample(&self, x: f32, y: f32, border: Border) -> f32 {
+    pub(super) fn sample(&self, x: f32, y: f32, border: Border) -> f32 {
         let (left, top) = (x.floor(), y.floor());
         let (right_share, lower_share) = (x - left, y - top);
         let row = |y| {
@@ -83,31 +83,31 @@ impl Plane {
         row(top as isize) * (1.0 - lower_share) + row(top as isize + 1) * lower_share
     }
 
-    pub fn map(&self, change: impl FnMut(f32) -> f32) -> Self {
+    pub(super) fn map(&self, change: impl FnMut(f32) -> f32) -> Self {
         Self { side: self.side, values: self.values.iter().copied().map(change).collect() }
     }
 
     /// Joins the values of both planes, pixel by pixel.
-    pub fn zip(&self, other: &Self, mut join: impl FnMut(f32, f32) -> f32) -> Self {
+    pub(super) fn zip(&self, other: &Self, mut join: impl FnMut(f32, f32) -> f32) -> Self {
         let pairs = self.values.iter().zip(&other.values);
         Self { side: self.side, values: pairs.map(|(&a, &b)| join(a, b)).collect() }
     }
 
-    pub fn mean(&self) -> f32 {
+    pub(super) fn mean(&self) -> f32 {
         let sum: f64 = self.values.iter().copied().map(f64::from).sum();
         (sum / self.values.len() as f64) as f32
     }
 
-    pub fn min(&self) -> f32 {
+    pub(super) fn min(&self) -> f32 {
         self.values.iter().copied().fold(f32::INFINITY, f32::min)
     }
 
-    pub fn max(&self) -> f32 {
+    pub(super) fn max(&self) -> f32 {
         self.values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
 
     /// Applies a Gaussian blur of `sigma` pixels, cut off `truncate` sigmas from its middle. A sigma near 0 changes nothing.
-    pub fn gaussian_blur(&self, sigma: f32, truncate: f32, border: Border) -> Self {
+    pub(super) fn gaussian_blur(&self, sigma: f32, truncate: f32, border: Border) -> Self {
         let radius = (truncate * sigma + 0.5) as isize;
         if radius == 0 {
             return self.clone();
@@ -131,7 +131,7 @@ impl Plane {
 
     /// Enlarges the centre `factor` times (1 or more) with bilinear interpolation; the corner pixels of the part cut out stay
     /// corner pixels.
-    pub fn clipped_zoom(&self, factor: f32) -> Self {
+    pub(super) fn clipped_zoom(&self, factor: f32) -> Self {
         let cut = (self.side as f32 / factor).ceil();
         let enlarged = (cut * factor).round();
         let first = ((self.side as f32 - cut) / 2.0).floor();

@@ -93,7 +93,7 @@ impl WideResNet {
 
 /// A pre-activation basic block: twice batch norm, ReLU and 3x3 convolution, beside a shortcut.
 #[derive(Module, Debug)]
-pub struct Block {
+struct Block {
     bn1: BatchNorm,
     conv1: Conv2d,
     bn2: BatchNorm,

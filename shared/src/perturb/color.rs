@@ -28,7 +28,7 @@ impl Default for ColorChange {
 }
 
 /// Changes the colours of `images` `[batch, 3, height, width]`, with one change for each image.
-pub fn recolor(images: Tensor<4>, changes: &[ColorChange]) -> Tensor<4> {
+pub(super) fn recolor(images: Tensor<4>, changes: &[ColorChange]) -> Tensor<4> {
     let device = images.device();
     // Strengths of one kind of change, `[batch, 1, 1, 1]`; `None` if no picture is changed.
     let strengths = |of: fn(&ColorChange) -> f32| {

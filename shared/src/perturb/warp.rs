@@ -7,7 +7,7 @@ use burn::tensor::ops::{GridSampleOptions, InterpolateMode};
 use super::Projective;
 
 /// Resamples `images` `[batch, channels, side, side]` through `maps`, one for each image: bilinear, black outside the picture.
-pub fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
+pub(super) fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
     if maps.iter().all(|map| *map == Projective::default()) {
         return images;
     }

@@ -106,7 +106,7 @@ impl ResNet {
 
 /// A residual block; a block with a third convolution is a bottleneck.
 #[derive(Module, Debug)]
-pub struct Block {
+struct Block {
     conv1: Conv2d,
     bn1: BatchNorm,
     conv2: Conv2d,
