@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::AttackKind;
 
-/// The radius of attacks where none is given, in 255ths: what the shipped networks are measured at.
+/// Radius of attacks where none is given, in 255ths: the radius at which the shipped networks are measured.
 pub const DEFAULT_EPSILON_255: u8 = 4;
 /// The paper's radius, in normalised space.
 pub const PAPER_EPSILON_STD: f32 = 0.2;
 /// An attack and its strength.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AttackConfig {
-    /// Which attack.
+    /// Kind of the attack.
     pub kind: AttackKind,
     /// Radius of the L-infinity ball in pixel units: `8.0 / 255.0`, say. 0 to 1.
     pub epsilon: f32,
@@ -21,8 +21,8 @@ pub struct AttackConfig {
     pub step_size: Option<f32>,
     /// Seed of PGD's random start, and of noise.
     pub seed: u64,
-    /// What epsilon and the step size are multiplied with, RGB: ones for pixel units, or a network's standard deviations where
-    /// they are meant in its normalised space, as in the paper.
+    /// Factors of epsilon and of the step size, RGB: ones for pixel units, or a network's standard deviations for lengths in
+    /// its normalised space, as in the paper.
     #[serde(default = "pixel_units", skip_serializing_if = "is_pixel_units")]
     pub channel_scale: [f32; 3],
 }
@@ -36,46 +36,48 @@ fn is_pixel_units(scale: &[f32; 3]) -> bool {
 }
 
 impl AttackConfig {
-    /// FGSM.
+    /// Returns FGSM.
     pub fn fgsm(epsilon: f32) -> Self {
         Self::new(AttackKind::Fgsm, epsilon, 1)
     }
 
-    /// BIM with steps of epsilon / 4; the paper takes 5 of them.
+    /// Returns BIM with steps of epsilon / 4; the paper takes 5 steps.
     pub fn bim(epsilon: f32, steps: usize) -> Self {
         Self::new(AttackKind::Bim, epsilon, steps)
     }
 
-    /// PGD with steps of 2.5 epsilon / steps.
+    /// Returns PGD with steps of 2.5 epsilon / steps.
     pub fn pgd(epsilon: f32, steps: usize, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::Pgd, epsilon, steps) }
     }
 
-    /// Random noise of the size of an attack: its control.
+    /// Returns random noise of the size of an attack: the control of an attack.
     pub fn noise(epsilon: f32, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::Noise, epsilon, 0) }
     }
 
-    /// Any attack with its default step size and seed 0, in pixel units. FGSM and noise take the steps that they take.
+    /// Returns an attack with its default step size and seed 0, in pixel units. FGSM and noise ignore `steps`.
     pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
         let steps = kind.steps(steps);
         Self { kind, epsilon, steps, step_size: None, seed: 0, channel_scale: pixel_units() }
     }
 
-    /// Steps the attack really takes: one for FGSM, none for noise.
+    /// Returns the number of steps that the attack takes: one for FGSM, none for noise, `steps` for the others.
     pub fn steps_total(&self) -> usize {
         self.kind.steps(self.steps)
     }
 
-    /// Length of a step in pixel units.
+    /// Returns the length of a step in pixel units.
     pub fn resolved_step_size(&self) -> f32 {
         let usual = || self.kind.properties().step_size.length(self.epsilon, self.steps_total());
         self.step_size.unwrap_or_else(usual)
     }
 
+    /// Checks every number.
+    ///
     /// # Errors
     ///
-    /// If a number is out of range; the text names it and the range.
+    /// [`AttackError`] for a number out of range; the text names the number and the range.
     pub fn validate(&self) -> Result<(), AttackError> {
         if !(0.0..=1.0).contains(&self.epsilon) {
             return Err(AttackError::Epsilon(self.epsilon));
@@ -93,7 +95,7 @@ impl AttackConfig {
     }
 }
 
-/// `BIM-5 at 8/255`, `FGSM at 0.2 std`.
+/// Writes `BIM-5 at 8/255` or `FGSM at 0.2 std`.
 impl Display for AttackConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
@@ -105,7 +107,7 @@ impl Display for AttackConfig {
     }
 }
 
-/// A length in pixel units as people write it: `4/255`, or a decimal where it is no whole number of 255ths.
+/// Formats a length in pixel units: `4/255`, or a decimal if the length is no whole number of 255ths.
 pub fn in_255ths(length: f32) -> String {
     let levels = length * 255.0;
     if (levels - levels.round()).abs() < 1e-3 { format!("{levels:.0}/255") } else { format!("{length:.4}") }
@@ -120,13 +122,13 @@ pub enum AttackError {
     /// No steps, or too many.
     #[error("{0} steps are out of range: take 1 to 10000")]
     Steps(usize),
-    /// Not a length.
+    /// Step size that is no length.
     #[error("step size {0} is out of range: it is a length in pixel units, 0 or more")]
     StepSize(f32),
-    /// Not factors.
+    /// Channel scale that is not three factors above 0.
     #[error("channel scale {0:?} is out of range: factors above 0")]
     ChannelScale([f32; 3]),
-    /// Images and labels do not fit together.
+    /// Different numbers of images and labels.
     #[error("{images} images but {labels} labels: give one label an image")]
     Labels {
         /// Images given.

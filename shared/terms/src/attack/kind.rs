@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Steps of BIM where none are given: the paper's.
+/// Steps of BIM where none are given: the number of the paper.
 pub const BIM_STEPS: usize = 5;
 /// Steps of PGD where none are given.
 pub const PGD_STEPS: usize = 20;
@@ -18,16 +18,16 @@ pub enum Norm {
     L2,
 }
 
-/// How many gradient steps an attack takes.
+/// Number of gradient steps of an attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Steps {
-    /// Always as many.
+    /// A fixed number.
     Always(usize),
-    /// As many as are asked for, by default this many.
+    /// The number that is asked for; this one by default.
     Chosen(usize),
 }
 
-/// How long a step is where no length is given.
+/// Length of a step where none is given.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum StepSize {
     /// Epsilon times this factor.
@@ -46,29 +46,29 @@ impl StepSize {
     }
 }
 
-/// Where an attack begins.
+/// Point of the ball where an attack begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Start {
-    /// At the image.
+    /// The image itself.
     Image,
-    /// At a point of the ball, drawn at random.
+    /// A point of the ball, drawn at random.
     RandomPoint,
-    /// At a corner of the ball: each value is moved by epsilon, up or down by the toss of a coin.
+    /// A corner of the ball, drawn at random: each value moves by epsilon, up or down with equal probability.
     RandomCorner,
 }
 
-/// What a visitor of the page reads about an attack.
+/// Texts about an attack for visitors of the page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Words {
-    /// What the attack does, in a sentence or two.
+    /// Summary of the attack, in a sentence or two.
     pub summary: &'static str,
-    /// The formula of a step.
+    /// Formula of a step.
     pub formula: &'static str,
-    /// Authors and year of the paper, or what the page explains below.
+    /// Authors and year of the paper, or the heading of the page's own explanation.
     pub source: &'static str,
 }
 
-/// All that distinguishes an attack from the others.
+/// Properties that distinguish an attack from the others.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Properties {
     /// Name on the command line, in files and in addresses: `bim`.
@@ -81,16 +81,16 @@ pub struct Properties {
     pub steps: Steps,
     /// Length of a step where none is given.
     pub step_size: StepSize,
-    /// Where the attack begins.
+    /// Point where the attack begins.
     pub start: Start,
-    /// What a visitor reads.
+    /// Texts for visitors.
     pub words: Words,
 }
 
 /// Defines [`AttackKind`] from one row of properties an attack, so that no list, name or match of it can be forgotten.
 macro_rules! attacks {
     ($($(#[$doc:meta])* $kind:ident { $($field:ident: $value:expr),* $(,)? })*) => {
-        /// Which attack.
+        /// A kind of attack.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum AttackKind {
@@ -154,8 +154,8 @@ attacks! {
             source: "Madry et al., 2017",
         },
     }
-    /// The control: every value moved by epsilon, up or down by the toss of a coin. As large a change as an attack makes, but
-    /// aimed at nothing.
+    /// The control: random noise that moves every value by epsilon, up or down with equal probability. The change is as large
+    /// as an attack's, but aimed at nothing.
     Noise {
         name: "noise",
         label: "noise",
@@ -187,14 +187,14 @@ impl AttackKind {
         self.properties().norm
     }
 
-    /// Returns the gradient steps where none are given.
+    /// Returns the number of gradient steps where none is given.
     pub fn default_steps(self) -> usize {
         match self.properties().steps {
             Steps::Always(steps) | Steps::Chosen(steps) => steps,
         }
     }
 
-    /// Returns the gradient steps where `asked` are asked for: FGSM and noise always take as many.
+    /// Returns the number of gradient steps where `asked` are asked for; FGSM and noise ignore `asked`.
     pub fn steps(self, asked: usize) -> usize {
         match self.properties().steps {
             Steps::Always(steps) => steps,
@@ -202,17 +202,17 @@ impl AttackKind {
         }
     }
 
-    /// Tells whether the attack takes as many steps as are asked for: FGSM and noise do not.
+    /// Returns whether the attack takes as many steps as are asked for: FGSM and noise do not.
     pub fn takes_steps(self) -> bool {
         matches!(self.properties().steps, Steps::Chosen(_))
     }
 
-    /// Tells whether the attack begins, or ends, at random.
+    /// Returns whether the attack begins at a random point, so that its seed matters.
     pub fn is_random(self) -> bool {
         self.properties().start != Start::Image
     }
 
-    /// Tells whether the attack asks no network for a gradient: the control does not.
+    /// Returns whether the attack is the control, which needs no gradient.
     pub fn is_control(self) -> bool {
         self.properties().steps == Steps::Always(0)
     }
