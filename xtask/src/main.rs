@@ -16,9 +16,9 @@ mod process;
 mod scores;
 mod server;
 mod shots;
-mod stamp;
 mod steps;
 mod tools;
+mod walls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! A picture as a camera or the weather would have it.
 
 use burn::prelude::Device;
-use shared::corrupt::{Corruption, Severity};
+use shared::corrupt::{Corrupt as _, Corruption, Severity};
 use shared::device::read;
 use shared::image::{Picture, SIDE};
 use shared::perturb::{ColorChange, Drawn, Projective, perturb};

@@ -5,7 +5,7 @@
 //! is missing. The card is kept once all of its weights are: so what is kept is always a network that can be loaded, and takes
 //! the server's place wherever that gives none.
 
-use shared::bundle::{BundleError, Card, Part};
+use shared::bundle::{Card, CardError, Part};
 
 use super::download::{DownloadError, Freshness, Source};
 use super::messages;
@@ -50,7 +50,7 @@ enum FetchError {
     /// `model.json` or the weights did not come.
     Fetch { file: String, error: DownloadError },
     /// What came is no network.
-    Unusable(BundleError),
+    Unusable(CardError),
     /// The browser has no room in memory for so many bytes.
     NoMemory(u64),
 }

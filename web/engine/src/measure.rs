@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 use shared::device::{DeviceError, read};
-use shared::model::{Architecture, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
 use super::clock::now_ms;
 

@@ -1,12 +1,12 @@
 //! What the visitor is told of a network that cannot be used: which, why, and what can be done.
 
-use shared::bundle::BundleError;
+use std::fmt::Display;
 
 use super::download::DownloadError;
 use protocol::text;
 
 /// Its files are here and wrong.
-pub(crate) fn unusable(network: &str, error: &BundleError) -> String {
+pub(crate) fn unusable(network: &str, error: &impl Display) -> String {
     format!("The {network} network cannot be used: {error}.")
 }
 

@@ -90,16 +90,6 @@ pub struct Offer {
     pub class_set: usize,
 }
 
-impl Offer {
-    /// Largest weights that are downloaded without a question, in bytes.
-    const MAX_UNASKED_BYTES: u64 = 10_000_000;
-
-    /// Whether it is downloaded without a question.
-    pub fn is_small(&self) -> bool {
-        self.weights_bytes <= Self::MAX_UNASKED_BYTES
-    }
-}
-
 /// What a network was trained on, as far as its recipe's name tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

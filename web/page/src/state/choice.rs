@@ -60,7 +60,7 @@ impl State {
         let agreed = self.pairing.agreed.iter().any(|agreed| agreed == folder);
         let held =
             self.pairing.held && self.pairing.good.as_ref().is_some_and(|good| good.iter().any(|it| it == folder));
-        let here = |offer: &Offer| offer.is_small() || offer.kept_bytes >= offer.weights_bytes;
+        let here = |offer: &Offer| pending::is_small(offer) || offer.kept_bytes >= offer.weights_bytes;
         !agreed && !held && !self.offer(folder).is_some_and(here)
     }
 

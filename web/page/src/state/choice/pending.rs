@@ -4,6 +4,9 @@ use super::{Choice, Obstacle};
 use crate::state::{Phase, State};
 use protocol::{OTHER_CLASSES, Offer, Slot, Training};
 
+/// Largest weights that are downloaded without a question, in bytes.
+const MAX_UNASKED_BYTES: u64 = 10_000_000;
+
 /// What a place's chooser says of a network that is wanted there and not there yet.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Pending {
@@ -72,8 +75,8 @@ impl State {
 
     /// Whether none of the two networks is large.
     pub fn are_small(&self) -> bool {
-        let is_small = |slot| self.shown(slot).and_then(|folder| self.offer(folder)).is_none_or(Offer::is_small);
-        Slot::ALL.into_iter().all(is_small)
+        let offered = |slot| self.shown(slot).and_then(|folder| self.offer(folder));
+        Slot::ALL.into_iter().all(|slot| offered(slot).is_none_or(is_small))
     }
 
     /// Whether trying again may help against what the page failed for.
@@ -93,7 +96,7 @@ impl State {
         let offer = self.offer(&wanted[slot.index()])?;
         let changes = good.as_ref().is_some_and(|good| good[slot.index()] != wanted[slot.index()]);
         if loading.as_ref().is_some_and(|(_, pair)| pair == wanted) {
-            let told = changes || good.is_none() && !offer.is_small();
+            let told = changes || good.is_none() && !is_small(offer);
             return told.then_some(Pending::Loading);
         }
         match self.obstacle(wanted)? {
@@ -106,4 +109,9 @@ impl State {
             Obstacle::Size => self.must_ask(&wanted[slot.index()]).then(|| Pending::Asking(offer.clone())),
         }
     }
+}
+
+/// Tells whether a network is small enough to be downloaded without a question.
+pub(super) fn is_small(offer: &Offer) -> bool {
+    offer.weights_bytes <= MAX_UNASKED_BYTES
 }

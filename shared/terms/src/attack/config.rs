@@ -2,71 +2,16 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::rank;
+use super::AttackKind;
 
-/// The radius of attacks where none is given, in 255ths: what the shipped networks are measured at.
+/// Radius of attacks where none is given, in 255ths: the radius at which the shipped networks are measured.
 pub const DEFAULT_EPSILON_255: u8 = 4;
 /// The paper's radius, in normalised space.
 pub const PAPER_EPSILON_STD: f32 = 0.2;
-/// Steps of BIM where none are given: the paper's.
-pub const BIM_STEPS: usize = 5;
-/// Steps of PGD where none are given.
-pub const PGD_STEPS: usize = 20;
-
-/// Which attack.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttackKind {
-    /// Fast gradient sign method (Goodfellow et al., 2014): one step of epsilon.
-    Fgsm,
-    /// Basic iterative method (Kurakin et al., 2016): small steps, projected, from the image itself.
-    Bim,
-    /// Projected gradient descent (Madry et al., 2017): BIM from a random start in the ball.
-    Pgd,
-    /// The control: every channel moved by epsilon, up or down by the toss of a coin. As large a change as an attack makes,
-    /// but aimed at nothing.
-    Noise,
-}
-
-impl AttackKind {
-    /// All attacks, in the order of a menu, and the control.
-    pub const ALL: [Self; 4] = [Self::Fgsm, Self::Bim, Self::Pgd, Self::Noise];
-
-    /// The name in print.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Fgsm => "FGSM",
-            Self::Bim => "BIM",
-            Self::Pgd => "PGD",
-            Self::Noise => "noise",
-        }
-    }
-
-    /// Gradient steps where none are given.
-    pub fn default_steps(self) -> usize {
-        match self {
-            Self::Fgsm => 1,
-            Self::Bim => BIM_STEPS,
-            Self::Pgd => PGD_STEPS,
-            Self::Noise => 0,
-        }
-    }
-
-    /// Whether it takes as many steps as it is told to: FGSM and noise do not.
-    pub fn takes_steps(self) -> bool {
-        matches!(self, Self::Bim | Self::Pgd)
-    }
-
-    /// Whether it begins, or ends, at random.
-    pub fn is_random(self) -> bool {
-        matches!(self, Self::Pgd | Self::Noise)
-    }
-}
-
 /// An attack and its strength.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AttackConfig {
-    /// Which attack.
+    /// Kind of the attack.
     pub kind: AttackKind,
     /// Radius of the L-infinity ball in pixel units: `8.0 / 255.0`, say. 0 to 1.
     pub epsilon: f32,
@@ -76,8 +21,8 @@ pub struct AttackConfig {
     pub step_size: Option<f32>,
     /// Seed of PGD's random start, and of noise.
     pub seed: u64,
-    /// What epsilon and the step size are multiplied with, RGB: ones for pixel units, or a network's standard deviations where
-    /// they are meant in its normalised space, as in the paper.
+    /// Factors of epsilon and of the step size, RGB: ones for pixel units, or a network's standard deviations for lengths in
+    /// its normalised space, as in the paper.
     #[serde(default = "pixel_units", skip_serializing_if = "is_pixel_units")]
     pub channel_scale: [f32; 3],
 }
@@ -91,58 +36,53 @@ fn is_pixel_units(scale: &[f32; 3]) -> bool {
 }
 
 impl AttackConfig {
-    /// FGSM.
+    /// Returns FGSM.
     pub fn fgsm(epsilon: f32) -> Self {
         Self::new(AttackKind::Fgsm, epsilon, 1)
     }
 
-    /// BIM with steps of epsilon / 4; the paper takes 5 of them.
+    /// Returns BIM with steps of epsilon / 4; the paper takes 5 steps.
     pub fn bim(epsilon: f32, steps: usize) -> Self {
         Self::new(AttackKind::Bim, epsilon, steps)
     }
 
-    /// PGD with steps of 2.5 epsilon / steps.
+    /// Returns PGD with steps of 2.5 epsilon / steps.
     pub fn pgd(epsilon: f32, steps: usize, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::Pgd, epsilon, steps) }
     }
 
-    /// Random noise of the size of an attack: its control.
+    /// Returns random noise of the size of an attack: the control of an attack.
     pub fn noise(epsilon: f32, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::Noise, epsilon, 0) }
     }
 
-    /// Any attack with its default step size and seed 0, in pixel units. FGSM and noise take the steps that they take.
+    /// Returns an attack with its default step size and seed 0, in pixel units. FGSM and noise ignore `steps`.
     pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
-        let steps = match kind {
-            AttackKind::Fgsm => 1,
-            AttackKind::Noise => 0,
-            AttackKind::Bim | AttackKind::Pgd => steps,
-        };
+        let steps = kind.steps(steps);
         Self { kind, epsilon, steps, step_size: None, seed: 0, channel_scale: pixel_units() }
     }
 
-    /// Steps the attack really takes: one for FGSM, none for noise.
+    /// Returns the number of steps that the attack takes: one for FGSM, none for noise, `steps` for the others.
     pub fn steps_total(&self) -> usize {
-        Self::new(self.kind, self.epsilon, self.steps).steps
+        self.kind.steps(self.steps)
     }
 
-    /// Length of a step in pixel units.
+    /// Returns the length of a step in pixel units.
     pub fn resolved_step_size(&self) -> f32 {
-        self.step_size.unwrap_or(match self.kind {
-            AttackKind::Fgsm | AttackKind::Noise => self.epsilon,
-            AttackKind::Bim => self.epsilon / 4.0,
-            AttackKind::Pgd => 2.5 * self.epsilon / self.steps as f32,
-        })
+        let usual = || self.kind.properties().step_size.length(self.epsilon, self.steps_total());
+        self.step_size.unwrap_or_else(usual)
     }
 
+    /// Checks every number.
+    ///
     /// # Errors
     ///
-    /// If a number is out of range; the text names it and the range.
+    /// [`AttackError`] for a number out of range; the text names the number and the range.
     pub fn validate(&self) -> Result<(), AttackError> {
         if !(0.0..=1.0).contains(&self.epsilon) {
             return Err(AttackError::Epsilon(self.epsilon));
         }
-        if self.kind != AttackKind::Noise && !(1..=10_000).contains(&self.steps_total()) {
+        if !self.kind.is_control() && !(1..=10_000).contains(&self.steps_total()) {
             return Err(AttackError::Steps(self.steps));
         }
         if self.channel_scale.iter().any(|scale| !(scale.is_finite() && *scale > 0.0)) {
@@ -155,13 +95,10 @@ impl AttackConfig {
     }
 }
 
-/// `BIM-5 at 8/255`, `FGSM at 0.2 std`.
+/// Writes `BIM-5 at 8/255` or `FGSM at 0.2 std`.
 impl Display for AttackConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let steps = match self.kind {
-            AttackKind::Fgsm | AttackKind::Noise => String::new(),
-            AttackKind::Bim | AttackKind::Pgd => format!("-{}", self.steps),
-        };
+        let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
         let epsilon = match is_pixel_units(&self.channel_scale) {
             true => in_255ths(self.epsilon),
             false => format!("{} std", self.epsilon),
@@ -170,29 +107,10 @@ impl Display for AttackConfig {
     }
 }
 
-/// A length in pixel units as people write it: `4/255`, or a decimal where it is no whole number of 255ths.
+/// Formats a length in pixel units: `4/255`, or a decimal if the length is no whole number of 255ths.
 pub fn in_255ths(length: f32) -> String {
     let levels = length * 255.0;
     if (levels - levels.round()).abs() < 1e-3 { format!("{levels:.0}/255") } else { format!("{length:.4}") }
-}
-
-/// What an attack wants of the labels it is given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Goal {
-    /// Away from these labels: the true ones, or the model's own prediction where the truth is unknown (eq. 3 of the
-    /// paper, which also avoids label leaking).
-    Untargeted,
-    /// Towards these labels.
-    Targeted,
-}
-
-impl Goal {
-    /// Whether an image with these logits is where the attacker wants it, whose `label` is that which it is led away from or
-    /// towards. Of equal logits the label's counts as the lower one, as in [`rank`].
-    pub fn is_reached(self, logits: &[f32], label: usize) -> bool {
-        (rank(logits, label) == 0) == (self == Self::Targeted)
-    }
 }
 
 /// An attack that cannot be run as asked.
@@ -204,13 +122,13 @@ pub enum AttackError {
     /// No steps, or too many.
     #[error("{0} steps are out of range: take 1 to 10000")]
     Steps(usize),
-    /// Not a length.
+    /// Step size that is no length.
     #[error("step size {0} is out of range: it is a length in pixel units, 0 or more")]
     StepSize(f32),
-    /// Not factors.
+    /// Channel scale that is not three factors above 0.
     #[error("channel scale {0:?} is out of range: factors above 0")]
     ChannelScale([f32; 3]),
-    /// Images and labels do not fit together.
+    /// Different numbers of images and labels.
     #[error("{images} images but {labels} labels: give one label an image")]
     Labels {
         /// Images given.

@@ -1,14 +1,30 @@
-//! Building the page: what it needs, `trunk build`, and whether that gave a whole page.
+//! Builds the page: its two programs, one style sheet, and the files of `static/`, in a folder that any server can serve.
+//!
+//! `index.html` is the list of what there is to it: which style sheets, which programs. Only their names are replaced.
 
-use std::env;
+pub mod folder;
+pub mod names;
+pub mod programs;
+mod stamp;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
+use crate::process;
 use crate::steps::Steps;
-use crate::{process, stamp, tools};
+use programs::Profile;
+
+/// The page itself, in the workspace root and at the top of the built folder.
+const INDEX_HTML: &str = "index.html";
+
+/// The folder whose files are served as they are.
+const STATIC: &str = "static";
+
+/// Pictures of Tiny ImageNet, put there by `bastion export --samples`: the page may show them on this machine only.
+const LOCAL_SAMPLES: &str = "samples/local";
 
 /// The bundles that the page shows at first where `index.json` does not say otherwise.
 const MODELS: [&str; 2] = ["standard", "hardened"];
@@ -16,65 +32,50 @@ const MODELS: [&str; 2] = ["standard", "hardened"];
 /// Name of the list of networks.
 const INDEX: &str = "index.json";
 
-/// Builds the page into `dist/` unless that is the page of these very sources, and returns the folder.
+/// Which of the pictures that the page offers go with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Samples {
+    /// All of them: for a page that stays on this machine.
+    Local,
+    /// Those that may be passed on.
+    Public,
+}
+
+/// Builds the page into `dist/`, its programs only as far as they have changed, and returns the folder.
 ///
 /// # Errors
-/// If a tool cannot be had, a model is missing, or the build fails or gives only part of a page.
+/// If a tool cannot be had, a model is missing, or a program does not compile.
 pub fn ensure_built(steps: &mut Steps) -> Result<PathBuf> {
+    let programs = ensure_programs(steps, Profile::Demo)?;
     let root = process::root()?;
-    let dist = root.join("dist");
-    if steps.run("page up to date?", || is_current(&root, &dist))? {
-        return Ok(dist);
-    }
-    steps.run("wasm32 target", tools::ensure_wasm_target)?;
-    let wasm_bindgen = steps.run("wasm-bindgen", tools::ensure_wasm_bindgen)?;
-    let trunk = steps.run("Trunk", tools::ensure_trunk)?;
-    steps.run("dependencies", || process::run(process::cargo()?.args(["fetch", "--locked"])))?;
-    steps.run("page", || build(&root, &dist, &trunk, &wasm_bindgen))?;
+    let dist = folder::emptied(&root.join("dist"))?;
+    steps.run("copy", || copy(&root, &programs, &dist, Samples::Local))?;
+    steps.run("names", || names::assign(&root, &dist))?;
     Ok(dist)
 }
 
-fn is_current(root: &Path, dist: &Path) -> Result<bool> {
-    check_models(&root.join("static/models"))?;
-    let current =
-        fs::read_to_string(stamp_file(root)).is_ok_and(|old| new_stamp(root, dist).is_ok_and(|new| old == new));
-    println!("    {}", if current { "yes: nothing has changed since dist was built" } else { "no" });
-    Ok(current)
+/// Builds the page's programs and returns the folder that they are in.
+///
+/// # Errors
+/// If a tool cannot be had, a model is missing, or a program does not compile.
+pub fn ensure_programs(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
+    check_models(&process::root()?.join(STATIC).join("models"))?;
+    programs::ensure(steps, profile)
 }
 
-fn build(root: &Path, dist: &Path, trunk: &Path, wasm_bindgen: &Path) -> Result<()> {
-    let stamp_file = stamp_file(root);
-    if stamp_file.exists() {
-        fs::remove_file(&stamp_file).with_context(|| format!("cannot remove {}", stamp_file.display()))?;
+/// Copies programs and static files into `out`, the programs under the names that wasm-bindgen gives them.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn copy(root: &Path, programs: &Path, out: &Path, samples: Samples) -> Result<()> {
+    let source = root.join(STATIC);
+    let local = Some(source.join(LOCAL_SAMPLES)).filter(|local| samples == Samples::Public && local.is_dir());
+    folder::copy(programs, out, None)?;
+    folder::copy(&source, out, local.as_deref())?;
+    if local.is_some() {
+        println!("    without {LOCAL_SAMPLES}: those pictures are under ImageNet's terms and stay on this machine");
     }
-    let mut command = process::command(trunk)?;
-    command
-        .args(["build", "--locked", "--release", "--offline"])
-        .env("PATH", path_starting_with(wasm_bindgen)?)
-        .env("TRUNK_SKIP_VERSION_CHECK", "true")
-        // Trunk reads this as a switch that is `true` or `false`, and refuses the customary `1`.
-        .env_remove("NO_COLOR");
-    process::run(&mut command).context("the page does not build; the compiler's messages are above")?;
-    check_result(dist)?;
-    let folder = stamp_file.parent().context("the stamp has no folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    fs::write(&stamp_file, new_stamp(root, dist)?).with_context(|| format!("cannot write {}", stamp_file.display()))
-}
-
-fn stamp_file(root: &Path) -> PathBuf {
-    root.join("target/xtask/page.stamp")
-}
-
-fn new_stamp(root: &Path, dist: &Path) -> Result<String> {
-    let rustc = process::output(process::command("rustc")?.arg("--version"))?;
-    stamp::take(root, dist, &format!("{rustc}\ntrunk {}", tools::TRUNK_VERSION))
-}
-
-/// PATH with the folder of `program` in front, so that Trunk takes this one.
-fn path_starting_with(program: &Path) -> Result<std::ffi::OsString> {
-    let folder = program.parent().map(Path::to_path_buf);
-    let rest = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(folder.into_iter().chain(env::split_paths(&rest))).context("PATH cannot be extended")
+    Ok(())
 }
 
 /// Are the models there that the page loads first? Finding out now saves a build of many minutes.
@@ -129,23 +130,6 @@ fn weights_files(card: &[u8]) -> Vec<String> {
     }
 }
 
-/// Is what Trunk left in `dist` a page: an entry, both programs, the models?
-fn check_result(dist: &Path) -> Result<()> {
-    ensure!(dist.join("index.html").is_file(), "the build left no index.html in {}", dist.display());
-    let entries = fs::read_dir(dist).with_context(|| format!("cannot look into {}", dist.display()))?;
-    let programs = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
-        .count();
-    ensure!(
-        programs >= 2,
-        "the build left {programs} .wasm files in {}; the page and its engine are two",
-        dist.display()
-    );
-    check_models(&dist.join("models"))
-        .context("the build did not copy the models; index.html names the folders to copy")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,19 +181,5 @@ mod tests {
         let list = r#"{"models": ["standard", "standard", "hardened"]}"#;
         fs::write(folder.path().join(INDEX), list).unwrap();
         check_models(folder.path()).unwrap();
-    }
-
-    #[test]
-    fn half_a_page_is_no_page() {
-        let folder = tempfile::tempdir().unwrap();
-        let dist = folder.path();
-        assert!(check_result(dist).unwrap_err().to_string().contains("no index.html"));
-        fs::write(dist.join("index.html"), "").unwrap();
-        fs::write(dist.join("app_bg.wasm"), "").unwrap();
-        assert!(check_result(dist).unwrap_err().to_string().contains("1 .wasm file"));
-        fs::write(dist.join("engine_bg.wasm"), "").unwrap();
-        assert!(format!("{:#}", check_result(dist).unwrap_err()).contains("did not copy the models"));
-        write_models(&dist.join("models"));
-        check_result(dist).unwrap();
     }
 }
