@@ -1,14 +1,14 @@
 //! What the networks' cards say, in the page's words.
 
 use js_sys::Reflect;
-use serde_json::Value;
-use shared::attack::{AttackConfig, AttackKind};
-use shared::bundle::{self, Card, CheckItem, ImageSet, Score};
+use shared::bundle::{Card, ImageSet, Score};
+use shared::metrics::Proportion;
 use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
 
-use crate::scores::{self, AttackLine, CheckLine, Checks, EpsilonUnit, ModelInfo, PictureSet, ScoreLine};
-use protocol::{Catalogue, ClassLabel, Listed, LoadedModel, Offer, Proportion, SIDE, Training};
+use crate::scores::{self, Network};
+use protocol::text::capitalised;
+use protocol::{Catalogue, Listed, LoadedModel, Offer, Training};
 
 /// What is told of the networks before any is loaded: their folders and cards, or why there is no card, and the bytes of the
 /// weights that are kept.
@@ -41,15 +41,10 @@ pub(crate) fn title(folder: &str, card: &Card, all: &[&Card]) -> String {
     if namesakes > 1 || name.is_empty() || name.ends_with(')') { format!("{name} ({folder})") } else { name }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// What it scored on the validation pictures as they are.
 fn clean_score(card: &Card) -> Option<Proportion> {
     let is_clean = |score: &&Score| score.attack.is_none() && matches!(score.set, ImageSet::Validation);
-    card.scores.iter().find(is_clean).map(|score| proportion(score.top1))
+    card.scores.iter().find(is_clean).map(|score| score.top1)
 }
 
 /// The names are those of `trainer/recipes`.
@@ -65,101 +60,18 @@ fn training(recipe: &str) -> Training {
 
 /// What is to be told of both networks, left and right, whose classes are the same; `kept` if the browser keeps both networks'
 /// files.
-pub(crate) fn catalogue(networks: [(&Card, String); 2], kept: bool) -> Catalogue {
-    let classes = networks[0].0.classes.iter();
-    let classes = classes.map(|class| ClassLabel { wnid: class.wnid.clone(), name: class.name.clone() }).collect();
-    let models = networks.map(|(card, title)| model_info(card, title));
+pub(crate) fn catalogue(networks: [Network; 2], kept: bool) -> Catalogue {
     Catalogue {
-        classes,
-        scores: scores::draw(models.each_ref()),
-        models: models.map(|ModelInfo { title, architecture, weights_sha256, .. }| LoadedModel {
-            title,
-            architecture,
-            weights_sha256,
+        classes: networks[0].card.classes.clone(),
+        scores: scores::draw(networks),
+        models: networks.map(|Network { title, card }| LoadedModel {
+            title: title.to_owned(),
+            architecture: card.architecture.name(),
+            weights_sha256: card.weights.sha256.clone(),
         }),
         resources: loaded_addresses(),
         kept,
     }
-}
-
-/// Of a network that was built, whose architecture is sound.
-fn model_info(card: &Card, title: String) -> ModelInfo {
-    let cost = card.architecture.cost(card.classes.len(), SIDE as usize);
-    ModelInfo {
-        title,
-        name: card.name.clone(),
-        architecture: card.architecture.name(),
-        parameters: cost.parameters,
-        macs: cost.macs,
-        weights_bytes: card.weights.bytes,
-        weights_sha256: card.weights.sha256.clone(),
-        precision: card.weights.precision.to_string(),
-        recipe: card.recipe.name.clone(),
-        mix: mix(&card.recipe.config),
-        commands: card.recipe.commands.clone(),
-        data_sha256: card.data_sha256.clone(),
-        classes: card.classes.len(),
-        mean: card.mean,
-        std: card.std,
-        scores: card.scores.iter().map(score_line).collect(),
-        checks: card.checks.as_ref().map(checks),
-    }
-}
-
-/// The shares that a recipe's settings name.
-fn mix(config: &Value) -> Vec<String> {
-    let names = config["mix"].as_array().into_iter().flatten();
-    names.filter_map(|name| Some(name.as_str()?.to_owned())).collect()
-}
-
-fn checks(found: &bundle::Checks) -> Checks {
-    let line = |item: &CheckItem| CheckLine {
-        name: item.name.clone(),
-        figure: item.figure.clone(),
-        limit: item.limit.clone(),
-        passed: item.passed,
-    };
-    Checks { epsilon_255: found.epsilon * 255.0, pictures: found.images, items: found.items.iter().map(line).collect() }
-}
-
-fn score_line(score: &Score) -> ScoreLine {
-    // Whose gradients it was is told apart from what was done.
-    let what = Score { crafted_on: None, ..score.clone() }.to_string();
-    ScoreLine {
-        attack: score.attack.as_ref().map(|attack| attack_line(attack, &what)),
-        what,
-        pictures: match score.set {
-            ImageSet::Validation => PictureSet::Clean,
-            ImageSet::Augmented => PictureSet::Augmented,
-            ImageSet::Corrupted { .. } => PictureSet::Corrupted,
-        },
-        crafted_on: score.crafted_on.clone(),
-        top1: proportion(score.top1),
-        top1_interval: score.top1_interval,
-        top5: (!score.until_fooled).then(|| proportion(score.top5)),
-    }
-}
-
-/// `what` names the whole measurement, in which the attack is `BIM-5 at 4/255`.
-fn attack_line(attack: &AttackConfig, what: &str) -> AttackLine {
-    let with_radius = attack.to_string();
-    let name = with_radius.split_once(" at ").map_or(with_radius.as_str(), |(name, _)| name);
-    let (epsilon, unit) = match attack.channel_scale == [1.0; 3] {
-        true => (attack.epsilon * 255.0, EpsilonUnit::Levels),
-        false => (attack.epsilon, EpsilonUnit::Deviations),
-    };
-    AttackLine {
-        family: what.replacen(&with_radius, name, 1),
-        rank: AttackKind::ALL.iter().position(|kind| *kind == attack.kind).unwrap_or(AttackKind::ALL.len()),
-        steps: attack.steps_total(),
-        epsilon,
-        unit,
-        is_control: attack.kind == AttackKind::Noise,
-    }
-}
-
-fn proportion(measured: shared::metrics::Proportion) -> Proportion {
-    Proportion { hits: measured.hits, of: measured.of }
 }
 
 /// The addresses that this worker loaded: its own program among them, which the page cannot see.
@@ -179,29 +91,6 @@ mod tests {
     use shared::model::{Architecture, WideResNetConfig};
 
     use super::*;
-
-    #[test]
-    fn a_score_is_told_with_its_radius_apart_from_its_family() {
-        let json = r#"{"set": "augmented", "attack": {"kind": "pgd", "epsilon": 0.03137255, "steps": 50, "step_size": null,
-            "seed": 0}, "restarts": 10, "crafted_on": "standard", "top1": {"hits": 1, "of": 4},
-            "top1_interval": [0.0456, 0.6994], "top5": {"hits": 2, "of": 4}}"#;
-        let line = score_line(&serde_json::from_str(json).unwrap());
-        assert_eq!(line.what, "augmented, PGD-50 at 8/255, 10 restarts");
-        assert_eq!((line.pictures, line.crafted_on.as_deref()), (PictureSet::Augmented, Some("standard")));
-        let attack = line.attack.unwrap();
-        assert_eq!(attack.family, "augmented, PGD-50, 10 restarts");
-        assert!((attack.epsilon - 8.0).abs() < 1e-4, "{}", attack.epsilon);
-        assert_eq!((attack.steps, attack.unit, attack.is_control), (50, EpsilonUnit::Levels, false));
-    }
-
-    #[test]
-    fn the_paper_measures_epsilon_in_deviations_and_noise_is_a_control() {
-        let paper = AttackConfig { channel_scale: [0.277, 0.269, 0.282], ..AttackConfig::bim(0.2, 5) };
-        let line = attack_line(&paper, &paper.to_string());
-        assert_eq!((line.family.as_str(), line.epsilon, line.unit), ("BIM-5", 0.2, EpsilonUnit::Deviations));
-        let noise = AttackConfig::noise(4.0 / 255.0, 0);
-        assert!(attack_line(&noise, &noise.to_string()).is_control);
-    }
 
     fn card(name: &str, recipe: &str) -> Card {
         let weights = r#"{"file": "model.safetensors", "precision": "f16", "sha256": "809a", "bytes": 1439824}"#;
@@ -259,13 +148,5 @@ mod tests {
         let listed = listed(&networks, &[0; 7]);
         let titles: Vec<&str> = listed.iter().map(|network| network.offer.as_ref().unwrap().title.as_str()).collect();
         assert_eq!(titles, ["Wide (a)", "Wide (b)", "Rx", "R18", "X (f) (e)", "X (f)", "X (g)"]);
-    }
-
-    #[test]
-    fn the_card_says_what_a_picture_costs() {
-        let info = model_info(&card("standard", "normal"), "Standard".into());
-        assert_eq!(info.parameters, 713_944);
-        assert_eq!(info.mix, ["augmented", "pgd"]);
-        assert!((1_000_000..1_000_000_000).contains(&info.macs), "{}", info.macs);
     }
 }

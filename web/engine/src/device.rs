@@ -4,7 +4,8 @@ use shared::device::{self, Backend, DeviceError, Engine};
 use wasm_bindgen::JsValue;
 
 use super::measure;
-use protocol::{self, BackendChoice, BackendReport, Measured};
+use protocol::text::capitalised;
+use protocol::{BackendChoice, BackendReport, Measured};
 
 /// Opens what the visitor chose, or what is quickest here, and says why it is that. What was measured on an earlier visit is
 /// taken as it is, if it was on the same adapter.
@@ -81,11 +82,11 @@ fn decide(choice: BackendChoice, found: &Found, measured: Option<&Measured>) -> 
     match found {
         Found::NotLookedFor => (false, "You chose the CPU.".into()),
         Found::NoWebGpu => {
-            (false, capitalised(format!("{asked}this browser offers no WebGPU to this page, so the CPU computes.")))
+            (false, capitalised(&format!("{asked}this browser offers no WebGPU to this page, so the CPU computes.")))
         }
         Found::NoAdapter => (
             false,
-            capitalised(format!("{asked}this browser has no graphics adapter for WebGPU, so the CPU computes.")),
+            capitalised(&format!("{asked}this browser has no graphics adapter for WebGPU, so the CPU computes.")),
         ),
         Found::Adapter(engine) => {
             let name = engine.adapter.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -123,11 +124,6 @@ fn decide(choice: BackendChoice, found: &Found, measured: Option<&Measured>) -> 
             }
         }
     }
-}
-
-fn capitalised(text: String) -> String {
-    let mut rest = text.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// Whether the browser offers WebGPU at all. It hides it from pages that are neither `https` nor local.

@@ -1,13 +1,13 @@
 //! A picture as a camera or the weather would have it.
 
 use burn::prelude::Device;
-use shared::corrupt::{Corrupt as _, Corruption, Severity};
+use shared::corrupt::{Corrupt as _, Severity};
 use shared::device::read;
 use shared::image::{Picture, SIDE};
 use shared::perturb::{ColorChange, Drawn, Projective, perturb};
 
 use super::error::StepError;
-use protocol::{CorruptionKind, Disturbance};
+use protocol::Disturbance;
 
 /// The same snow every time.
 const SEED: u64 = 0;
@@ -28,7 +28,7 @@ pub(crate) async fn disturbed(picture: &Picture, disturbance: &Disturbance) -> R
         changed = Picture::from_chw(&read(tensor).await?)?;
     }
     Ok(match disturbance.corruption {
-        Some(kind) => corruption(kind).apply(&changed, severity(disturbance.severity), SEED),
+        Some(corruption) => corruption.apply(&changed, severity(disturbance.severity), SEED),
         None => changed,
     })
 }
@@ -74,18 +74,6 @@ fn corners(percent: i8) -> [[f64; 2]; 4] {
     [[left, left], [last - right, right], [last - right, last - right], [left, last - left]]
 }
 
-fn corruption(kind: CorruptionKind) -> Corruption {
-    match kind {
-        CorruptionKind::GaussianNoise => Corruption::GaussianNoise,
-        CorruptionKind::DefocusBlur => Corruption::DefocusBlur,
-        CorruptionKind::MotionBlur => Corruption::MotionBlur,
-        CorruptionKind::Snow => Corruption::Snow,
-        CorruptionKind::Fog => Corruption::Fog,
-        CorruptionKind::Pixelate => Corruption::Pixelate,
-        CorruptionKind::JpegCompression => Corruption::JpegCompression,
-    }
-}
-
 fn severity(level: u8) -> Severity {
     // A level brought into 1 to 5 is one.
     Severity::new(level.clamp(1, 5)).expect("1 to 5 are the levels there are")
@@ -93,6 +81,8 @@ fn severity(level: u8) -> Severity {
 
 #[cfg(test)]
 mod tests {
+    use shared::corrupt::Corruption;
+
     use super::*;
 
     fn picture() -> Picture {
@@ -132,8 +122,7 @@ mod tests {
         ] {
             assert!(after(disturbance) != picture(), "{disturbance:?}");
         }
-        for kind in CorruptionKind::ALL {
-            assert_eq!(corruption(kind).name(), kind.name());
+        for kind in Corruption::ALL {
             assert!(after(Disturbance { corruption: Some(kind), ..none }) != picture(), "{kind:?}");
         }
     }

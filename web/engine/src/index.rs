@@ -1,46 +1,19 @@
 //! The list of networks, `index.json`: the server's, or the one that this browser keeps.
 
-use serde::Deserialize;
+use terms::index::{DEFAULT_NETWORKS, INDEX_FILE, Index};
 
 use super::download::{DownloadError, Freshness, Source};
 use super::files::Shelf;
 
-/// Name of the list, in the folder of the networks' folders.
-const INDEX: &str = "index.json";
-
-/// The networks there are where there is no list.
-const DEFAULTS: [&str; 2] = ["standard", "hardened"];
-
-/// The list of networks.
-#[derive(Deserialize)]
-struct Index {
-    /// Names of folders beside it; the first two stand side by side at first.
-    models: Vec<String>,
-}
-
-impl Index {
-    /// Each name once.
-    fn read(json: &[u8]) -> Result<Vec<String>, String> {
-        let Self { models } = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let mut names: Vec<String> = Vec::with_capacity(models.len());
-        for name in models {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        Ok(names)
-    }
-}
-
 /// The names in the list in `folder`, an address with a slash at its end: the server's, or those in the kept one where it gives
 /// none, or else the usual two. What is kept of networks that the server lists no more is forgotten.
 pub(crate) async fn names(folder: &str, server: &impl Source, shelf: Option<&impl Shelf>) -> Vec<String> {
-    let address = &format!("{folder}{INDEX}");
+    let address = &format!("{folder}{INDEX_FILE}");
     let mut json = Vec::new();
     let answer = server.get(address, Freshness::Revalidate, &mut json, |_| {}).await;
     let trouble = match &answer {
-        Ok(()) => match Index::read(&json) {
-            Ok(names) => {
+        Ok(()) => match Index::from_json(&json) {
+            Ok(Index { models: names }) => {
                 keep_index(address, &json, shelf).await;
                 forget_unlisted(folder, &names, shelf).await;
                 return names;
@@ -55,11 +28,11 @@ pub(crate) async fn names(folder: &str, server: &impl Source, shelf: Option<&imp
         Some(shelf) if !gone => shelf.get(address, &mut kept).await,
         _ => false,
     };
-    if let Some(names) = Index::read(&kept).ok().filter(|_| found) {
-        return names;
+    if let Some(index) = Index::from_json(&kept).ok().filter(|_| found) {
+        return index.models;
     }
-    log::warn!("models/{INDEX}: {trouble}; the networks {} are looked for", DEFAULTS.join(" and "));
-    DEFAULTS.map(str::to_owned).into()
+    log::warn!("models/{INDEX_FILE}: {trouble}; the networks {} are looked for", DEFAULT_NETWORKS.join(" and "));
+    DEFAULT_NETWORKS.map(str::to_owned).into()
 }
 
 /// Keeps the list for a visit without a network, unless it is kept already. Where there is no room, the usual two are found.
@@ -80,12 +53,6 @@ async fn forget_unlisted(folder: &str, names: &[String], shelf: Option<&impl She
         file.split_once('/').is_none_or(|(network, _)| names.iter().any(|name| name == network))
     };
     shelf.forget(folder, is_listed).await;
-}
-
-/// Whether a name is that of a folder beside the list, and means in an address what it says.
-pub(crate) fn is_folder_name(name: &str) -> bool {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 #[cfg(test)]
@@ -112,7 +79,7 @@ mod tests {
         assert_eq!(listed(list(r#"{"models": ["wide", "standard", "wide", "narrow"]}"#), &shelf), three);
         assert_eq!(listed(None, &shelf), three, "without a network");
         assert_eq!(listed(list("<!doctype html>"), &shelf), three, "the page of a hotel");
-        assert_eq!(listed(Some(Answer::Status(404)), &shelf), DEFAULTS, "it was taken away");
+        assert_eq!(listed(Some(Answer::Status(404)), &shelf), DEFAULT_NETWORKS, "it was taken away");
     }
 
     #[test]
@@ -146,17 +113,7 @@ mod tests {
     fn without_a_list_there_are_the_usual_two() {
         let answers = [None, Some(Answer::Status(404)), list("[]"), list(r#"{"models": "standard"}"#), list("")];
         for answer in answers {
-            assert_eq!(listed(answer, &FakeShelf::default()), DEFAULTS);
-        }
-    }
-
-    #[test]
-    fn only_names_of_folders_beside_the_list_are_asked_for() {
-        for name in ["standard", "wide_resnet50-2", "v1.5"] {
-            assert!(is_folder_name(name), "{name}");
-        }
-        for name in ["", ".", "..", ".git", "a/b", "../samples", "a\\b", "http://a", "a?b", "a#b", "%2e%2e", "a b"] {
-            assert!(!is_folder_name(name), "{name}");
+            assert_eq!(listed(answer, &FakeShelf::default()), DEFAULT_NETWORKS);
         }
     }
 }

@@ -23,7 +23,6 @@ mod measure;
 mod messages;
 mod models;
 mod open;
-mod pixels;
 mod prediction;
 mod report;
 mod save;

@@ -6,13 +6,14 @@ use std::task::Poll;
 
 use burn::prelude::Device;
 use shared::bundle::{Bundle, BundleError, Card};
+use shared::index::is_folder_name;
 
 use super::cache::CacheShelf;
 use super::catalogue;
 use super::download::Server;
 use super::error::LoadError;
 use super::files::{Files, Library, ReadCard};
-use super::index::{self, is_folder_name};
+use super::index;
 use super::messages;
 use protocol::{Download, Listed, Slot};
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use shared::image::{self, ImageError, Photo, Picture};
+use shared::image::{Crop, ImageError, Photo, Picture};
 
 use super::clock::{now_ms, yield_now};
 use super::disturb::disturbed;
 use super::inbox::Inbox;
 use super::report::post;
 use super::session::{File, Opened, Session};
-use protocol::{Crop, Disturbance, Pixels, Reply, RequestId, Slot};
+use protocol::{Disturbance, Pixels, Reply, RequestId, Slot};
 
 impl Session {
     /// Takes a file in the place of the one before, and shows both networks a square of it.
@@ -60,7 +60,7 @@ impl Session {
         };
         let (width, height) = photo.size();
         let crop = crop.map(|crop| crop.within((width, height)));
-        let picture = photo.picture(crop.map(|Crop { x, y, side }| image::Crop { x, y, side }))?;
+        let picture = photo.picture(crop)?;
         let is_large = u64::from(width) * u64::from(height) > MOST_KEPT;
         self.file = Some(match encoded {
             Some(bytes) if is_large => File::Encoded(bytes),

@@ -12,6 +12,7 @@ use super::error::LoadError;
 use super::inbox::Inbox;
 use super::models::Models;
 use super::report::post;
+use super::scores::Network;
 use super::{catalogue, messages, models};
 use protocol::{OTHER_CLASSES, Pair, Reply, RequestId, Slot};
 
@@ -96,8 +97,12 @@ impl Session {
             post(&Reply::NotLoaded { id, slot: Slot::Right, message: OTHER_CLASSES.into() });
             return;
         }
-        let described = [left, right].map(|loaded| (&loaded.bundle.card, self.models.title(&loaded.name)));
-        let catalogue = Box::new(catalogue::catalogue(described, left.kept && right.kept));
+        let [left_title, right_title] = [left, right].map(|loaded| self.models.title(&loaded.name));
+        let networks = [
+            Network { title: &left_title, card: &left.bundle.card },
+            Network { title: &right_title, card: &right.bundle.card },
+        ];
+        let catalogue = Box::new(catalogue::catalogue(networks, left.kept && right.kept));
         post(&Reply::Ready { id, catalogue });
     }
 
@@ -153,14 +158,5 @@ impl Session {
             Backend::WebGpu => Reply::WebGpuFailed(format!("{error}.")),
             _ => Reply::Refused { id, message: format!("The computation failed: {error}.") },
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_page_takes_in_what_the_engine_reads_and_no_more() {
-        assert_eq!(protocol::MAX_FILE_BYTES, shared::image::MAX_FILE_BYTES);
-        assert_eq!(protocol::SIDE as usize, shared::image::SIDE);
     }
 }

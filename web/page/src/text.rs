@@ -1,7 +1,10 @@
 //! Numbers, settings and networks in words, as the page shows them.
 
 pub use protocol::text::bytes;
-use protocol::{AttackKind, Offer, Settings};
+use protocol::text::capitalised;
+use protocol::{Offer, Settings};
+use terms::attack::AttackKind;
+use terms::corruption::Corruption;
 
 /// `61%`, `3.2%`, `<0.1%`: two digits that mean something.
 pub fn percent(share: f64) -> String {
@@ -42,11 +45,33 @@ pub fn attack(settings: &Settings) -> String {
 
 /// `BIM, 10 steps`; `FGSM`.
 pub fn attack_without_epsilon(settings: &Settings) -> String {
-    let steps = match settings.kind {
-        AttackKind::Fgsm | AttackKind::Noise => String::new(),
-        AttackKind::Bim | AttackKind::Pgd => format!(", {}", steps(settings.steps, settings.steps)),
+    let steps = match settings.kind.takes_steps() {
+        true => format!(", {}", steps(settings.steps, settings.steps)),
+        false => String::new(),
     };
-    format!("{}{steps}", settings.kind.label())
+    format!("{}{steps}", attack_label(settings.kind))
+}
+
+/// `BIM`, `Noise`: an attack's name at the beginning of a line.
+pub fn attack_label(kind: AttackKind) -> String {
+    capitalised(kind.label())
+}
+
+/// The corruptions that the page offers, as the menu calls them: one of each of the benchmark's four kinds, and those that
+/// people know.
+pub const CORRUPTIONS: [(Corruption, &str); 7] = [
+    (Corruption::GaussianNoise, "Sensor noise"),
+    (Corruption::DefocusBlur, "Out of focus"),
+    (Corruption::MotionBlur, "Motion blur"),
+    (Corruption::Snow, "Snow"),
+    (Corruption::Fog, "Fog"),
+    (Corruption::Pixelate, "Pixelation"),
+    (Corruption::JpegCompression, "JPEG artefacts"),
+];
+
+/// Returns the corruption of the benchmark's name, if the page offers it.
+pub fn corruption(name: &str) -> Option<Corruption> {
+    CORRUPTIONS.into_iter().map(|(kind, _)| kind).find(|kind| kind.name() == name)
 }
 
 /// What the picture of a change is, amplified so many times.
@@ -66,7 +91,8 @@ pub fn steps(done: u32, total: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Proportion, Training};
+    use protocol::Training;
+    use terms::metrics::Proportion;
 
     #[test]
     fn percentages_keep_two_digits() {

@@ -1,6 +1,8 @@
 //! What the engine is made of: its backend, its networks, and how far their download is.
 
 use serde::{Deserialize, Serialize};
+use terms::card::Class;
+use terms::metrics::Proportion;
 
 use super::Slot;
 
@@ -121,7 +123,7 @@ pub struct Download {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Catalogue {
     /// The classes that both networks know, in the order of their answers.
-    pub classes: Vec<ClassLabel>,
+    pub classes: Vec<Class>,
     /// The networks, left and right.
     pub models: [LoadedModel; 2],
     /// What they scored and what their cards say, as HTML without a script: written where the cards are read, so that the page's
@@ -133,22 +135,6 @@ pub struct Catalogue {
     pub kept: bool,
 }
 
-/// A class.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ClassLabel {
-    /// WordNet id.
-    pub wnid: String,
-    /// All its names, with commas between.
-    pub name: String,
-}
-
-impl ClassLabel {
-    /// The first of the names.
-    pub fn short_name(&self) -> &str {
-        self.name.split(',').next().unwrap_or(&self.name).trim()
-    }
-}
-
 /// What the page knows of a network that is loaded.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LoadedModel {
@@ -158,20 +144,4 @@ pub struct LoadedModel {
     pub architecture: String,
     /// Hash of its weights.
     pub weights_sha256: String,
-}
-
-/// A proportion with the count it comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Proportion {
-    /// Successes.
-    pub hits: usize,
-    /// Trials.
-    pub of: usize,
-}
-
-impl Proportion {
-    /// `hits / of`, 0 to 1; NaN of nothing.
-    pub fn value(self) -> f64 {
-        self.hits as f64 / self.of as f64
-    }
 }

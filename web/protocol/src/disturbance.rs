@@ -1,6 +1,7 @@
 //! What happens to a picture before anyone attacks it: the paper's seven perturbations of the real world, one corruption.
 
 use serde::{Deserialize, Serialize};
+use terms::corruption::Corruption;
 
 /// Changes that a camera or the weather may make. The default changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Disturbance {
     /// Colour jitter: turn of the hue, in degrees.
     pub hue_degrees: i16,
     /// A corruption of Tiny-ImageNet-C, after all that.
-    pub corruption: Option<CorruptionKind>,
+    pub corruption: Option<Corruption>,
     /// Its severity, 1 to 5.
     pub severity: u8,
 }
@@ -100,69 +101,6 @@ impl Disturbance {
     }
 }
 
-/// The corruptions that the page offers: one of each of the benchmark's four kinds, and those that people know.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum CorruptionKind {
-    /// Noise of a sensor in the dark.
-    GaussianNoise,
-    /// A lens out of focus.
-    DefocusBlur,
-    /// A moving camera.
-    MotionBlur,
-    /// Falling snow.
-    Snow,
-    /// Fog.
-    Fog,
-    /// Blocks.
-    Pixelate,
-    /// A file squeezed too much.
-    JpegCompression,
-}
-
-impl CorruptionKind {
-    /// All, in the order of the menu.
-    pub const ALL: [Self; 7] = [
-        Self::GaussianNoise,
-        Self::DefocusBlur,
-        Self::MotionBlur,
-        Self::Snow,
-        Self::Fog,
-        Self::Pixelate,
-        Self::JpegCompression,
-    ];
-
-    /// The benchmark's name, as in addresses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GaussianNoise => "gaussian_noise",
-            Self::DefocusBlur => "defocus_blur",
-            Self::MotionBlur => "motion_blur",
-            Self::Snow => "snow",
-            Self::Fog => "fog",
-            Self::Pixelate => "pixelate",
-            Self::JpegCompression => "jpeg_compression",
-        }
-    }
-
-    /// The one of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Its name in print.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::GaussianNoise => "Sensor noise",
-            Self::DefocusBlur => "Out of focus",
-            Self::MotionBlur => "Motion blur",
-            Self::Snow => "Snow",
-            Self::Fog => "Fog",
-            Self::Pixelate => "Pixelation",
-            Self::JpegCompression => "JPEG artefacts",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,12 +117,5 @@ mod tests {
         let tame = Disturbance { zoom_percent: 50, severity: 5, rotation_degrees: 180, ..Disturbance::default() };
         assert_eq!(wild.within_range(), tame);
         assert_eq!(Disturbance::default().within_range(), Disturbance::default());
-    }
-
-    #[test]
-    fn corruptions_have_names_in_the_address() {
-        for kind in CorruptionKind::ALL {
-            assert_eq!(CorruptionKind::from_name(kind.name()), Some(kind));
-        }
     }
 }

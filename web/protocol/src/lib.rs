@@ -2,13 +2,12 @@
 //!
 //! Every request for work has an id, ids grow, and every reply to it carries its id, so that the page can drop answers to
 //! questions it no longer asks. [`wire`] is how they travel, [`js`] says what JavaScript threw, and [`text`] puts sizes and
-//! counts into words.
+//! counts into words. The words of the domain, attacks and corruptions, classes and crops, are those of [`terms`].
 //!
 //! Both programs are made of this crate, so it must not depend on `shared`, burn or leptos: some of burn's dependencies
 //! register themselves at start, and the page would load megabytes before it shows anything.
 
 mod catalogue;
-mod crop;
 mod disturbance;
 pub mod js;
 mod outcome;
@@ -19,27 +18,20 @@ pub mod wire;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use terms::picture::Crop;
 
 pub use catalogue::{
-    Backend, BackendReport, Catalogue, ClassLabel, Download, Listed, LoadedModel, Measured, Offer, Pair, Proportion,
-    Training,
+    Backend, BackendReport, Catalogue, Download, Listed, LoadedModel, Measured, Offer, Pair, Training,
 };
-pub use crop::{Corner, Crop, Size};
-pub use disturbance::{CorruptionKind, Disturbance};
+pub use disturbance::Disturbance;
 pub use outcome::{Guess, Pixels, Point, Step};
-pub use settings::{AttackKind, BackendChoice, Settings, Slot};
+pub use settings::{BackendChoice, Settings, Slot};
 
 /// Name of this build of page and engine, a hash of all that they are made of: see `build.rs`.
 pub const BUILD: &str = env!("BASTION_BUILD");
 
 /// Number of a request for work; later ones are larger.
 pub type RequestId = u32;
-
-/// Pixels a side of every picture that is shown or scored.
-pub const SIDE: u32 = 64;
-
-/// Length of the longest file that the engine reads; the page need not take longer ones into memory.
-pub const MAX_FILE_BYTES: usize = 64 << 20;
 
 /// How many classes a list of guesses holds.
 pub const TOP: usize = 5;

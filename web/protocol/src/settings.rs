@@ -1,6 +1,7 @@
 //! What the visitor chooses.
 
 use serde::{Deserialize, Serialize};
+use terms::attack::AttackKind;
 
 /// Where one of the two networks that are compared stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -73,60 +74,6 @@ impl BackendChoice {
     }
 }
 
-/// Which attack.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttackKind {
-    /// Fast gradient sign method: one step.
-    Fgsm,
-    /// Basic iterative method: small steps.
-    Bim,
-    /// Projected gradient descent: small steps from a random start.
-    Pgd,
-    /// Random noise, the control: as large a change as an attack makes, but aimed at nothing.
-    Noise,
-}
-
-impl AttackKind {
-    /// All, in the order of the menu.
-    pub const ALL: [Self; 4] = [Self::Fgsm, Self::Bim, Self::Pgd, Self::Noise];
-
-    /// Its name in print.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Fgsm => "FGSM",
-            Self::Bim => "BIM",
-            Self::Pgd => "PGD",
-            Self::Noise => "Noise",
-        }
-    }
-
-    /// Its name in addresses and attributes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fgsm => "fgsm",
-            Self::Bim => "bim",
-            Self::Pgd => "pgd",
-            Self::Noise => "noise",
-        }
-    }
-
-    /// The attack of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Whether it takes as many steps as it is told to, of a size that it is told.
-    pub fn takes_steps(self) -> bool {
-        matches!(self, Self::Bim | Self::Pgd)
-    }
-
-    /// Whether it begins, or ends, at random.
-    pub fn is_random(self) -> bool {
-        matches!(self, Self::Pgd | Self::Noise)
-    }
-}
-
 /// What an attack is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Settings {
@@ -159,21 +106,17 @@ impl Settings {
 
     /// The gradient steps that will be taken, if none is the last before.
     pub fn steps_total(&self) -> u32 {
-        match self.kind {
-            AttackKind::Noise => 0,
-            AttackKind::Fgsm => 1,
-            AttackKind::Bim | AttackKind::Pgd => self.steps,
-        }
+        self.kind.steps(self.steps as usize) as u32
     }
 
-    /// Length of a step, in 255ths: the one that was chosen, or epsilon (FGSM), epsilon / 4 (BIM), 2.5 epsilon / steps (PGD).
+    /// Length of a step, in 255ths: the one that was chosen, where the attack takes steps, or the usual one of the attack.
     pub fn step_size_255(&self) -> f32 {
-        let epsilon = f32::from(self.epsilon_255);
-        match (self.kind, self.step_size_tenths) {
-            (AttackKind::Fgsm | AttackKind::Noise, _) => epsilon,
-            (_, Some(tenths)) => f32::from(tenths) / 10.0,
-            (AttackKind::Bim, None) => epsilon / 4.0,
-            (AttackKind::Pgd, None) => 2.5 * epsilon / self.steps.max(1) as f32,
+        match self.step_size_tenths.filter(|_| self.kind.takes_steps()) {
+            Some(tenths) => f32::from(tenths) / 10.0,
+            None => {
+                let usual = self.kind.properties().step_size;
+                usual.length(self.epsilon_255.into(), self.steps_total() as usize)
+            }
         }
     }
 
@@ -216,9 +159,6 @@ mod tests {
             assert_eq!(BackendChoice::from_name(choice.name()), Some(choice));
         }
         assert_eq!(BackendChoice::from_name("cuda"), None);
-        for kind in AttackKind::ALL {
-            assert_eq!(AttackKind::from_name(kind.name()), Some(kind));
-        }
     }
 
     #[test]

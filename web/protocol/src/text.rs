@@ -31,6 +31,12 @@ pub fn operations(number: u64) -> String {
     }
 }
 
+/// Returns `text` with a capital at its beginning.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,7 +97,8 @@ mod tests {
     use std::fmt::Debug;
 
     use super::*;
-    use crate::{BackendChoice, Crop, Disturbance, Guess, Listed, Pixels, Settings, Slot, Step};
+    use crate::{BackendChoice, Disturbance, Guess, Listed, Pixels, Settings, Slot, Step};
+    use terms::picture::Crop;
 
     fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
         let bytes = to_bytes(&value).unwrap();

@@ -2,9 +2,10 @@
 
 use super::chart::number;
 use super::headline::headline;
-use super::info::{CheckLine, Checks, ModelInfo};
 use super::{Network, Sheet};
 use protocol::text;
+use terms::card::{Card, CheckItem, Checks};
+use terms::picture::SIDE;
 
 /// Hash of the whole of Tiny ImageNet, as `bastion data import` prints it: networks trained on it can be told from others.
 const TINY_IMAGENET_SHA256: &str = "a2b618b9303813d9fdefb5107545494f0c2492d8770142aaeea995405f69681b";
@@ -37,18 +38,19 @@ pub enum Value {
     /// Commands, in order.
     Commands(Vec<String>),
     /// Questions about the scores, with their answers.
-    Checks(Vec<CheckLine>),
+    Checks(Vec<CheckItem>),
 }
 
 /// What a card says; what it does not know is left out.
-pub fn sections(info: &ModelInfo) -> Vec<Section> {
+pub fn sections(network: &Network) -> Vec<Section> {
+    let card = network.card;
     let mut sections = vec![
-        Section { title: "What it is", facts: what_it_is(info) },
-        Section { title: "How it was trained", facts: training(info) },
-        Section { title: "What it is for", facts: purpose(info) },
+        Section { title: "What it is", facts: what_it_is(card) },
+        Section { title: "How it was trained", facts: training(card) },
+        Section { title: "What it is for", facts: purpose(network) },
         Section {
             title: "Whether its scores can be believed",
-            facts: info.checks.as_ref().map(checks).unwrap_or_default(),
+            facts: card.checks.as_ref().map(checks).unwrap_or_default(),
         },
     ];
     for section in &mut sections {
@@ -62,41 +64,48 @@ fn words(name: &'static str, words: impl Into<String>) -> Fact {
     Fact { name, value: Value::Words(words.into()) }
 }
 
-fn what_it_is(info: &ModelInfo) -> Vec<Fact> {
-    let mut facts = vec![words("Name", &*info.name), words("Architecture", &*info.architecture)];
+/// Of a network that was built, whose architecture is sound.
+fn what_it_is(card: &Card) -> Vec<Fact> {
+    let cost = card.architecture.cost(card.classes.len(), SIDE);
+    let mut facts = vec![words("Name", &*card.name), words("Architecture", card.architecture.name())];
     // The page is a 32-bit program; a network that it loads has fewer parameters than that counts.
-    facts.extend(usize::try_from(info.parameters).ok().map(|count| words("Parameters", text::count(count))));
+    facts.extend(usize::try_from(cost.parameters).ok().map(|count| words("Parameters", text::count(count))));
     facts.extend([
-        words("Operations", format!("{} multiply-accumulates a picture", text::operations(info.macs))),
-        words("Classes", text::count(info.classes)),
-        words("Weights", format!("{}, {}", text::bytes(info.weights_bytes), info.precision)),
-        Fact { name: "Weights’ sha256", value: Value::Hash(info.weights_sha256.clone()) },
+        words("Operations", format!("{} multiply-accumulates a picture", text::operations(cost.macs))),
+        words("Classes", text::count(card.classes.len())),
+        words("Weights", format!("{}, {}", text::bytes(card.weights.bytes), card.weights.precision)),
+        Fact { name: "Weights’ sha256", value: Value::Hash(card.weights.sha256.clone()) },
     ]);
     facts
 }
 
-fn training(info: &ModelInfo) -> Vec<Fact> {
+fn training(card: &Card) -> Vec<Fact> {
     let rgb = |[r, g, b]: [f32; 3]| format!("{r:.4}, {g:.4}, {b:.4} (red, green, blue)");
-    let recipe = match mix_in_words(&info.mix).as_str() {
-        "" => info.recipe.clone(),
-        meaning => format!("{}: {meaning}", info.recipe),
+    let recipe = match mix_in_words(&mix(card)).as_str() {
+        "" => card.recipe.name.clone(),
+        meaning => format!("{}: {meaning}", card.recipe.name),
     };
     vec![
         words("Recipe", recipe),
-        words("Data", data(info)),
-        Fact { name: "Data’s sha256", value: Value::Hash(info.data_sha256.clone()) },
-        words("Pixels’ mean", rgb(info.mean)),
-        words("Pixels’ deviation", rgb(info.std)),
-        Fact { name: "Made by", value: Value::Commands(info.commands.clone()) },
+        words("Data", data(card)),
+        Fact { name: "Data’s sha256", value: Value::Hash(card.data_sha256.clone()) },
+        words("Pixels’ mean", rgb(card.mean)),
+        words("Pixels’ deviation", rgb(card.std)),
+        Fact { name: "Made by", value: Value::Commands(card.recipe.commands.clone()) },
     ]
+}
+
+/// The shares of a batch that a recipe's settings name: `augmented`, `n-fgsm`.
+fn mix(card: &Card) -> Vec<&str> {
+    card.recipe.config["mix"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect()
 }
 
 /// What the pictures were that a network was trained on: `of each 3 pictures, one is attacked by PGD; 2 are as they are.`; empty
 /// where nobody knows.
-fn mix_in_words(mix: &[String]) -> String {
+fn mix_in_words(mix: &[&str]) -> String {
     let mut shares: Vec<(&str, usize)> = Vec::new();
-    for name in mix {
-        match shares.iter_mut().find(|(known, _)| known == name) {
+    for &name in mix {
+        match shares.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,
             None => shares.push((name, 1)),
         }
@@ -132,8 +141,8 @@ fn share_in_words(name: &str) -> &str {
     }
 }
 
-fn data(info: &ModelInfo) -> String {
-    match info.data_sha256.as_str() {
+fn data(card: &Card) -> String {
+    match card.data_sha256.as_str() {
         "" => String::new(),
         TINY_IMAGENET_SHA256 => {
             "Tiny ImageNet’s training pictures at 64 × 64 pixels. They are under ImageNet’s terms: research and education, \
@@ -150,21 +159,21 @@ fn checks(found: &Checks) -> Vec<Fact> {
     let answers = answers.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     let on = format!(
         "“bastion check” on {} validation pictures, attacks at {}/255 unless a line says otherwise: {}.",
-        text::count(found.pictures),
-        number(found.epsilon_255.into()),
+        text::count(found.images),
+        number((found.epsilon * 255.0).into()),
         answers.collect::<Vec<_>>().join(", ")
     );
     vec![words("Checked", on), Fact { name: "Found", value: Value::Checks(found.items.clone()) }]
 }
 
-fn purpose(info: &ModelInfo) -> Vec<Fact> {
+fn purpose(network: &Network) -> Vec<Fact> {
     vec![
         words("Intended use", "To see and to teach what attacks do to a classifier, and what hardening does about it."),
         words(
             "Not for",
             "Recognising what is in a picture where something depends on it, anything about people, and keeping an attacker out.",
         ),
-        words("Limitations", limitations(info)),
+        words("Limitations", limitations(network)),
         words(
             "Licence",
             "Networks that come with Bastion are under MIT or Apache-2.0, as its code is; others under what their makers say.",
@@ -173,9 +182,9 @@ fn purpose(info: &ModelInfo) -> Vec<Fact> {
 }
 
 /// In figures, as far as there are any.
-fn limitations(info: &ModelInfo) -> String {
+fn limitations(network: &Network) -> String {
     let mut sentences = Vec::new();
-    let sheet = Sheet::of(&[Network { title: &info.title, info }]);
+    let sheet = Sheet::of(&[*network]);
     if let Some(headline) = headline(&sheet)
         && let [figures] = headline.networks.as_slice()
     {
@@ -189,7 +198,7 @@ fn limitations(info: &ModelInfo) -> String {
     }
     sentences.push(format!(
         "It answers with one of {} classes whatever it is shown. Attacks other than those in the tables were not tried on it.",
-        text::count(info.classes)
+        text::count(network.card.classes.len())
     ));
     sentences.join(" ")
 }

@@ -1,8 +1,10 @@
 //! Curves: accuracy against epsilon, one chart for each attack that was measured at several.
 
 use super::Network;
-use super::info::{AttackLine, EpsilonUnit, ScoreLine};
-use super::sheet::{Protocol, capitalised, in_order, tenths};
+use super::measured::{EpsilonUnit, family, in_order, radius};
+use super::sheet::{Protocol, tenths};
+use protocol::text::capitalised;
+use terms::score::Score;
 
 /// How the networks fare as one attack grows.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,8 +41,8 @@ pub struct Point {
 
 /// The charts that the networks' scores are good for, in the order of the table.
 pub fn charts(networks: &[Network]) -> Vec<Chart> {
-    let lines = || networks.iter().flat_map(|network| &network.info.scores);
-    let mut kinds: Vec<(Kind, &ScoreLine)> = Vec::new();
+    let lines = || networks.iter().flat_map(|network| &network.card.scores);
+    let mut kinds: Vec<(Kind, &Score)> = Vec::new();
     for line in lines() {
         if let Some(kind) = Kind::of(line).filter(|kind| kinds.iter().all(|(known, _)| known != kind)) {
             kinds.push((kind, line));
@@ -61,17 +63,16 @@ struct Kind {
 }
 
 impl Kind {
-    fn of(line: &ScoreLine) -> Option<Self> {
-        let AttackLine { family, unit, .. } = line.attack.clone()?;
-        Some(Self { protocol: Protocol::of(line), family, unit })
+    fn of(line: &Score) -> Option<Self> {
+        let attack = line.attack.as_ref()?;
+        Some(Self { protocol: Protocol::of(line), family: family(line, attack), unit: radius(attack).1 })
     }
 
     /// None if there is nothing to see: no network was measured at two radii.
     fn chart(&self, networks: &[Network]) -> Option<Chart> {
         let of_network = |(place, network): (usize, &Network)| {
-            let scores = &network.info.scores;
-            let measured: Vec<&ScoreLine> =
-                scores.iter().filter(|line| Self::of(line).as_ref() == Some(self)).collect();
+            let scores = &network.card.scores;
+            let measured: Vec<&Score> = scores.iter().filter(|line| Self::of(line).as_ref() == Some(self)).collect();
             let mut points: Vec<Point> = measured.iter().filter_map(|line| point(line)).collect();
             points.sort_by(|one, other| one.epsilon.total_cmp(&other.epsilon));
             points.dedup_by(|one, other| one.epsilon == other.epsilon);
@@ -79,7 +80,7 @@ impl Kind {
             // An attack of no radius changes nothing. Only if it was measured on as many pictures, which are then the same.
             let start = scores.iter().find(|line| {
                 let first = measured.first();
-                let same = |first: &&ScoreLine| first.pictures == line.pictures && first.top1.of == line.top1.of;
+                let same = |first: &&Score| first.set == line.set && first.top1.of == line.top1.of;
                 line.attack.is_none() && first.is_some_and(same)
             });
             if let Some(start) = start.filter(|_| points.first().is_some_and(|first| first.epsilon > 0.0)) {
@@ -107,8 +108,8 @@ impl Kind {
     }
 }
 
-fn point(line: &ScoreLine) -> Option<Point> {
-    let epsilon = f64::from(line.attack.as_ref()?.epsilon);
+fn point(line: &Score) -> Option<Point> {
+    let (epsilon, _) = radius(line.attack.as_ref()?);
     // Written with seven digits: what was a whole number of 255ths is one again.
     let epsilon = if (epsilon - epsilon.round()).abs() < 1e-3 { epsilon.round() } else { epsilon };
     Some(Point { epsilon, top1: line.top1.value(), interval: line.top1_interval })

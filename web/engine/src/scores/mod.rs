@@ -1,11 +1,11 @@
 //! What the networks scored: `bastion evaluate --save` wrote it into their cards, and this groups it, puts it in order and into
-//! words, and draws it as HTML. It knows no browser, so all of it is tested natively. The engine alone calls it.
+//! words, and draws it as HTML. It needs neither browser nor tensors, and all of it is tested natively.
 
 mod card;
 mod chart;
 mod draw;
 mod headline;
-mod info;
+mod measured;
 mod plot;
 mod sheet;
 
@@ -16,9 +16,10 @@ pub use card::{Fact, Value, sections};
 pub use chart::{Chart, charts};
 pub use draw::draw;
 pub use headline::{Headline, headline};
-pub use info::{AttackLine, CheckLine, Checks, EpsilonUnit, ModelInfo, PictureSet, ScoreLine};
 pub use plot::{Dot, Drawn, Plot};
 pub use sheet::{Cell, Group, Protocol, Row, Sheet};
+
+use terms::card::Card;
 
 /// A network beside the others.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,7 @@ pub struct Network<'a> {
     /// What the page calls it.
     pub title: &'a str,
     /// What its card says.
-    pub info: &'a ModelInfo,
+    pub card: &'a Card,
 }
 
 /// Where an axis or a bar from 0 ends that holds this share: at a whole tenth, 1 at most.

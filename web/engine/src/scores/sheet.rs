@@ -1,11 +1,11 @@
 //! The table: measurements down, networks across, and the protocols kept apart.
 
-use std::cmp::Ordering;
-
-use super::info::{EpsilonUnit, PictureSet, ScoreLine};
+use super::measured::{EpsilonUnit, in_order, radius, what};
 use super::{Network, round_up};
-use protocol::Proportion;
-use protocol::text;
+use protocol::text::{self, capitalised};
+use terms::attack::Goal;
+use terms::metrics::Proportion;
+use terms::score::{ImageSet, Score};
 
 /// All scores of some networks.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,11 +45,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    pub(super) fn of(line: &ScoreLine) -> Self {
+    pub(super) fn of(line: &Score) -> Self {
         match (&line.attack, &line.crafted_on) {
-            (None, _) if line.pictures == PictureSet::Corrupted => Self::Corruptions,
+            (None, _) if matches!(line.set, ImageSet::Corrupted { .. }) => Self::Corruptions,
             (None, _) => Self::NoAttack,
-            (Some(attack), _) if attack.is_control => Self::NoAttack,
+            (Some(attack), _) if attack.kind.is_control() => Self::NoAttack,
             (Some(_), None) => Self::WhiteBox,
             (Some(_), Some(source)) => Self::Transfer(source.clone()),
         }
@@ -107,7 +107,7 @@ pub struct Row {
     /// What each network scored; none if it was not measured.
     pub cells: Vec<Option<Cell>>,
     /// The first line that it is made of: what decides on its place.
-    line: ScoreLine,
+    line: Score,
 }
 
 /// What a network scored.
@@ -142,19 +142,19 @@ impl Cell {
 impl Row {
     /// Whether the pictures were as they are.
     pub(super) fn is_clean(&self) -> bool {
-        self.line.attack.is_none() && self.line.pictures == PictureSet::Clean
+        self.line.attack.is_none() && self.line.set == ImageSet::Validation
     }
 
     /// Whether an attack on pictures as they are fled the true class.
     pub(super) fn is_untargeted(&self) -> bool {
-        self.line.pictures == PictureSet::Clean && !self.line.what.contains("targeted")
+        self.line.set == ImageSet::Validation && self.line.goal == Goal::Untargeted
     }
 
     /// The attack's radius in 255ths, if it is measured in those.
     pub(super) fn levels(&self) -> Option<f64> {
-        let attack = self.line.attack.as_ref().filter(|attack| attack.unit == EpsilonUnit::Levels)?;
+        let (epsilon, unit) = radius(self.line.attack.as_ref()?);
         // Written with seven digits: what was a whole number of 255ths is one again.
-        Some((f64::from(attack.epsilon) * 1e3).round() / 1e3)
+        (unit == EpsilonUnit::Levels).then(|| (epsilon * 1e3).round() / 1e3)
     }
 }
 
@@ -163,7 +163,7 @@ impl Sheet {
     pub fn of(networks: &[Network]) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for (column, network) in networks.iter().enumerate() {
-            for line in &network.info.scores {
+            for line in &network.card.scores {
                 let protocol = Protocol::of(line);
                 let place = groups.iter().position(|group| group.protocol == protocol).unwrap_or_else(|| {
                     groups.push(Group { protocol, rows: Vec::new() });
@@ -185,7 +185,7 @@ impl Sheet {
             pictures: cells().map(|cell| cell.top1.of).max().unwrap_or(0),
             unevaluated: networks
                 .iter()
-                .filter(|network| network.info.scores.is_empty())
+                .filter(|network| network.card.scores.is_empty())
                 .map(|network| network.title.to_owned())
                 .collect(),
             groups,
@@ -224,23 +224,22 @@ impl Group {
     pub fn meaning(&self) -> String {
         let saved = self.rows.iter().any(|row| row.title.ends_with(", saved"));
         let rounded = if saved { " “Saved” ones had been kept as 8-bit pictures." } else { "" };
-        let in_deviations = |row: &Row| row.line.attack.as_ref().is_some_and(|it| it.unit == EpsilonUnit::Deviations);
-        let deviations = match self.rows.iter().any(in_deviations) {
+        let attacks = || self.rows.iter().filter_map(|row| row.line.attack.as_ref());
+        let deviations = match attacks().any(|attack| radius(attack).1 == EpsilonUnit::Deviations) {
             true => " An epsilon in std is one of the pixels’ standard deviations, as in the paper.",
             false => "",
         };
         // What the names of attacks leave out.
-        let says = |word: &str| self.rows.iter().any(|row| row.line.what.contains(word));
-        let steps = match self.rows.iter().any(|row| row.line.attack.as_ref().is_some_and(|attack| attack.steps > 1)) {
+        let steps = match attacks().any(|attack| attack.steps_total() > 1) {
             true => " The number behind an attack’s name is that of its steps.",
             false => "",
         };
-        let restarts = match says(" restarts") {
+        let restarts = match self.rows.iter().any(|row| row.line.attack.is_some() && row.line.restarts > 1) {
             true => " With restarts, each picture counts with the worst of so many random starts.",
             false => "",
         };
         // Of no other attack is the top-5 accuracy left out.
-        let any_step = match self.rows.iter().any(|row| row.line.top5.is_none()) {
+        let any_step = match self.rows.iter().any(|row| row.line.until_fooled) {
             true => " PGD counts a picture as fooled if any of its steps fools.",
             false => "",
         };
@@ -248,10 +247,12 @@ impl Group {
     }
 
     /// Puts a score into the row of its measurement, which may be the first of its kind.
-    fn enter(&mut self, line: &ScoreLine, column: usize, columns: usize) {
-        let cell = Cell { top1: line.top1, interval: line.top1_interval, top5: line.top5 };
+    fn enter(&mut self, line: &Score, column: usize, columns: usize) {
+        let top5 = (!line.until_fooled).then_some(line.top5);
+        let cell = Cell { top1: line.top1, interval: line.top1_interval, top5 };
+        let what_was_done = what(line);
         // Two scores of one network that are called the same differ in something that the name does not tell: two rows.
-        let same = |row: &&mut Row| row.line.what == line.what && row.cells[column].is_none();
+        let same = |row: &&mut Row| what(&row.line) == what_was_done && row.cells[column].is_none();
         match self.rows.iter_mut().find(same) {
             Some(row) => row.cells[column] = Some(cell),
             None => {
@@ -263,28 +264,11 @@ impl Group {
     }
 }
 
-/// Pictures before attacks, weak attacks before strong ones.
-pub(super) fn in_order(one: &ScoreLine, other: &ScoreLine) -> Ordering {
-    let key = |line: &ScoreLine| {
-        let attack = line.attack.as_ref();
-        let attack = attack.map(|attack| (attack.rank, attack.steps, attack.unit, attack.family.clone()));
-        (attack.is_some(), line.pictures, attack)
-    };
-    let epsilon = |line: &ScoreLine| line.attack.as_ref().map_or(0.0, |attack| attack.epsilon);
-    key(one).cmp(&key(other)).then(epsilon(one).total_cmp(&epsilon(other)))
-}
-
-fn row_title(line: &ScoreLine) -> String {
+fn row_title(line: &Score) -> String {
     match &line.attack {
-        Some(attack) if attack.is_control => capitalised(&line.what.replacen("noise", "random noise", 1)),
-        _ => capitalised(&line.what.replacen("jpeg", "JPEG", 1)),
+        Some(attack) if attack.kind.is_control() => capitalised(&what(line).replacen("noise", "random noise", 1)),
+        _ => capitalised(&what(line).replacen("jpeg", "JPEG", 1)),
     }
-}
-
-/// With a capital at its beginning.
-pub(super) fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `27.1%`.

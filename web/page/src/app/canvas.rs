@@ -6,7 +6,10 @@ use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
-use protocol::{Pixels, SIDE};
+use protocol::Pixels;
+
+/// Pixels a side.
+const SIDE: u32 = terms::picture::SIDE as u32;
 
 /// Shows `pixels`, or nothing. `label` says what they are to those who do not see them.
 #[component]

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::browser::Store;
 use crate::state::{Event, State};
-use protocol::{Corner, Crop, Size};
+use terms::picture::{Corner, Crop, Size};
 
 /// A hand on the square.
 #[derive(Clone, Copy)]

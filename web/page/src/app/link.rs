@@ -17,7 +17,7 @@ use super::browser::Store;
 use super::focus::focus;
 use crate::state::{Candidate, Event};
 use crate::text;
-use protocol::MAX_FILE_BYTES;
+use terms::picture::MAX_FILE_BYTES;
 
 /// How long a site may send nothing.
 const PATIENCE_MS: u32 = 15_000;

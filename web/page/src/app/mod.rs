@@ -14,6 +14,7 @@ mod link;
 mod networks;
 mod notes;
 mod sheet;
+mod slider;
 mod space;
 
 use leptos::portal::Portal;

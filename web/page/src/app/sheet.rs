@@ -8,7 +8,8 @@ use crate::pictures::{Drawing, change, usual_gain};
 use crate::state::State;
 use crate::text;
 use protocol::js;
-use protocol::{Pixels, SIDE, Slot};
+use protocol::{Pixels, Slot};
+use terms::picture::SIDE;
 
 /// Side of a picture on the sheet.
 const PICTURE: f64 = 192.0;
@@ -77,8 +78,9 @@ fn row(state: &State, context: &CanvasRenderingContext2d, slot: Slot, top: f64) 
 }
 
 fn picture(context: &CanvasRenderingContext2d, pixels: &Pixels, left: f64, top: f64) -> Result<(), JsValue> {
-    let small = canvas(SIDE.into(), SIDE.into())?;
-    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels.0), SIDE, SIDE)?;
+    let side = SIDE as u32;
+    let small = canvas(f64::from(side), f64::from(side))?;
+    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels.0), side, side)?;
     self::context(&small)?.put_image_data(&image, 0.0, 0.0)?;
     context.draw_image_with_html_canvas_element_and_dw_and_dh(&small, left, top, PICTURE, PICTURE)
 }

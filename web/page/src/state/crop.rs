@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::visitor::SETTLE_MS;
 use super::{Candidate, Effect, Event, State, Work};
-use protocol::{Crop, SIDE, Size};
+use terms::picture::{Crop, SIDE, Size};
 
 impl State {
     /// The square that the visitor wants the networks to see, and the size of the picture, in pixels; none where there is
@@ -30,7 +30,7 @@ impl State {
     /// The size of the picture that is shown, where another square of it can be seen.
     fn croppable(&self) -> Option<Size> {
         let (width, height) = self.picture.shown.as_ref()?.original_size?;
-        (width != height || width > SIDE).then_some((width, height))
+        (width != height || width > SIDE as u32).then_some((width, height))
     }
 
     /// Whether a picture is the one that is shown, whatever square of it.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::{AttackKind, BackendChoice, Crop, Disturbance, Measured, Pair, Reply, Request, Slot};
+use protocol::{BackendChoice, Disturbance, Measured, Pair, Reply, Request, Slot};
+use terms::attack::AttackKind;
+use terms::picture::Crop;
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Debug)]

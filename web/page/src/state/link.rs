@@ -3,7 +3,9 @@
 //! A visitor's own picture is in no link: it never leaves the device.
 
 use super::State;
-use protocol::{AttackKind, CorruptionKind, Crop, Disturbance, Pair, Settings, Slot};
+use crate::text;
+use protocol::{Disturbance, Pair, Settings, Slot};
+use terms::picture::Crop;
 
 /// What an address asks for.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -53,7 +55,7 @@ impl Link {
         let usual = Settings::default();
         let from = get(key::FROM);
         let settings = Settings {
-            kind: get(key::ATTACK).and_then(|name| AttackKind::from_name(&name)).unwrap_or(usual.kind),
+            kind: get(key::ATTACK).and_then(|name| name.parse().ok()).unwrap_or(usual.kind),
             epsilon_255: number(get(key::EPSILON), 0, u8::MAX).unwrap_or(usual.epsilon_255),
             steps: number(get(key::STEPS), 0, u32::MAX).unwrap_or(usual.steps),
             step_size_tenths: get(key::STEP_SIZE).and_then(|size| tenths(&size)),
@@ -173,7 +175,7 @@ fn disturbance(text: &str) -> Disturbance {
             "color" => disturbance.saturation_percent = percent,
             "hue" => disturbance.hue_degrees = degrees,
             name => {
-                if let Some(kind) = CorruptionKind::from_name(&name.replace('-', "_")) {
+                if let Some(kind) = text::corruption(&name.replace('-', "_")) {
                     (disturbance.corruption, disturbance.severity) = (Some(kind), percent);
                 }
             }
@@ -248,6 +250,8 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use terms::corruption::Corruption;
+
     use super::super::tests;
     use super::*;
 
@@ -290,7 +294,7 @@ mod tests {
         ];
         let link = Link::read(|name| odd.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into()));
         let disturbance =
-            Disturbance { zoom_percent: 200, corruption: Some(CorruptionKind::Fog), severity: 5, ..Default::default() };
+            Disturbance { zoom_percent: 200, corruption: Some(Corruption::Fog), severity: 5, ..Default::default() };
         let settings = Settings {
             epsilon_255: Settings::MAX_EPSILON_255,
             steps: Settings::MAX_STEPS,

@@ -38,7 +38,8 @@ use choice::Choice;
 use parts::{Pick, Saving};
 use picture::Stage;
 
-use protocol::{Backend, BackendChoice, ClassLabel, Listed, LoadedModel, Measured, RequestId};
+use protocol::{Backend, BackendChoice, Listed, LoadedModel, Measured, RequestId};
+use terms::card::Class;
 
 /// All that the page shows.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -48,7 +49,7 @@ pub struct State {
     /// The networks there are.
     pub networks: Arc<Vec<Listed>>,
     /// The classes, once the networks are ready.
-    pub classes: Arc<Vec<ClassLabel>>,
+    pub classes: Arc<Vec<Class>>,
     /// The networks, left and right, once they are ready.
     pub models: Option<[LoadedModel; 2]>,
     /// What they scored and what their cards say, as HTML; empty before.
@@ -123,7 +124,7 @@ impl State {
     pub fn label(&self) -> Option<usize> {
         let shown = self.picture.shown.as_ref().filter(|shown| !shown.is_detail())?;
         let label = shown.candidate.label.as_deref()?;
-        let known = |class: &ClassLabel| class.wnid == label || class.name == label || class.short_name() == label;
+        let known = |class: &Class| class.wnid == label || class.name == label || class.short_name() == label;
         self.classes.iter().position(known)
     }
 

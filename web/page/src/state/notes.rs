@@ -2,7 +2,6 @@
 
 use super::{Phase, Progress, State, Work};
 use crate::text;
-use protocol::AttackKind;
 
 impl State {
     /// What pressing the button will do, or why it cannot be pressed.
@@ -21,7 +20,7 @@ impl State {
             (Phase::Ready, Work::Sweeping, _) => {
                 "The curves are being measured. Escape stops that; an attack replaces it."
             }
-            (Phase::Ready, ..) if self.attack.settings.kind == AttackKind::Noise => {
+            (Phase::Ready, ..) if self.attack.settings.kind.is_control() => {
                 "Noise asks no network: both see the same random change."
             }
             (Phase::Ready, ..) if self.attack.settings.crafted_on.is_some() => {

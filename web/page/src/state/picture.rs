@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{Candidate, Column, Effect, Phase, Pick, PickId, Progress, Shown, State};
-use protocol::{Crop, Disturbance, Pixels, Request, RequestId};
+use protocol::{Disturbance, Pixels, Request, RequestId};
+use terms::picture::Crop;
 
 /// The picture that the page shows, and what the visitor wants of it.
 #[derive(Clone, PartialEq, Debug, Default)]

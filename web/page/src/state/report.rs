@@ -2,7 +2,8 @@
 
 use super::{State, Verdict};
 use crate::json::Json;
-use protocol::{BackendReport, Crop, Disturbance, Guess, Measured, Point, Settings, Slot, Step};
+use protocol::{BackendReport, Disturbance, Guess, Measured, Point, Settings, Slot, Step};
+use terms::picture::Crop;
 
 /// Of what kind the report is; changes whenever a field changes its meaning.
 const FORMAT: usize = 2;

@@ -2,15 +2,16 @@
 
 use maud::{Markup, html};
 
-use crate::scores::{CheckLine, Fact, Network, Value, sections};
+use crate::scores::{Fact, Network, Value, sections};
 use protocol::Slot;
+use terms::card::CheckItem;
 
 /// What a network is, how it was made and what it is for.
 pub(super) fn model_card(slot: Slot, network: &Network) -> Markup {
     html! {
         details data-testid={ "card-" (slot.name()) } {
             summary { (network.title) ": model card" }
-            @for section in sections(network.info) {
+            @for section in sections(network) {
                 section {
                     h3 { (section.title) }
                     dl { @for fact in &section.facts { (line(fact)) } }
@@ -36,7 +37,7 @@ fn line(Fact { name, value }: &Fact) -> Markup {
     }
 }
 
-fn check(CheckLine { name, figure, limit, passed }: &CheckLine) -> Markup {
+fn check(CheckItem { name, figure, limit, passed }: &CheckItem) -> Markup {
     let answer = match passed {
         Some(true) => "passed",
         Some(false) => "failed",

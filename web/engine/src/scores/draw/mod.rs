@@ -7,7 +7,6 @@ mod table;
 
 use maud::{Markup, html};
 
-use super::info::ModelInfo;
 use super::{Network, Sheet, charts, headline as headline_of};
 use card::model_card;
 use curves::curves;
@@ -17,8 +16,7 @@ use table::tables;
 
 /// All that there is to say of the networks, left and right, as the content of a page's section: no script in it, and whatever
 /// the cards say is text.
-pub fn draw(models: [&ModelInfo; 2]) -> String {
-    let networks = models.map(|info| Network { title: &info.title, info });
+pub fn draw(networks: [Network; 2]) -> String {
     let sheet = Sheet::of(&networks);
     html! {
         section.panel.scores aria-labelledby="scores-title" data-testid="scores" {

@@ -8,7 +8,7 @@ use web_sys::{Blob, Response};
 
 use crate::state::Sample;
 use crate::text;
-use protocol::MAX_FILE_BYTES;
+use terms::picture::MAX_FILE_BYTES;
 
 /// Folders with an `index.json` that lists pictures. The second is for what may not be shipped: asked for only if it was there
 /// when the page was built, since a browser reports each answer that there is nothing.

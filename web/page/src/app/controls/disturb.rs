@@ -3,12 +3,14 @@
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
+use crate::app::slider::Slider;
 use crate::state::Event;
-use protocol::{CorruptionKind, Disturbance};
+use crate::text;
+use protocol::Disturbance;
 
 /// A value of the disturbance that is slid.
 #[derive(Clone, Copy)]
-struct Slider {
+struct Strength {
     label: &'static str,
     unit: &'static str,
     /// Both ends, which the value's type can hold.
@@ -18,7 +20,7 @@ struct Slider {
     set: fn(&mut Disturbance, i32),
 }
 
-impl Slider {
+impl Strength {
     const fn new(
         (label, name, unit): (&'static str, &'static str, &'static str),
         range: [i32; 2],
@@ -38,46 +40,56 @@ const COLOR: [i32; 2] = [0, Disturbance::MAX_COLOR_PERCENT as i32];
 const HUE: i32 = Disturbance::MAX_HUE_DEGREES as i32;
 
 /// Those of the paper's perturbations that have a strength. A value is cut to the slider's ends before it is set, so it fits.
-const SLIDERS: [Slider; 10] = [
-    Slider::new(("Shift right", "shift-x", "px"), [-SHIFT, SHIFT], |d| d.shift[0].into(), |d, v| d.shift[0] = v as i8),
-    Slider::new(("Shift down", "shift-y", "px"), [-SHIFT, SHIFT], |d| d.shift[1].into(), |d, v| d.shift[1] = v as i8),
-    Slider::new(("Zoom", "zoom", "%"), ZOOM, |d| d.zoom_percent.into(), |d, v| d.zoom_percent = v as u8),
-    Slider::new(("Shear", "shear", "°"), [-SHEAR, SHEAR], |d| d.shear_degrees.into(), |d, v| d.shear_degrees = v as i8),
-    Slider::new(
+const STRENGTHS: [Strength; 10] = [
+    Strength::new(
+        ("Shift right", "shift-x", "px"),
+        [-SHIFT, SHIFT],
+        |d| d.shift[0].into(),
+        |d, v| d.shift[0] = v as i8,
+    ),
+    Strength::new(("Shift down", "shift-y", "px"), [-SHIFT, SHIFT], |d| d.shift[1].into(), |d, v| d.shift[1] = v as i8),
+    Strength::new(("Zoom", "zoom", "%"), ZOOM, |d| d.zoom_percent.into(), |d, v| d.zoom_percent = v as u8),
+    Strength::new(
+        ("Shear", "shear", "°"),
+        [-SHEAR, SHEAR],
+        |d| d.shear_degrees.into(),
+        |d, v| d.shear_degrees = v as i8,
+    ),
+    Strength::new(
         ("Rotation", "rotation", "°"),
         [-ROTATION, ROTATION],
         |d| d.rotation_degrees.into(),
         |d, v| d.rotation_degrees = v as i16,
     ),
-    Slider::new(
+    Strength::new(
         ("Perspective", "perspective", "%"),
         [-PERSPECTIVE, PERSPECTIVE],
         |d| d.perspective_percent.into(),
         |d, v| d.perspective_percent = v as i8,
     ),
-    Slider::new(
+    Strength::new(
         ("Brightness", "brightness", "%"),
         COLOR,
         |d| d.brightness_percent.into(),
         |d, v| d.brightness_percent = v as u8,
     ),
-    Slider::new(
+    Strength::new(
         ("Contrast", "contrast", "%"),
         COLOR,
         |d| d.contrast_percent.into(),
         |d, v| d.contrast_percent = v as u8,
     ),
-    Slider::new(
+    Strength::new(
         ("Saturation", "saturation", "%"),
         COLOR,
         |d| d.saturation_percent.into(),
         |d, v| d.saturation_percent = v as u8,
     ),
-    Slider::new(("Hue", "hue", "°"), [-HUE, HUE], |d| d.hue_degrees.into(), |d, v| d.hue_degrees = v as i16),
+    Strength::new(("Hue", "hue", "°"), [-HUE, HUE], |d| d.hue_degrees.into(), |d, v| d.hue_degrees = v as i16),
 ];
 
-const SEVERITY: Slider =
-    Slider::new(("Severity", "severity", " of 5"), [1, 5], |d| d.severity.into(), |d, v| d.severity = v as u8);
+const SEVERITY: Strength =
+    Strength::new(("Severity", "severity", " of 5"), [1, 5], |d| d.severity.into(), |d, v| d.severity = v as u8);
 
 /// The sliders.
 #[component]
@@ -99,7 +111,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
                 beside your picture, is what both networks get."
             </p>
             <div class="sliders">
-                {SLIDERS.map(|slider| view! { <Slide slider/> }).into_iter().collect_view()}
+                {STRENGTHS.map(|strength| view! { <Slide strength/> }).into_iter().collect_view()}
             </div>
             <div class="checks">
                 <Check label="Mirror left to right" name="mirror" get=|d| d.flip_horizontal set=|d, v| d.flip_horizontal = v/>
@@ -128,33 +140,21 @@ fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
 
 /// A slider for one value.
 #[component]
-fn Slide(slider: Slider) -> impl IntoView {
-    let Slider { label, unit, range, name, get, set } = slider;
+fn Slide(strength: Strength) -> impl IntoView {
+    let Strength { label, unit, range, name, get, set } = strength;
     let store = expect_context::<Store>();
     let value = store.read(move |state| get(&state.picture.disturbance));
     let words = store.read(move |state| format!("{}{unit}", get(&state.picture.disturbance)));
-    let id = format!("disturb-{name}");
-    let slide = move |event: leptos::ev::Event| {
-        if let Ok(value) = event_target_value(&event).parse::<i32>() {
-            change(store, |disturbance| set(disturbance, value.clamp(range[0], range[1])));
-        }
-    };
     view! {
-        <div class="slider">
-            <label for=id.clone()>{label}</label>
-            <output for=id.clone()>{words}</output>
-            <input
-                id=id.clone()
-                type="range"
-                min=range[0].to_string()
-                max=range[1].to_string()
-                step="1"
-                prop:value=move || value.get().to_string()
-                aria-valuetext=words
-                data-testid=id
-                on:input=slide
-            />
-        </div>
+        <Slider
+            label
+            id=format!("disturb-{name}")
+            min=range[0]
+            max=range[1]
+            value
+            words
+            on_input=move |value| change(store, |disturbance| set(disturbance, value))
+        />
     }
 }
 
@@ -190,11 +190,11 @@ fn CorruptionChoice() -> impl IntoView {
     let chosen = store.read(|state| state.picture.disturbance.corruption);
     let none = move || chosen.get().is_none();
     let choose = move |event: leptos::ev::Event| {
-        let kind = CorruptionKind::from_name(&event_target_value(&event));
+        let kind = text::corruption(&event_target_value(&event));
         change(store, |disturbance| disturbance.corruption = kind);
     };
-    let options = CorruptionKind::ALL.map(|kind| {
-        view! { <option value=kind.name() prop:selected=move || chosen.get() == Some(kind)>{kind.label()}</option> }
+    let options = text::CORRUPTIONS.map(|(kind, label)| {
+        view! { <option value=kind.name() prop:selected=move || chosen.get() == Some(kind)>{label}</option> }
     });
     view! {
         <div class="field">
@@ -205,7 +205,7 @@ fn CorruptionChoice() -> impl IntoView {
             </select>
         </div>
         <div hidden=none>
-            <Slide slider=SEVERITY/>
+            <Slide strength=SEVERITY/>
         </div>
     }
 }

@@ -9,13 +9,15 @@ use leptos::prelude::*;
 
 use super::browser::Store;
 use super::focus::{focus, has_focus};
+use super::slider::Slider;
 pub(super) use disturb::Disturbances;
 use more::More;
 use target::Target;
 
 use crate::state::{Change, Event, State, Verdict, Work};
 use crate::text;
-use protocol::{AttackKind, Guess, Settings, Slot};
+use protocol::{Guess, Settings, Slot};
+use terms::attack::{self, AttackKind};
 
 /// Attack, epsilon, steps, target; start and stop.
 #[component]
@@ -112,7 +114,7 @@ fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
     let kind = store.read(|state| state.attack.settings.kind);
     let choices = AttackKind::ALL.map(|choice| {
-        let (label, name) = (choice.label(), choice.name());
+        let (label, name) = (text::attack_label(choice), choice.name());
         view! {
             <label>
                 <input
@@ -127,41 +129,15 @@ fn Kind() -> impl IntoView {
             </label>
         }
     });
-    // What it does, its formula, and where it comes from.
-    let what = move || match kind.get() {
-        AttackKind::Fgsm => (
-            "Fast gradient sign method: one step, every pixel by epsilon.",
-            "x′ = x + ε · sign ∇ₓ loss",
-            "#fgsm",
-            "Goodfellow et al., 2014",
-        ),
-        AttackKind::Bim => (
-            "Basic iterative method: many small steps, never further than epsilon.",
-            "xₙ₊₁ = clip(xₙ + α · sign ∇ₓ loss), α = ε/4",
-            "#bim",
-            "Kurakin et al., 2016",
-        ),
-        AttackKind::Pgd => (
-            "Projected gradient descent: BIM from a random start within epsilon.",
-            "x₀ = x + U(−ε, ε), α = 2.5 ε/steps",
-            "#pgd",
-            "Madry et al., 2017",
-        ),
-        AttackKind::Noise => (
-            "The control: every value up or down by epsilon, by the toss of a coin. It asks no network.",
-            "x′ = x ± ε",
-            "#noise",
-            "why it matters",
-        ),
-    };
+    let words = move || kind.get().properties().words;
     view! {
         <fieldset class="segmented">
             <legend>"Attack"</legend>
             <div class="segments">{choices.into_iter().collect_view()}</div>
-            <p class="hint" data-testid="attack-words">{move || what().0}</p>
+            <p class="hint" data-testid="attack-words">{move || words().summary}</p>
             <p class="formula">
-                <span>{move || what().1}</span>
-                <a class="more" href=move || what().2>{move || what().3}</a>
+                <span>{move || words().formula}</span>
+                <a class="more" href=move || format!("#{}", kind.get().name())>{move || words().source}</a>
             </p>
         </fieldset>
     }
@@ -171,27 +147,18 @@ fn Kind() -> impl IntoView {
 fn Epsilon() -> impl IntoView {
     let store = expect_context::<Store>();
     let epsilon = store.read(|state| state.attack.settings.epsilon_255);
-    let slide = move |event: leptos::ev::Event| {
-        if let Ok(k) = event_target_value(&event).parse() {
-            store.dispatch(Event::Set(Change::Epsilon(k)));
-        }
-    };
     view! {
-        <div class="slider">
-            <label for="epsilon-slider">"Epsilon, the largest change of a pixel"</label>
-            <output for="epsilon-slider">{move || text::epsilon(epsilon.get())}</output>
-            <input
-                id="epsilon-slider"
-                type="range"
-                min="0"
-                max=Settings::MAX_EPSILON_255.to_string()
-                step="1"
-                prop:value=move || epsilon.get().to_string()
-                aria-valuetext=move || text::epsilon(epsilon.get())
-                data-testid="epsilon"
-                on:input=slide
-            />
-        </div>
+        <Slider
+            label="Epsilon, the largest change of a pixel"
+            id="epsilon-slider"
+            testid="epsilon"
+            min=0
+            max=i32::from(Settings::MAX_EPSILON_255)
+            value=Signal::derive(move || epsilon.get().into())
+            words=Signal::derive(move || text::epsilon(epsilon.get()))
+            // Both ends are an u8's.
+            on_input=move |value| store.dispatch(Event::Set(Change::Epsilon(value as u8)))
+        />
     }
 }
 
@@ -199,34 +166,23 @@ fn Epsilon() -> impl IntoView {
 fn Steps() -> impl IntoView {
     let store = expect_context::<Store>();
     let steps = store.read(|state| state.attack.settings.steps);
-    let fixed = store.read(|state| match state.attack.settings.kind {
-        AttackKind::Fgsm => Some("always 1"),
-        AttackKind::Noise => Some("none"),
-        AttackKind::Bim | AttackKind::Pgd => None,
-    });
-    let one_step = move || fixed.get().is_some();
-    let slide = move |event: leptos::ev::Event| {
-        if let Ok(count) = event_target_value(&event).parse() {
-            store.dispatch(Event::Set(Change::Steps(count)));
-        }
+    let kind = store.read(|state| state.attack.settings.kind);
+    let words = move || match kind.get().properties().steps {
+        attack::Steps::Always(0) => "none".to_owned(),
+        attack::Steps::Always(count) => format!("always {count}"),
+        attack::Steps::Chosen(_) => steps.get().to_string(),
     };
     view! {
-        <div class="slider" class:off=one_step>
-            <label for="steps">"Steps"</label>
-            <output for="steps">
-                {move || fixed.get().map_or_else(|| steps.get().to_string(), str::to_owned)}
-            </output>
-            <input
-                id="steps"
-                type="range"
-                min="1"
-                max=Settings::MAX_STEPS.to_string()
-                step="1"
-                prop:value=move || steps.get().to_string()
-                disabled=one_step
-                data-testid="steps"
-                on:input=slide
-            />
-        </div>
+        <Slider
+            label="Steps"
+            id="steps"
+            min=1
+            max=Settings::MAX_STEPS as i32
+            value=Signal::derive(move || steps.get() as i32)
+            words=Signal::derive(words)
+            off=Signal::derive(move || !kind.get().takes_steps())
+            // It is 1 or more.
+            on_input=move |value| store.dispatch(Event::Set(Change::Steps(value as u32)))
+        />
     }
 }

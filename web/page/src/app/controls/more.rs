@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
+use crate::app::slider::Slider;
 use crate::state::{Change, Event};
 use protocol::{Settings, Slot};
 
@@ -62,27 +63,19 @@ fn StepSize() -> impl IntoView {
             (false, Some(_)) => format!("{size:.1}/255"),
         }
     };
-    let tenths = move || (10.0 * settings.with(Settings::step_size_255)).round().max(1.0);
-    let slide = move |event: leptos::ev::Event| {
-        store.dispatch(Event::Set(Change::StepSize(event_target_value(&event).parse().ok())));
-    };
+    let tenths = move || (10.0 * settings.with(Settings::step_size_255)).round().max(1.0) as i32;
     view! {
-        <div class="slider" class:off=unused>
-            <label for="step-size">"Step size"</label>
-            <output for="step-size">{words}</output>
-            <input
-                id="step-size"
-                type="range"
-                min="1"
-                max=Settings::MAX_STEP_SIZE_TENTHS.to_string()
-                step="1"
-                prop:value=move || tenths().to_string()
-                aria-valuetext=words
-                disabled=unused
-                data-testid="step-size"
-                on:input=slide
-            />
-        </div>
+        <Slider
+            label="Step size"
+            id="step-size"
+            min=1
+            max=i32::from(Settings::MAX_STEP_SIZE_TENTHS)
+            value=Signal::derive(tenths)
+            words=Signal::derive(words)
+            off=Signal::derive(unused)
+            // Both ends are an u16's.
+            on_input=move |value| store.dispatch(Event::Set(Change::StepSize(Some(value as u16))))
+        />
         <button
             type="button"
             class="plain"

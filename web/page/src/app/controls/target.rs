@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::app::browser::Store;
 use crate::state::{Change, Event};
-use protocol::ClassLabel;
+use terms::card::Class;
 
 /// A search box and the classes that it leaves.
 #[component]
@@ -71,7 +71,7 @@ pub(super) fn Target() -> impl IntoView {
 }
 
 /// The classes one of whose names has `text` in it, by name; those that begin with it come first.
-fn matching(classes: &[ClassLabel], text: &str) -> Vec<(usize, String)> {
+fn matching(classes: &[Class], text: &str) -> Vec<(usize, String)> {
     let text = text.trim().to_lowercase();
     let mut found: Vec<(bool, String, usize)> = classes
         .iter()
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn names_are_found_by_any_part_and_beginnings_first() {
-        let class = |wnid: &str, name: &str| ClassLabel { wnid: wnid.into(), name: name.into() };
+        let class = |wnid: &str, name: &str| Class { wnid: wnid.into(), name: name.into() };
         let classes = [
             class("n02123394", "Persian cat"),
             class("n01644900", "tailed frog, bell toad"),

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::plot::{Legend, Plot};
 use crate::app::browser::Store;
+use crate::app::slider::Slider;
 use crate::lines::Lines;
 use crate::state::{Event, State};
 use crate::text;
@@ -28,9 +29,6 @@ pub(super) fn Steps() -> impl IntoView {
             </div>
         }
     });
-    let slide = move |event: leptos::ev::Event| {
-        store.dispatch(Event::Scrub(event_target_value(&event).parse().ok()));
-    };
     let of = move || format!("{} of {}", shown.get(), last.get());
     let mark = Signal::derive(move || any.get().then(|| f64::from(shown.get())));
     view! {
@@ -40,21 +38,17 @@ pub(super) fn Steps() -> impl IntoView {
                 "BIM and PGD climb the loss in small steps. Move the slider to see picture, perturbation and answers above after each
                 of them; 0 is where the attack began."
             </p>
-            <div class="slider" class:off=move || !any.get()>
-                <label for="scrubber">"After step"</label>
-                <output for="scrubber">{of}</output>
-                <input
-                    id="scrubber"
-                    type="range"
-                    min="0"
-                    max=move || last.get().max(1).to_string()
-                    step="1"
-                    prop:value=move || shown.get().to_string()
-                    disabled=move || !any.get()
-                    data-testid="scrubber"
-                    on:input=slide
-                />
-            </div>
+            <Slider
+                label="After step"
+                id="scrubber"
+                min=0
+                max=Signal::derive(move || last.get().max(1) as i32)
+                value=Signal::derive(move || shown.get() as i32)
+                words=Signal::derive(of)
+                off=Signal::derive(move || !any.get())
+                // It is 0 or more.
+                on_input=move |step| store.dispatch(Event::Scrub(Some(step as u32)))
+            />
             <dl class="facts stacked">{rows.into_iter().collect_view()}</dl>
             // Noise takes no step, and before an attack there is none.
             <div class="plots" hidden=move || !any.get()>

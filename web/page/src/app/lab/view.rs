@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
+use crate::app::slider::Slider;
 use crate::pictures::{Drawing, MAX_GAIN, usual_gain};
 
 /// How the change is drawn, on the whole page. A handle: copies are the same settings.
@@ -37,11 +38,6 @@ pub(in super::super) fn Viewing() -> impl IntoView {
     let settings = expect_context::<ViewSettings>();
     let epsilon = store.read(|state| state.attack.latest.epsilon_255);
     let gain = move || settings.gain(epsilon.get());
-    let slide = move |event: leptos::ev::Event| {
-        if let Ok(gain) = event_target_value(&event).parse() {
-            settings.gain.set(Some(gain));
-        }
-    };
     let drawings = [(Drawing::Channels, "channels", "Colours"), (Drawing::Signed, "signed", "Lighter or darker")];
     let choices = drawings.map(|(drawing, name, label)| {
         view! {
@@ -61,20 +57,16 @@ pub(in super::super) fn Viewing() -> impl IntoView {
     view! {
         <section class="panel lab-panel" aria-labelledby="view-title">
             <h3 id="view-title">"See the change"</h3>
-            <div class="slider">
-                <label for="gain">"Amplify"</label>
-                <output for="gain">{move || format!("{} times", gain())}</output>
-                <input
-                    id="gain"
-                    type="range"
-                    min="1"
-                    max=MAX_GAIN.to_string()
-                    step="1"
-                    prop:value=move || gain().to_string()
-                    data-testid="gain"
-                    on:input=slide
-                />
-            </div>
+            <Slider
+                label="Amplify"
+                id="gain"
+                min=1
+                max=i32::from(MAX_GAIN)
+                value=Signal::derive(move || gain().into())
+                words=Signal::derive(move || format!("{} times", gain()))
+                // Both ends are an u8's.
+                on_input=move |gain| settings.gain.set(Some(gain as u8))
+            />
             <button
                 type="button"
                 class="plain"

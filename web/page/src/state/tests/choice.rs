@@ -243,7 +243,7 @@ fn networks_that_know_other_classes_are_not_compared_but_can_be_chosen_one_by_on
     assert_eq!(page.0.pending(Slot::Left), Some(Pending::Unfit(OTHER_CLASSES.into())));
     assert_eq!(asked_to_load(&page.choose_network(Slot::Right, "fourth")), Some(&pair("third", "fourth")));
     page.0.attack.settings.target = Some(1);
-    let other = ClassLabel { wnid: "n1".into(), name: "beacon".into() };
+    let other = Class { wnid: "n1".into(), name: "beacon".into() };
     page.loaded(Box::new(Catalogue { classes: vec![other.clone(), other], ..*catalogue() }));
     assert_eq!(page.0.attack.settings.target, None, "it was another class");
 

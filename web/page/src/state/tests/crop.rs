@@ -1,7 +1,7 @@
 //! Which square of the picture the networks see.
 
 use super::*;
-use protocol::Crop;
+use terms::picture::Crop;
 
 const SIZE: (u32, u32) = (600, 400);
 const LEFT: Crop = Crop { x: 0, y: 0, side: 400 };

@@ -10,16 +10,17 @@ use std::sync::Arc;
 
 use super::*;
 use protocol::{
-    AttackKind, BackendReport, Catalogue, CorruptionKind, Disturbance, Guess, Offer, Pixels, Reply, Request, Settings,
-    Slot, Step, Training,
+    BackendReport, Catalogue, Disturbance, Guess, Offer, Pixels, Reply, Request, Settings, Slot, Step, Training,
 };
+use terms::attack::AttackKind;
+use terms::corruption::Corruption;
 
 fn report(backend: Backend) -> BackendReport {
     BackendReport { backend, adapter: None, software: false, reason: "because".into(), measured: None }
 }
 
 fn catalogue() -> Box<Catalogue> {
-    let class = |wnid: &str, name: &str| ClassLabel { wnid: wnid.into(), name: name.into() };
+    let class = |wnid: &str, name: &str| Class { wnid: wnid.into(), name: name.into() };
     let model =
         || LoadedModel { title: "Standard".into(), architecture: "WRN-10-2".into(), weights_sha256: String::new() };
     Box::new(Catalogue {
@@ -60,7 +61,7 @@ pub(super) fn unusual_disturbance() -> Disturbance {
         contrast_percent: 150,
         saturation_percent: 0,
         hue_degrees: -90,
-        corruption: Some(CorruptionKind::JpegCompression),
+        corruption: Some(Corruption::JpegCompression),
         severity: 5,
     }
 }
