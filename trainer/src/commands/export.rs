@@ -14,8 +14,8 @@ use crate::data::{self, Dataset};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
 use crate::evaluate::spread;
+use crate::files::write_atomically;
 use crate::models::Listing;
-use crate::run_dir::write_atomically;
 use crate::{models, output};
 
 #[derive(Debug, Args)]

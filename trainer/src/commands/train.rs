@@ -16,9 +16,8 @@ use crate::models;
 use crate::output;
 use crate::pretrained;
 use crate::progress;
-use crate::run_dir::RunDir;
 use crate::train::{
-    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, TrainConfig, fit, resolve, survive,
+    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, RunDir, TrainConfig, fit, resolve, survive,
 };
 
 #[derive(Debug, Args)]

@@ -12,9 +12,9 @@ use shared::device::Engine;
 use crate::data::ValSet;
 use crate::error::UsageError;
 use crate::evaluate::{Batch, Evaluation, Trial, logits, spread};
+use crate::files::write_atomically;
 use crate::models;
 use crate::progress::{self, Stop};
-use crate::run_dir::write_atomically;
 
 /// The inference of a batch is timed for so long, after a first time that is slower than all others.
 const TIMED_FOR: Duration = Duration::from_secs(1);

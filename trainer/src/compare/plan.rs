@@ -12,9 +12,9 @@ use toml::{Table, Value};
 use crate::data::sha256_of_file;
 use crate::device::DeviceChoice;
 use crate::error::UsageError;
+use crate::files::write_atomically;
 use crate::output;
 use crate::pretrained;
-use crate::run_dir::write_atomically;
 use crate::train::{ArchName, BatchSize, ConfigFlags, TrainConfig, fit, resolve};
 
 const PLAN: &str = "plan.json";

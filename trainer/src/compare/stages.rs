@@ -18,8 +18,7 @@ use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
 use crate::output;
 use crate::reproduce::estimate::{Clock, Work, in_words};
-use crate::run_dir::RunDir;
-use crate::train::ArchName;
+use crate::train::{ArchName, RunDir};
 
 /// A comparison that is to be done, or gone on with.
 pub struct Comparison<'a> {

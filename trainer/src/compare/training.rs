@@ -10,8 +10,8 @@ use super::stages::Comparison;
 use crate::child;
 use crate::error::{Stopped, UsageError};
 use crate::evaluate;
+use crate::files::write_atomically;
 use crate::progress::Stop;
-use crate::run_dir::write_atomically;
 use crate::train::{ArchName, to_toml};
 
 /// The user's wish that it end, passed on to the process that trains.

@@ -21,9 +21,9 @@ use shared::seed::derive;
 
 use crate::data::{Crafted, Dataset, IMAGE_BYTES, Lock, Meta, Split, beside, images_file, seal};
 use crate::error::Stopped;
+use crate::files::write_atomically;
 use crate::models::read;
 use crate::progress::Stop;
-use crate::run_dir::write_atomically;
 
 /// How many pictures are attacked at once.
 const BATCH: usize = 100;

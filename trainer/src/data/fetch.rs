@@ -13,8 +13,8 @@ use ureq::{Agent, Body};
 
 use super::hash::sha256_of_file;
 use super::lock::Lock;
+use crate::files::write_atomically;
 use crate::progress;
-use crate::run_dir::write_atomically;
 
 /// What is known of an archive beforehand.
 #[derive(Clone, Copy, Debug)]

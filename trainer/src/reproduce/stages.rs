@@ -18,9 +18,9 @@ use crate::data::{Cache, CraftedVal, Dataset, SIDE, SubsetOptions, ValSet, subse
 use crate::error::{Stopped, UsageError};
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
 use crate::evaluate::{Evaluation, Trial, spread};
+use crate::files::write_atomically;
 use crate::progress::{self, Stop};
-use crate::run_dir::{RunDir, write_atomically};
-use crate::train::{ConfigFlags, Job, NewRun, Outcome, Position, TrainConfig, resolve};
+use crate::train::{ConfigFlags, Job, NewRun, Outcome, Position, RunDir, TrainConfig, resolve};
 use crate::{models, output};
 
 /// PGD as the field does it.

@@ -10,8 +10,8 @@ use shared::model::Classifier;
 
 use super::config::TrainConfig;
 use super::model::TrainingModel;
+use super::run_dir::{Checkpoint, Part, RunDir};
 use crate::output;
-use crate::run_dir::{Checkpoint, Part, RunDir};
 
 /// The checkpoint of `run` to go on from: the newest one that can be read, with a warning for each that cannot.
 ///

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::ProbeMetric;
 use crate::figures::{Estimate, LineChart, LineSeries};
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// The measurements of one round. Losses are means over pictures, accuracies shares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ use super::config::TrainConfig;
 use super::dashboard::Dashboard;
 use super::freeze::Freeze;
 use super::position::Position;
+use super::run_dir::{Checkpoint, Pretrained, RUN_FORMAT, RunDir, RunRecord};
 use super::session::{Outcome, Session};
 use super::sets::{self, CraftedPictures};
 use crate::data::{Dataset, PixelStats, sha256_of_file};
@@ -21,7 +22,6 @@ use crate::error::UsageError;
 use crate::models;
 use crate::output;
 use crate::pretrained;
-use crate::run_dir::{Checkpoint, Pretrained, RUN_FORMAT, RunDir, RunRecord};
 
 /// A new run.
 pub struct NewRun<'a> {

@@ -27,13 +27,13 @@ use super::pictures::Pictures;
 use super::position::Position;
 use super::probe::ProbeMetric;
 use super::renderer::LineRenderer;
+use super::run_dir::{Checkpoint, Part, RunDir};
 use super::sets::CraftedPictures;
 use super::validation::ValidLoader;
 use super::watch::{AfterCheckpoint, Collapse, Verdict};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
 use crate::evaluate::spread;
 use crate::output;
-use crate::run_dir::{Checkpoint, Part, RunDir};
 
 /// A run that collapses again and again will not be saved by another attempt.
 const MOST_COLLAPSES: usize = 3;

@@ -11,11 +11,11 @@ use shared::model::Classifier;
 use tempfile::TempDir;
 
 use super::checkpoint::find_checkpoint;
+use super::run_dir::{Part, RUN_FORMAT, RunDir, RunRecord};
 use super::session::Session;
 use super::watch::Collapse;
 use super::*;
 use crate::data::{Class, Dataset, PixelStats, Split, made};
-use crate::run_dir::{Part, RUN_FORMAT, RunDir, RunRecord};
 
 pub(super) const CLASSES: usize = 4;
 const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };

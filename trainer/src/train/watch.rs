@@ -16,8 +16,9 @@ use super::ema::Ema;
 use super::history::{History, Row};
 use super::position::Position;
 use super::probe::collapsed;
+use super::run_dir::{Checkpoint, Part, RunDir};
 use super::session::Session;
-use crate::run_dir::{Checkpoint, Part, RunDir, write_atomically};
+use crate::files::write_atomically;
 
 /// A network that has learned to fool the attack it is trained with.
 #[derive(Clone, Debug)]
