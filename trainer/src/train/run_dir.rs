@@ -30,6 +30,7 @@ use super::recipe::{from_toml, to_toml};
 use super::sets::CraftedSet;
 use crate::data::PixelStats;
 use crate::files::write_atomically;
+use crate::progress::Event;
 
 const CONFIG: &str = "config.toml";
 const RECORD: &str = "run.json";
@@ -155,11 +156,11 @@ impl RunDir {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn note_event(&self, event: &serde_json::Value) -> Result<()> {
+    pub fn note_event(&self, event: &Event) -> Result<()> {
         let file = self.path.join("events.jsonl");
         let context = || format!("cannot write {}", file.display());
         let mut out = fs::OpenOptions::new().create(true).append(true).open(&file).with_context(context)?;
-        out.write_all(format!("{event}\n").as_bytes()).with_context(context)
+        out.write_all((serde_json::to_string(event)? + "\n").as_bytes()).with_context(context)
     }
 
     pub fn path(&self) -> &Path {
