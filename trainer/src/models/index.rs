@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use shared::index::{INDEX_FILE, Index, is_folder_name};
 
 use crate::error::UsageError;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// The place of a network in the `index.json` that stands beside its folder.
 pub struct Listing {
