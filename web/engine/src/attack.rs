@@ -3,34 +3,23 @@
 use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal};
 use shared::bundle::Bundle;
-use shared::device::{DeviceError, read};
-use shared::image::{ImageError, Picture};
+use shared::device::read;
+use shared::image::Picture;
 
-use super::clock::{breathe, now_ms};
+use super::clock::{now_ms, yield_now};
+use super::error::StepError;
 use super::inbox::Inbox;
-use super::look::Look;
 use super::pixels::{largest_change, project};
+use super::prediction::Prediction;
 use super::report::post;
 use super::session::{Opened, Session};
 use protocol::{self, Guess, Pixels, Reply, RequestId, Settings, Slot, Step};
-
-/// Why a step came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StepError {
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// A picture of NaN: the device computed nonsense.
-    #[error(transparent)]
-    Picture(#[from] ImageError),
-    #[error(transparent)]
-    Attack(#[from] AttackError),
-}
 
 /// The same noise every time, for both networks.
 const NOISE_SEED: u64 = 0;
 
 /// An attack through the gradients of one network.
-pub(crate) struct Assault<'a> {
+pub(crate) struct RunningAttack<'a> {
     slot: Slot,
     bundle: &'a Bundle,
     run: AttackRun,
@@ -40,7 +29,7 @@ pub(crate) struct Assault<'a> {
     elapsed_ms: [f64; 2],
 }
 
-impl Assault<'_> {
+impl RunningAttack<'_> {
     /// Whether no step is left to take.
     pub(crate) fn is_done(&self) -> bool {
         self.run.is_done() || self.ended_after.is_some()
@@ -68,23 +57,23 @@ impl Session {
         let begun: Result<Vec<_>, _> = Slot::ALL
             .into_iter()
             .filter(|slot| settings.crafted_on.is_none_or(|source| source == *slot))
-            .map(|slot| self.assault(slot, bundles[slot.index()], &settings, opened))
+            .map(|slot| self.begin_attack(slot, bundles[slot.index()], &settings, opened))
             .collect();
-        let mut assaults = match begun {
-            Ok(assaults) => assaults,
+        let mut attacks = match begun {
+            Ok(attacks) => attacks,
             Err(error) => {
                 post(&Reply::Refused { id, message: format!("This attack cannot be run: {error}.") });
                 return;
             }
         };
         let mut begins = true;
-        while begins || assaults.iter().any(|assault| !assault.is_done()) {
+        while begins || attacks.iter().any(|attack| !attack.is_done()) {
             // Where it begins is shown as well: at the picture itself, or at a random place near it.
-            for assault in assaults.iter_mut().filter(|assault| begins || !assault.is_done()) {
-                if let Err(error) = self.step(id, assault, begins, &settings, opened).await {
+            for attack in attacks.iter_mut().filter(|attack| begins || !attack.is_done()) {
+                if let Err(error) = self.step(id, attack, begins, &settings, opened).await {
                     return self.fail(id, &error);
                 }
-                breathe().await;
+                yield_now().await;
                 if inbox.ends_attack() {
                     return;
                 }
@@ -96,7 +85,7 @@ impl Session {
                 Ok(best) => post(&Reply::Noise { id, slot, best }),
                 Err(error) => return self.fail(id, &error),
             }
-            breathe().await;
+            yield_now().await;
             if inbox.ends_attack() {
                 return;
             }
@@ -104,29 +93,29 @@ impl Session {
         post(&Reply::Finished { id });
     }
 
-    /// An attack through the gradients of the network in `slot`, which is `bundle`.
+    /// Begins an attack through the gradients of the network in `slot`, which is `bundle`.
     ///
     /// # Errors
     ///
     /// If a setting is out of range.
-    pub(crate) fn assault<'a>(
+    pub(crate) fn begin_attack<'a>(
         &self,
         slot: Slot,
         bundle: &'a Bundle,
         settings: &Settings,
         opened: &Opened,
-    ) -> Result<Assault<'a>, AttackError> {
+    ) -> Result<RunningAttack<'a>, AttackError> {
         let clean = opened.clean[slot.index()];
         let (label, goal) = match settings.target {
             Some(target) => (target, Goal::Targeted),
             // The visitor's picture has no true label: away from what this network itself says.
             None => (clean, Goal::Untargeted),
         };
-        let run = self.begin(&config(settings), &opened.picture, label, goal)?;
-        Ok(Assault { slot, bundle, run, ended_after: None, elapsed_ms: [0.0; 2] })
+        let run = self.new_run(&config(settings), &opened.picture, label, goal)?;
+        Ok(RunningAttack { slot, bundle, run, ended_after: None, elapsed_ms: [0.0; 2] })
     }
 
-    fn begin(
+    fn new_run(
         &self,
         attack: &AttackConfig,
         picture: &Picture,
@@ -142,43 +131,43 @@ impl Session {
     async fn step(
         &self,
         id: RequestId,
-        assault: &mut Assault<'_>,
+        attack: &mut RunningAttack<'_>,
         begins: bool,
         settings: &Settings,
         opened: &Opened,
     ) -> Result<(), StepError> {
         let started = now_ms();
         if !begins {
-            assault.advance();
+            attack.advance();
         }
         // What a device has been told to do, it has done once something is read.
-        let attacked = assault.picture(&opened.picture, settings.epsilon_255).await?;
+        let attacked = attack.picture(&opened.picture, settings.epsilon_255).await?;
         if !begins {
-            assault.elapsed_ms[assault.slot.index()] += now_ms() - started;
+            attack.elapsed_ms[attack.slot.index()] += now_ms() - started;
         }
         let Some(bundles) = self.bundles() else { return Ok(()) };
-        let done = assault.run.steps_done();
+        let done = attack.run.steps_done();
         // The network whose gradients are used comes first: its answer decides whether the attack goes on.
         let others = settings.crafted_on.map(Slot::other);
-        for slot in [Some(assault.slot), others].into_iter().flatten() {
+        for slot in [Some(attack.slot), others].into_iter().flatten() {
             let started = now_ms();
-            let look = self.look(bundles[slot.index()], &attacked).await?;
-            let elapsed_ms = &mut assault.elapsed_ms[slot.index()];
+            let prediction = self.predict(bundles[slot.index()], &attacked).await?;
+            let elapsed_ms = &mut attack.elapsed_ms[slot.index()];
             *elapsed_ms += now_ms() - started;
             let elapsed_ms = *elapsed_ms;
             let clean = opened.clean[slot.index()];
-            if slot == assault.slot && settings.stop_at_success && done > 0 && succeeds(&look, clean, settings) {
-                assault.ended_after = Some(done);
+            if slot == attack.slot && settings.stop_at_success && done > 0 && succeeds(&prediction, clean, settings) {
+                attack.ended_after = Some(done);
             }
             let step = Step {
                 done: done as u32,
-                total: assault.ended_after.unwrap_or(assault.run.steps_total()) as u32,
+                total: attack.ended_after.unwrap_or(attack.run.steps_total()) as u32,
                 attacked: Pixels(attacked.to_rgba8()),
                 largest_change: largest_change(opened.picture.as_rgb8(), attacked.as_rgb8()),
-                loss: look.loss(settings.target.unwrap_or(clean)),
-                top: look.top(),
-                own_share: look.share(clean),
-                target_share: settings.target.map(|target| look.share(target)),
+                loss: prediction.loss(settings.target.unwrap_or(clean)),
+                top: prediction.top(),
+                own_share: prediction.share(clean),
+                target_share: settings.target.map(|target| prediction.share(target)),
                 elapsed_ms,
             };
             post(&Reply::Step { id, slot, step: Box::new(step) });
@@ -197,15 +186,15 @@ impl Session {
         let clean = opened.clean[slot.index()];
         let control = AttackConfig::noise(epsilon(settings), NOISE_SEED);
         // It asks no network, so label and goal are of no account.
-        let run = self.begin(&control, &opened.picture, clean, Goal::Untargeted)?;
+        let run = self.new_run(&control, &opened.picture, clean, Goal::Untargeted)?;
         let noisy = picture_of(&run, &opened.picture, settings.epsilon_255).await?;
-        Ok(self.look(bundle, &noisy).await?.best())
+        Ok(self.predict(bundle, &noisy).await?.best())
     }
 }
 
 /// Whether an attack has what it wants of a network that said `clean`.
-fn succeeds(look: &Look, clean: usize, settings: &Settings) -> bool {
-    let answer = look.best().class;
+fn succeeds(prediction: &Prediction, clean: usize, settings: &Settings) -> bool {
+    let answer = prediction.best().class;
     settings.target.map_or(answer != clean, |target| answer == target)
 }
 

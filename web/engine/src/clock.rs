@@ -11,6 +11,6 @@ pub(crate) fn now_ms() -> f64 {
 }
 
 /// Lets the worker's event loop turn once, so that a waiting message is delivered.
-pub(crate) async fn breathe() {
+pub(crate) async fn yield_now() {
     TimeoutFuture::new(0).await;
 }

@@ -6,7 +6,7 @@ use shared::device::read;
 use shared::image::{Picture, SIDE};
 use shared::perturb::{ColorChange, Drawn, Projective, perturb};
 
-use super::attack::StepError;
+use super::error::StepError;
 use protocol::{CorruptionKind, Disturbance};
 
 /// The same snow every time.

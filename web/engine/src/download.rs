@@ -7,12 +7,11 @@ use web_sys::{
     AbortController, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope,
 };
 
-use super::files::Source;
 use protocol::js::describe;
 
 /// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
+pub(crate) enum DownloadError {
     /// No server answered.
     #[error("the network does not answer ({0})")]
     Unreachable(String),
@@ -38,6 +37,23 @@ pub(crate) enum Freshness {
     Reload,
 }
 
+/// Where files come from.
+pub(crate) trait Source {
+    /// Appends a file to `bytes`, which are as before if it does not come. `progress` hears how many bytes of it are here, after
+    /// each piece.
+    ///
+    /// # Errors
+    ///
+    /// [`DownloadError`] says whether the network, the server or the connection failed.
+    async fn get(
+        &self,
+        address: &str,
+        freshness: Freshness,
+        bytes: &mut Vec<u8>,
+        progress: impl FnMut(u64),
+    ) -> Result<(), DownloadError>;
+}
+
 /// The server that the page came from.
 pub(crate) struct Server;
 
@@ -48,18 +64,18 @@ impl Source for Server {
         freshness: Freshness,
         bytes: &mut Vec<u8>,
         mut progress: impl FnMut(u64),
-    ) -> Result<(), FetchError> {
-        let unreachable = |error: JsValue| FetchError::Unreachable(describe(&error));
+    ) -> Result<(), DownloadError> {
+        let unreachable = |error: JsValue| DownloadError::Unreachable(describe(&error));
         let connection = Connection(AbortController::new().map_err(unreachable)?);
         let response = respond(address, freshness, &connection).await.map_err(unreachable)?;
         if !response.ok() {
-            return Err(FetchError::Status { status: response.status() });
+            return Err(DownloadError::Status { status: response.status() });
         }
         let start = bytes.len();
         let read = read(&response, bytes, &mut progress).await;
         read.map_err(|error| {
             bytes.truncate(start);
-            FetchError::BrokeOff(describe(&error))
+            DownloadError::BrokeOff(describe(&error))
         })
     }
 }

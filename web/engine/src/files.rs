@@ -7,26 +7,9 @@
 
 use shared::bundle::{Card, CardError, Part};
 
-use super::complaint;
-use super::download::{FetchError, Freshness};
+use super::download::{DownloadError, Freshness, Source};
+use super::messages;
 use protocol::{Download, Slot};
-
-/// Where files come from.
-pub(crate) trait Source {
-    /// Appends a file to `bytes`, which are as before if it does not come. `progress` hears how many bytes of it are here, after
-    /// each piece.
-    ///
-    /// # Errors
-    ///
-    /// [`FetchError`] says whether the network, the server or the connection failed.
-    async fn get(
-        &self,
-        address: &str,
-        freshness: Freshness,
-        bytes: &mut Vec<u8>,
-        progress: impl FnMut(u64),
-    ) -> Result<(), FetchError>;
-}
 
 /// Where files are kept.
 pub(crate) trait Shelf {
@@ -63,20 +46,20 @@ pub(crate) struct ReadCard {
 
 /// Why the server gave no network.
 #[derive(Debug)]
-enum Trouble {
+enum FetchError {
     /// `model.json` or the weights did not come.
-    Fetch { file: String, error: FetchError },
+    Fetch { file: String, error: DownloadError },
     /// What came is no network.
     Unusable(CardError),
     /// The browser has no room in memory for so many bytes.
     NoMemory(u64),
 }
 
-impl Trouble {
+impl FetchError {
     /// Whether the server may well have the network, and only not now.
     fn may_pass(&self) -> bool {
         match self {
-            Self::Fetch { error: FetchError::Status { status }, .. } => *status >= 500,
+            Self::Fetch { error: DownloadError::Status { status }, .. } => *status >= 500,
             // A page that a hotel's network gives for every address; files in the middle of being replaced.
             Self::Fetch { .. } | Self::Unusable(_) => true,
             Self::NoMemory(_) => false,
@@ -85,9 +68,9 @@ impl Trouble {
 
     fn text(&self, network: &str) -> String {
         match self {
-            Self::Fetch { file, error } => complaint::missing(network, file, error),
-            Self::Unusable(error) => complaint::unusable(network, error),
-            Self::NoMemory(bytes) => complaint::too_large(network, *bytes),
+            Self::Fetch { file, error } => messages::missing(network, file, error),
+            Self::Unusable(error) => messages::unusable(network, error),
+            Self::NoMemory(bytes) => messages::too_large(network, *bytes),
         }
     }
 }
@@ -110,11 +93,11 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
     ///
     /// A text for the visitor.
     pub(crate) async fn card(&self) -> Result<ReadCard, String> {
-        let trouble = match self.current_card().await {
+        let error = match self.current_card().await {
             Ok(card) => return Ok(card),
-            Err(trouble) => trouble,
+            Err(error) => error,
         };
-        self.kept_card(&trouble).await.ok_or_else(|| trouble.text(self.network))
+        self.kept_card(&error).await.ok_or_else(|| error.text(self.network))
     }
 
     /// Gets weights that belong to `card`, and the card with them: another one if the server does not give these weights, and
@@ -124,12 +107,12 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
     ///
     /// A text for the visitor.
     pub(crate) async fn fetch(&self, slot: Slot, card: &ReadCard, tell: &dyn Fn(Download)) -> Result<Files, String> {
-        let trouble = match self.weights(slot, card, tell).await {
+        let error = match self.weights(slot, card, tell).await {
             Ok(files) => return Ok(files),
-            Err(trouble) => trouble,
+            Err(error) => error,
         };
-        let text = || trouble.text(self.network);
-        let kept = self.kept_card(&trouble).await.filter(|kept| kept.json != card.json).ok_or_else(text)?;
+        let text = || error.text(self.network);
+        let kept = self.kept_card(&error).await.filter(|kept| kept.json != card.json).ok_or_else(text)?;
         self.weights(slot, &kept, tell).await.map_err(|_| text())
     }
 
@@ -159,17 +142,17 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         format!("{}?sha256={}", self.address(part), part.sha256)
     }
 
-    async fn current_card(&self) -> Result<ReadCard, Trouble> {
+    async fn current_card(&self) -> Result<ReadCard, FetchError> {
         let mut json = Vec::new();
         let asked = self.server.get(&self.card_address(), Freshness::Revalidate, &mut json, |_| {}).await;
-        asked.map_err(|error| Trouble::Fetch { file: CARD.into(), error })?;
-        let card = Card::from_json(&json).map_err(Trouble::Unusable)?;
+        asked.map_err(|error| FetchError::Fetch { file: CARD.into(), error })?;
+        let card = Card::from_json(&json).map_err(FetchError::Unusable)?;
         Ok(ReadCard { json, card, current: true })
     }
 
     /// The card that was kept on an earlier visit, if it may stand in for the server's.
-    async fn kept_card(&self, trouble: &Trouble) -> Option<ReadCard> {
-        if !trouble.may_pass() {
+    async fn kept_card(&self, error: &FetchError) -> Option<ReadCard> {
+        if !error.may_pass() {
             return None;
         }
         let mut json = Vec::new();
@@ -177,20 +160,20 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
             return None;
         }
         let card = Card::from_json(&json).ok()?;
-        log::warn!("the kept copy is used: {}", trouble.text(self.network));
+        log::warn!("the kept copy is used: {}", error.text(self.network));
         Some(ReadCard { json, card, current: false })
     }
 
     /// The weights of a card, part by part from the shelf or from the server.
-    async fn weights(&self, slot: Slot, card: &ReadCard, tell: &dyn Fn(Download)) -> Result<Files, Trouble> {
+    async fn weights(&self, slot: Slot, card: &ReadCard, tell: &dyn Fn(Download)) -> Result<Files, FetchError> {
         let ReadCard { json, card, current } = card;
         let total = card.weights.bytes;
         let report = |received: u64, cached| tell(Download { slot, received, total, cached });
         report(0, false);
         let mut weights = Vec::new();
-        let room = usize::try_from(total).map_err(|_| Trouble::NoMemory(total))?;
+        let room = usize::try_from(total).map_err(|_| FetchError::NoMemory(total))?;
         // Once and in full: a vector that grows is copied, and takes up to twice the memory.
-        weights.try_reserve_exact(room).map_err(|_| Trouble::NoMemory(total))?;
+        weights.try_reserve_exact(room).map_err(|_| FetchError::NoMemory(total))?;
         let (mut cached, mut kept) = (true, true);
         for part in card.weights.files() {
             if !self.take_kept(&part, &mut weights).await {
@@ -204,7 +187,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
             report((weights.len() as u64).min(total), false);
         }
         // Sound parts may still be parts of something else.
-        card.weights.check(&weights).map_err(Trouble::Unusable)?;
+        card.weights.check(&weights).map_err(FetchError::Unusable)?;
         report(total, cached);
         kept = kept && (!current || self.keep(card, json).await);
         Ok(Files { card_json: json.clone(), weights, kept })
@@ -228,7 +211,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
 
     /// Appends a part from the server. A copy with another hash is fetched again, once. `tell` hears how many bytes of the whole
     /// are here.
-    async fn download(&self, part: &Part, weights: &mut Vec<u8>, tell: impl Fn(u64)) -> Result<(), Trouble> {
+    async fn download(&self, part: &Part, weights: &mut Vec<u8>, tell: impl Fn(u64)) -> Result<(), FetchError> {
         let start = weights.len();
         let mut freshness = Freshness::Default;
         loop {
@@ -241,12 +224,12 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
                 }
             };
             let asked = self.server.get(&self.address(part), freshness, weights, progress).await;
-            asked.map_err(|error| Trouble::Fetch { file: part.file.clone(), error })?;
+            asked.map_err(|error| FetchError::Fetch { file: part.file.clone(), error })?;
             match part.check(&weights[start..]) {
                 Ok(()) => return Ok(()),
                 // Perhaps an older copy in the browser's HTTP cache.
                 Err(_) if freshness != Freshness::Reload => freshness = Freshness::Reload,
-                Err(error) => return Err(Trouble::Unusable(error)),
+                Err(error) => return Err(FetchError::Unusable(error)),
             }
             weights.truncate(start);
         }

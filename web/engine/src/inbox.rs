@@ -26,6 +26,10 @@ impl Queue {
             Request::Open { .. } => {
                 self.0.retain(|waiting| is_save(waiting) || matches!(waiting, Request::Load { .. }))
             }
+            // Another square is disturbed as it says itself; another disturbance is of the square that waits.
+            Request::Crop { .. } => {
+                self.0.retain(|waiting| !(is_attack(waiting) || is_disturb(waiting) || is_crop(waiting)));
+            }
             Request::Disturb { .. } => self.0.retain(|waiting| !(is_attack(waiting) || is_disturb(waiting))),
             Request::Attack { .. } | Request::Sweep { .. } => self.0.retain(|waiting| !is_attack(waiting)),
             Request::Cancel => {
@@ -41,12 +45,12 @@ impl Queue {
         !self.0.is_empty()
     }
 
-    /// Whether the networks need look at a picture no more: another one waits, or it is disturbed in another way, or other
-    /// networks are to look at it.
+    /// Whether the networks need look at a picture no more: another one waits or another square of it, or it is disturbed in
+    /// another way, or other networks are to look at it.
     fn ends_opening(&self) -> bool {
-        self.0
-            .iter()
-            .any(|waiting| is_disturb(waiting) || matches!(waiting, Request::Open { .. } | Request::Load { .. }))
+        self.0.iter().any(|waiting| {
+            is_disturb(waiting) || is_crop(waiting) || matches!(waiting, Request::Open { .. } | Request::Load { .. })
+        })
     }
 
     /// Whether networks should be loaded no more: others are wanted, or none.
@@ -61,6 +65,10 @@ fn is_attack(request: &Request) -> bool {
 
 fn is_save(request: &Request) -> bool {
     matches!(request, Request::Save { .. })
+}
+
+fn is_crop(request: &Request) -> bool {
+    matches!(request, Request::Crop { .. })
 }
 
 fn is_disturb(request: &Request) -> bool {
@@ -142,11 +150,17 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use protocol::{Disturbance, Pixels, Settings, Slot};
 
     fn open(id: u32) -> Request {
-        Request::Open { id, bytes: Vec::new(), crop: None, disturbance: Disturbance::default() }
+        Request::Open { id, file: Arc::default(), crop: None, disturbance: Disturbance::default() }
+    }
+
+    fn crop(id: u32) -> Request {
+        Request::Crop { id, crop: None, disturbance: Disturbance::default() }
     }
 
     fn attack(id: u32) -> Request {
@@ -183,12 +197,15 @@ mod tests {
         assert_eq!(queue([attack(1), sweep(2)]).0, [sweep(2)]);
         assert_eq!(queue([open(1), disturb(2), attack(3), disturb(4), attack(5)]).0, [open(1), disturb(4), attack(5)]);
         assert_eq!(queue([disturb(1), open(2)]).0, [open(2)]);
+        assert_eq!(queue([open(1), crop(2), disturb(3), attack(4), crop(5)]).0, [open(1), crop(5)]);
+        assert_eq!(queue([crop(1), disturb(2)]).0, [crop(1), disturb(2)], "that square, disturbed in another way");
+        assert_eq!(queue([crop(1), open(2)]).0, [open(2)]);
         assert_eq!(queue([save(1), attack(2), open(3), load(4)]).0, [save(1), load(4)], "a file is a promise");
     }
 
     #[test]
     fn the_latest_networks_are_loaded_before_they_look_at_anything() {
-        assert_eq!(queue([open(1), attack(2), load(3), load(4), open(5)]).0, [load(4), open(5)]);
+        assert_eq!(queue([open(1), attack(2), crop(3), load(3), load(4), open(5)]).0, [load(4), open(5)]);
         assert_eq!(queue([load(1), Request::Cancel]).0, [Request::Cancel]);
     }
 
@@ -198,6 +215,7 @@ mod tests {
         assert!(queue([attack(2)]).ends_attack() && !queue([attack(2)]).ends_opening());
         assert!(queue([Request::Cancel]).ends_attack());
         assert!(queue([disturb(3)]).ends_attack() && queue([disturb(3)]).ends_opening());
+        assert!(queue([crop(3)]).ends_attack() && queue([crop(3)]).ends_opening());
         assert!(queue([open(3)]).ends_attack() && queue([open(3)]).ends_opening());
         assert!(queue([load(4)]).ends_attack() && queue([load(4)]).ends_opening() && queue([load(4)]).ends_loading());
         assert!(queue([Request::Cancel]).ends_loading() && !queue([open(3), attack(4)]).ends_loading());

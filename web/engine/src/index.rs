@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::download::{FetchError, Freshness};
-use super::files::{Shelf, Source};
+use super::download::{DownloadError, Freshness, Source};
+use super::files::Shelf;
 
 /// Name of the list, in the folder of the networks' folders.
 const INDEX: &str = "index.json";
@@ -49,7 +49,7 @@ pub(crate) async fn names(folder: &str, server: &impl Source, shelf: Option<&imp
         },
         Err(error) => error.to_string(),
     };
-    let gone = matches!(answer, Err(FetchError::Status { status }) if status < 500);
+    let gone = matches!(answer, Err(DownloadError::Status { status }) if status < 500);
     let mut kept = Vec::new();
     let found = match shelf {
         Some(shelf) if !gone => shelf.get(address, &mut kept).await,

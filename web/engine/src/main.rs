@@ -11,19 +11,20 @@ mod attack;
 mod cache;
 mod catalogue;
 mod clock;
-mod complaint;
 mod constructors;
 mod device;
 mod disturb;
 mod download;
+mod error;
 mod files;
 mod inbox;
 mod index;
-mod look;
 mod measure;
+mod messages;
 mod models;
 mod open;
 mod pixels;
+mod prediction;
 mod report;
 mod save;
 mod scores;
@@ -58,9 +59,8 @@ async fn work(inbox: Inbox) {
     loop {
         match inbox.next().await {
             Request::Load { id, pair } => session.load(id, &pair, &inbox).await,
-            Request::Open { id, bytes, crop, disturbance } => {
-                session.open(id, bytes, crop, &disturbance, &inbox).await;
-            }
+            Request::Open { id, file, crop, disturbance } => session.open(id, file, crop, &disturbance, &inbox).await,
+            Request::Crop { id, crop, disturbance } => session.crop(id, crop, &disturbance, &inbox).await,
             Request::Disturb { id, disturbance } => session.disturb(id, &disturbance, &inbox).await,
             Request::Attack { id, settings } => session.attack(id, settings, &inbox).await,
             Request::Sweep { id, settings } => session.sweep(id, settings, &inbox).await,

@@ -9,20 +9,12 @@ use shared::bundle::{Bundle, BundleError, Card};
 
 use super::cache::CacheShelf;
 use super::catalogue;
-use super::complaint;
 use super::download::Server;
+use super::error::LoadError;
 use super::files::{Files, Library, ReadCard};
 use super::index::{self, is_folder_name};
+use super::messages;
 use protocol::{Download, Listed, Slot};
-
-/// Why a network cannot be used.
-#[derive(Debug)]
-pub(crate) enum LoadError {
-    /// The device computes it wrongly or not at all; how, in the end of a sentence.
-    Device(String),
-    /// Its files are wrong.
-    Bundle(String),
-}
 
 /// The networks there are.
 pub(crate) struct Models {
@@ -117,7 +109,7 @@ impl Models {
     }
 
     async fn card(&self, name: &str) -> Result<ReadCard, String> {
-        if is_folder_name(name) { self.library(name).card().await } else { Err(complaint::no_folder_name(name)) }
+        if is_folder_name(name) { self.library(name).card().await } else { Err(messages::no_folder_name(name)) }
     }
 
     fn library<'a>(&'a self, name: &'a str) -> Library<'a, Server, CacheShelf> {
@@ -137,7 +129,7 @@ pub(crate) async fn load(name: &str, files: &Files, device: &Device) -> Result<B
             LoadError::Device(format!("in the self-test its {what} were off by {:.2}%.", 100.0 * difference))
         }
         BundleError::Device(reason) => LoadError::Device(format!("it failed during the self-test ({reason}).")),
-        error => LoadError::Bundle(complaint::unusable(name, &error)),
+        error => LoadError::Bundle(messages::unusable(name, &error)),
     })
 }
 

@@ -1,32 +1,38 @@
 //! A picture is opened, and disturbed in one way or another, and both networks say what it shows.
 
+use std::sync::Arc;
+
 use shared::image::{self, ImageError, Photo, Picture};
 
-use super::clock::{breathe, now_ms};
+use super::clock::{now_ms, yield_now};
 use super::disturb::disturbed;
 use super::inbox::Inbox;
 use super::report::post;
-use super::session::{Opened, Session};
+use super::session::{File, Opened, Session};
 use protocol::{Crop, Disturbance, Pixels, Reply, RequestId, Slot};
 
-/// A picture file and what is in it. Decoding a photograph takes longer than all else that is done to it, and a hand that
-/// moves the crop asks for another square ten times a second.
-pub(crate) struct File {
-    bytes: Vec<u8>,
-    photo: Photo,
-}
-
 impl Session {
-    /// Decodes a file, cuts a square out of it, disturbs that and classifies it with both networks.
+    /// Takes a file in the place of the one before, and shows both networks a square of it.
     pub(crate) async fn open(
         &mut self,
         id: RequestId,
-        bytes: Vec<u8>,
+        file: Arc<Vec<u8>>,
         crop: Option<Crop>,
         disturbance: &Disturbance,
         inbox: &Inbox,
     ) {
-        let source = match self.cut(bytes, crop) {
+        // The one before is freed before this one is decoded and takes as much memory.
+        self.file = Some(File::Encoded(file));
+        self.crop(id, crop, disturbance, inbox).await;
+    }
+
+    /// Cuts a square out of the file opened last, disturbs that and classifies it with both networks.
+    pub(crate) async fn crop(&mut self, id: RequestId, crop: Option<Crop>, disturbance: &Disturbance, inbox: &Inbox) {
+        let Some(file) = self.file.take() else {
+            post(&Reply::Refused { id, message: "There is no picture yet: choose one first.".into() });
+            return;
+        };
+        let source = match self.cut(file, crop) {
             Ok(source) => source,
             Err(error) => {
                 post(&Reply::BadPicture { id, message: error.to_string() });
@@ -44,20 +50,22 @@ impl Session {
         self.classify(id, picture, inbox).await;
     }
 
-    /// A square of a file's picture, which is decoded unless it was the last time.
-    fn cut(&mut self, bytes: Vec<u8>, crop: Option<Crop>) -> Result<Picture, ImageError> {
-        /// Pixels of the largest picture that is kept decoded: 72 MB. What is larger is decoded again.
+    /// Cuts a square out of a file's picture, and keeps the file if it is one.
+    fn cut(&mut self, file: File, crop: Option<Crop>) -> Result<Picture, ImageError> {
+        /// Pixels of the largest picture that is kept decoded: 72 MB.
         const MOST_KEPT: u64 = 24_000_000;
-        // A picture that is not asked for any more is freed before another one takes as much.
-        let same = self.file.take().filter(|file| file.bytes == bytes);
-        let file = match same {
-            Some(file) => file,
-            None => File { photo: Photo::decode(&bytes)?, bytes },
+        let (photo, encoded) = match file {
+            File::Decoded(photo) => (photo, None),
+            File::Encoded(bytes) => (Photo::decode(&bytes)?, Some(bytes)),
         };
-        let (width, height) = file.photo.size();
+        let (width, height) = photo.size();
         let crop = crop.map(|crop| crop.within((width, height)));
-        let picture = file.photo.picture(crop.map(|Crop { x, y, side }| image::Crop { x, y, side }))?;
-        self.file = (u64::from(width) * u64::from(height) <= MOST_KEPT).then_some(file);
+        let picture = photo.picture(crop.map(|Crop { x, y, side }| image::Crop { x, y, side }))?;
+        let is_large = u64::from(width) * u64::from(height) > MOST_KEPT;
+        self.file = Some(match encoded {
+            Some(bytes) if is_large => File::Encoded(bytes),
+            _ => File::Decoded(photo),
+        });
         Ok(picture)
     }
 
@@ -84,15 +92,15 @@ impl Session {
         };
         let mut clean = [0; 2];
         for (slot, bundle) in Slot::ALL.into_iter().zip(bundles) {
-            breathe().await;
+            yield_now().await;
             if inbox.ends_opening() {
                 return;
             }
             let started = now_ms();
-            match self.look(bundle, &picture).await {
-                Ok(look) => {
-                    clean[slot.index()] = look.best().class;
-                    post(&Reply::Classified { id, slot, top: look.top(), elapsed_ms: now_ms() - started });
+            match self.predict(bundle, &picture).await {
+                Ok(prediction) => {
+                    clean[slot.index()] = prediction.best().class;
+                    post(&Reply::Classified { id, slot, top: prediction.top(), elapsed_ms: now_ms() - started });
                 }
                 Err(error) => return self.fail(id, &error),
             }

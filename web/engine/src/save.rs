@@ -3,7 +3,7 @@
 use shared::bundle::Bundle;
 use shared::image::{ImageError, Picture};
 
-use super::attack::StepError;
+use super::error::StepError;
 use super::report::post;
 use super::session::Session;
 use protocol::{Guess, Pixels, Reply, RequestId, Slot};
@@ -24,7 +24,7 @@ impl Session {
     async fn saved(&self, bundle: &Bundle, pixels: &Pixels) -> Result<(Vec<u8>, Vec<Guess>), StepError> {
         let png = of_pixels(pixels)?.encode_png()?;
         let read_again = Picture::decode(&png)?;
-        let top = self.look(bundle, &read_again).await?.top();
+        let top = self.predict(bundle, &read_again).await?.top();
         Ok((png, top))
     }
 }

@@ -1,16 +1,18 @@
 //! The device, the networks and the picture they look at.
 
+use std::sync::Arc;
+
 use burn::prelude::*;
 use shared::bundle::Bundle;
 use shared::device::{Backend, Engine};
-use shared::image::Picture;
+use shared::image::{Photo, Picture};
 
-use super::clock::breathe;
+use super::clock::yield_now;
+use super::error::LoadError;
 use super::inbox::Inbox;
-use super::models::{LoadError, Models};
-use super::open::File;
+use super::models::Models;
 use super::report::post;
-use super::{catalogue, complaint, models};
+use super::{catalogue, messages, models};
 use protocol::{OTHER_CLASSES, Pair, Reply, RequestId, Slot};
 
 /// An engine at work.
@@ -19,11 +21,18 @@ pub(crate) struct Session {
     models: Models,
     /// Left and right; none before it is loaded, and while another takes its place.
     loaded: [Option<Loaded>; 2],
-    /// The file decoded last, for the next square of it.
+    /// The file opened last, for the next square of it.
     pub(crate) file: Option<File>,
     /// The picture opened last, as it is in its file.
     pub(crate) source: Option<Picture>,
     pub(crate) opened: Option<Opened>,
+}
+
+/// A picture's file. Decoding a photograph takes longer than all else that is done to it, and a hand that moves the crop asks
+/// for another square ten times a second; so it is kept decoded, unless it is so large that it is decoded for each square.
+pub(crate) enum File {
+    Decoded(Photo),
+    Encoded(Arc<Vec<u8>>),
 }
 
 /// A network on the device.
@@ -118,13 +127,13 @@ impl Session {
         }
         post(&Reply::SelfTest { id, slot });
         // Loading computes without a pause; the page should hear first what it waits for.
-        breathe().await;
+        yield_now().await;
         let bundle = match models::load(name, &files, self.device()).await {
             Ok(bundle) => bundle,
             Err(LoadError::Device(reason)) if self.engine.backend == Backend::WebGpu => {
                 return Err(Reply::WebGpuFailed(reason));
             }
-            Err(LoadError::Device(reason)) => return Err(not_loaded(complaint::fails_on_cpu(name, &reason))),
+            Err(LoadError::Device(reason)) => return Err(not_loaded(messages::fails_on_cpu(name, &reason))),
             Err(LoadError::Bundle(reason)) => return Err(not_loaded(reason)),
         };
         self.loaded[slot.index()] = Some(Loaded { name: name.clone(), bundle, kept: files.kept });

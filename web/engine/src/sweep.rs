@@ -1,7 +1,7 @@
 //! One picture, many epsilons: how the answers fade, and where they tip over.
 
-use super::attack::StepError;
-use super::clock::breathe;
+use super::clock::yield_now;
+use super::error::StepError;
 use super::inbox::Inbox;
 use super::report::post;
 use super::session::Session;
@@ -91,29 +91,29 @@ impl Session {
         let (opened, bundles) = self.opened_and_loaded().ok_or(Ended::Interrupted)?;
         let settings = Settings { epsilon_255, ..settings };
         let source = settings.crafted_on.unwrap_or(slot);
-        let mut assault = self.assault(source, bundles[source.index()], &settings, opened)?;
-        while !assault.is_done() {
-            assault.advance();
+        let mut attack = self.begin_attack(source, bundles[source.index()], &settings, opened)?;
+        while !attack.is_done() {
+            attack.advance();
             // A step is what takes time, and a device has taken it once something is read.
-            assault.picture(&opened.picture, epsilon_255).await?;
+            attack.picture(&opened.picture, epsilon_255).await?;
             post(&Reply::Sweeping { id });
-            breathe().await;
+            yield_now().await;
             if inbox.ends_attack() {
                 return Err(Ended::Interrupted);
             }
         }
-        let attacked = assault.picture(&opened.picture, epsilon_255).await?;
+        let attacked = attack.picture(&opened.picture, epsilon_255).await?;
         let clean = opened.clean[slot.index()];
-        let look = self.look(bundles[slot.index()], &attacked).await?;
-        breathe().await;
+        let prediction = self.predict(bundles[slot.index()], &attacked).await?;
+        yield_now().await;
         if inbox.ends_attack() {
             return Err(Ended::Interrupted);
         }
-        let best = look.best();
+        let best = prediction.best();
         Ok(Point {
             epsilon_255,
-            loss: look.loss(settings.target.unwrap_or(clean)),
-            own_share: look.share(clean),
+            loss: prediction.loss(settings.target.unwrap_or(clean)),
+            own_share: prediction.share(clean),
             best,
             fooled: settings.target.map_or(best.class != clean, |target| best.class == target),
         })

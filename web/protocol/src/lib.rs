@@ -16,6 +16,8 @@ mod settings;
 pub mod text;
 pub mod wire;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{
@@ -69,10 +71,19 @@ pub enum Request {
     Open {
         /// Id of this request.
         id: RequestId,
-        /// The encoded file.
-        #[serde(with = "serde_bytes")]
-        bytes: Vec<u8>,
+        /// The encoded file, which travels beside the message: see [`wire`].
+        #[serde(skip)]
+        file: Arc<Vec<u8>>,
         /// The square of it that the networks see; none is the one in the middle.
+        crop: Option<Crop>,
+        /// What happens to it before the networks see it.
+        disturbance: Disturbance,
+    },
+    /// Classify another square of the file opened last; replaces an older attack.
+    Crop {
+        /// Id of this request.
+        id: RequestId,
+        /// The square; none is the one in the middle.
         crop: Option<Crop>,
         /// What happens to it before the networks see it.
         disturbance: Disturbance,

@@ -101,7 +101,7 @@ impl Source for FakeServer {
         _: Freshness,
         bytes: &mut Vec<u8>,
         mut progress: impl FnMut(u64),
-    ) -> Result<(), FetchError> {
+    ) -> Result<(), DownloadError> {
         self.asked.borrow_mut().push(address.to_owned());
         match self.files.get(address) {
             Some(Answer::File(file)) => {
@@ -109,9 +109,9 @@ impl Source for FakeServer {
                 progress(file.len() as u64);
                 Ok(())
             }
-            Some(Answer::Status(status)) => Err(FetchError::Status { status: *status }),
-            Some(Answer::BreaksOff) => Err(FetchError::BrokeOff("reset".into())),
-            None => Err(FetchError::Unreachable("offline".into())),
+            Some(Answer::Status(status)) => Err(DownloadError::Status { status: *status }),
+            Some(Answer::BreaksOff) => Err(DownloadError::BrokeOff("reset".into())),
+            None => Err(DownloadError::Unreachable("offline".into())),
         }
     }
 }

@@ -13,8 +13,6 @@ mod sheet;
 mod tests;
 
 pub use card::{Fact, Value, sections};
-#[cfg(test)]
-pub use chart::Line;
 pub use chart::{Chart, charts};
 pub use draw::draw;
 pub use headline::{Headline, headline};

@@ -198,7 +198,7 @@ fn an_attack_at_several_radii_is_a_curve_that_starts_at_the_clean_score() {
     let charts = charts(&networks(&infos));
     let [bim] = charts.as_slice() else { panic!("one attack was measured at several radii: {charts:?}") };
     assert_eq!(bim.title, "BIM-5, white-box");
-    let points = |line: &Line| line.points.iter().map(|point| (point.epsilon, point.top1)).collect::<Vec<_>>();
+    let points = |line: &chart::Line| line.points.iter().map(|point| (point.epsilon, point.top1)).collect::<Vec<_>>();
     assert_eq!(bim.lines.len(), 2, "the third network was not attacked");
     assert_eq!(points(&bim.lines[0]), [(0.0, 0.3), (4.0, 0.05), (8.0, 0.01)]);
     assert_eq!(points(&bim.lines[1]), [(4.0, 0.09)], "the clean score is of other pictures");

@@ -13,7 +13,7 @@ use web_sys::{
     Url,
 };
 
-use super::store::Store;
+use super::browser::Store;
 use crate::state::{Candidate, Event};
 use protocol::js::describe;
 

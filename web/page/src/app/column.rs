@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
+use super::browser::Store;
 use super::canvas::PixelCanvas;
 use super::lab::{Compare, ViewSettings};
 use super::networks::NetworkChooser;
-use super::store::Store;
 use crate::pictures;
 use crate::state::{Column, State, Verdict};
 use crate::text;
@@ -18,7 +18,7 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
     let name = network.name();
     let progress = column(store, network, |column| column.progress);
     let steps = column(store, network, |column| (column.steps_done, column.steps_total));
-    let runs = store.read(|state| state.attacks_begun);
+    let runs = store.read(|state| state.attack.begun);
     let verdict_words = store.read(move |state| state.verdict_words(network).or_else(|| label_words(state, network)));
     let title = store.read(move |state| state.title(network));
     let folder = store.read(move |state| state.shown(network).map(str::to_owned));
@@ -97,9 +97,9 @@ fn VerdictChip(network: Slot) -> impl IntoView {
 fn Pictures(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let name = network.name();
-    let clean = store.read(|state| state.picture.as_ref().map(|shown| shown.pixels.clone()));
+    let clean = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.pixels.clone()));
     let attacked = column(store, network, |column| column.step().map(|step| step.attacked.clone()));
-    let epsilon = store.read(|state| state.attacked_with.epsilon_255);
+    let epsilon = store.read(|state| state.attack.latest.epsilon_255);
     let viewing = expect_context::<ViewSettings>();
     let perturbation = Memo::new(move |_| {
         let (before, after) = (clean.get()?, attacked.get()?);
@@ -188,7 +188,8 @@ fn Answer(network: Slot, guess: Memo<Option<Guess>>) -> impl IntoView {
         let own = state.columns[network.index()].clean.first();
         own.is_some_and(|own| guess.get().is_some_and(|guess| guess.class == own.class))
     });
-    let target = store.read(move |state| guess.get().is_some_and(|guess| state.settings.target == Some(guess.class)));
+    let target =
+        store.read(move |state| guess.get().is_some_and(|guess| state.attack.settings.target == Some(guess.class)));
     let role = move || match (target.get(), own.get()) {
         (true, _) => "target",
         (false, true) => "own",

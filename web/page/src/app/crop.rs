@@ -4,7 +4,7 @@ use leptos::ev::{KeyboardEvent, PointerEvent};
 use leptos::html;
 use leptos::prelude::*;
 
-use super::store::Store;
+use super::browser::Store;
 use crate::state::{Event, State};
 use protocol::{Corner, Crop, Size};
 
@@ -28,8 +28,9 @@ struct Drag {
 #[component]
 pub(super) fn CropStage() -> impl IntoView {
     let store = expect_context::<Store>();
-    let preview = store.read(|state| state.picture.as_ref().and_then(|shown| shown.candidate.preview_url.clone()));
-    let title = store.read(|state| state.picture.as_ref().map(|shown| shown.candidate.title.clone()));
+    let preview =
+        store.read(|state| state.picture.shown.as_ref().and_then(|shown| shown.candidate.preview_url.clone()));
+    let title = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.title.clone()));
     let size = store.read(|state| state.crop().map(|(_, size)| size));
     let croppable = Memo::new(move |_| size.get().is_some());
     let alt = move || title.get().unwrap_or_else(|| "No picture yet".into());
@@ -67,7 +68,7 @@ fn CropBox() -> impl IntoView {
     let across = place(|crop, (width, _)| percent(crop.side, width));
     let down = place(|crop, (_, height)| percent(crop.side, height));
     let begin = move |event: PointerEvent, corner: Option<Corner>| {
-        let (Some(square), Some((crop, size))) = (square.get_untracked(), store.glance(State::crop)) else {
+        let (Some(square), Some((crop, size))) = (square.get_untracked(), store.peek(State::crop)) else {
             return;
         };
         let shown_width = square.parent_element().map_or(0.0, |stage| stage.get_bounding_client_rect().width());
@@ -87,7 +88,7 @@ fn CropBox() -> impl IntoView {
             return;
         };
         // Another picture came under the hand.
-        if store.glance(State::crop).is_none_or(|(_, size)| size != drag.size) {
+        if store.peek(State::crop).is_none_or(|(_, size)| size != drag.size) {
             return;
         }
         let pixels = |now: i32, began: i32| (f64::from(now - began) * drag.scale).round() as i32;
@@ -101,7 +102,7 @@ fn CropBox() -> impl IntoView {
         drag.update_value(|drag| *drag = drag.take_if(|drag| drag.pointer != event.pointer_id()));
     };
     let press = move |event: KeyboardEvent| {
-        let Some((crop, size)) = store.glance(State::crop) else {
+        let Some((crop, size)) = store.peek(State::crop) else {
             return;
         };
         // With these, it is a key of the browser's.

@@ -5,12 +5,12 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 
+use super::browser::Store;
 use super::camera::Camera;
 use super::canvas::PixelCanvas;
 use super::crop::{CropNotes, CropStage};
 use super::focus::focus;
 use super::link::LinkForm;
-use super::store::Store;
 use crate::state::{Event, Sample, State};
 
 /// Gallery, file, camera, link; and the chosen picture.
@@ -76,10 +76,10 @@ pub(super) fn Chooser() -> impl IntoView {
 #[component]
 fn Chosen() -> impl IntoView {
     let store = expect_context::<Store>();
-    let pixels = store.read(|state| state.picture.as_ref().map(|shown| shown.pixels.clone()));
-    let title = store.read(|state| state.picture.as_ref().map(|shown| shown.candidate.title.clone()));
+    let pixels = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.pixels.clone()));
+    let title = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.title.clone()));
     let facts = store.read(picture_facts);
-    let opened = store.read(|state| state.pictures_opened);
+    let opened = store.read(|state| state.picture.count);
     let pending = store.read(State::picture_pending);
     view! {
         <div
@@ -107,7 +107,7 @@ fn Chosen() -> impl IntoView {
 }
 
 fn picture_facts(state: &State) -> String {
-    let Some(shown) = &state.picture else {
+    let Some(shown) = &state.picture.shown else {
         return "The networks see 64 × 64 pixels: the centre square, scaled down.".into();
     };
     let mut facts = vec![shown.candidate.title.clone()];
@@ -129,7 +129,7 @@ fn picture_facts(state: &State) -> String {
 fn Gallery() -> impl IntoView {
     let store = expect_context::<Store>();
     let samples = store.read(|state| state.samples.clone());
-    let chosen = store.read(|state| state.picture.as_ref().and_then(|shown| shown.candidate.sample));
+    let chosen = store.read(|state| state.picture.shown.as_ref().and_then(|shown| shown.candidate.sample));
     let thumbnail = move |(index, sample): (usize, Sample)| {
         let url = sample.url();
         let Sample { title, .. } = sample;

@@ -5,8 +5,8 @@ use wasm_bindgen::JsValue;
 use web_sys::Url;
 
 use super::BACKEND_PARAMETER;
+use super::browser::Store;
 use super::notes::Offline;
-use super::store::Store;
 use crate::state::{Coming, Event, Phase, State};
 use crate::text;
 use protocol::{Backend, BackendChoice, Download, Slot};
@@ -15,18 +15,18 @@ use protocol::{Backend, BackendChoice, Download, Slot};
 #[component]
 pub(super) fn Status() -> impl IntoView {
     let store = expect_context::<Store>();
-    let phase = store.read(|state| state.phase.clone());
+    let phase = store.read(|state| state.engine.phase.clone());
     let work = store.read(State::work);
     let weights = store.read(|state| {
-        let cached = state.downloads.iter().flatten().all(|download| download.cached);
-        (state.phase == Phase::Ready).then_some(if cached { "cache" } else { "network" })
+        let cached = state.engine.downloads.iter().flatten().all(|download| download.cached);
+        (state.engine.phase == Phase::Ready).then_some(if cached { "cache" } else { "network" })
     });
     let starting = store.read(State::is_starting);
     let doing = store.read(doing_words);
     let reason = store.read(State::backend_reason);
     // One line of words at a time, so that nothing moves.
     let shown = store.read(|state| {
-        let first = state.backend_reason().is_empty() || state.phase == Phase::Asking;
+        let first = state.backend_reason().is_empty() || state.engine.phase == Phase::Asking;
         if first { doing_words(state) } else { String::new() }
     });
     let lines =
@@ -55,8 +55,8 @@ pub(super) fn Status() -> impl IntoView {
 
 /// What is being done until the engine is ready; empty from then on.
 fn doing_words(state: &State) -> String {
-    let total: u64 = state.downloads.iter().flatten().map(|download| download.total).sum();
-    match &state.phase {
+    let total: u64 = state.engine.downloads.iter().flatten().map(|download| download.total).sum();
+    match &state.engine.phase {
         Phase::Starting => {
             "Downloading and compiling the engine. Later visits take it from this browser’s cache.".into()
         }
@@ -74,15 +74,15 @@ fn doing_words(state: &State) -> String {
 #[component]
 fn Badge() -> impl IntoView {
     let store = expect_context::<Store>();
-    let name = store.read(|state| match &state.backend {
+    let name = store.read(|state| match &state.engine.backend {
         None => "",
         Some(report) if report.backend == Backend::WebGpu => "webgpu",
         Some(_) => "cpu",
     });
-    let software = store.read(|state| state.backend.as_ref().is_some_and(|report| report.software).to_string());
-    let fallback = store.read(|state| state.fallback.is_some().to_string());
+    let software = store.read(|state| state.engine.backend.as_ref().is_some_and(|report| report.software).to_string());
+    let fallback = store.read(|state| state.engine.fallback.is_some().to_string());
     let words = store.read(badge_words);
-    let busy = store.read(|state| !matches!(state.phase, Phase::Ready | Phase::Asking | Phase::Failed(_)));
+    let busy = store.read(|state| !matches!(state.engine.phase, Phase::Ready | Phase::Asking | Phase::Failed(_)));
     view! {
         <span
             class="badge"
@@ -98,13 +98,13 @@ fn Badge() -> impl IntoView {
 }
 
 fn badge_words(state: &State) -> String {
-    let backend = match &state.backend {
+    let backend = match &state.engine.backend {
         Some(report) if report.backend == Backend::WebGpu && report.software => "WebGPU (software)",
         Some(report) if report.backend == Backend::WebGpu => "WebGPU",
         Some(_) => "CPU",
         None => "Engine",
     };
-    let doing = match &state.phase {
+    let doing = match &state.engine.phase {
         Phase::Starting => "starting".into(),
         Phase::OpeningDevice => "looking for a device".into(),
         Phase::Asking => "waiting for you".into(),
@@ -121,7 +121,7 @@ fn badge_words(state: &State) -> String {
 
 /// Share of the networks' bytes that are here, once it is known how many there will be.
 fn downloaded(state: &State) -> Option<f64> {
-    let [Some(left), Some(right)] = state.downloads else { return None };
+    let [Some(left), Some(right)] = state.engine.downloads else { return None };
     let total = left.total + right.total;
     (total > 0).then(|| (left.received + right.received) as f64 / total as f64)
 }
@@ -136,7 +136,7 @@ fn Switch() -> impl IntoView {
         remember(choice);
         store.dispatch(Event::Choose(choice));
     };
-    let choice = store.read(|state| state.choice);
+    let choice = store.read(|state| state.engine.choice);
     let options = BackendChoice::ALL.map(|option| {
         let label = match option {
             BackendChoice::Auto => "Automatic",
@@ -186,7 +186,7 @@ fn Downloads() -> impl IntoView {
 #[component]
 fn Figures() -> impl IntoView {
     let store = expect_context::<Store>();
-    let device = store.read(|state| match &state.backend {
+    let device = store.read(|state| match &state.engine.backend {
         Some(report) => match (&report.adapter, report.backend) {
             (Some(adapter), _) => adapter.clone(),
             (None, Backend::WebGpu) => "a graphics card that the browser does not name".into(),
@@ -231,7 +231,7 @@ fn timing_words(state: &State) -> Option<String> {
 #[component]
 pub(super) fn Failure() -> impl IntoView {
     let store = expect_context::<Store>();
-    let failed = store.read(|state| match &state.phase {
+    let failed = store.read(|state| match &state.engine.phase {
         Phase::Failed(why) => Some(why.clone()),
         _ => None,
     });
@@ -259,8 +259,8 @@ pub(super) fn Failure() -> impl IntoView {
 #[component]
 fn EngineBar() -> impl IntoView {
     let store = expect_context::<Store>();
-    let loaded = store.read(|state| state.phase != Phase::Starting);
-    let coming = store.read(|state| state.program);
+    let loaded = store.read(|state| state.engine.phase != Phase::Starting);
+    let coming = store.read(|state| state.engine.program);
     // A bar without a value moves to and fro: the browser compiles, or does not say how much there is.
     let bar = move || match (loaded.get(), coming.get()) {
         (true, _) => view! { <progress id="download-engine" max="1" value="1"></progress> }.into_any(),
@@ -296,8 +296,8 @@ fn EngineBar() -> impl IntoView {
 #[component]
 fn Bar(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
-    let download = store.read(move |state| state.downloads[network.index()]);
-    let tested = store.read(move |state| state.phase == Phase::SelfTesting(network));
+    let download = store.read(move |state| state.engine.downloads[network.index()]);
+    let tested = store.read(move |state| state.engine.phase == Phase::SelfTesting(network));
     let received = move || download.get().map_or(0, |download| download.received);
     let total = move || download.get().map_or(1, |download| download.total.max(1));
     let id = format!("download-{}", network.name());

@@ -13,8 +13,8 @@ use web_sys::{
     AbortController, Blob, DataTransfer, ReadableStreamDefaultReader, RequestInit, RequestMode, Response, Url,
 };
 
+use super::browser::Store;
 use super::focus::focus;
-use super::store::Store;
 use crate::state::{Candidate, Event};
 use crate::text;
 use protocol::MAX_FILE_BYTES;

@@ -1,25 +1,20 @@
 //! The page: what is seen and touched. Nothing computes here; the engine does.
 
+mod browser;
 mod camera;
 mod canvas;
 mod column;
 mod controls;
-mod copying;
 mod crop;
-mod files;
 mod focus;
 mod gallery;
 mod header;
 mod lab;
 mod link;
-mod memory;
 mod networks;
 mod notes;
-mod offline;
 mod sheet;
 mod space;
-mod store;
-mod worker;
 
 use leptos::portal::Portal;
 use leptos::prelude::*;
@@ -28,6 +23,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement, UrlSearchParams};
 
 use crate::state::{Event, Link, Progress, State};
+use browser::{Store, memory, offline};
 use column::NetworkColumn;
 use controls::{Controls, Disturbances};
 use focus::focus;
@@ -38,7 +34,6 @@ use link::Links;
 use networks::Unusable;
 use notes::Colophon;
 use protocol::{BackendChoice, Slot};
-use store::Store;
 
 /// Name of the choice of backend in the page's address.
 const BACKEND_PARAMETER: &str = "backend";
@@ -70,7 +65,7 @@ fn App() -> impl IntoView {
     provide_context(store);
     provide_context(ViewSettings::new());
     store.begin();
-    offline::listen(store);
+    offline::listen(move || store.dispatch(Event::PageKept));
     stop_on_escape(store);
     show_scores(store);
     let links = Links::new(store);
@@ -234,5 +229,6 @@ fn page_in_address() -> State {
     let parameters = UrlSearchParams::new_with_str(&query).ok();
     let get = |name: &str| parameters.as_ref().and_then(|parameters| parameters.get(name));
     let choice = get(BACKEND_PARAMETER).and_then(|name| BackendChoice::from_name(&name)).unwrap_or_default();
-    State::new(choice).remembering(networks::remembered()).following(Link::read(get))
+    let page = State::new(choice).served_from(offline::page_folder().unwrap_or_default(), memory::measured());
+    page.remembering(memory::pair()).following(Link::read(get))
 }

@@ -3,16 +3,12 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use super::browser::Store;
 use super::focus::{focus, has_focus};
 use super::header::network_amount;
-use super::memory::storage;
-use super::store::Store;
 use crate::state::{Event, Pending};
 use crate::text;
-use protocol::{Listed, Offer, Pair, Slot};
-
-/// Under which the browser keeps the choice.
-const REMEMBERED: &str = "bastion-networks";
+use protocol::{Listed, Offer, Slot};
 
 /// Which network stands in a place. Only where there is a choice; and what is to be said of one that is not there yet.
 #[component]
@@ -94,18 +90,18 @@ fn Notice(
     };
     let words = match pending {
         Pending::Asking(offer) => asking(&offer),
-        Pending::Loading => store.glance(|state| format!("Loading {}.", state.wanted_title(network))),
+        Pending::Loading => store.peek(|state| format!("Loading {}.", state.wanted_title(network))),
         Pending::Unfit(why) | Pending::Failed(why) => why,
     };
-    let title = store.glance(|state| state.title(network));
-    let other = store.glance(|state| state.wanted(network) != state.shown(network));
+    let title = store.peek(|state| state.title(network));
+    let other = store.peek(|state| state.wanted(network) != state.shown(network));
     let stay_label = match (state, other) {
         ("loading", _) => Some("Cancel".to_owned()),
         (_, true) => Some(format!("Stay with {title}")),
         // There is nothing else to stay with: another one can be chosen, or this one downloaded.
         (_, false) => None,
     };
-    let download = store.read(move |state| state.downloads[network.index()]);
+    let download = store.read(move |state| state.engine.downloads[network.index()]);
     let bar = is_loading.then(|| {
         let (received, total) = (
             move || download.get().map_or(0, |it| it.received),
@@ -181,23 +177,5 @@ pub(super) fn Unusable() -> impl IntoView {
         let networks = networks.get();
         let lines = |networks: Vec<(String, String)>| networks.into_iter().map(line).collect_view();
         (!networks.is_empty()).then(|| view! { <ul class="unusable" data-testid="unusable">{lines(networks)}</ul> })
-    }
-}
-
-/// The pair that was wanted on the visit before.
-pub(super) fn remembered() -> Option<Pair> {
-    let pair = storage()?.get_item(REMEMBERED).ok().flatten()?;
-    // No folder's name has a slash.
-    let (left, right) = pair.split_once('/')?;
-    Some([left.to_owned(), right.to_owned()])
-}
-
-/// Has a pair wanted on the next visit too; none means the usual one. A browser that keeps nothing forgets it.
-pub(super) fn remember(pair: Option<&Pair>) {
-    if let Some(storage) = storage() {
-        let _ = match pair {
-            Some([left, right]) => storage.set_item(REMEMBERED, &format!("{left}/{right}")),
-            None => storage.remove_item(REMEMBERED),
-        };
     }
 }

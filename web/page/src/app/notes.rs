@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::browser::Store;
 use super::space::FreeSpace;
-use super::store::Store;
 use crate::state::State;
 
 /// Whether the next visit needs a network.

@@ -32,10 +32,10 @@ fn draw_sheet(state: &State) -> Result<HtmlCanvasElement, JsValue> {
     context.set_fill_style_str("#ffffff");
     context.fill_rect(0.0, 0.0, f64::from(canvas.width()), f64::from(canvas.height()));
     context.set_image_smoothing_enabled(false);
-    let title = state.picture.as_ref().map_or("", |shown| shown.candidate.title.as_str());
+    let title = state.picture.shown.as_ref().map_or("", |shown| shown.candidate.title.as_str());
     write(&context, "#111111", 18.0, &format!("Bastion: {title}"), GAP, 30.0)?;
     let attacked = state.columns.iter().any(|column| !column.steps.is_empty());
-    let with = if attacked { text::attack(&state.attacked_with) } else { "no attack".into() };
+    let with = if attacked { text::attack(&state.attack.latest) } else { "no attack".into() };
     write(&context, "#555555", 14.0, &with, GAP, 50.0)?;
     for (place, slot) in Slot::ALL.into_iter().enumerate() {
         row(state, &context, slot, 64.0 + ROW * place as f64)?;
@@ -46,9 +46,9 @@ fn draw_sheet(state: &State) -> Result<HtmlCanvasElement, JsValue> {
 /// Picture + perturbation = attacked picture, with what the network says.
 fn row(state: &State, context: &CanvasRenderingContext2d, slot: Slot, top: f64) -> Result<(), JsValue> {
     let column = &state.columns[slot.index()];
-    let before = state.picture.as_ref().map(|shown| &shown.pixels);
+    let before = state.picture.shown.as_ref().map(|shown| &shown.pixels);
     let after = column.step().map(|step| &step.attacked);
-    let gain = usual_gain(state.attacked_with.epsilon_255);
+    let gain = usual_gain(state.attack.latest.epsilon_255);
     let changed = before.zip(after).map(|(before, after)| change(before, after, gain, Drawing::Channels));
     for (place, pixels) in [before, changed.as_ref(), after].into_iter().enumerate() {
         let left = GAP + (PICTURE + GAP) * place as f64;

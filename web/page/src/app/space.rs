@@ -3,9 +3,8 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::memory;
-use super::offline::{free_space, space_used};
-use super::store::Store;
+use super::browser::offline::{free_space, space_used};
+use super::browser::{Store, memory};
 use crate::state::{Event, State};
 use crate::text;
 

@@ -89,7 +89,7 @@ impl State {
         }
         let reasons: Vec<&str> =
             self.networks.iter().filter_map(|network| Some(network.offer.as_ref().err()?.as_str())).collect();
-        self.phase = Phase::Failed(match reasons.is_empty() {
+        self.engine.phase = Phase::Failed(match reasons.is_empty() {
             true => {
                 "Two networks are compared here, and models/index.json lists fewer. Export another one with `bastion \
                      export`, and build the page again."
@@ -160,7 +160,7 @@ impl State {
             (None, _) => wanted,
             (Some(_), Some(good)) => good,
             (Some(obstacle), None) => {
-                self.phase = match (obstacle, &self.pairing.trouble) {
+                self.engine.phase = match (obstacle, &self.pairing.trouble) {
                     (Obstacle::Size, _) => Phase::Asking,
                     (Obstacle::Trouble, Some((_, why))) => Phase::Failed(why.clone()),
                     (Obstacle::OtherClasses | Obstacle::Trouble, _) => Phase::Failed(OTHER_CLASSES.into()),
@@ -178,16 +178,16 @@ impl State {
 
     fn load(&mut self, pair: Pair) -> Vec<Effect> {
         // An attack that a lost device interrupted goes on; one that the visitor's choice ends does not.
-        let attack_again = self.attack_again && !self.pairing.held;
+        let attack_again = self.attack.resume && !self.pairing.held;
         self.drop_work();
-        self.attack_again = attack_again;
+        self.attack.resume = attack_again;
         for slot in Slot::ALL.map(Slot::index) {
             if self.pairing.good.as_ref().is_some_and(|good| good[slot] != pair[slot]) {
                 self.columns[slot] = Column::default();
             }
         }
-        self.phase = Phase::Downloading;
-        self.downloads = [None, None];
+        self.engine.phase = Phase::Downloading;
+        self.engine.downloads = [None, None];
         let id = self.next_id();
         self.pairing.loading = Some((id, pair.clone()));
         vec![Effect::Post(Request::Load { id, pair })]
@@ -233,7 +233,7 @@ impl State {
         let Choice { loading: Some((_, pair)), good: Some(good), trouble, .. } = &mut self.pairing else {
             return false;
         };
-        let tested = match self.phase {
+        let tested = match self.engine.phase {
             Phase::SelfTesting(slot) => Some(slot),
             _ => None,
         };
@@ -243,8 +243,9 @@ impl State {
         true
     }
 
-    /// A fresh engine holds no networks.
+    /// A fresh engine holds no networks and no picture.
     pub(super) fn forget_engine(&mut self) {
+        self.engine.file = None;
         self.pairing.listening = false;
         self.pairing.held = false;
         self.pairing.loading = None;

@@ -172,7 +172,7 @@ pub type PickId = u32;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Candidate {
     /// The encoded file.
-    pub bytes: Arc<[u8]>,
+    pub bytes: Arc<Vec<u8>>,
     /// What to call it.
     pub title: String,
     /// What it shows, if its source says: a WordNet id or a class's name.

@@ -1,13 +1,13 @@
 //! What a visitor takes home: pictures, and a report of all that is shown.
 
 use super::parts::Saving;
-use super::{Effect, Saved, State, Work};
+use super::{Effect, Saved, Stage, State};
 use protocol::{Guess, Request, RequestId, Slot};
 
 impl State {
     /// Whether the attacked picture of a network can be saved now.
     pub fn can_save(&self, slot: Slot) -> bool {
-        self.work() == Work::Idle && self.opened && self.columns[slot.index()].step().is_some()
+        self.stage == Stage::Classified && self.columns[slot.index()].step().is_some()
     }
 
     pub(super) fn save_picture(&mut self, slot: Slot) -> Vec<Effect> {
@@ -16,7 +16,7 @@ impl State {
         }
         let Some(step) = self.columns[slot.index()].step() else { return Vec::new() };
         let pixels = step.attacked.clone();
-        let name = format!("{}-{}-{}.png", self.file_stem(), self.attacked_with.kind.name(), self.folder_or_slot(slot));
+        let name = format!("{}-{}-{}.png", self.file_stem(), self.attack.latest.kind.name(), self.folder_or_slot(slot));
         let id = self.next_id();
         self.saving = Some(Saving { id, name, pixels: pixels.clone() });
         vec![Effect::Post(Request::Save { id, slot, pixels })]
@@ -41,7 +41,7 @@ impl State {
         let clean = column.clean.first()?.class;
         let share = crate::text::percent(best.share.into());
         let name = self.class_name(best.class);
-        Some(match self.attacked_with.target {
+        Some(match self.attack.latest.target {
             Some(target) if best.class == target => {
                 format!("Saved and read again, it still says {name} ({share}), the target.")
             }
@@ -54,13 +54,13 @@ impl State {
 
     pub(super) fn save_report(&mut self) -> Vec<Effect> {
         let Some(report) = self.report() else { return Vec::new() };
-        let name = format!("{}-{}.json", self.file_stem(), self.attacked_with.kind.name());
+        let name = format!("{}-{}.json", self.file_stem(), self.attack.latest.kind.name());
         vec![Effect::Download { name, media_type: "application/json", bytes: report.to_string().into_bytes() }]
     }
 
     /// `bastion-school-bus`.
     fn file_stem(&self) -> String {
-        let title = self.picture.as_ref().map_or("picture", |shown| shown.candidate.title.as_str());
+        let title = self.picture.shown.as_ref().map_or("picture", |shown| shown.candidate.title.as_str());
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let words: String = title.chars().map(plain).collect();
         let parts: Vec<&str> = words.split('-').filter(|part| !part.is_empty()).collect();

@@ -186,9 +186,9 @@ impl State {
     /// The same page as a link asks for it.
     #[must_use]
     pub fn following(mut self, link: Link) -> Self {
-        self.settings = link.settings;
-        self.disturbance = link.disturbance;
-        self.attack_again = link.attack;
+        self.attack.settings = link.settings;
+        self.picture.disturbance = link.disturbance;
+        self.attack.resume = link.attack;
         if link.pair.is_some() {
             self = self.remembering(link.pair.clone());
         }
@@ -205,25 +205,26 @@ impl State {
     /// Finds the target that the address asks for among the classes, which are known by now.
     pub(super) fn resolve_link(&mut self) {
         if let Some(target) = self.link.target.take() {
-            self.settings.target = self.classes.iter().position(|class| class.wnid == target || class.name == target);
+            self.attack.settings.target =
+                self.classes.iter().position(|class| class.wnid == target || class.name == target);
         }
     }
 
     /// The names and values of a link to what is wanted now, as they stand in an address, behind the question mark.
     pub fn link_query(&self) -> String {
-        self.link_with(self.settings, self.disturbance).query()
+        self.link_with(self.attack.settings, self.picture.disturbance).query()
     }
 
     /// A link to the picture that is shown, attacked with these settings after this has disturbed it.
     pub(super) fn link_with(&self, settings: Settings, disturbance: Disturbance) -> Link {
-        let sample = self.picture.as_ref().and_then(|shown| self.samples.get(shown.candidate.sample?));
+        let sample = self.picture.shown.as_ref().and_then(|shown| self.samples.get(shown.candidate.sample?));
         let class = settings.target.and_then(|target| self.classes.get(target));
         let pair = Slot::ALL.map(|slot| self.shown(slot).map(str::to_owned));
         let usual = self.networks.iter().take(2).map(|listed| listed.folder.as_str());
         let [left, right] = pair;
         let pair = left.zip(right).map(|(left, right)| [left, right]);
         Link {
-            crop: sample.and(self.picture.as_ref()).and_then(|shown| shown.candidate.crop),
+            crop: sample.and(self.picture.shown.as_ref()).and_then(|shown| shown.candidate.crop),
             sample: sample.map(|sample| sample.file.clone()),
             settings: Settings { target: None, ..settings },
             target: class.map(|class| class.wnid.clone()),
@@ -235,7 +236,7 @@ impl State {
 
     /// What a link leaves out: a picture of the visitor's own.
     pub fn link_lacks_picture(&self) -> bool {
-        self.picture.as_ref().is_some_and(|shown| shown.candidate.sample.is_none())
+        self.picture.shown.as_ref().is_some_and(|shown| shown.candidate.sample.is_none())
     }
 }
 

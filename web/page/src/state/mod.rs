@@ -13,6 +13,7 @@ mod keep;
 mod link;
 mod notes;
 mod parts;
+mod picture;
 mod report;
 mod sweep;
 mod verdict;
@@ -23,39 +24,29 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use attack::Attack;
 pub use choice::Pending;
+pub use engine::Engine;
 pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
 pub use link::Link;
 pub use parts::{Column, Coming, Curve, Phase, Progress, Saved, Shown, Work};
+pub use picture::Picture;
+pub use sweep::Sweep;
 pub use verdict::{Moment, Verdict};
 
 use choice::Choice;
 use parts::{Pick, Saving};
+use picture::Stage;
 
-use protocol::{
-    Backend, BackendChoice, BackendReport, ClassLabel, Crop, Disturbance, Download, Listed, LoadedModel, Request,
-    RequestId, Settings,
-};
+use protocol::{Backend, BackendChoice, ClassLabel, Listed, LoadedModel, Measured, RequestId};
 
 /// All that the page shows.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct State {
-    /// Number of the worker that is listened to; earlier ones are ignored.
-    pub generation: u32,
-    /// What the visitor wants to compute with.
-    pub choice: BackendChoice,
-    /// How far the engine is.
-    pub phase: Phase,
-    /// What computes, once a device is open.
-    pub backend: Option<BackendReport>,
-    /// Why WebGPU was given up, if it was.
-    pub fallback: Option<String>,
+    /// The engine: what it was asked to compute with, and how far it is.
+    pub engine: Engine,
     /// The networks there are.
     pub networks: Arc<Vec<Listed>>,
-    /// The download of the engine's program, as far as anything is known of it.
-    pub program: Option<Coming>,
-    /// The weights' downloads, left and right.
-    pub downloads: [Option<Download>; 2],
     /// The classes, once the networks are ready.
     pub classes: Arc<Vec<ClassLabel>>,
     /// The networks, left and right, once they are ready.
@@ -64,110 +55,63 @@ pub struct State {
     pub scores: Arc<str>,
     /// The gallery.
     pub samples: Vec<Sample>,
-    /// The picture.
-    pub picture: Option<Shown>,
-    /// Pictures opened so far.
-    pub pictures_opened: u32,
+    /// The picture: what is shown, and what the visitor wants of it.
+    pub picture: Picture,
     /// The networks' columns, left and right.
     pub columns: [Column; 2],
-    /// Attacks begun so far.
-    pub attacks_begun: u32,
-    /// What the next attack will do.
-    pub settings: Settings,
-    /// What the last one was asked to do.
-    pub attacked_with: Settings,
-    /// Whether a changed setting began it, and no button.
-    pub attacked_again: bool,
-    /// What happens to the picture before the networks see it.
-    pub disturbance: Disturbance,
-    /// How the answers change with epsilon, left and right.
-    pub curves: [Curve; 2],
-    /// What the curves were made with.
-    pub swept_with: Settings,
+    /// What the next attack will do, and what the last one did.
+    pub attack: Attack,
+    /// The curves against epsilon.
+    pub sweep: Sweep,
     /// The last thing that went wrong.
     pub alert: Option<String>,
 
+    /// How far the engine is with the picture.
+    stage: Stage,
     /// Which two of the networks are wanted, and which are there.
     pairing: Choice,
     /// Whether the browser keeps the page and both programs.
     page_kept: bool,
     /// Whether it keeps the networks' files.
     networks_kept: bool,
-    /// The picture that was asked for last, until its bytes are here.
-    picking: Option<Pick>,
-    last_pick: PickId,
-    /// A picture that waits until the engine is ready.
-    queued: Option<Candidate>,
-    /// A picture that the engine decodes.
-    opening: Option<(RequestId, Candidate)>,
-    /// What that one is disturbed with.
-    opening_with: Disturbance,
-    /// Whether the engine holds the picture that is shown, with both networks' answers to it.
-    opened: bool,
-    /// The request whose clean answers are awaited.
-    classifying: Option<RequestId>,
-    /// The attack under way.
-    attacking: Option<RequestId>,
-    /// The square that the visitor wants of the picture that is shown, until the engine is asked for it; inside, none is the
-    /// one in the middle.
-    wanted_crop: Option<Option<Crop>>,
-    /// A change of the square waits to be carried out.
-    cropping: bool,
-    /// What the picture that the engine holds was disturbed with.
-    disturbed_with: Disturbance,
-    /// A change of the disturbance waits to be carried out.
-    disturbing: bool,
-    /// The row of attacks under way.
-    sweeping: Option<RequestId>,
     /// The picture that is being saved.
     saving: Option<Saving>,
     /// What the address asked for, until it can be had.
     link: Link,
-    /// Begin an attack once the clean answers are there: one was under way when the engine fell back.
-    attack_again: bool,
-    /// A change of the settings waits to be carried out.
-    settling: bool,
-    /// How often the engine was started again after it panicked on the CPU.
-    cpu_restarts: u32,
-    /// Counts signs of life of the engine and requests to it.
-    pulse: u64,
-    last_id: RequestId,
 }
 
 impl State {
     /// A page that has just opened.
     pub fn new(choice: BackendChoice) -> Self {
-        Self { choice, generation: 1, ..Self::default() }
+        Self { engine: Engine { choice, generation: 1, ..Engine::default() }, ..Self::default() }
+    }
+
+    /// The same page as the browser knows it: with the address of the folder that holds `models/`, which ends with a slash, and
+    /// what was measured on an earlier visit.
+    #[must_use]
+    pub fn served_from(self, base: String, measured: Option<Measured>) -> Self {
+        Self { engine: Engine { base, measured, ..self.engine }, ..self }
     }
 
     /// What the engine works on.
     pub fn work(&self) -> Work {
-        if self.opening.is_some() {
-            Work::Opening
-        } else if self.classifying.is_some() {
-            Work::Classifying
-        } else if self.attacking.is_some() {
-            Work::Attacking
-        } else if self.sweeping.is_some() {
-            Work::Sweeping
-        } else {
-            Work::Idle
+        match self.stage {
+            Stage::Opening { .. } => Work::Opening,
+            Stage::Classifying(_) => Work::Classifying,
+            Stage::Attacking(_) => Work::Attacking,
+            Stage::Sweeping(_) => Work::Sweeping,
+            Stage::Absent | Stage::Queued(_) | Stage::Classified => Work::Idle,
         }
     }
 
     /// What the worker is told to compute with.
     pub fn effective_choice(&self) -> BackendChoice {
-        if self.fallback.is_some() { BackendChoice::Cpu } else { self.choice }
+        if self.engine.fallback.is_some() { BackendChoice::Cpu } else { self.engine.choice }
     }
 
     /// Whether the engine computes on WebGPU.
     pub fn on_webgpu(&self) -> bool {
-        self.backend.as_ref().is_some_and(|report| report.backend == Backend::WebGpu)
-    }
-
-    /// Whether a picture is on its way: its bytes are coming, or it waits for the engine, or the engine decodes it.
-    pub fn picture_pending(&self) -> bool {
-        self.picking.is_some() || self.queued.is_some() || self.opening.is_some()
+        self.engine.backend.as_ref().is_some_and(|report| report.backend == Backend::WebGpu)
     }
 
     /// Whether the next visit needs no network.
@@ -177,7 +121,7 @@ impl State {
 
     /// Index of the class that the picture's source says it is of; none where only a detail of it is seen.
     pub fn label(&self) -> Option<usize> {
-        let shown = self.picture.as_ref().filter(|shown| !shown.is_detail())?;
+        let shown = self.picture.shown.as_ref().filter(|shown| !shown.is_detail())?;
         let label = shown.candidate.label.as_deref()?;
         let known = |class: &ClassLabel| class.wnid == label || class.name == label || class.short_name() == label;
         self.classes.iter().position(known)
@@ -193,7 +137,7 @@ impl State {
 
     /// Why this backend computes, in a sentence or two.
     pub fn backend_reason(&self) -> String {
-        match (&self.fallback, &self.backend) {
+        match (&self.engine.fallback, &self.engine.backend) {
             (Some(reason), _) => format!("WebGPU was given up: {reason} The CPU computes instead."),
             (None, Some(report)) => report.reason.clone(),
             (None, None) => String::new(),
@@ -202,37 +146,39 @@ impl State {
 
     /// Takes an event; gives what is to be done about it.
     pub fn update(&mut self, event: Event) -> Vec<Effect> {
-        let watched_before = self.pulse;
+        let watched_before = self.engine.pulse;
         let mut effects = match event {
             Event::Engine { generation, .. }
             | Event::EngineComes { generation, .. }
             | Event::WorkerBroke { generation, .. }
             | Event::Silence { generation, .. }
-                if generation != self.generation =>
+                if generation != self.engine.generation =>
             {
                 return Vec::new();
             }
             Event::Engine { reply, .. } => {
-                self.pulse += 1;
-                self.heard(reply)
+                self.engine.pulse += 1;
+                self.on_reply(reply)
             }
             Event::EngineComes { received, total, sent, .. } => {
-                self.program = Coming::of(received, total, sent);
+                self.engine.program = Coming::of(received, total, sent);
                 Vec::new()
             }
-            Event::WorkerBroke { message, .. } => self.broke(message),
-            Event::Silence { pulse, .. } if pulse == self.pulse => self.silent(),
+            Event::WorkerBroke { message, .. } => self.on_worker_error(message),
+            Event::Silence { pulse, .. } if pulse == self.engine.pulse => self.on_timeout(),
             Event::Silence { .. } => Vec::new(),
-            visitor => self.visited(visitor),
+            visitor => self.on_visitor(visitor),
         };
         if effects.iter().any(|effect| matches!(effect, Effect::Post(_))) {
-            self.pulse += 1;
+            self.engine.pulse += 1;
         }
-        if self.pulse != watched_before
+        if self.engine.pulse != watched_before
             && let Some(ms) = self.patience_ms()
         {
-            effects
-                .push(Effect::After { ms, event: Event::Silence { generation: self.generation, pulse: self.pulse } });
+            effects.push(Effect::After {
+                ms,
+                event: Event::Silence { generation: self.engine.generation, pulse: self.engine.pulse },
+            });
         }
         effects
     }
@@ -247,16 +193,16 @@ impl State {
         const HARDWARE: u32 = 90_000;
         /// The same on an adapter emulated on the CPU.
         const SOFTWARE: u32 = 600_000;
-        match self.phase {
+        match self.engine.phase {
             Phase::OpeningDevice => match self.effective_choice() {
                 BackendChoice::Auto => Some(DEVICE),
                 BackendChoice::WebGpu => Some(DEVICE_ON_DEMAND),
                 BackendChoice::Cpu => None,
             },
             Phase::SelfTesting(_) | Phase::Ready
-                if self.on_webgpu() && (self.phase != Phase::Ready || self.work() != Work::Idle) =>
+                if self.on_webgpu() && (self.engine.phase != Phase::Ready || self.work() != Work::Idle) =>
             {
-                let software = self.backend.as_ref().is_some_and(|report| report.software);
+                let software = self.engine.backend.as_ref().is_some_and(|report| report.software);
                 Some(if software { SOFTWARE } else { HARDWARE })
             }
             _ => None,
@@ -264,63 +210,21 @@ impl State {
     }
 
     fn next_id(&mut self) -> RequestId {
-        self.last_id += 1;
-        self.last_id
-    }
-
-    /// Sends a picture to the engine, or keeps it until there is one.
-    fn open(&mut self, candidate: Candidate) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if self.phase != Phase::Ready {
-            if let Some(unseen) = self.queued.replace(candidate) {
-                effects.extend(self.revoke_unless_shown(unseen));
-            }
-            return effects;
-        }
-        let id = self.next_id();
-        let (bytes, crop) = (candidate.bytes.to_vec(), candidate.crop);
-        if let Some((_, unseen)) = self.opening.replace((id, candidate)) {
-            effects.extend(self.revoke_unless_shown(unseen));
-        }
-        self.classifying = None;
-        self.stop_attack();
-        self.sweeping = None;
-        self.opening_with = self.disturbance;
-        effects.push(Effect::Post(Request::Open { id, bytes, crop, disturbance: self.disturbance }));
-        effects
+        self.engine.last_id += 1;
+        self.engine.last_id
     }
 
     /// The engine's work is lost with it; what a fresh worker is to do again is remembered.
     fn drop_work(&mut self) {
-        self.attack_again |= self.attacking.is_some();
+        self.attack.resume |= matches!(self.stage, Stage::Attacking(_));
         self.stop_attack();
-        (self.sweeping, self.saving, self.classifying) = (None, None, None);
-        self.opened = false;
+        self.saving = None;
         for column in &mut self.columns {
             if column.progress == Progress::Classifying {
                 *column = Column::default();
             }
         }
-        if let Some((_, candidate)) = self.opening.take() {
-            // Chosen later than what is shown, so it is what the visitor wants to see. Nothing else waits: what does was
-            // opened when the engine became ready.
-            self.queued.get_or_insert(candidate);
-        }
-    }
-
-    /// Takes the picture away: the engine cannot compute it. Gives what frees its preview.
-    fn drop_picture(&mut self) -> Option<Effect> {
-        self.attack_again = false;
-        self.wanted_crop = None;
-        self.opened = false;
-        self.columns = Default::default();
-        self.forget_curves();
-        self.picture.take().and_then(|shown| self.revoke_unless_shown(shown.candidate))
-    }
-
-    /// Frees a picture's preview, unless the page shows it.
-    fn revoke_unless_shown(&self, candidate: Candidate) -> Option<Effect> {
-        let shown = self.picture.as_ref().and_then(|shown| shown.candidate.preview_url.as_ref());
-        if shown == candidate.preview_url.as_ref() { None } else { candidate.into_revoke() }
+        // A picture that was chosen later than what is shown is what the visitor wants to see.
+        self.stage = std::mem::take(&mut self.stage).into_candidate().map_or(Stage::Absent, Stage::Queued);
     }
 }

@@ -7,7 +7,7 @@ use protocol::AttackKind;
 impl State {
     /// What pressing the button will do, or why it cannot be pressed.
     pub fn hint(&self) -> &'static str {
-        match (&self.phase, self.work(), &self.picture) {
+        match (&self.engine.phase, self.work(), &self.picture.shown) {
             (Phase::Failed(_), ..) => "The engine is not running.",
             (Phase::Asking, ..) => "The networks are not downloaded yet: see below.",
             (Phase::Ready, Work::Idle, None) => "Choose a picture first.",
@@ -21,10 +21,10 @@ impl State {
             (Phase::Ready, Work::Sweeping, _) => {
                 "The curves are being measured. Escape stops that; an attack replaces it."
             }
-            (Phase::Ready, ..) if self.settings.kind == AttackKind::Noise => {
+            (Phase::Ready, ..) if self.attack.settings.kind == AttackKind::Noise => {
                 "Noise asks no network: both see the same random change."
             }
-            (Phase::Ready, ..) if self.settings.crafted_on.is_some() => {
+            (Phase::Ready, ..) if self.attack.settings.crafted_on.is_some() => {
                 "The change is computed from one network’s gradients, and both see it (transfer)."
             }
             (Phase::Ready, ..) => "The change is computed from each network’s own gradients (white-box).",
@@ -35,13 +35,13 @@ impl State {
     /// That a changed setting began an attack by itself, and with what; empty if none did. The words stay the same while a
     /// slider moves, since they are read out whenever they change.
     pub fn again_words(&self) -> String {
-        if !self.attacked_again {
+        if !self.attack.automatic {
             return String::new();
         }
         match self.work() {
             Work::Attacking => "A setting changed: attacking again.".into(),
             Work::Idle if self.shows(Progress::Done) => {
-                format!("Attacked again after a change: {}.", text::attack(&self.attacked_with))
+                format!("Attacked again after a change: {}.", text::attack(&self.attack.latest))
             }
             _ => String::new(),
         }

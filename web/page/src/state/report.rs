@@ -10,12 +10,12 @@ const FORMAT: usize = 2;
 impl State {
     /// Whether there is something to report: both networks have looked at a picture.
     pub fn can_report(&self) -> bool {
-        self.picture.is_some() && self.columns.iter().all(|column| !column.clean.is_empty())
+        self.picture.shown.is_some() && self.columns.iter().all(|column| !column.clean.is_empty())
     }
 
     /// All that is shown of the picture and the attack, but for the pictures themselves; none before a picture is classified.
     pub fn report(&self) -> Option<Json> {
-        let shown = self.picture.as_ref().filter(|_| self.can_report())?;
+        let shown = self.picture.shown.as_ref().filter(|_| self.can_report())?;
         let attacked = self.columns.iter().any(|column| !column.steps.is_empty());
         let size = |(width, height)| Json::List(vec![Json::number(width), Json::number(height)]);
         let picture = Json::Object(vec![
@@ -23,17 +23,17 @@ impl State {
             ("label", Json::or_null(self.label(), |class| self.class(class))),
             ("original_size", Json::or_null(shown.original_size, size)),
             ("crop", Json::or_null(self.seen_crop(), |(crop, _)| of_crop(crop))),
-            ("disturbance", disturbance(&self.disturbed_with)),
+            ("disturbance", disturbance(&self.picture.disturbed_with)),
         ]);
         let attack = Json::Object(vec![
-            ("settings", settings(&self.attacked_with)),
-            ("step_size_255", Json::number(self.attacked_with.step_size_255())),
-            ("link", Json::Text(self.link_with(self.attacked_with, self.disturbed_with).query())),
+            ("settings", settings(&self.attack.latest)),
+            ("step_size_255", Json::number(self.attack.latest.step_size_255())),
+            ("link", Json::Text(self.link_with(self.attack.latest, self.picture.disturbed_with).query())),
         ]);
         Some(Json::Object(vec![
             ("format", Json::count(FORMAT)),
             ("made_by", Json::text(concat!("Bastion ", env!("CARGO_PKG_VERSION")))),
-            ("backend", Json::or_null(self.backend.as_ref(), backend)),
+            ("backend", Json::or_null(self.engine.backend.as_ref(), backend)),
             ("picture", picture),
             ("attack", if attacked { attack } else { Json::Null }),
             ("networks", Json::List(Slot::ALL.map(|slot| self.network_report(slot)).into())),
@@ -41,7 +41,7 @@ impl State {
     }
 
     fn network_report(&self, slot: Slot) -> Json {
-        let (column, curve) = (&self.columns[slot.index()], &self.curves[slot.index()]);
+        let (column, curve) = (&self.columns[slot.index()], &self.sweep.curves[slot.index()]);
         let model = self.models.as_ref().map(|models| &models[slot.index()]);
         let guesses = |top: &[Guess]| Json::List(top.iter().map(|guess| self.guess(*guess)).collect());
         let step = |step: &Step| {
@@ -63,7 +63,7 @@ impl State {
                 ("fooled", Json::Bool(point.fooled)),
             ])
         };
-        let swept_with = (!curve.points.is_empty()).then_some(&self.swept_with);
+        let swept_with = (!curve.points.is_empty()).then_some(&self.sweep.settings);
         Json::Object(vec![
             ("folder", Json::or_null(self.shown(slot), Json::text)),
             ("title", Json::Text(self.title(slot))),

@@ -1,33 +1,42 @@
 //! Many epsilons, and the steps of one attack.
 
-use super::{Curve, Effect, State, Work};
+use super::{Curve, Effect, Phase, Stage, State};
 use protocol::{Request, Settings};
+
+/// How the answers change with epsilon.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Sweep {
+    /// The curves, left and right.
+    pub curves: [Curve; 2],
+    /// What they were made with.
+    pub settings: Settings,
+}
 
 impl State {
     /// Whether the curves can be made now.
     pub fn can_sweep(&self) -> bool {
-        self.can_attack() && self.work() == Work::Idle
+        self.engine.phase == Phase::Ready && self.stage == Stage::Classified
     }
 
     /// Attacks with many epsilons, for the curves.
-    pub(super) fn sweep(&mut self) -> Vec<Effect> {
+    pub(super) fn begin_sweep(&mut self) -> Vec<Effect> {
         if !self.can_sweep() {
             return Vec::new();
         }
         let id = self.next_id();
         self.forget_curves();
-        self.sweeping = Some(id);
-        self.swept_with = of_sweep(self.settings);
-        vec![Effect::Post(Request::Sweep { id, settings: self.swept_with })]
+        self.stage = Stage::Sweeping(id);
+        self.sweep.settings = of_sweep(self.attack.settings);
+        vec![Effect::Post(Request::Sweep { id, settings: self.sweep.settings })]
     }
 
     pub(super) fn forget_curves(&mut self) {
-        self.curves = <[Curve; 2]>::default();
+        self.sweep.curves = <[Curve; 2]>::default();
     }
 
     /// Whether the curves are of an attack with the settings as they are, but for epsilon.
     pub fn curves_are_current(&self) -> bool {
-        self.swept_with == of_sweep(self.settings)
+        self.sweep.settings == of_sweep(self.attack.settings)
     }
 
     /// Most steps that either network's attack has taken, the beginning not counted: where the scrubber ends.

@@ -95,7 +95,7 @@ impl State {
     /// What the attack that is shown came to, or has so far.
     pub fn verdict(&self, network: Slot) -> Option<Verdict> {
         let now = self.columns[network.index()].step()?.top.first()?.class;
-        self.judge(network, now, self.attacked_with.target)
+        self.judge(network, now, self.attack.latest.target)
     }
 
     /// What stands on a network's chip.
@@ -118,7 +118,7 @@ impl State {
     /// of it.
     pub fn target_words(&self, network: Slot) -> Option<String> {
         let step = self.columns[network.index()].step()?;
-        let name = self.class_name(self.attacked_with.target?);
+        let name = self.class_name(self.attack.latest.target?);
         Some(format!("{name}, {}", crate::text::percent(step.target_share?.into())))
     }
 
@@ -133,7 +133,7 @@ impl State {
         let column = &self.columns[network.index()];
         let (before, now) = (column.clean.first()?.class, column.step()?.top.first()?.class);
         let (was, is) = (self.class_name(before), self.class_name(now));
-        let aimed = match self.attacked_with.target {
+        let aimed = match self.attack.latest.target {
             Some(target) if target == now => ", the target",
             Some(_) => ", which is not the target",
             None => "",

@@ -1,6 +1,6 @@
 //! What the visitor does, and the browser on the visitor's behalf.
 
-use super::{Candidate, Change, Effect, Event, Phase, Pick, PickId, Progress, State, Work};
+use super::{Candidate, Change, Effect, Event, Phase, Pick, PickId, Progress, Stage, State, Work};
 use protocol::{BackendChoice, Request};
 
 /// A sliding hand changes a setting sixty times a second; an attack begins at most this often.
@@ -8,7 +8,7 @@ pub(super) const SETTLE_MS: u32 = 80;
 
 impl State {
     /// Takes an event of the visitor's side.
-    pub(super) fn visited(&mut self, event: Event) -> Vec<Effect> {
+    pub(super) fn on_visitor(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::SamplesListed(samples) => {
                 self.samples = samples;
@@ -20,6 +20,7 @@ impl State {
             }
             Event::PageForgotten => {
                 (self.page_kept, self.networks_kept) = (false, false);
+                self.engine.measured = None;
                 Vec::new()
             }
             Event::SampleChosen(index) => vec![Effect::FetchSample { index, pick: self.begin_pick() }],
@@ -40,19 +41,19 @@ impl State {
             Event::Stay => self.stay(),
             Event::Set(change) => self.set(change),
             Event::Settled => {
-                self.settling = false;
+                self.attack.settles = false;
                 if !self.follows_settings() {
                     return Vec::new();
                 }
-                let effects = self.attack();
-                self.attacked_again |= !effects.is_empty();
+                let effects = self.begin_attack();
+                self.attack.automatic |= !effects.is_empty();
                 effects
             }
             Event::Disturb(disturbance) => self.set_disturbance(disturbance),
             Event::DisturbanceSettled => self.disturbance_settled(),
             Event::Crop(crop) => self.set_crop(crop),
             Event::CropSettled => self.crop_settled(),
-            Event::Sweep => self.sweep(),
+            Event::Sweep => self.begin_sweep(),
             Event::Scrub(step) => {
                 self.scrub(step);
                 Vec::new()
@@ -62,13 +63,13 @@ impl State {
             Event::Attack => {
                 if self.can_attack() {
                     self.forget_results();
-                    self.attacked_again = false;
+                    self.attack.automatic = false;
                 }
-                self.attack()
+                self.begin_attack()
             }
             Event::Cancel if matches!(self.work(), Work::Attacking | Work::Sweeping) => {
                 self.stop_attack();
-                self.sweeping = None;
+                self.stage = Stage::Classified;
                 vec![Effect::Post(Request::Cancel)]
             }
             Event::Dismiss => {
@@ -90,19 +91,19 @@ impl State {
     }
 
     fn pick(&mut self, automatic: bool) -> PickId {
-        self.last_pick += 1;
-        self.picking = Some(Pick { id: self.last_pick, automatic });
-        self.last_pick
+        self.picture.last_pick += 1;
+        self.picture.pick = Some(Pick { id: self.picture.last_pick, automatic });
+        self.picture.last_pick
     }
 
     /// Takes the pick of that number as answered, if it is the one that is waited for.
     fn end_pick(&mut self, id: PickId) -> Option<Pick> {
-        self.picking.take_if(|waiting| waiting.id == id)
+        self.picture.pick.take_if(|waiting| waiting.id == id)
     }
 
     /// Asks for the first sample, so that there is something to see, unless there is or will be.
     pub(super) fn show_a_sample(&mut self) -> Option<Effect> {
-        if self.samples.is_empty() || self.picture.is_some() || self.picture_pending() {
+        if self.samples.is_empty() || self.picture.shown.is_some() || self.picture_pending() {
             return None;
         }
         let index = self.linked_sample().unwrap_or(0);
@@ -118,37 +119,37 @@ impl State {
                 self.link.crop.filter(|_| candidate.sample.is_some() && candidate.sample == self.linked_sample());
         } else {
             self.alert = None;
-            self.attack_again = false;
+            self.attack.resume = false;
             self.link = super::Link::default();
         }
         self.open(candidate)
     }
 
     fn choose(&mut self, choice: BackendChoice) -> Vec<Effect> {
-        self.choice = choice;
-        self.fallback = None;
-        self.cpu_restarts = 0;
+        self.engine.choice = choice;
+        self.engine.fallback = None;
+        self.engine.cpu_restarts = 0;
         self.forget_trouble();
         self.restart()
     }
 
     fn set(&mut self, change: Change) -> Vec<Effect> {
-        let before = self.settings;
+        let before = self.attack.settings;
         match change {
-            Change::Kind(kind) => self.settings.kind = kind,
-            Change::Epsilon(epsilon_255) => self.settings.epsilon_255 = epsilon_255,
-            Change::Steps(steps) => self.settings.steps = steps,
-            Change::StepSize(step_size_tenths) => self.settings.step_size_tenths = step_size_tenths,
-            Change::Target(target) => self.settings.target = target,
-            Change::StopAtSuccess(stop) => self.settings.stop_at_success = stop,
-            Change::CraftedOn(slot) => self.settings.crafted_on = slot,
-            Change::Seed(seed) => self.settings.seed = seed,
+            Change::Kind(kind) => self.attack.settings.kind = kind,
+            Change::Epsilon(epsilon_255) => self.attack.settings.epsilon_255 = epsilon_255,
+            Change::Steps(steps) => self.attack.settings.steps = steps,
+            Change::StepSize(step_size_tenths) => self.attack.settings.step_size_tenths = step_size_tenths,
+            Change::Target(target) => self.attack.settings.target = target,
+            Change::StopAtSuccess(stop) => self.attack.settings.stop_at_success = stop,
+            Change::CraftedOn(slot) => self.attack.settings.crafted_on = slot,
+            Change::Seed(seed) => self.attack.settings.seed = seed,
         }
-        self.settings = self.settings.within_range(self.classes.len());
-        if self.settings == before || self.settling || !self.follows_settings() {
+        self.attack.settings = self.attack.settings.within_range(self.classes.len());
+        if self.attack.settings == before || self.attack.settles || !self.follows_settings() {
             return Vec::new();
         }
-        self.settling = true;
+        self.attack.settles = true;
         vec![Effect::After { ms: SETTLE_MS, event: Event::Settled }]
     }
 
@@ -172,11 +173,11 @@ impl State {
     pub(super) fn restart(&mut self) -> Vec<Effect> {
         self.drop_work();
         self.forget_engine();
-        self.generation += 1;
-        self.phase = Phase::Starting;
-        self.backend = None;
-        self.program = None;
-        self.downloads = [None, None];
-        vec![Effect::StartWorker(self.generation)]
+        self.engine.generation += 1;
+        self.engine.phase = Phase::Starting;
+        self.engine.backend = None;
+        self.engine.program = None;
+        self.engine.downloads = [None, None];
+        vec![Effect::StartWorker(self.engine.generation)]
     }
 }

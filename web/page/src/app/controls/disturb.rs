@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::state::Event;
 use protocol::{CorruptionKind, Disturbance};
 
@@ -83,7 +83,7 @@ const SEVERITY: Slider =
 #[component]
 pub(in super::super) fn Disturbances() -> impl IntoView {
     let store = expect_context::<Store>();
-    let none = store.read(|state| state.disturbance.is_none());
+    let none = store.read(|state| state.picture.disturbance.is_none());
     view! {
         <details class="panel disturb" data-testid="disturb" data-disturbed=move || (!none.get()).to_string()>
             <summary>
@@ -121,7 +121,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
 
 /// Changes a part of the disturbance.
 fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
-    let mut disturbance = store.glance(|state| state.disturbance);
+    let mut disturbance = store.peek(|state| state.picture.disturbance);
     part(&mut disturbance);
     store.dispatch(Event::Disturb(disturbance));
 }
@@ -131,8 +131,8 @@ fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
 fn Slide(slider: Slider) -> impl IntoView {
     let Slider { label, unit, range, name, get, set } = slider;
     let store = expect_context::<Store>();
-    let value = store.read(move |state| get(&state.disturbance));
-    let words = store.read(move |state| format!("{}{unit}", get(&state.disturbance)));
+    let value = store.read(move |state| get(&state.picture.disturbance));
+    let words = store.read(move |state| format!("{}{unit}", get(&state.picture.disturbance)));
     let id = format!("disturb-{name}");
     let slide = move |event: leptos::ev::Event| {
         if let Ok(value) = event_target_value(&event).parse::<i32>() {
@@ -167,7 +167,7 @@ fn Check(
     set: fn(&mut Disturbance, bool),
 ) -> impl IntoView {
     let store = expect_context::<Store>();
-    let value = store.read(move |state| get(&state.disturbance));
+    let value = store.read(move |state| get(&state.picture.disturbance));
     view! {
         <label class="check">
             <input
@@ -187,7 +187,7 @@ fn Check(
 #[component]
 fn CorruptionChoice() -> impl IntoView {
     let store = expect_context::<Store>();
-    let chosen = store.read(|state| state.disturbance.corruption);
+    let chosen = store.read(|state| state.picture.disturbance.corruption);
     let none = move || chosen.get().is_none();
     let choose = move |event: leptos::ev::Event| {
         let kind = CorruptionKind::from_name(&event_target_value(&event));

@@ -7,8 +7,8 @@ mod target;
 use leptos::html;
 use leptos::prelude::*;
 
+use super::browser::Store;
 use super::focus::{focus, has_focus};
-use super::store::Store;
 pub(super) use disturb::Disturbances;
 use more::More;
 use target::Target;
@@ -110,7 +110,7 @@ fn Outcome() -> impl IntoView {
 #[component]
 fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
-    let kind = store.read(|state| state.settings.kind);
+    let kind = store.read(|state| state.attack.settings.kind);
     let choices = AttackKind::ALL.map(|choice| {
         let (label, name) = (choice.label(), choice.name());
         view! {
@@ -170,7 +170,7 @@ fn Kind() -> impl IntoView {
 #[component]
 fn Epsilon() -> impl IntoView {
     let store = expect_context::<Store>();
-    let epsilon = store.read(|state| state.settings.epsilon_255);
+    let epsilon = store.read(|state| state.attack.settings.epsilon_255);
     let slide = move |event: leptos::ev::Event| {
         if let Ok(k) = event_target_value(&event).parse() {
             store.dispatch(Event::Set(Change::Epsilon(k)));
@@ -198,8 +198,8 @@ fn Epsilon() -> impl IntoView {
 #[component]
 fn Steps() -> impl IntoView {
     let store = expect_context::<Store>();
-    let steps = store.read(|state| state.settings.steps);
-    let fixed = store.read(|state| match state.settings.kind {
+    let steps = store.read(|state| state.attack.settings.steps);
+    let fixed = store.read(|state| match state.attack.settings.kind {
         AttackKind::Fgsm => Some("always 1"),
         AttackKind::Noise => Some("none"),
         AttackKind::Bim | AttackKind::Pgd => None,

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::state::{Change, Event};
 use protocol::{Settings, Slot};
 
@@ -24,7 +24,7 @@ pub(super) fn More() -> impl IntoView {
 #[component]
 fn Source() -> impl IntoView {
     let store = expect_context::<Store>();
-    let source = store.read(|state| state.settings.crafted_on);
+    let source = store.read(|state| state.attack.settings.crafted_on);
     let titles = store.read(|state| Slot::ALL.map(|slot| state.title(slot)));
     let choose = move |event: leptos::ev::Event| {
         let value = event_target_value(&event);
@@ -51,7 +51,7 @@ fn Source() -> impl IntoView {
 #[component]
 fn StepSize() -> impl IntoView {
     let store = expect_context::<Store>();
-    let settings = store.read(|state| state.settings);
+    let settings = store.read(|state| state.attack.settings);
     let chosen = move || settings.get().step_size_tenths;
     let unused = move || !settings.get().kind.takes_steps();
     let words = move || {
@@ -98,7 +98,7 @@ fn StepSize() -> impl IntoView {
 #[component]
 fn StopAtSuccess() -> impl IntoView {
     let store = expect_context::<Store>();
-    let stops = store.read(|state| state.settings.stop_at_success);
+    let stops = store.read(|state| state.attack.settings.stop_at_success);
     view! {
         <label class="check">
             <input
@@ -116,8 +116,8 @@ fn StopAtSuccess() -> impl IntoView {
 #[component]
 fn Seed() -> impl IntoView {
     let store = expect_context::<Store>();
-    let seed = store.read(|state| state.settings.seed);
-    let unused = store.read(|state| !state.settings.kind.is_random());
+    let seed = store.read(|state| state.attack.settings.seed);
+    let unused = store.read(|state| !state.attack.settings.kind.is_random());
     view! {
         <div class="pair seed" hidden=unused>
             <span>{move || format!("Random start {}", seed.get())}</span>

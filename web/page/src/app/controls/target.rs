@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::state::{Change, Event};
 use protocol::ClassLabel;
 
@@ -12,7 +12,7 @@ pub(super) fn Target() -> impl IntoView {
     let store = expect_context::<Store>();
     let search = RwSignal::new(String::new());
     let classes = store.read(|state| state.classes.clone());
-    let target = store.read(|state| state.settings.target);
+    let target = store.read(|state| state.attack.settings.target);
     let found = Memo::new(move |_| search.with(|text| classes.with(|classes| matching(classes, text))));
     let choose = move |class: Option<usize>| store.dispatch(Event::Set(Change::Target(class)));
     let first = move |event: leptos::ev::KeyboardEvent| {
@@ -32,7 +32,7 @@ pub(super) fn Target() -> impl IntoView {
         if let Some(chosen) = target.get()
             && !listed.iter().any(|(class, _)| *class == chosen)
         {
-            listed.insert(0, (chosen, store.glance(|state| state.class_name(chosen))));
+            listed.insert(0, (chosen, store.peek(|state| state.class_name(chosen))));
         }
         listed.into_iter().map(option).collect_view()
     };

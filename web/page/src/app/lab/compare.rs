@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::super::canvas::PixelCanvas;
-use super::super::store::Store;
+use crate::app::browser::Store;
 use protocol::Slot;
 
 /// Before and after, one over the other.
@@ -11,7 +11,7 @@ use protocol::Slot;
 pub(in super::super) fn Compare(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let name = network.name();
-    let before = store.read(|state| state.picture.as_ref().map(|shown| shown.pixels.clone()));
+    let before = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.pixels.clone()));
     let after = store.read(move |state| state.columns[network.index()].step().map(|step| step.attacked.clone()));
     let (place, flickers) = (RwSignal::new(50_u32), RwSignal::new(false));
     let slide = move |event: leptos::ev::Event| {

@@ -4,8 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::super::focus::{focus, has_focus};
-use super::super::store::Store;
 use super::plot::{Legend, Plot};
+use crate::app::browser::Store;
 use crate::lines::Lines;
 use crate::state::{Event, State, Work};
 use crate::text;
@@ -19,11 +19,11 @@ pub(super) fn Curves() -> impl IntoView {
     let sweeping = store.read(|state| state.work() == Work::Sweeping);
     let share = store.read(|state| lines(state, |point| point.own_share.into(), true));
     let loss = store.read(|state| lines(state, |point| point.loss.into(), false));
-    let any = store.read(|state| state.curves.iter().any(|curve| !curve.points.is_empty()));
-    let mark = store.read(|state| Some(f64::from(state.settings.epsilon_255)));
+    let any = store.read(|state| state.sweep.curves.iter().any(|curve| !curve.points.is_empty()));
+    let mark = store.read(|state| Some(f64::from(state.attack.settings.epsilon_255)));
     let made_with = store.read(|state| {
-        let words = text::attack_without_epsilon(&state.swept_with);
-        match (state.curves.iter().any(|curve| !curve.points.is_empty()), state.curves_are_current()) {
+        let words = text::attack_without_epsilon(&state.sweep.settings);
+        match (state.sweep.curves.iter().any(|curve| !curve.points.is_empty()), state.curves_are_current()) {
             (false, _) => String::new(),
             (true, true) => format!("Made with {words}."),
             (true, false) => format!("Made with {words}; the settings have changed since."),
@@ -31,7 +31,7 @@ pub(super) fn Curves() -> impl IntoView {
     });
     let rows = Slot::ALL.map(|slot| {
         let title = store.read(move |state| state.title(slot));
-        let smallest = store.read(move |state| state.curves[slot.index()].smallest);
+        let smallest = store.read(move |state| state.sweep.curves[slot.index()].smallest);
         let words = move || match smallest.get() {
             None => "–".into(),
             Some(Some(0)) => "already without an attack".into(),
@@ -113,7 +113,7 @@ pub(super) fn Curves() -> impl IntoView {
 
 fn lines(state: &State, value: impl Fn(&Point) -> f64, percent: bool) -> Lines {
     let line = |slot: Slot| {
-        let points = state.curves[slot.index()].points.iter();
+        let points = state.sweep.curves[slot.index()].points.iter();
         points.map(|point| [f64::from(point.epsilon_255), value(point)]).collect::<Vec<_>>()
     };
     let lines: Vec<Vec<[f64; 2]>> = Slot::ALL.map(line).into();

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::super::store::Store;
-use super::super::{copying, sheet};
+use super::super::sheet;
+use crate::app::browser::{Store, copying};
 use crate::state::{Event, State};
 use protocol::Slot;
 
@@ -20,7 +20,7 @@ pub(super) fn Keep() -> impl IntoView {
     let own_picture = store.read(State::link_lacks_picture);
     let has_report = store.read(State::can_report);
     let copy_link = move |_| {
-        let address = copying::address_with(&store.glance(State::link_query));
+        let address = copying::address_with(&store.peek(State::link_query));
         spawn_local(async move {
             tell(match copying::text(&address).await {
                 Ok(()) => Ok("The link is on the clipboard."),
@@ -29,7 +29,7 @@ pub(super) fn Keep() -> impl IntoView {
         });
     };
     let copy_picture = move |_| {
-        let drawn = store.glance(sheet::draw);
+        let drawn = store.peek(sheet::draw);
         spawn_local(async move {
             let copied = match drawn {
                 Ok(canvas) => copying::canvas(&canvas).await,

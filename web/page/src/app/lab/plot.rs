@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::app::browser::Store;
 use crate::lines::{Lines, SIZE};
 use protocol::Slot;
 
@@ -98,7 +99,7 @@ fn line(look: usize, path: String, dots: Vec<[f64; 2]>) -> impl IntoView {
 /// Which line is which network's.
 #[component]
 pub(super) fn Legend() -> impl IntoView {
-    let store = expect_context::<super::super::store::Store>();
+    let store = expect_context::<Store>();
     let entry = |slot: Slot| {
         let title = store.read(move |state| state.title(slot));
         let look = slot.index();

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
 use super::plot::{Legend, Plot};
+use crate::app::browser::Store;
 use crate::lines::Lines;
 use crate::state::{Event, State};
 use crate::text;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::store::Store;
+use crate::app::browser::Store;
 use crate::pictures::{Drawing, MAX_GAIN, usual_gain};
 
 /// How the change is drawn, on the whole page. A handle: copies are the same settings.
@@ -35,7 +35,7 @@ impl ViewSettings {
 pub(in super::super) fn Viewing() -> impl IntoView {
     let store = expect_context::<Store>();
     let settings = expect_context::<ViewSettings>();
-    let epsilon = store.read(|state| state.attacked_with.epsilon_255);
+    let epsilon = store.read(|state| state.attack.latest.epsilon_255);
     let gain = move || settings.gain(epsilon.get());
     let slide = move |event: leptos::ev::Event| {
         if let Ok(gain) = event_target_value(&event).parse() {

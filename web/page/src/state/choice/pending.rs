@@ -81,12 +81,12 @@ impl State {
 
     /// Whether trying again may help against what the page failed for.
     pub fn can_retry(&self) -> bool {
-        self.pairing.listening && matches!(self.phase, Phase::Failed(_))
+        self.pairing.listening && matches!(self.engine.phase, Phase::Failed(_))
     }
 
     /// Whether the page is still without networks and says so at its head; what a chooser loads is told beside it.
     pub fn is_starting(&self) -> bool {
-        !matches!(self.phase, Phase::Ready | Phase::Failed(_)) && !self.pairing.held
+        !matches!(self.engine.phase, Phase::Ready | Phase::Failed(_)) && !self.pairing.held
     }
 
     /// What is to be said of a wanted network that is not there yet.

@@ -27,10 +27,10 @@ fn late_answers_change_nothing() {
     page.hear(Reply::Finished { id: old });
     page.hear(Reply::Seen { id: old, pixels: Pixels(vec![0]), original_size: None });
     page.hear(Reply::BadPicture { id: old, message: "no".into() });
-    page.0.pulse = before.pulse;
+    page.0.engine.pulse = before.engine.pulse;
     assert_eq!(page.0, before);
 
-    let generation = page.0.generation - 1;
+    let generation = page.0.engine.generation - 1;
     page.0.update(Event::Engine { generation, reply: Reply::Panicked("late".into()) });
     assert_eq!(page.0, before);
 }
@@ -66,9 +66,12 @@ fn settings_stay_in_range() {
     for change in [Change::Epsilon(200), Change::Steps(0), Change::Target(Some(5))] {
         page.0.update(Event::Set(change));
     }
-    assert_eq!((page.0.settings.epsilon_255, page.0.settings.steps, page.0.settings.target), (32, 1, None));
+    assert_eq!(
+        (page.0.attack.settings.epsilon_255, page.0.attack.settings.steps, page.0.attack.settings.target),
+        (32, 1, None)
+    );
     page.0.update(Event::Set(Change::Target(Some(1))));
-    assert_eq!(page.0.settings.target, Some(1));
+    assert_eq!(page.0.attack.settings.target, Some(1));
 }
 
 #[test]
@@ -137,5 +140,5 @@ fn an_attack_begun_again_is_forgotten_with_its_picture_and_with_its_engine() {
     page.0.update(Event::Set(Change::Epsilon(9)));
     page.0.update(Event::Settled);
     page.open("dog");
-    assert!(!page.0.attacked_again);
+    assert!(!page.0.attack.automatic);
 }

@@ -72,7 +72,7 @@ impl Page {
     }
 
     fn not_loaded(&mut self, slot: Slot) -> Vec<Effect> {
-        let id = self.0.last_id;
+        let id = self.0.engine.last_id;
         self.hear(Reply::NotLoaded { id, slot, message: "It broke off.".into() })
     }
 }
@@ -114,9 +114,9 @@ fn a_broken_one_does_not_take_the_page_down_but_one_alone_is_no_pair() {
     assert_eq!(asked_to_load(&effects), Some(&pair("standard", "third")));
     let (page, effects) = listing(vec![offered("standard", 1), broken], None);
     assert_eq!(effects, []);
-    assert_eq!(page.0.phase, Phase::Failed("The broken network is broken.".into()));
+    assert_eq!(page.0.engine.phase, Phase::Failed("The broken network is broken.".into()));
     let (page, _) = listing(vec![offered("standard", 1)], None);
-    assert!(matches!(&page.0.phase, Phase::Failed(why) if why.contains("lists fewer")));
+    assert!(matches!(&page.0.engine.phase, Phase::Failed(why) if why.contains("lists fewer")));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn what_is_kept_in_full_is_loaded_at_once_and_of_what_is_kept_in_part_the_rest_i
     assert_eq!(page.pending(), ["loading", ""]);
     page.loaded(catalogue());
     let (mut page, effects) = listing(networks(), Some(pair("wide", "standard")));
-    assert_eq!((effects, page.pending(), page.0.phase.clone()), (vec![], ["asking", ""], Phase::Asking));
+    assert_eq!((effects, page.pending(), page.0.engine.phase.clone()), (vec![], ["asking", ""], Phase::Asking));
     page.hear(Reply::Kept { folder: "wide".into(), bytes: 45_000_000 });
     assert!(matches!(page.0.pending(Slot::Left), Some(Pending::Asking(offer)) if offer.kept_bytes == 45_000_000));
     assert_eq!(asked_to_load(&page.choose_network(Slot::Left, "third")), Some(&pair("third", "standard")));
@@ -185,7 +185,7 @@ fn a_download_can_be_cancelled() {
     let mut page = ready();
     page.choose_network(Slot::Left, "wide");
     page.0.update(Event::GoOn);
-    let late = page.0.last_id;
+    let late = page.0.engine.last_id;
     let effects = page.0.update(Event::Stay);
     assert_eq!(asked_to_load(&effects), Some(&pair("standard", "hardened")), "which ends the download");
     assert_eq!(page.hear(Reply::Ready { id: late, catalogue: catalogue() }), [], "nobody waits for it any more");
@@ -198,7 +198,7 @@ fn a_download_can_be_cancelled() {
     let (mut page, _) = listing(networks(), Some(pair("wide", "standard")));
     page.0.update(Event::GoOn);
     assert_eq!(page.0.update(Event::Stay), [Effect::Post(Request::Cancel)]);
-    assert_eq!((page.pending(), page.0.phase.clone()), (["asking", ""], Phase::Asking));
+    assert_eq!((page.pending(), page.0.engine.phase.clone()), (["asking", ""], Phase::Asking));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_download_that_failed_can_be_tried_again() {
     let effects = page.not_loaded(Slot::Left);
     assert_eq!(asked_to_load(&effects), Some(&pair("standard", "hardened")), "part of which may be gone");
     page.loaded(catalogue());
-    assert_eq!((page.pending(), page.0.phase.clone()), (["failed", ""], Phase::Ready));
+    assert_eq!((page.pending(), page.0.engine.phase.clone()), (["failed", ""], Phase::Ready));
     assert_eq!(page.0.pending(Slot::Left), Some(Pending::Failed("It broke off.".into())));
     assert_eq!(asked_to_load(&page.0.update(Event::GoOn)), Some(&pair("wide", "hardened")));
     page.not_loaded(Slot::Left);
@@ -222,7 +222,7 @@ fn a_download_that_failed_can_be_tried_again() {
 fn a_page_that_has_no_networks_at_all_fails_and_tries_again() {
     let (mut page, _) = listing(networks(), None);
     assert_eq!(page.not_loaded(Slot::Right), []);
-    assert_eq!(page.0.phase, Phase::Failed("It broke off.".into()));
+    assert_eq!(page.0.engine.phase, Phase::Failed("It broke off.".into()));
     assert!(page.0.can_retry() && page.pending() == ["", ""]);
     assert_eq!(asked_to_load(&page.0.update(Event::GoOn)), Some(&pair("standard", "hardened")));
     page.not_loaded(Slot::Right);
@@ -242,16 +242,16 @@ fn networks_that_know_other_classes_are_not_compared_but_can_be_chosen_one_by_on
     assert_eq!(page.pending(), ["unfit", ""]);
     assert_eq!(page.0.pending(Slot::Left), Some(Pending::Unfit(OTHER_CLASSES.into())));
     assert_eq!(asked_to_load(&page.choose_network(Slot::Right, "fourth")), Some(&pair("third", "fourth")));
-    page.0.settings.target = Some(1);
+    page.0.attack.settings.target = Some(1);
     let other = ClassLabel { wnid: "n1".into(), name: "beacon".into() };
     page.loaded(Box::new(Catalogue { classes: vec![other.clone(), other], ..*catalogue() }));
-    assert_eq!(page.0.settings.target, None, "it was another class");
+    assert_eq!(page.0.attack.settings.target, None, "it was another class");
 
     networks.truncate(1);
     networks.push(offered("fourth", 1));
     networks[1].offer.as_mut().unwrap().class_set = 1;
     let (page, effects) = listing(networks, None);
-    assert_eq!((effects, page.0.phase.clone()), (vec![], Phase::Failed(OTHER_CLASSES.into())));
+    assert_eq!((effects, page.0.engine.phase.clone()), (vec![], Phase::Failed(OTHER_CLASSES.into())));
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn webgpu_is_not_given_up_over_a_new_network() {
         page.choose_network(Slot::Right, "wide");
         page.0.update(Event::GoOn);
         assert_eq!(fail(&mut page), [Effect::StartWorker(2)]);
-        assert_eq!((page.0.fallback.clone(), page.0.effective_choice()), (None, BackendChoice::Auto));
+        assert_eq!((page.0.engine.fallback.clone(), page.0.effective_choice()), (None, BackendChoice::Auto));
         page.hear(Reply::Loaded);
         page.hear(Reply::Backend(report(Backend::WebGpu)));
         let effects = page.hear(Reply::Listed(networks()));
@@ -330,7 +330,7 @@ fn the_network_that_is_tested_is_the_one_that_failed() {
     page.choose_network(Slot::Left, "third");
     page.choose_network(Slot::Right, "wide");
     page.0.update(Event::GoOn);
-    let id = page.0.last_id;
+    let id = page.0.engine.last_id;
     page.hear(Reply::SelfTest { id, slot: Slot::Right });
     page.hear(Reply::Panicked("out of memory".into()));
     page.hear(Reply::Loaded);

@@ -34,13 +34,22 @@ impl Page {
     }
 }
 
-fn asked(effects: &[Effect]) -> Option<Crop> {
+/// The square of a file that is sent for it.
+fn opened(effects: &[Effect]) -> Option<Crop> {
     match posted(effects) {
-        Some(Request::Open { crop, bytes, .. }) => {
-            assert_eq!(bytes, &[1, 2, 3], "another picture");
+        Some(Request::Open { crop, file, .. }) => {
+            assert_eq!(**file, [1, 2, 3], "another picture");
             *crop
         }
         other => panic!("nothing was opened, but {other:?}"),
+    }
+}
+
+/// The square of the file that the engine holds.
+fn asked(effects: &[Effect]) -> Option<Crop> {
+    match posted(effects) {
+        Some(Request::Crop { crop, .. }) => *crop,
+        other => panic!("no square was asked for, but {other:?}"),
     }
 }
 
@@ -91,9 +100,8 @@ fn settings_stay_and_the_attack_that_is_shown_is_begun_again() {
     page.0.update(Event::Set(Change::Epsilon(9)));
     let attack = posted_id(&page.0.update(Event::Attack));
     page.hear(Reply::Finished { id: attack });
-    let settings = page.0.settings;
-    let opened = page.crop(Some(LEFT));
-    let id = posted_id(&opened);
+    let settings = page.0.attack.settings;
+    let id = posted_id(&page.crop(Some(LEFT)));
     page.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: Some(SIZE) });
     assert!(page.0.columns.iter().all(|column| column.step().is_none()), "that was another picture");
     page.hear(Reply::Classified { id, slot: Slot::Left, top: guesses(0), elapsed_ms: 100.0 });
@@ -106,7 +114,7 @@ fn without_an_attack_none_is_begun() {
     let mut page = showing(SIZE);
     let id = posted_id(&page.crop(Some(LEFT)));
     page.look(id, Some(SIZE));
-    assert_eq!((page.0.work(), page.0.attacks_begun), (Work::Idle, 0));
+    assert_eq!((page.0.work(), page.0.attack.begun), (Work::Idle, 0));
 }
 
 #[test]
@@ -166,7 +174,7 @@ fn a_bad_file_does_not_lose_the_square() {
     let bad = posted_id(&page.choose("notes.jpg"));
     page.0.update(Event::CropSettled);
     let effects = page.hear(Reply::BadPicture { id: bad, message: "This is not a picture.".into() });
-    assert_eq!(asked(&effects), Some(LEFT));
+    assert_eq!(opened(&effects), Some(LEFT), "the engine has let go of the file");
 }
 
 #[test]
@@ -180,7 +188,28 @@ fn a_fresh_engine_is_given_the_square_as_well() {
         assert_eq!(page.crop(Some(Crop { x, ..LEFT })), []);
     }
     assert_eq!(page.0.crop().map(|(crop, _)| crop.x), Some(8));
-    assert_eq!(asked(&page.start(Backend::Cpu)), Some(Crop { x: 8, ..LEFT }));
+    assert_eq!(opened(&page.start(Backend::Cpu)), Some(Crop { x: 8, ..LEFT }));
+}
+
+#[test]
+fn a_file_is_sent_once_to_an_engine() {
+    let mut page = Page::new(BackendChoice::Auto);
+    page.hear(Reply::Loaded);
+    page.hear(Reply::Backend(report(Backend::Cpu)));
+    page.hear(Reply::Listed(["standard", "hardened", "third"].map(|folder| offered(folder, 1)).into()));
+    page.loaded(catalogue());
+    let effects = page.choose("cat");
+    assert_eq!(opened(&effects), None);
+    page.look(posted_id(&effects), Some(SIZE));
+    // Other networks look at the file that is there.
+    page.0.update(Event::ChooseNetwork { slot: Slot::Left, folder: "third".into() });
+    let effects = page.loaded(catalogue());
+    assert_eq!(asked(&effects), None);
+    // A request that the engine has dropped for other networks, of a file that it does not hold yet.
+    page.look(posted_id(&effects), Some(SIZE));
+    page.choose("dog");
+    page.0.update(Event::ChooseNetwork { slot: Slot::Left, folder: "standard".into() });
+    assert_eq!(opened(&page.loaded(catalogue())), None);
 }
 
 #[test]
@@ -191,11 +220,14 @@ fn an_address_names_a_square_of_a_sample() {
         page.start(Backend::Cpu);
         let (index, pick) = fetched(&page.0.update(samples())).expect("a sample is fetched");
         let sample = Candidate { sample: Some(index), ..candidate("lemon") };
-        let opened = page.0.update(Event::Picked { pick, candidate: sample });
-        assert_eq!((index, asked(&opened)), (1, Some(asked_for)));
-        page.look(posted_id(&opened), Some(SIZE));
+        let effects = page.0.update(Event::Picked { pick, candidate: sample });
+        assert_eq!((index, opened(&effects)), (1, Some(asked_for)));
+        page.look(posted_id(&effects), Some(SIZE));
         assert_eq!(
-            (page.0.seen_crop().map(|(crop, _)| crop), page.0.link_with(page.0.settings, page.0.disturbance).crop),
+            (
+                page.0.seen_crop().map(|(crop, _)| crop),
+                page.0.link_with(page.0.attack.settings, page.0.picture.disturbance).crop
+            ),
             (seen, seen)
         );
     }
@@ -203,7 +235,7 @@ fn an_address_names_a_square_of_a_sample() {
     let id = posted_id(&page.crop(Some(LEFT)));
     page.look(id, Some(SIZE));
     assert_eq!(
-        page.0.link_with(page.0.settings, page.0.disturbance).crop,
+        page.0.link_with(page.0.attack.settings, page.0.picture.disturbance).crop,
         None,
         "a picture of the visitor's own is in no link"
     );

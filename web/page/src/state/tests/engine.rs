@@ -10,7 +10,7 @@ fn nothing_is_posted_before_the_worker_listens() {
     page.hear(Reply::Backend(report(Backend::Cpu)));
     assert!(matches!(posted(&page.list()), Some(Request::Load { .. })));
     let effects = page.loaded(catalogue());
-    assert!(matches!(posted(&effects), Some(Request::Open { bytes, .. }) if bytes == &[1, 2, 3]));
+    assert!(matches!(posted(&effects), Some(Request::Open { file, .. }) if **file == [1, 2, 3]));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_failed_self_test_falls_back() {
 fn a_silent_gpu_is_given_up_but_a_slow_cpu_is_not() {
     let mut page = Page::ready(Backend::WebGpu);
     let (_, silence) = watch(&page.0.update(Event::Attack)).expect("an attack on WebGPU is watched");
-    let id = page.0.last_id;
+    let id = page.0.engine.last_id;
     let effects = page.hear(Reply::Step { id, slot: Slot::Left, step: step(1, 10) });
     assert_eq!(page.0.update(silence), [], "a step is a sign of life");
     let (_, silence) = watch(&effects).expect("and watched anew");
@@ -70,11 +70,11 @@ fn a_crash_on_the_cpu_drops_the_picture_and_is_not_repeated_for_ever() {
     for generation in [2, 3] {
         let effects = page.hear(Reply::Panicked("index out of bounds".into()));
         assert!(effects.contains(&Effect::StartWorker(generation)), "{effects:?}");
-        assert!(page.0.picture.is_none() && page.0.alert.is_some());
+        assert!(page.0.picture.shown.is_none() && page.0.alert.is_some());
         assert_eq!(posted(&page.start(Backend::Cpu)), None);
     }
     assert_eq!(page.hear(Reply::Panicked("index out of bounds".into())), []);
-    assert!(matches!(page.0.phase, Phase::Failed(_)));
+    assert!(matches!(page.0.engine.phase, Phase::Failed(_)));
     assert_eq!(page.0.work(), Work::Idle);
 }
 
@@ -82,7 +82,7 @@ fn a_crash_on_the_cpu_drops_the_picture_and_is_not_repeated_for_ever() {
 fn a_missing_worker_script_is_told() {
     let mut page = Page::new(BackendChoice::Auto);
     page.0.update(Event::WorkerBroke { generation: 1, message: "404".into() });
-    assert!(matches!(&page.0.phase, Phase::Failed(why) if why.contains("404")));
+    assert!(matches!(&page.0.engine.phase, Phase::Failed(why) if why.contains("404")));
 }
 
 #[test]
@@ -128,17 +128,21 @@ fn a_visit_is_kept_once_page_and_networks_are() {
 #[test]
 fn the_programs_download_is_told_in_the_bytes_that_are_sent() {
     let mut page = Page::new(BackendChoice::Cpu);
-    let generation = page.0.generation;
+    let generation = page.0.engine.generation;
     let comes = |received, total, sent| Event::EngineComes { generation, received, total, sent };
-    assert_eq!(page.0.program, None);
+    assert_eq!(page.0.engine.program, None);
     page.0.update(comes(2_500.0, 10_000.0, 400.0));
-    assert_eq!(page.0.program, Some(Coming { received: 100, total: 400 }), "packed");
+    assert_eq!(page.0.engine.program, Some(Coming { received: 100, total: 400 }), "packed");
     page.0.update(comes(2_500.0, 10_000.0, 0.0));
-    assert_eq!(page.0.program, Some(Coming { received: 2_500, total: 10_000 }), "its packed length is not known");
+    assert_eq!(
+        page.0.engine.program,
+        Some(Coming { received: 2_500, total: 10_000 }),
+        "its packed length is not known"
+    );
     page.0.update(comes(2_500.0, 0.0, 400.0));
-    assert_eq!(page.0.program, None, "its length is not known");
+    assert_eq!(page.0.engine.program, None, "its length is not known");
     page.0.update(comes(10_000.0, 10_000.0, 400.0));
-    assert!(page.0.program.unwrap().is_here());
+    assert!(page.0.engine.program.unwrap().is_here());
     page.0.update(Event::EngineComes { generation: generation.wrapping_sub(1), received: 1.0, total: 2.0, sent: 2.0 });
-    assert!(page.0.program.unwrap().is_here(), "an earlier worker's is not listened to");
+    assert!(page.0.engine.program.unwrap().is_here(), "an earlier worker's is not listened to");
 }

@@ -65,15 +65,15 @@ fn curves_grow_point_by_point_and_go_with_their_picture() {
     }
     page.hear(Reply::Smallest { id, slot: Slot::Left, epsilon_255: Some(1) });
     page.hear(Reply::Finished { id });
-    assert_eq!((page.0.work(), page.0.curves[0].points.len()), (Work::Idle, 2));
-    assert_eq!(page.0.curves[0].smallest, Some(Some(1)));
+    assert_eq!((page.0.work(), page.0.sweep.curves[0].points.len()), (Work::Idle, 2));
+    assert_eq!(page.0.sweep.curves[0].smallest, Some(Some(1)));
     assert!(page.0.curves_are_current());
     page.0.update(Event::Set(Change::Epsilon(9)));
     assert!(page.0.curves_are_current(), "they are of all epsilons");
     page.0.update(Event::Set(Change::Steps(3)));
     assert!(!page.0.curves_are_current());
     page.open("dog");
-    assert_eq!(page.0.curves, <[Curve; 2]>::default());
+    assert_eq!(page.0.sweep.curves, <[Curve; 2]>::default());
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_row_of_attacks_is_stopped_by_escape_by_an_attack_and_by_another_picture() {
         let id = posted_id(&page.0.update(Event::Sweep));
         stop(&mut page);
         page.hear(Reply::Point { id, slot: Slot::Left, point: point(0) });
-        page.0.work() != Work::Sweeping && page.0.curves[0].points.is_empty()
+        page.0.work() != Work::Sweeping && page.0.sweep.curves[0].points.is_empty()
     };
     assert!(stopped(|page| page.0.update(Event::Cancel)));
     assert!(stopped(|page| page.0.update(Event::Attack)));
@@ -103,7 +103,7 @@ fn a_disturbed_picture_is_looked_at_again_and_attacked_again() {
     let id = posted_id(&page.0.update(Event::DisturbanceSettled));
     assert_eq!(page.0.work(), Work::Classifying);
     page.hear(Reply::Disturbed { id, pixels: Pixels(vec![7]) });
-    assert_eq!(page.0.picture.as_ref().unwrap().pixels, Pixels(vec![7]));
+    assert_eq!(page.0.picture.shown.as_ref().unwrap().pixels, Pixels(vec![7]));
     for slot in Slot::ALL {
         page.hear(Reply::Classified { id, slot, top: guesses(0), elapsed_ms: 100.0 });
     }
@@ -231,10 +231,10 @@ fn the_report_has_whatever_can_be_set_under_its_own_name() {
     let mut page = Page::ready(Backend::Cpu);
     page.open("cat");
     attacked(&mut page, 1);
-    (page.0.attacked_with, page.0.disturbed_with) = (settings, disturbance);
-    page.0.swept_with = settings;
-    page.0.curves[0].points = vec![point(4)];
-    page.0.curves[0].smallest = Some(Some(3));
+    (page.0.attack.latest, page.0.picture.disturbed_with) = (settings, disturbance);
+    page.0.sweep.settings = settings;
+    page.0.sweep.curves[0].points = vec![point(4)];
+    page.0.sweep.curves[0].smallest = Some(Some(3));
     let report: serde_json::Value = serde_json::from_str(&page.0.report().unwrap().to_string()).unwrap();
     assert_eq!(report["attack"]["settings"], serde_json::to_value(settings).unwrap());
     assert_eq!(report["picture"]["disturbance"], serde_json::to_value(disturbance).unwrap());
@@ -245,7 +245,7 @@ fn the_report_has_whatever_can_be_set_under_its_own_name() {
     );
     assert_eq!((network["curve"].as_array().unwrap().len(), &network["curve"][0]["epsilon_255"]), (1, &4.into()));
     assert_eq!(report["backend"]["backend"], "cpu");
-    page.0.disturbed_with = unusual_disturbance();
+    page.0.picture.disturbed_with = unusual_disturbance();
     let report: serde_json::Value = serde_json::from_str(&page.0.report().unwrap().to_string()).unwrap();
     assert_eq!(report["picture"]["disturbance"]["corruption"], "jpeg_compression");
 }
@@ -265,7 +265,7 @@ fn a_link_brings_sample_settings_target_and_attack() {
     });
     page.start(Backend::Cpu);
     let (index, pick) = fetched(&page.0.update(samples())).unwrap();
-    assert_eq!((index, page.0.settings.target), (1, Some(1)));
+    assert_eq!((index, page.0.attack.settings.target), (1, Some(1)));
     let sample = Candidate { sample: Some(1), ..candidate("lemon") };
     let effects = page.0.update(Event::Picked { pick, candidate: sample });
     assert!(matches!(posted(&effects), Some(Request::Open { disturbance, .. }) if *disturbance == mirrored()));

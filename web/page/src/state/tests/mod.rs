@@ -9,7 +9,10 @@ mod verdicts;
 use std::sync::Arc;
 
 use super::*;
-use protocol::{AttackKind, Catalogue, CorruptionKind, Guess, Offer, Pixels, Reply, Slot, Step, Training};
+use protocol::{
+    AttackKind, BackendReport, Catalogue, CorruptionKind, Disturbance, Guess, Offer, Pixels, Reply, Request, Settings,
+    Slot, Step, Training,
+};
 
 fn report(backend: Backend) -> BackendReport {
     BackendReport { backend, adapter: None, software: false, reason: "because".into(), measured: None }
@@ -79,7 +82,7 @@ fn offered(folder: &str, weights_bytes: u64) -> Listed {
 
 fn candidate(title: &str) -> Candidate {
     Candidate {
-        bytes: Arc::from([1, 2, 3]),
+        bytes: Arc::new(vec![1, 2, 3]),
         title: title.into(),
         label: Some("n02123045".into()),
         source: None,
@@ -127,7 +130,7 @@ impl Page {
     }
 
     fn hear(&mut self, reply: Reply) -> Vec<Effect> {
-        let generation = self.0.generation;
+        let generation = self.0.engine.generation;
         self.0.update(Event::Engine { generation, reply })
     }
 
@@ -149,12 +152,12 @@ impl Page {
     }
 
     fn loaded(&mut self, catalogue: Box<Catalogue>) -> Vec<Effect> {
-        let id = self.0.last_id;
+        let id = self.0.engine.last_id;
         self.hear(Reply::Ready { id, catalogue })
     }
 
     fn self_test(&mut self) -> Vec<Effect> {
-        let id = self.0.last_id;
+        let id = self.0.engine.last_id;
         self.hear(Reply::SelfTest { id, slot: Slot::Left })
     }
 
@@ -182,7 +185,7 @@ impl Page {
     }
 
     fn title(&self) -> Option<&str> {
-        self.0.picture.as_ref().map(|shown| shown.candidate.title.as_str())
+        self.0.picture.shown.as_ref().map(|shown| shown.candidate.title.as_str())
     }
 
     fn ready(backend: Backend) -> Self {
@@ -212,6 +215,7 @@ fn posted_id(effects: &[Effect]) -> RequestId {
     match posted(effects) {
         Some(
             Request::Open { id, .. }
+            | Request::Crop { id, .. }
             | Request::Attack { id, .. }
             | Request::Sweep { id, .. }
             | Request::Disturb { id, .. }

@@ -9,7 +9,7 @@ fn a_picture_is_seen_then_classified() {
     let id = posted_id(&page.choose("cat"));
     assert_eq!(page.0.work(), Work::Opening);
     page.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: Some((640, 480)) });
-    assert_eq!((page.0.work(), page.0.pictures_opened, page.0.label()), (Work::Classifying, 1, Some(1)));
+    assert_eq!((page.0.work(), page.0.picture.count, page.0.label()), (Work::Classifying, 1, Some(1)));
     assert!(!page.0.can_attack());
     page.hear(Reply::Classified { id, slot: Slot::Left, top: guesses(0), elapsed_ms: 1.0 });
     assert_eq!(page.0.columns[0].progress, Progress::Clean);
@@ -22,12 +22,12 @@ fn a_picture_is_seen_then_classified() {
 #[test]
 fn a_bad_file_leaves_the_picture_and_says_why() {
     let mut page = Page::ready(Backend::Cpu);
-    let before = (page.0.picture.clone(), page.0.columns.clone());
+    let before = (page.0.picture.shown.clone(), page.0.columns.clone());
     let id = posted_id(&page.choose("notes.jpg"));
     let effects = page.hear(Reply::BadPicture { id, message: "This is not a picture.".into() });
     assert_eq!(effects, [Effect::RevokeUrl("blob:notes.jpg".into())]);
     assert_eq!(page.0.alert.as_deref(), Some("notes.jpg: This is not a picture."));
-    assert_eq!((page.0.picture.clone(), page.0.columns.clone()), before);
+    assert_eq!((page.0.picture.shown.clone(), page.0.columns.clone()), before);
     assert!(page.0.can_attack());
     page.0.update(Event::Dismiss);
     assert_eq!(page.0.alert, None);

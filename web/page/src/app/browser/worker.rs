@@ -6,7 +6,6 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use super::store::Store;
 use crate::state::Event;
 use protocol::js::describe;
 use protocol::wire::{packed, unpacked};
@@ -18,7 +17,7 @@ const PROGRAM: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
 /// The addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash; either `cargo xtask
 /// dist` has done that and says so in the page, or they are asked for under the build's name: a copy of another build, in any
 /// cache on the way, has another address.
-pub(super) fn program() -> [String; 3] {
+pub(crate) fn program() -> [String; 3] {
     named_in_page().unwrap_or_else(|| PROGRAM.map(|file| format!("{file}?v={BUILD}")))
 }
 
@@ -36,24 +35,27 @@ fn loader_counts(message: &JsValue) -> Option<[f64; 3]> {
 }
 
 /// A running worker. Ends with [`WorkerHandle::end`].
-pub(super) struct WorkerHandle {
+pub(crate) struct WorkerHandle {
     worker: Worker,
     _on_message: Closure<dyn Fn(MessageEvent)>,
     _on_error: Closure<dyn Fn(web_sys::Event)>,
 }
 
 impl WorkerHandle {
-    /// Starts a worker whose replies go to the store under this number.
-    pub(super) fn start(generation: u32, store: Store) -> Result<Self, String> {
+    /// Starts a worker and calls `on_event` with what becomes of it, under this number.
+    ///
+    /// # Errors
+    /// Says why the browser did not start it.
+    pub(crate) fn start(generation: u32, on_event: impl Fn(Event) + Clone + 'static) -> Result<Self, String> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let [loader, ..] = program();
         let worker = Worker::new_with_options(&loader, &options).map_err(|error| describe(&error))?;
 
+        let on_failure = on_event.clone();
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some([received, total, sent]) = loader_counts(&event.data()) {
-                store.dispatch(Event::EngineComes { generation, received, total, sent });
-                return;
+                return on_event(Event::EngineComes { generation, received, total, sent });
             }
             let event = match unpacked(event.data()) {
                 Ok(reply) => Event::Engine { generation, reply },
@@ -62,7 +64,7 @@ impl WorkerHandle {
                     message: format!("page and engine are of different versions: {error}"),
                 },
             };
-            store.dispatch(event);
+            on_event(event);
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
 
@@ -70,7 +72,7 @@ impl WorkerHandle {
             // A script that cannot be fetched gives an event without a message.
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
             let message = message.unwrap_or_else(|| format!("{} did not load", PROGRAM[0]));
-            store.dispatch(Event::WorkerBroke { generation, message });
+            on_failure(Event::WorkerBroke { generation, message });
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
 
@@ -78,14 +80,14 @@ impl WorkerHandle {
     }
 
     /// Sends a request; what is sent before the worker says that it listens is lost.
-    pub(super) fn post(&self, request: &Request) -> Result<(), String> {
+    pub(crate) fn post(&self, request: &Request) -> Result<(), String> {
         packed(request)
             .and_then(|(message, handed_over)| self.worker.post_message_with_transfer(&message, &handed_over))
             .map_err(|error| describe(&error))
     }
 
     /// Stops it at once, whatever it does.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);
         self.worker.terminate();

@@ -9,12 +9,12 @@ use super::session::Session;
 use protocol::{Guess, TOP};
 
 /// What a network says of one picture.
-pub(crate) struct Look {
+pub(crate) struct Prediction {
     logits: Vec<f32>,
     shares: Vec<f32>,
 }
 
-impl Look {
+impl Prediction {
     fn new(logits: Vec<f32>) -> Self {
         Self { shares: softmax(&logits), logits }
     }
@@ -50,8 +50,8 @@ impl Session {
     /// # Errors
     ///
     /// If the device fails.
-    pub(crate) async fn look(&self, bundle: &Bundle, picture: &Picture) -> Result<Look, DeviceError> {
-        Ok(Look::new(read(bundle.model.forward(picture.to_tensor(self.device()))).await?))
+    pub(crate) async fn predict(&self, bundle: &Bundle, picture: &Picture) -> Result<Prediction, DeviceError> {
+        Ok(Prediction::new(read(bundle.model.forward(picture.to_tensor(self.device()))).await?))
     }
 }
 
@@ -61,13 +61,13 @@ mod tests {
 
     #[test]
     fn shares_sum_to_one_and_the_loss_is_that_of_the_logits() {
-        let look = Look::new(vec![1.0, 3.0, -90.0]);
-        assert!((look.shares.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-        assert_eq!((look.best().class, look.top().len()), (1, 3));
+        let prediction = Prediction::new(vec![1.0, 3.0, -90.0]);
+        assert!((prediction.shares.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!((prediction.best().class, prediction.top().len()), (1, 3));
         for class in [0, 1] {
-            assert!((look.loss(class) + look.share(class).ln()).abs() < 1e-5);
+            assert!((prediction.loss(class) + prediction.share(class).ln()).abs() < 1e-5);
         }
-        assert!((look.loss(2) - 93.126_93).abs() < 1e-3, "{}", look.loss(2));
-        assert!(look.loss(3).is_nan() && look.share(3) == 0.0);
+        assert!((prediction.loss(2) - 93.126_93).abs() < 1e-3, "{}", prediction.loss(2));
+        assert!(prediction.loss(3).is_nan() && prediction.share(3) == 0.0);
     }
 }

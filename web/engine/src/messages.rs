@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::download::FetchError;
+use super::download::DownloadError;
 use protocol::text;
 
 /// Its files are here and wrong.
@@ -11,13 +11,13 @@ pub(crate) fn unusable(network: &str, error: &impl Display) -> String {
 }
 
 /// A file of its folder did not come.
-pub(crate) fn missing(network: &str, file: &str, error: &FetchError) -> String {
+pub(crate) fn missing(network: &str, file: &str, error: &DownloadError) -> String {
     let advice = match error {
-        FetchError::Status { status } if *status >= 500 => "Try again in a while.",
-        FetchError::Status { .. } => {
+        DownloadError::Status { status } if *status >= 500 => "Try again in a while.",
+        DownloadError::Status { .. } => {
             "Whoever serves this page: put a model there with `bastion export`, and build the page again."
         }
-        FetchError::Unreachable(_) | FetchError::BrokeOff(_) => "Check the connection and try again.",
+        DownloadError::Unreachable(_) | DownloadError::BrokeOff(_) => "Check the connection and try again.",
     };
     format!("The {network} network could not be fetched (models/{network}/{file}): {error}. {advice}")
 }

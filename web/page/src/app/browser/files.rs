@@ -22,7 +22,7 @@ const FOLDERS: &[&str] = match env!("BASTION_LOCAL_SAMPLES").as_bytes() {
 /// # Errors
 ///
 /// A sentence, if it is too large to be taken into memory or cannot be read.
-pub(super) async fn read(file: &Blob) -> Result<Vec<u8>, String> {
+pub(crate) async fn read(file: &Blob) -> Result<Vec<u8>, String> {
     if file.size() > MAX_FILE_BYTES as f64 {
         return Err(format!(
             "The file is too large: {}, and at most {} are read. Save the picture smaller, as a JPEG for example.",
@@ -41,7 +41,7 @@ pub(super) async fn read(file: &Blob) -> Result<Vec<u8>, String> {
 /// # Errors
 ///
 /// What the network or the server said.
-pub(super) async fn fetch(address: &str) -> Result<Vec<u8>, String> {
+pub(crate) async fn fetch(address: &str) -> Result<Vec<u8>, String> {
     let unreachable = |_: JsValue| "the network does not answer".to_owned();
     let response = JsFuture::from(window().fetch_with_str(address)).await.map_err(unreachable)?;
     let response: Response = response.unchecked_into();
@@ -53,7 +53,7 @@ pub(super) async fn fetch(address: &str) -> Result<Vec<u8>, String> {
 }
 
 /// All samples there are.
-pub(super) async fn list_samples() -> Vec<Sample> {
+pub(crate) async fn list_samples() -> Vec<Sample> {
     let mut samples = Vec::new();
     for &folder in FOLDERS {
         let Ok(list) = fetch(&format!("{folder}index.json")).await else {

@@ -11,9 +11,7 @@ use web_sys::{
     StorageManager,
 };
 
-use super::store::Store;
 use super::worker::program;
-use crate::state::Event;
 use protocol::js::describe;
 
 /// The script is written by hand, and says why.
@@ -25,14 +23,14 @@ const CACHES: &str = "bastion-";
 /// What an installed page needs and an open one does not load by itself; see `static/manifest.webmanifest`.
 const INSTALLED: [&str; 4] = ["manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "icons/icon-512.png"];
 
-/// Installs the service worker and listens for what it has kept. Does nothing where there is none to be had.
-pub(super) fn listen(store: Store) {
+/// Installs the service worker and calls `on_kept` whenever it has kept the page. Does nothing where there is none to be had.
+pub(crate) fn listen(on_kept: impl Fn() + 'static) {
     let Some(container) = container() else {
         return;
     };
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
         if Reflect::get(&event.data(), &"kept".into()).is_ok_and(|kept| kept.is_truthy()) {
-            store.dispatch(Event::PageKept);
+            on_kept();
         }
     });
     container.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -46,7 +44,7 @@ pub(super) fn listen(store: Store) {
 }
 
 /// Asks the service worker to keep what the page and the engine have loaded. On a first visit it was not there to see it.
-pub(super) fn keep(loaded_by_engine: Vec<String>) {
+pub(crate) fn keep(loaded_by_engine: Vec<String>) {
     spawn_local(async move {
         // Without a service worker there is nobody to ask.
         let _ = ask(loaded_by_engine).await;
@@ -73,7 +71,7 @@ async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
 ///
 /// # Errors
 /// Says why the browser did not remove it.
-pub(super) async fn free_space() -> Result<u64, String> {
+pub(crate) async fn free_space() -> Result<u64, String> {
     let before = space_used().await.unwrap_or_default();
     let removed = remove_all().await.map_err(|error| describe(&error));
     let after = space_used().await.unwrap_or_default();
@@ -116,7 +114,7 @@ async fn remove_all() -> Result<(), JsValue> {
 }
 
 /// The bytes that this site keeps in the browser, as the browser estimates them.
-pub(super) async fn space_used() -> Option<u64> {
+pub(crate) async fn space_used() -> Option<u64> {
     let storage: StorageManager = property(&window().navigator(), "storage")?;
     let estimate: Promise = storage.estimate().ok()?.unchecked_into();
     let estimate: StorageEstimate = JsFuture::from(estimate).await.ok()?.unchecked_into();
@@ -124,8 +122,8 @@ pub(super) async fn space_used() -> Option<u64> {
     estimate.get_usage().map(|bytes| bytes as u64)
 }
 
-/// The address of the folder that the page is in.
-fn page_folder() -> Option<String> {
+/// The address of the folder that the page was served from, with a slash at its end.
+pub(crate) fn page_folder() -> Option<String> {
     let page = page()?;
     page.rfind('/').map(|end| page[..=end].to_owned())
 }

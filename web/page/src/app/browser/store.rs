@@ -6,24 +6,24 @@ use leptos::task::spawn_local;
 use web_sys::{File, Url};
 
 use super::worker::WorkerHandle;
-use super::{copying, files, memory, networks, offline};
+use super::{copying, files, memory, offline};
 use crate::state::{Candidate, Effect, Event, PickId, State};
 use protocol::Request;
 
 /// The page's state, and the means to change it. A handle: copies are the same store.
 #[derive(Clone, Copy)]
-pub(super) struct Store {
+pub(crate) struct Store {
     state: RwSignal<State>,
     worker: StoredValue<Option<WorkerHandle>, LocalStorage>,
 }
 
 impl Store {
-    pub(super) fn new(state: State) -> Self {
+    pub(crate) fn new(state: State) -> Self {
         Self { state: RwSignal::new(state), worker: StoredValue::new_local(None) }
     }
 
     /// A part of the state; what shows it changes only when that part does.
-    pub(super) fn read<T>(self, part: impl Fn(&State) -> T + Send + Sync + 'static) -> Memo<T>
+    pub(crate) fn read<T>(self, part: impl Fn(&State) -> T + Send + Sync + 'static) -> Memo<T>
     where
         T: PartialEq + Send + Sync + 'static,
     {
@@ -33,12 +33,12 @@ impl Store {
     }
 
     /// A look at the state that nothing follows from.
-    pub(super) fn glance<T>(self, part: impl FnOnce(&State) -> T) -> T {
+    pub(crate) fn peek<T>(self, part: impl FnOnce(&State) -> T) -> T {
         self.state.with_untracked(part)
     }
 
     /// Tells the state what happened, and does what it asks for.
-    pub(super) fn dispatch(self, event: Event) {
+    pub(crate) fn dispatch(self, event: Event) {
         let effects = self.state.try_update(|state| state.update(event)).unwrap_or_default();
         for effect in effects {
             self.carry_out(effect);
@@ -46,15 +46,15 @@ impl Store {
     }
 
     /// Starts the first worker and looks what samples there are.
-    pub(super) fn begin(self) {
-        self.carry_out(Effect::StartWorker(self.glance(|state| state.generation)));
+    pub(crate) fn begin(self) {
+        self.carry_out(Effect::StartWorker(self.peek(|state| state.engine.generation)));
         spawn_local(async move {
             self.dispatch(Event::SamplesListed(files::list_samples().await));
         });
     }
 
     /// Opens a file that the visitor chose.
-    pub(super) fn pick_file(self, file: File) {
+    pub(crate) fn pick_file(self, file: File) {
         let title = file.name();
         self.pick(async move {
             let bytes = files::read(&file).await.map_err(|why| format!("{title}: {why}"))?;
@@ -72,14 +72,14 @@ impl Store {
     }
 
     /// Waits for a picture that the visitor asked for and opens it, unless another one is asked for meanwhile.
-    pub(super) fn pick(self, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
+    pub(crate) fn pick(self, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
         if let Some(pick) = self.state.try_update(State::begin_pick) {
             self.answer(pick, picture);
         }
     }
 
     fn fetch_sample(self, index: usize, pick: PickId) {
-        let sample = self.glance(|state| state.samples.get(index).cloned());
+        let sample = self.peek(|state| state.samples.get(index).cloned());
         self.answer(pick, async move {
             let sample = sample.ok_or("The gallery has no such picture.")?;
             let url = sample.url();
@@ -109,7 +109,7 @@ impl Store {
 
     fn carry_out(self, effect: Effect) {
         match effect {
-            Effect::Post(request) => self.post(request),
+            Effect::Post(request) => self.post(&request),
             Effect::StartWorker(generation) => self.start_worker(generation),
             Effect::After { ms, event } => spawn_local(async move {
                 TimeoutFuture::new(ms).await;
@@ -118,7 +118,7 @@ impl Store {
             Effect::FetchSample { index, pick } => self.fetch_sample(index, pick),
             Effect::RevokeUrl(url) => revoke(&url),
             Effect::RememberMeasured(measured) => memory::remember_measured(&measured),
-            Effect::RememberPair(pair) => networks::remember(pair.as_ref()),
+            Effect::RememberPair(pair) => memory::remember_pair(pair.as_ref()),
             Effect::Download { name, media_type, bytes } => {
                 if let Err(why) = copying::download(&name, media_type, &bytes) {
                     self.dispatch(Event::Trouble(format!("{name} could not be saved: {why}.")));
@@ -128,16 +128,10 @@ impl Store {
         }
     }
 
-    fn post(self, request: Request) {
-        let request = match request {
-            Request::Start { choice, .. } => {
-                Request::Start { choice, base: folder_of_page(), measured: memory::measured() }
-            }
-            other => other,
-        };
-        let sent = self.worker.with_value(|worker| worker.as_ref().map(|worker| worker.post(&request)));
+    fn post(self, request: &Request) {
+        let sent = self.worker.with_value(|worker| worker.as_ref().map(|worker| worker.post(request)));
         if let Some(Err(message)) = sent {
-            let generation = self.glance(|state| state.generation);
+            let generation = self.peek(|state| state.engine.generation);
             self.dispatch(Event::WorkerBroke { generation, message });
         }
     }
@@ -149,7 +143,7 @@ impl Store {
             // It may be in the middle of delivering the message that ends it.
             spawn_local(async move { drop(worker) });
         }
-        match WorkerHandle::start(generation, self) {
+        match WorkerHandle::start(generation, move |event| self.dispatch(event)) {
             Ok(worker) => self.worker.set_value(Some(worker)),
             Err(message) => self.dispatch(Event::WorkerBroke { generation, message }),
         }
@@ -162,11 +156,4 @@ fn revoke(url: &str) {
         // An URL that is revoked already is just as well.
         let _ = Url::revoke_object_url(url);
     }
-}
-
-/// The folder that the page was served from, with a slash at its end.
-fn folder_of_page() -> String {
-    let page = document().base_uri().ok().flatten().unwrap_or_default();
-    let page = page.split(['?', '#']).next().unwrap_or_default();
-    page[..page.rfind('/').map_or(0, |slash| slash + 1)].to_owned()
 }

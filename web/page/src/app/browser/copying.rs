@@ -10,7 +10,7 @@ use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlAnchorElement, HtmlCanva
 use protocol::js;
 
 /// This page's address with another query.
-pub(super) fn address_with(query: &str) -> String {
+pub(crate) fn address_with(query: &str) -> String {
     let location = window().location();
     let place = location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default();
     if query.is_empty() { place } else { format!("{place}?{query}") }
@@ -21,7 +21,7 @@ pub(super) fn address_with(query: &str) -> String {
 /// # Errors
 ///
 /// Why the browser does not let it.
-pub(super) async fn text(text: &str) -> Result<(), String> {
+pub(crate) async fn text(text: &str) -> Result<(), String> {
     let clipboard = clipboard()?;
     JsFuture::from(clipboard.write_text(text)).await.map(|_| ()).map_err(|error| js::describe(&error))
 }
@@ -31,7 +31,7 @@ pub(super) async fn text(text: &str) -> Result<(), String> {
 /// # Errors
 ///
 /// Why the browser does not let it.
-pub(super) async fn canvas(canvas: &HtmlCanvasElement) -> Result<(), String> {
+pub(crate) async fn canvas(canvas: &HtmlCanvasElement) -> Result<(), String> {
     let clipboard = clipboard()?;
     let words = |error: JsValue| js::describe(&error);
     // Safari takes a picture only as a promise of one that was made while the visitor pressed the button.
@@ -72,7 +72,7 @@ fn png(canvas: &HtmlCanvasElement) -> Promise {
 /// # Errors
 ///
 /// Why the browser does not let it.
-pub(super) fn download(name: &str, media_type: &str, bytes: &[u8]) -> Result<(), String> {
+pub(crate) fn download(name: &str, media_type: &str, bytes: &[u8]) -> Result<(), String> {
     let words = |error: JsValue| js::describe(&error);
     let options = BlobPropertyBag::new();
     options.set_type(media_type);
