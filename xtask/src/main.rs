@@ -10,6 +10,8 @@ mod demo;
 mod dist;
 mod full;
 mod gpu;
+#[cfg(test)]
+mod made;
 mod npm;
 mod page;
 mod process;

@@ -10,8 +10,9 @@ mod stamp;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, bail, ensure};
+use terms::card::Card;
+use terms::index::{DEFAULT_NETWORKS, INDEX_FILE, Index};
 
 use crate::process;
 use crate::steps::Steps;
@@ -25,12 +26,6 @@ const STATIC: &str = "static";
 
 /// Pictures of Tiny ImageNet, put there by `bastion export --samples`: the page may show them on this machine only.
 const LOCAL_SAMPLES: &str = "samples/local";
-
-/// The bundles that the page shows at first where `index.json` does not say otherwise.
-const MODELS: [&str; 2] = ["standard", "hardened"];
-
-/// Name of the list of networks.
-const INDEX: &str = "index.json";
 
 /// Which of the pictures that the page offers go with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,53 +88,41 @@ fn check_models(models: &Path) -> Result<()> {
     };
     let first = first_models(models);
     ensure!(
-        first.len() == MODELS.len(),
+        first.len() == DEFAULT_NETWORKS.len(),
         "{} lists fewer than two networks, and the page compares two; `cargo bastion export` makes another one",
-        models.join(INDEX).display()
+        models.join(INDEX_FILE).display()
     );
     for model in first {
         let folder = models.join(model);
-        let card = fs::read(check(folder.join("model.json"))?)?;
-        for file in weights_files(&card) {
-            check(folder.join(file))?;
+        let file = check(folder.join("model.json"))?;
+        let card = Card::from_json(&fs::read(&file)?).with_context(|| file.display().to_string())?;
+        for part in card.weights.files() {
+            check(folder.join(part.file))?;
         }
     }
     Ok(())
 }
 
-/// The first two different ones that `index.json` lists; the usual ones if there is no such list, as the page has it.
+/// Returns the first two different networks that `index.json` lists; the usual ones if there is no such list, as the page does.
 pub fn first_models(models: &Path) -> Vec<String> {
-    let index = fs::read(models.join(INDEX)).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
-    let listed = index.and_then(|index| serde_json::from_value::<Vec<String>>(index["models"].clone()).ok());
-    let mut names: Vec<String> = Vec::new();
-    for name in listed.unwrap_or_else(|| MODELS.map(str::to_owned).into()) {
-        if names.len() < MODELS.len() && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// The files that a card says its weights are in.
-fn weights_files(card: &[u8]) -> Vec<String> {
-    let card: Value = serde_json::from_slice(card).unwrap_or_default();
-    let file = |part: &Value| part["file"].as_str().map(str::to_owned);
-    match card["weights"]["parts"].as_array() {
-        Some(parts) => parts.iter().filter_map(file).collect(),
-        None => vec![file(&card["weights"]).unwrap_or_else(|| "model.safetensors".into())],
-    }
+    let json = fs::read(models.join(INDEX_FILE)).unwrap_or_default();
+    let listed = Index::from_json(&json).map(|index| index.models);
+    let names = listed.unwrap_or_else(|_| DEFAULT_NETWORKS.map(str::to_owned).into());
+    names.into_iter().take(DEFAULT_NETWORKS.len()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::made;
 
     fn write_models(folder: &Path) {
-        for model in MODELS {
+        for model in DEFAULT_NETWORKS {
             fs::create_dir_all(folder.join(model)).unwrap();
-            for file in ["model.json", "model.safetensors"] {
-                fs::write(folder.join(model).join(file), "x").unwrap();
-            }
+            fs::write(folder.join(model).join("model.json"), made::card(model, &json!({}))).unwrap();
+            fs::write(folder.join(model).join("model.safetensors"), "x").unwrap();
         }
     }
 
@@ -160,7 +143,10 @@ mod tests {
         write_models(models);
         fs::write(models.join("index.json"), r#"{"models": ["hardened", "wide", "gone"]}"#).unwrap();
         assert!(check_models(models).unwrap_err().to_string().contains("wide"));
-        let card = r#"{"weights": {"file": "w", "parts": [{"file": "w.0"}, {"file": "w.1"}]}}"#;
+        let part = |file: &str| json!({ "file": file, "sha256": "", "bytes": 1 });
+        let parts = [part("w.0"), part("w.1")];
+        let weights = json!({ "file": "w", "precision": "f16", "sha256": "", "bytes": 2, "parts": parts });
+        let card = made::card("wide", &json!({ "weights": weights }));
         fs::create_dir(models.join("wide")).unwrap();
         fs::write(models.join("wide/model.json"), card).unwrap();
         fs::write(models.join("wide/w.0"), "x").unwrap();
@@ -174,12 +160,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write_models(folder.path());
         for list in ["[]", r#"["standard"]"#, r#"["standard", "standard"]"#] {
-            fs::write(folder.path().join(INDEX), format!(r#"{{"models": {list}}}"#)).unwrap();
+            fs::write(folder.path().join(INDEX_FILE), format!(r#"{{"models": {list}}}"#)).unwrap();
             let error = check_models(folder.path()).unwrap_err().to_string();
             assert!(error.contains("index.json") && error.contains("fewer than two"), "{list}: {error}");
         }
         let list = r#"{"models": ["standard", "standard", "hardened"]}"#;
-        fs::write(folder.path().join(INDEX), list).unwrap();
+        fs::write(folder.path().join(INDEX_FILE), list).unwrap();
         check_models(folder.path()).unwrap();
     }
 }
