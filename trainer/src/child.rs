@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::device::DeviceChoice;
+use crate::progress::ProgressChoice;
 
 /// The environment variable that tells a child its parent's process number.
 const PARENT: &str = "BASTION_PARENT";
@@ -15,15 +16,17 @@ const PARENT: &str = "BASTION_PARENT";
 /// The environment variable that names a file for what a child failed of.
 const FAILURE: &str = "BASTION_FAILURE";
 
-/// This very program on the device `choice`, to be given a subcommand.
+/// This very program on the device `choice`, with progress in the form `progress`, to be given a subcommand.
 ///
 /// # Errors
 /// When the program does not find itself.
-pub fn command(choice: DeviceChoice) -> Result<Command> {
+pub fn command(choice: DeviceChoice, progress: ProgressChoice) -> Result<Command> {
     let program = std::env::current_exe().context("this program cannot find its own file")?;
     let mut command = Command::new(program);
-    if let Some(device) = choice.to_possible_value() {
-        command.args(["--device", device.get_name()]);
+    for (flag, value) in [("--device", choice.to_possible_value()), ("--progress", progress.to_possible_value())] {
+        if let Some(value) = value {
+            command.args([flag, value.get_name()]);
+        }
     }
     // What this one is to tell its own parent is no child's business.
     command.env(PARENT, std::process::id().to_string()).env_remove(FAILURE);

@@ -16,6 +16,7 @@ use crate::commands::train::TrainArgs;
 use crate::commands::try_batch::TryBatchArgs;
 use crate::commands::weights::WeightsArgs;
 use crate::device::DeviceChoice;
+use crate::progress::ProgressChoice;
 
 /// Train image classifiers that hold under attack, and attack them.
 #[derive(Debug, Parser)]
@@ -26,6 +27,10 @@ pub struct Cli {
     /// What computes: auto (a real GPU if there is one, else the CPU), wgpu, vulkan, libtorch or cpu
     #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = true)]
     pub device: DeviceChoice,
+    /// How progress is shown on stderr: auto (the dashboard of train, or bar), bar (on a terminal, else lines), lines, json (an
+    /// object a line: docs/progress.md) or none (warnings and errors alone)
+    #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = true)]
+    pub progress: ProgressChoice,
 }
 
 const EXAMPLES: &str = "\

@@ -7,7 +7,7 @@ use burn::prelude::*;
 use indicatif::BinaryBytes;
 use serde::{Deserialize, Serialize};
 
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 const FILE: &str = "memory.json";
 

@@ -592,6 +592,34 @@ fn a_mistaken_setting_leaves_no_run_in_the_way_of_the_right_one() {
     assert_fails(&dir, &small_run("run", "5", &[]), 1, "not empty");
 }
 
+#[test]
+fn progress_as_json_is_an_object_a_line() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    let events = |args: &[&str], code: i32| -> Vec<(String, Value)> {
+        let output = run(&dir, args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let event = |line: &str| {
+            let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            (event["event"].as_str().unwrap().into(), event)
+        };
+        text.lines().map(event).collect()
+    };
+    let train = small_run("run", "10", &["--progress", "json"]);
+    let told = events(&train, 0);
+    let count = |name: &str| told.iter().filter(|(event, _)| event == name).count();
+    // Two rounds, each of a training and a validation.
+    assert_eq!(["started", "finished", "round", "checkpoint"].map(count), [4, 4, 2, 2], "{told:?}");
+    let (_, last) = told.iter().rfind(|(event, _)| event == "round").unwrap();
+    assert_eq!((&last["step"], &last["steps_total"], &last["epochs_total"]), (&10.into(), &10.into(), &2.0.into()));
+
+    let told = events(&train, 1);
+    let [.., (event, failure)] = &told[..] else { panic!("nothing was told") };
+    assert_eq!((event.as_str(), &failure["exit_code"]), ("failed", &1.into()));
+    assert!(failure["text"].as_str().unwrap().contains("not empty"), "{failure}");
+}
+
 #[cfg(unix)]
 fn interrupt(pid: u32) {
     assert!(Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap().success());

@@ -19,14 +19,13 @@ mod wrapper;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use serde::Serialize;
 use shared::bundle::Bundle;
 use shared::metrics::Proportion;
 
 use self::subject::Subject;
 use crate::data::Split;
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop, Unit};
 
 /// What became of one item on one network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -195,7 +194,7 @@ const ITEMS: [Item; 14] = [
 pub const CHECKS: usize = ITEMS.len();
 
 /// Checks the evaluation of each of `bundles` on the images `indices` of `split`, with attacks of the radius `epsilon`
-/// (pixel units, above 0). `bar` advances by one a pass of an image through a network, and is told how many there will be.
+/// (pixel units, above 0).
 ///
 /// # Errors
 /// When there are no images, or the device fails or computes something that is not a number;
@@ -206,16 +205,16 @@ pub fn check(
     indices: &[usize],
     epsilon: f32,
     device: &Device,
-    bar: &ProgressBar,
+    progress: &Progress,
     stop: &Stop,
 ) -> Result<Vec<Checked>> {
     ensure!(!indices.is_empty(), "there are no images to check on");
     let passes = indices.len() * Subject::passes(bundles.len());
-    bar.set_length((passes * bundles.len()) as u64);
+    let task = progress.start("Checking", Some((passes * bundles.len()) as u64), Unit::Passes);
     let checked = |index: usize| {
-        let checked = check_one(&Subject::new(bundles, index, split, indices, epsilon, device, bar), stop)?;
+        let checked = check_one(&Subject::new(bundles, index, split, indices, epsilon, device, &task), stop)?;
         // What was skipped is done too.
-        bar.set_position((passes * (index + 1)) as u64);
+        task.set((passes * (index + 1)) as u64);
         Ok(checked)
     };
     (0..bundles.len()).map(checked).collect()

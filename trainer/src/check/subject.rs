@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use shared::attack::{AttackConfig, BIM_STEPS, PGD_STEPS};
 use shared::bundle::Bundle;
 use shared::metrics::{Proportion, rank};
@@ -15,6 +14,7 @@ use super::square::QUERIES;
 use crate::data::Split;
 use crate::evaluate::{BATCH, Batch, Trial, logits};
 use crate::models::read;
+use crate::progress::Task;
 
 /// With fewer images right, even all of them would resolve no difference of 5%.
 const MIN_RIGHT: usize = 20;
@@ -29,7 +29,7 @@ pub struct Subject<'a> {
     split: &'a Split,
     indices: &'a [usize],
     device: &'a Device,
-    bar: &'a ProgressBar,
+    task: &'a Task,
     measured: RefCell<Vec<(Trial, Rc<Outcome>)>>,
 }
 
@@ -90,7 +90,7 @@ fn cross_entropy(logits: &[f32], label: usize) -> f64 {
 }
 
 impl<'a> Subject<'a> {
-    /// Network `index` of `bundles` on the images `indices` of `split`. `bar` advances by one a pass of an image.
+    /// Network `index` of `bundles` on the images `indices` of `split`. `task` advances by one a pass of an image.
     pub fn new(
         bundles: &'a [Bundle],
         index: usize,
@@ -98,12 +98,12 @@ impl<'a> Subject<'a> {
         indices: &'a [usize],
         epsilon: f32,
         device: &'a Device,
-        bar: &'a ProgressBar,
+        task: &'a Task,
     ) -> Self {
-        Self { bundles, index, epsilon, split, indices, device, bar, measured: RefCell::default() }
+        Self { bundles, index, epsilon, split, indices, device, task, measured: RefCell::default() }
     }
 
-    /// How often an image goes through networks in all items together, where none is skipped: what a bar is measured in.
+    /// How often an image goes through networks in all items together, where none is skipped: what progress is measured in.
     pub fn passes(networks: usize) -> usize {
         // Counted by the test of a sound evaluation; the loss on its way up is seen by the first batch alone.
         const ALONE: usize = 164 + QUERIES + 1;
@@ -113,7 +113,7 @@ impl<'a> Subject<'a> {
 
     /// Notes that some images have gone through the network so often.
     pub fn passed(&self, images: usize, times: usize) {
-        self.bar.inc((images * times) as u64);
+        self.task.advance((images * times) as u64);
     }
 
     /// The network.

@@ -18,7 +18,8 @@ use crate::device::{self, DeviceChoice};
 use crate::epsilon::Epsilon;
 use crate::error::UsageError;
 use crate::models::{self, Guess};
-use crate::{montage, output, progress};
+use crate::progress::{Progress, Unit};
+use crate::{montage, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -103,12 +104,12 @@ struct ModelReport {
 ///
 /// # Errors
 /// When the picture or a model cannot be read, the attack cannot be meant, or a picture cannot be written or is there already.
-pub fn run(args: &AttackArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &AttackArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let config = args.config()?;
     let picture = read_picture(&args.image)?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     let bundles = models::load_all(&args.models, &engine.device)?;
-    let models = attack_all(args, &config, &picture, &bundles, &engine.device)?;
+    let models = attack_all(args, &config, &picture, &bundles, &engine.device, progress)?;
     let report = Report { device: engine.backend.label(), image: &args.image, attack: &config, models };
     if args.json { output::json(&report) } else { output::text(&text(&report, args.epsilon)) }
 }
@@ -119,6 +120,7 @@ fn attack_all(
     picture: &Picture,
     bundles: &[Bundle],
     device: &Device,
+    progress: &Progress,
 ) -> Result<Vec<ModelReport>> {
     // Known before anything is computed or written.
     let targets = bundles
@@ -137,7 +139,7 @@ fn attack_all(
     fs::create_dir_all(&args.out).with_context(|| format!("cannot write to {}", args.out.display()))?;
     let mut reports = Vec::with_capacity(bundles.len());
     for ((bundle, target), files) in bundles.iter().zip(targets).zip(files) {
-        reports.push(attack(config, picture, bundle, target, files, device)?);
+        reports.push(attack(config, picture, bundle, target, files, device, progress)?);
     }
     Ok(reports)
 }
@@ -194,6 +196,7 @@ fn attack(
     target: Option<usize>,
     files: Files,
     device: &Device,
+    progress: &Progress,
 ) -> Result<ModelReport> {
     let before = first(models::classify(bundle, std::slice::from_ref(picture), 5, device)?)?;
     let original = before.first().context("the model has no classes")?.index;
@@ -203,13 +206,13 @@ fn attack(
     };
     let labels = Tensor::from_data([label as i64], device);
     let mut run = AttackRun::new(config, picture.to_tensor(device), labels, goal)?;
-    let bar = progress::count(run.steps_total() as u64, "Attacking");
+    let task = progress.start("Attacking", Some(run.steps_total() as u64), Unit::Steps);
     while !run.is_done() {
         run.step(&bundle.model);
-        bar.inc(1);
+        task.advance(1);
     }
     let values = models::read(run.adversarial())?;
-    bar.finish_and_clear();
+    drop(task);
     let attacked = Picture::from_chw(&values)?.clamped_around(picture, [config.epsilon; 3]);
 
     let png = attacked.encode_png()?;
@@ -310,7 +313,7 @@ mod tests {
         let args = args(&[&["--out", out.path().to_str().unwrap()], more].concat());
         let device = Device::flex();
         let bundles = [bundle("a/b", 1, &device), bundle("a/b", 2, &device)];
-        attack_all(&args, &args.config()?, &picture(), &bundles, &device)
+        attack_all(&args, &args.config()?, &picture(), &bundles, &device, &Progress::silent())
     }
 
     fn names(dir: &TempDir) -> Vec<String> {

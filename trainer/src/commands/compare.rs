@@ -11,8 +11,7 @@ use crate::compare::{Asked, Comparison, Interruption, Plan};
 use crate::data::{self, Cache};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
-use crate::output;
-use crate::progress;
+use crate::progress::{Progress, on_ctrl_c};
 use crate::train::{ArchName, ConfigFlags};
 
 #[derive(Debug, Args)]
@@ -87,7 +86,7 @@ impl Args for Networks {
 ///
 /// # Errors
 /// As [`Comparison::run`], or when a setting is out of range, or was another one when the folder was begun.
-pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
+pub fn run(args: &CompareArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let mut archs = args.networks.archs.clone();
     archs.dedup();
     for (place, arch) in archs.iter().enumerate() {
@@ -111,15 +110,15 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
         plan.check_weights(arch)?;
     }
     // Only to say what computes, or that nothing does: it is the children that compute.
-    drop(device::open(choice)?);
-    plan.fit(&archs, &data, &args.out, choice)?;
+    drop(device::open(choice, progress)?);
+    plan.fit(&archs, &data, &args.out, choice, progress)?;
     let interruption = Interruption::default();
-    let (asked, again) = (interruption.clone(), interruption.clone());
+    let (asked, again, to_say) = (interruption.clone(), interruption.clone(), progress.clone());
     let first = move || {
-        output::note("Saving and stopping; once more to stop at once");
+        to_say.note("Saving and stopping; once more to stop at once");
         asked.request();
     };
-    progress::on_ctrl_c(first, move || again.request())?;
+    on_ctrl_c(first, move || again.request())?;
     Comparison {
         plan: &plan,
         archs: &archs,
@@ -127,6 +126,7 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
         out: &args.out,
         limit: args.limit.map(|limit| limit as usize),
         choice,
+        progress,
         interruption: &interruption,
     }
     .run()

@@ -12,7 +12,7 @@ use crate::data::{self, Dataset, Meta};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::{Epsilon, EpsilonSpace};
 use crate::error::UsageError;
-use crate::progress::{self, Stop};
+use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
 #[derive(Debug, Args)]
@@ -59,13 +59,13 @@ pub struct CraftArgs {
 ///
 /// # Errors
 /// When a setting is out of range, the data set or the model cannot be read, the set cannot be written, or the device fails.
-pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let dir = models::dir_of(&args.model)?;
     // What was typed, before gigabytes are read.
     let channel_scale = args.epsilon_space.scale(&models::card(&dir)?);
     let config = args.config(channel_scale)?;
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     let bundle = models::load(&dir, &engine.device)?;
     ensure!(
         bundle.card.classes == dataset.classes,
@@ -73,9 +73,7 @@ pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
         dir.display()
     );
     let stop = Stop::on_ctrl_c()?;
-    let bar = progress::count((dataset.train.len() + dataset.val.len()) as u64, "Crafting");
-    let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, &bar, &stop)?;
-    bar.finish_and_clear();
+    let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, progress, &stop)?;
     let Meta { train, val, sha256, .. } = &meta;
     if args.json {
         return output::json(&meta);

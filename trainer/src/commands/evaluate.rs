@@ -17,8 +17,8 @@ use crate::epsilon::{Epsilon, EpsilonSpace};
 use crate::error::UsageError;
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
 use crate::evaluate::{Evaluation, Trial, spread};
-use crate::progress::Stop;
-use crate::{models, output, progress};
+use crate::progress::{Progress, Stop};
+use crate::{models, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -117,12 +117,12 @@ pub enum Protocol {
 ///
 /// # Errors
 /// When a setting is out of range or has no effect, the data set, a crafted set or a model cannot be read, or the device fails.
-pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     args.check_effect()?;
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
     let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     // All before the first is evaluated: hours of work should not end at a mistyped name.
     let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
     for (dir, bundle) in dirs.iter().zip(&bundles) {
@@ -131,7 +131,6 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
     let trials = args.trials(&bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
     let stop = Stop::on_ctrl_c()?;
-    let bar = progress::count(0, "Evaluating");
     let evaluation = Evaluation {
         bundles: &bundles,
         clean: &dataset.val,
@@ -140,9 +139,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
         trials: &trials,
         stop: &stop,
     };
-    let scores = evaluation.run(&engine.device, &bar);
-    bar.finish_and_clear();
-    let scores = scores?;
+    let scores = evaluation.run(&engine.device, progress)?;
 
     let report = |((dir, bundle), scores): ((PathBuf, Bundle), Vec<Score>)| ModelReport {
         dir,
@@ -164,7 +161,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
     let report = Report { data_sha256: dataset.sha256, images: indices.len(), models, crafted };
     if let Some(dir) = &args.report {
         report.write(dir)?;
-        output::note(&format!("The report is in {}", dir.display()));
+        progress.note(format!("The report is in {}", dir.display()));
     }
     if args.json { output::json(&report) } else { output::text(report.table().trim_end()) }
 }

@@ -8,8 +8,7 @@ use clap::Args;
 use crate::data::{self, Cache};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
-use crate::output;
-use crate::progress;
+use crate::progress::{Progress, on_ctrl_c};
 use crate::reproduce::{Interruption, Plan, Subset, reproduce};
 use crate::train::{BatchSize, ConfigFlags, resolve};
 
@@ -56,7 +55,7 @@ pub struct ReproduceArgs {
 ///
 /// # Errors
 /// As [`reproduce`], or when a setting is out of range.
-pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
+pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     for own in ["recipe", "mix"] {
         ensure!(
             args.config.given().all(|given| given != own),
@@ -81,14 +80,14 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
         settings: args.config.table().clone(),
         limit: args.limit.map(|limit| limit as usize),
     };
-    let engine = device::open(choice)?;
+    let engine = device::open(choice, progress)?;
     let interruption = Interruption::default();
-    let asked = interruption.clone();
+    let (asked, to_say) = (interruption.clone(), progress.clone());
     let first = move || {
-        output::note("Saving and stopping; once more to stop at once");
+        to_say.note("Saving and stopping; once more to stop at once");
         asked.request();
     };
-    progress::on_ctrl_c(first, || {})?;
+    on_ctrl_c(first, || {})?;
     let report = args.report.clone().unwrap_or_else(|| args.out.join("report"));
-    reproduce(&plan, &data, &args.out, &report, &engine, &interruption)
+    reproduce(&plan, &data, &args.out, &report, &engine, progress, &interruption)
 }

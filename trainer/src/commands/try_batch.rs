@@ -9,6 +9,7 @@ use shared::device::Backend;
 use crate::device::{self, DeviceChoice};
 use crate::memory::Memory;
 use crate::output;
+use crate::progress::Progress;
 use crate::train::{fit, from_toml, take_steps};
 
 /// The settings of the run come on stdin, as `config.toml` has them.
@@ -26,9 +27,9 @@ pub struct TryBatchArgs {
 ///
 /// # Errors
 /// When a setting is out of range, or the device fails. For want of memory it ends in any way.
-pub fn run(args: &TryBatchArgs, choice: DeviceChoice) -> Result<()> {
+pub fn run(args: &TryBatchArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let config = from_toml(&io::read_to_string(io::stdin()).context("cannot read the settings")?)?;
-    let engine = device::open(choice)?;
+    let engine = device::open(choice, progress)?;
     let on_gpu = !matches!(engine.backend, Backend::Flex | Backend::LibTorch);
     if on_gpu {
         // Before it may die.

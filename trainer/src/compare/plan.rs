@@ -5,16 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::data::sha256_of_file;
 use crate::device::DeviceChoice;
 use crate::error::UsageError;
-use crate::output;
+use crate::files::write_atomically;
 use crate::pretrained;
-use crate::run_dir::write_atomically;
+use crate::progress::Progress;
 use crate::train::{ArchName, BatchSize, ConfigFlags, TrainConfig, fit, resolve};
 
 const PLAN: &str = "plan.json";
@@ -102,7 +101,7 @@ impl Asked {
     pub fn hash_weights(&mut self, archs: &[ArchName]) -> Result<()> {
         for &arch in archs {
             if let Some(file) = self.weights(arch)? {
-                self.weights_sha256.insert(arch.typed(), sha256_of_file(&file, &ProgressBar::hidden())?);
+                self.weights_sha256.insert(arch.typed(), sha256_of_file(&file, None)?);
             }
         }
         Ok(())
@@ -183,7 +182,14 @@ impl Plan {
     ///
     /// # Errors
     /// As [`fit::resolve`], when what the others have does not fit for one that came later, or when `out` cannot be written.
-    pub fn fit(&mut self, archs: &[ArchName], data: &Path, out: &Path, choice: DeviceChoice) -> Result<()> {
+    pub fn fit(
+        &mut self,
+        archs: &[ArchName],
+        data: &Path,
+        out: &Path,
+        choice: DeviceChoice,
+        progress: &Progress,
+    ) -> Result<()> {
         if self.asked.settings.get(BATCH_SIZE) != Some(&Value::try_from(BatchSize::Auto)?) {
             return Ok(());
         }
@@ -194,17 +200,17 @@ impl Plan {
             }
             let config = self.config(arch)?;
             let found = if let Some(pictures) = self.batch_size {
-                output::note(&format!("Trying the batch size {pictures} with {name}"));
+                progress.note(format!("Trying the batch size {pictures} with {name}"));
                 ensure!(
-                    fit::fits(&config, data, choice)?,
+                    fit::fits(&config, data, choice, progress)?,
                     "a batch of {pictures} pictures, as the other networks in {} have it, does not fit into the memory with \
                      {name}: leave it out, or name another folder with --out for all of them",
                     out.display()
                 );
                 pictures
             } else {
-                output::note(&format!("Finding a batch size for {name}"));
-                fit::resolve(config, data, choice)?.batch_size.number()?
+                progress.note(format!("Finding a batch size for {name}"));
+                fit::resolve(config, data, choice, progress)?.batch_size.number()?
             };
             self.fitting.insert(name, found);
             self.claim(out)?;

@@ -9,11 +9,11 @@ use shared::metrics::Proportion;
 use toml::{Table, Value};
 
 use super::charts;
+use crate::files::write_atomically;
 use crate::memory::{self, Memory};
 use crate::reproduce::document::{Block, markdown};
 use crate::reproduce::estimate::in_words;
 use crate::reproduce::findings::percent;
-use crate::run_dir::write_atomically;
 use crate::train::TrainConfig;
 
 /// What `compare.json` holds.

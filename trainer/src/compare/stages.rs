@@ -18,9 +18,9 @@ use crate::device::DeviceChoice;
 use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
 use crate::output;
+use crate::progress::Progress;
 use crate::reproduce::estimate::{Clock, Work, in_words};
-use crate::run_dir::RunDir;
-use crate::train::ArchName;
+use crate::train::{ArchName, RunDir};
 
 /// A comparison that is to be done, or gone on with.
 pub struct Comparison<'a> {
@@ -32,6 +32,7 @@ pub struct Comparison<'a> {
     /// Validation images to measure on; none means all.
     pub limit: Option<usize>,
     pub choice: DeviceChoice,
+    pub progress: &'a Progress,
     pub interruption: &'a Interruption,
 }
 
@@ -78,7 +79,7 @@ impl Comparison<'_> {
             let left = amounts.sum::<Result<f64>>()?;
             let left =
                 clock.estimate(Work(left)).map_or(String::new(), |time| format!(", about {} left", in_words(time)));
-            output::note(&format!("Stage {} of {}: {}{left}", place + 1, stages.len(), stage.title()));
+            self.progress.note(format!("Stage {} of {}: {}{left}", place + 1, stages.len(), stage.title()));
             let began = Instant::now();
             let done = match stage {
                 Stage::Train(arch) => self.train(arch),
@@ -89,7 +90,7 @@ impl Comparison<'_> {
             let noted = clock.add(&stage.title(), amount, began.elapsed(), "");
             // Where both fail, it is for the same reason, and the stage says it better.
             if let Some(failure) = done? {
-                output::warn(&format!("{} is left out: {failure}", arch.typed()));
+                self.progress.warn(format!("{} is left out: {failure}", arch.typed()));
                 failures.push((arch, failure));
             }
             noted?;
@@ -200,7 +201,7 @@ impl Comparison<'_> {
         };
         report.write(self.out, &self.plan.config(self.archs[0])?)?;
         output::text(&report.summary())?;
-        output::note(&format!("The report is in {}", self.out.join("report.md").display()));
+        self.progress.note(format!("The report is in {}", self.out.join("report.md").display()));
         let names: Vec<String> = failures.iter().map(|(arch, _)| arch.typed()).collect();
         ensure!(
             names.is_empty(),

@@ -10,8 +10,8 @@ use super::stages::Comparison;
 use crate::child;
 use crate::error::{Stopped, UsageError};
 use crate::evaluate;
+use crate::files::write_atomically;
 use crate::progress::Stop;
-use crate::run_dir::write_atomically;
 use crate::train::{ArchName, to_toml};
 
 /// The user's wish that it end, passed on to the process that trains.
@@ -44,7 +44,7 @@ impl Comparison<'_> {
     /// Trains in a process of its own; says why, if that died.
     pub(super) fn train(&self, arch: ArchName) -> Result<Option<String>> {
         let path = self.path(arch);
-        let mut command = child::command(self.choice)?;
+        let mut command = child::command(self.choice, self.progress.choice())?;
         command.args(["train", "--plain", "--data"]).arg(self.data);
         if path.join("run.json").is_file() {
             command.arg("--resume").arg(&path);
@@ -71,7 +71,7 @@ impl Comparison<'_> {
     pub(super) fn measure(&self, arch: ArchName) -> Result<Option<String>> {
         let config = self.plan.config(arch)?;
         let batch_size = (config.batch_size.number()? / config.accumulate).clamp(1, evaluate::BATCH);
-        let mut command = child::command(self.choice)?;
+        let mut command = child::command(self.choice, self.progress.choice())?;
         command.args(["measure-network", "--data"]).arg(self.data).arg("--model").arg(self.model(arch));
         command.arg("--out").arg(self.scores(arch)?).args(["--batch-size", &batch_size.to_string()]);
         if let Some(limit) = self.limit {

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::Bundle;
 use shared::image::{Picture, pictures_to_tensor};
@@ -21,9 +20,9 @@ use shared::seed::derive;
 
 use crate::data::{Crafted, Dataset, IMAGE_BYTES, Lock, Meta, Split, beside, images_file, seal};
 use crate::error::Stopped;
+use crate::files::write_atomically;
 use crate::models::read;
-use crate::progress::Stop;
-use crate::run_dir::write_atomically;
+use crate::progress::{Progress, Stop, Unit};
 
 /// How many pictures are attacked at once.
 const BATCH: usize = 100;
@@ -49,7 +48,7 @@ pub fn craft(
     attack: &AttackConfig,
     out: &Path,
     device: &Device,
-    bar: &ProgressBar,
+    progress: &Progress,
     stop: &Stop,
 ) -> Result<Meta> {
     ensure!(!out.exists(), "{} is there already; name another folder with --out", out.display());
@@ -60,19 +59,22 @@ pub fn craft(
         attack: attack.clone(),
     };
     let work = Work::open(out, &crafted)?;
+    let pictures = dataset.train.len() + dataset.val.len();
+    let task = progress.start("Crafting", Some(pictures as u64), Unit::Pictures);
     for (name, split, from) in [("train", &dataset.train, From::Predicted), ("val", &dataset.val, From::True)] {
         let mut file = work.images(name, split.len())?;
         let done = file.done;
-        bar.inc(done as u64);
+        task.advance(done as u64);
         let indices: Vec<usize> = (done..split.len()).collect();
         for batch in indices.chunks(BATCH) {
             ensure!(!stop.requested(), Stopped(format!("Stopped; {} pictures of {name} are kept", file.done)));
             file.add(&attacked(split, batch, source, attack, from, device)?)?;
-            bar.inc(batch.len() as u64);
+            task.advance(batch.len() as u64);
         }
         file.finish()?;
     }
-    let meta = seal(&work.dir, dataset, crafted)?;
+    drop(task);
+    let meta = seal(&work.dir, dataset, crafted, progress)?;
     fs::remove_file(work.dir.join(PLAN)).with_context(|| format!("cannot tidy up {}", work.dir.display()))?;
     fs::rename(&work.dir, out).with_context(|| format!("cannot move {} to {}", work.dir.display(), out.display()))?;
     Ok(meta)

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::lock::Lock;
 use super::{Meta, cache, source, write};
 use crate::error::{Stopped, UsageError};
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop};
 
 /// How [`import()`] goes about what is unusual.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,18 +49,24 @@ impl std::error::Error for BadSource {}
 /// # Errors
 /// [`BadSource`] says what is wrong with the data set, and names up to ten of the files concerned; others, what could not be
 /// written, or that it was to stop.
-pub fn import(path: &Path, out: &Path, options: ImportOptions, stop: &Stop) -> Result<(Meta, Vec<String>)> {
+pub fn import(
+    path: &Path,
+    out: &Path,
+    options: ImportOptions,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(Meta, Vec<String>)> {
     let source = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
     let out = &without_end(out)?;
     let staging = Staging::create(out)?;
     // Now that no other import can change it.
     check_destination(out, options.force)?;
     let cannot = || format!("cannot import {}", path.display());
-    let layout = source::read(path, stop).map_err(BadSource::from_error)?;
+    let layout = source::read(path, progress, stop).map_err(BadSource::from_error)?;
     let layout = layout.arrange(options.partial).map_err(BadSource::from_error).with_context(cannot)?;
     let warnings = layout.warnings.clone();
     let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let meta = write::write(&staging.dir, layout, name, stop).with_context(cannot)?;
+    let meta = write::write(&staging.dir, layout, name, progress, stop).with_context(cannot)?;
     staging.publish(out)?;
     Ok((meta, warnings))
 }

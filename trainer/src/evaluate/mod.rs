@@ -13,7 +13,6 @@ mod tests;
 
 use anyhow::{Result, ensure};
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use shared::attack::{AttackConfig, AttackKind, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 
@@ -23,7 +22,7 @@ use self::pursuit::Chase;
 use self::tally::Tally;
 use crate::data::{CraftedVal, Split};
 use crate::error::Stopped;
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop, Unit};
 
 /// What a gradient costs, in passes of an image through a network without one.
 const GRADIENT: u64 = 2;
@@ -127,21 +126,20 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Scores each network in each trial: one list a network, one score a trial. `bar` is told how much there is to do, and
-    /// advances by as much, in passes of an image through a network.
+    /// Scores each network in each trial: one list a network, one score a trial.
     ///
     /// # Errors
     /// When there are no images, a crafted set has other labels than the clean one, or the device fails or computes something
     /// that is not a number; [`Stopped`] when it was to end.
-    pub fn run(&self, device: &Device, bar: &ProgressBar) -> Result<Vec<Vec<Score>>> {
-        self.run_in(BATCH, device, bar)
+    pub fn run(&self, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
+        self.run_in(BATCH, device, progress)
     }
 
     /// As [`Evaluation::run`], with so many images at once.
     ///
     /// # Errors
     /// As [`Evaluation::run`].
-    pub fn run_in(&self, batch_size: usize, device: &Device, bar: &ProgressBar) -> Result<Vec<Vec<Score>>> {
+    pub fn run_in(&self, batch_size: usize, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
         let Some(first) = self.bundles.first() else { return Ok(vec![]) };
         ensure!(!self.indices.is_empty(), "there are no images to evaluate on");
         ensure!(self.trials.first() == Some(&Trial::CLEAN), "the first trial must be that of clean images");
@@ -149,7 +147,7 @@ impl Evaluation<'_> {
             ensure!(set.val.labels == self.clean.labels, "{} has other labels than the clean set", set.dir.display());
         }
         let work = self.trials.iter().map(|trial| trial.work(self.bundles.len())).sum::<u64>();
-        bar.set_length(work * self.indices.len() as u64);
+        let task = progress.start("Evaluating", Some(work * self.indices.len() as u64), Unit::Passes);
         let mut tallies: Vec<Vec<Tally>> =
             self.bundles.iter().map(|_| self.trials.iter().map(|_| Tally::default()).collect()).collect();
         for (number, indices) in self.indices.chunks(batch_size).enumerate() {
@@ -173,14 +171,14 @@ impl Evaluation<'_> {
                     };
                     tallies[place].add(&batch, shown, trial, bundle)?;
                 }
-                bar.inc(trial.work(self.bundles.len()) * indices.len() as u64);
+                task.advance(trial.work(self.bundles.len()) * indices.len() as u64);
             }
         }
         for (place, trial) in self.trials.iter().enumerate() {
             let Some(attack) = trial.chase() else { continue };
             for (bundle, tallies) in self.bundles.iter().zip(&mut tallies) {
                 let chase = Chase { evaluation: self, trial, attack, bundle, batch_size };
-                tallies[place] = Tally::of(&chase.run(device, bar)?, attack.goal);
+                tallies[place] = Tally::of(&chase.run(device, &task)?, attack.goal);
             }
         }
         Ok(tallies.iter().map(|tallies| self.scores(tallies)).collect())

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use shared::attack::{Goal, Pursued, Pursuit};
 use shared::bundle::Bundle;
 use shared::metrics::rank;
@@ -10,6 +9,7 @@ use shared::seed::derive;
 
 use super::batch::Originals;
 use super::{Attack, Batch, Evaluation, GRADIENT, Trial, logits};
+use crate::progress::Task;
 
 /// What became of one image.
 #[derive(Clone, Debug)]
@@ -64,11 +64,11 @@ pub(super) struct Chase<'a> {
 }
 
 impl Chase<'_> {
-    /// What became of each image, in the order of the evaluation's. `bar` advances as [`Trial::work`] says.
+    /// What became of each image, in the order of the evaluation's. `task` advances as [`Trial::work`] says.
     ///
     /// # Errors
     /// When the device fails, or computes something that is not a number; [`crate::error::Stopped`] when it was to end.
-    pub fn run(&self, device: &Device, bar: &ProgressBar) -> Result<Vec<Fate>> {
+    pub fn run(&self, device: &Device, task: &Task) -> Result<Vec<Fate>> {
         let indices = self.evaluation.indices;
         let mut pursuit = Pursuit::new(&self.attack.config, self.attack.goal, self.attack.restarts)?;
         let most_passes = pursuit.most_passes();
@@ -82,7 +82,7 @@ impl Chase<'_> {
                     pursuit.add(&entries, images)?;
                 } else if known.len() < indices.len() {
                     let decided = self.arrive(&mut known, &mut queue, &mut fates, device)?;
-                    bar.inc(decided.arrived + decided.done * most_passes as u64 * GRADIENT);
+                    task.advance(decided.arrived + decided.done * most_passes as u64 * GRADIENT);
                 } else {
                     break;
                 }
@@ -90,11 +90,11 @@ impl Chase<'_> {
             if pursuit.is_empty() {
                 break;
             }
-            bar.inc(pursuit.len() as u64 * GRADIENT);
+            task.advance(pursuit.len() as u64 * GRADIENT);
             for outcome in pollster::block_on(pursuit.step(&self.bundle.model))? {
                 let finite = outcome.logits.iter().all(|logit| logit.is_finite());
                 ensure!(finite, "{} computed something that is not a number", self.bundle.card.name);
-                bar.inc((most_passes - outcome.passes) as u64 * GRADIENT);
+                task.advance((most_passes - outcome.passes) as u64 * GRADIENT);
                 let distance = Some((outcome.linf, outcome.l2));
                 fates[outcome.id] = Some(known[outcome.id].fate(&outcome.logits, distance));
             }

@@ -10,7 +10,7 @@ use shared::metrics::Proportion;
 
 use super::charts;
 use crate::data::{Crafted, CraftedVal};
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// What `--json` prints and `scores.json` holds.
 #[derive(Serialize, Deserialize)]

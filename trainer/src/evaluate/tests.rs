@@ -1,4 +1,5 @@
-use indicatif::ProgressBar;
+use std::sync::Arc;
+
 use shared::attack::AttackRun;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{correct_at_k, median};
@@ -7,6 +8,7 @@ use super::*;
 use crate::data::{Crafted, made};
 use crate::models::read;
 use crate::models::tests::bundle;
+use crate::progress::{Event, Recorder};
 
 const CLASSES: usize = 5;
 
@@ -30,7 +32,7 @@ fn run(trials: &[Trial]) -> Vec<Vec<Score>> {
         trials,
         stop: &Stop::default(),
     };
-    evaluation.run(&device, &ProgressBar::hidden()).unwrap()
+    evaluation.run(&device, &Progress::silent()).unwrap()
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
     let mut trials = vec![Trial::CLEAN];
     trials.extend(strengths.iter().flat_map(|&epsilon| [pgd_until_fooled(epsilon, 1), pgd_until_fooled(epsilon, 3)]));
     let evaluate = |batch_size: usize| {
-        let bar = ProgressBar::hidden();
+        let recorder = Arc::new(Recorder::default());
         let evaluation = Evaluation {
             bundles: &bundles,
             clean: &split,
@@ -131,8 +133,13 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
             trials: &trials,
             stop: &Stop::default(),
         };
-        let scores = evaluation.run_in(batch_size, &device, &bar).unwrap();
-        assert_eq!(Some(bar.position()), bar.length(), "what leaves early is done too");
+        let scores = evaluation.run_in(batch_size, &device, &Progress::silent().shown_by(recorder.clone())).unwrap();
+        let events = recorder.events();
+        let (Event::Started { total, .. }, Event::Finished { done, .. }) = (&events[0], &events[events.len() - 1])
+        else {
+            panic!("{events:?}");
+        };
+        assert_eq!(Some(*done), *total, "what leaves early is done too");
         scores
     };
     let scores = evaluate(7);
@@ -224,7 +231,7 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
         trials: &trials,
         stop: &Stop::default(),
     };
-    let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
+    let scores = evaluation.run(&device, &Progress::silent()).unwrap();
     let names: Vec<String> = scores[0].iter().map(ToString::to_string).collect();
     assert_eq!(names, ["clean", "BIM-5 at 51/255 from elsewhere, saved", "augmented", "noise at 51/255, saved"]);
 
@@ -246,6 +253,6 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
     let mut other = saved(&clean, AttackKind::Bim);
     other.val.labels.reverse();
     let evaluation = Evaluation { crafted: &[other], ..evaluation };
-    let error = evaluation.run(&device, &ProgressBar::hidden()).unwrap_err().to_string();
+    let error = evaluation.run(&device, &Progress::silent()).unwrap_err().to_string();
     assert!(error.contains("set has other labels"), "{error}");
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::error::UsageError;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// The folders beside it that hold networks. The page shows the first two of them side by side.
 #[derive(Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use burn::prelude::*;
 use shared::bundle::{Bundle, Card, Checks, Score};
 
 use crate::data::SIDE;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 pub use guess::{Guess, classify, find_class};
 pub use index::Listing;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// A pass backwards costs about two forwards.
 const TRAINING: f64 = 3.0;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::attack::{AttackConfig, BIM_STEPS, PAPER_EPSILON_STD};
 use toml::Table;
 
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 const PLAN: &str = "plan.json";
 

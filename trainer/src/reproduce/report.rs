@@ -12,7 +12,7 @@ use super::findings::{Results, Verdict, finding, percent};
 use super::paper::{CONCLUSIONS, Column, TABLE_1};
 use super::plan::{MODELS, Plan};
 use crate::evaluate::report::{Figure, Report};
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 use crate::train::TrainConfig;
 
 /// What the report tells.

@@ -19,9 +19,9 @@ use crate::data::{Cache, CraftedVal, Dataset, SIDE, SubsetOptions, ValSet, subse
 use crate::error::{Stopped, UsageError};
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
 use crate::evaluate::{Evaluation, Trial, spread};
-use crate::progress::{self, Stop};
-use crate::run_dir::{RunDir, write_atomically};
-use crate::train::{ConfigFlags, Job, NewRun, Outcome, Position, TrainConfig, resolve};
+use crate::files::write_atomically;
+use crate::progress::{Progress, Stop};
+use crate::train::{ConfigFlags, Job, NewRun, Outcome, Position, RunDir, TrainConfig, resolve};
 use crate::{models, output};
 
 /// PGD as the field does it.
@@ -81,6 +81,7 @@ pub fn reproduce(
     out: &Path,
     report: &Path,
     engine: &Engine,
+    progress: &Progress,
     interruption: &Interruption,
 ) -> Result<()> {
     plan.check_free(out)?;
@@ -96,13 +97,13 @@ pub fn reproduce(
                     val_per_class: Some(part.val_per_class),
                     ..SubsetOptions::default()
                 };
-                subset(data, &to, &options, &interruption.stop)?;
+                subset(data, &to, &options, progress, &interruption.stop)?;
             }
             to
         }
     };
     plan.claim(out)?;
-    let work = Workshop { plan, layout, data, engine, interruption };
+    let work = Workshop { plan, layout, data, engine, progress, interruption };
     let mut clock = Clock::open(work.layout.timings());
     let stages = stages();
     for (place, stage) in stages.iter().enumerate() {
@@ -113,7 +114,7 @@ pub fn reproduce(
         work.try_out(&mut clock)?;
         let left = stages[place..].iter().map(|stage| Ok(work.amount(*stage)?.0)).sum::<Result<f64>>()?;
         let estimate = clock.estimate(Work(left)).map(|time| format!(", about {} left", in_words(time)));
-        output::note(&format!(
+        progress.note(format!(
             "Stage {} of {}: {}{}",
             place + 1,
             stages.len(),
@@ -146,6 +147,7 @@ struct Workshop<'a> {
     layout: Layout<'a>,
     data: PathBuf,
     engine: &'a Engine,
+    progress: &'a Progress,
     interruption: &'a Interruption,
 }
 
@@ -251,7 +253,7 @@ impl Workshop<'_> {
         let path = self.layout.run(model);
         let device = &self.engine.device;
         let job = if path.join("run.json").is_file() {
-            Job::resume(&path, None, device)?
+            Job::resume(&path, None, device, self.progress)?
         } else {
             // Killed before its record was written, it holds nothing.
             if path.exists() {
@@ -269,11 +271,11 @@ impl Workshop<'_> {
                 crafted: &crafted,
                 command: self.plan.command.clone(),
             };
-            Job::start(&new, device)?
+            Job::start(&new, device, self.progress)?
         };
         let position = job.position();
         self.interruption.train(&position);
-        match job.train(std::slice::from_ref(device), position, None)? {
+        match job.train(std::slice::from_ref(device), position, None, self.progress)? {
             Outcome::Done(_) => Ok(()),
             Outcome::Stopped { steps_done, steps_total } => {
                 Err(stopped(&format!("{steps_done} of {steps_total} steps of the {model} model are saved")))
@@ -285,10 +287,8 @@ impl Workshop<'_> {
         let dataset = Dataset::load(&self.data)?;
         let source = models::load(&self.layout.model(MODELS[0]), &self.engine.device)?;
         let (name, config) = attacks(source.card.std)[attack].clone();
-        let bar = progress::count((dataset.train.len() + dataset.val.len()) as u64, "Crafting");
         let out = self.layout.set(name);
-        craft(&dataset, &source, &config, &out, &self.engine.device, &bar, &self.interruption.stop)?;
-        bar.finish_and_clear();
+        craft(&dataset, &source, &config, &out, &self.engine.device, self.progress, &self.interruption.stop)?;
         Ok(())
     }
 
@@ -305,7 +305,6 @@ impl Workshop<'_> {
         trials.push(Trial::attack(AttackConfig::pgd(PGD_EPSILON, PGD_STEPS, 0), None));
         trials.push(Trial::attack(noise, None));
         let indices = spread(&clean.val.labels, self.plan.limit);
-        let bar = progress::count((indices.len() * trials.len()) as u64, "Evaluating");
         let evaluation = Evaluation {
             bundles: std::slice::from_ref(&bundle),
             clean: &clean.val,
@@ -314,8 +313,7 @@ impl Workshop<'_> {
             trials: &trials,
             stop: &self.interruption.stop,
         };
-        let scores = evaluation.run(&self.engine.device, &bar);
-        bar.finish_and_clear();
+        let scores = evaluation.run(&self.engine.device, self.progress);
         let report = ModelReport {
             dir: Layout(Path::new("")).model(name),
             name: name.into(),
@@ -356,7 +354,7 @@ impl Workshop<'_> {
         };
         reproduction.write(dir)?;
         output::text(&summary(&scores))?;
-        output::note(&format!("The report is in {}", dir.join("report.md").display()));
+        self.progress.note(format!("The report is in {}", dir.join("report.md").display()));
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::data::{Cache, ImportOptions, import, made::Made};
 use crate::error::Stopped;
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop};
 
 fn engine() -> Engine {
     pollster::block_on(shared::device::open(Backend::Flex)).unwrap()
@@ -20,7 +20,7 @@ fn engine() -> Engine {
 fn data(dir: &TempDir) -> PathBuf {
     let (raw, data) = (dir.path().join("raw"), dir.path().join("data"));
     Made { classes: 3, train_per_class: 12, val_per_class: 4, seed: 1 }.write_folder(&raw).unwrap();
-    import(&raw, &data, ImportOptions::default(), &Stop::default()).unwrap();
+    import(&raw, &data, ImportOptions::default(), &Progress::silent(), &Stop::default()).unwrap();
     data
 }
 
@@ -41,7 +41,7 @@ fn plan(data: &Path) -> Plan {
 }
 
 fn run(data: &Path, out: &Path, interruption: &Interruption) -> anyhow::Result<()> {
-    reproduce(&plan(data), data, out, &out.join("report"), &engine(), interruption)
+    reproduce(&plan(data), data, out, &out.join("report"), &engine(), &Progress::silent(), interruption)
 }
 
 #[test]
@@ -98,11 +98,14 @@ fn a_folder_takes_no_other_plan(data: &Path, out: &Path) {
     let fresh = out.with_file_name("fresh");
     let mut wrong = plan(data);
     wrong.subset = Some(Subset { classes: 30, per_class: 1, val_per_class: 1 });
-    let error = reproduce(&wrong, data, &fresh, &fresh, &engine(), &Interruption::default()).unwrap_err();
+    let error =
+        reproduce(&wrong, data, &fresh, &fresh, &engine(), &Progress::silent(), &Interruption::default()).unwrap_err();
     assert!(format!("{error:#}").contains("--classes 30") && !fresh.join("plan.json").exists(), "{error:#}");
     let mut other = plan(data);
     other.settings.insert("epochs".into(), 3.into());
-    let error = reproduce(&other, data, out, &out.join("report"), &engine(), &Interruption::default()).unwrap_err();
+    let error =
+        reproduce(&other, data, out, &out.join("report"), &engine(), &Progress::silent(), &Interruption::default())
+            .unwrap_err();
     assert!(format!("{error:#}").contains("belongs to another reproduction"), "{error:#}");
 }
 

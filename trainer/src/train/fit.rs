@@ -28,7 +28,7 @@ use crate::data::{Cache, HELD_OUT_SEED, IMAGE_BYTES, Split};
 use crate::device::DeviceChoice;
 use crate::error::{Stopped, UsageError};
 use crate::memory;
-use crate::output;
+use crate::progress::{Progress, ProgressChoice};
 
 /// The environment variable with the share.
 const SHARE: &str = "BASTION_FIT_MEMORY";
@@ -52,12 +52,12 @@ const STALLED: Duration = Duration::from_secs(60);
 /// # Errors
 /// When not even the smallest batch fits, a setting is out of range, or the data set cannot be read; [`Stopped`] when the
 /// user ended it.
-pub fn resolve(config: TrainConfig, data: &Path, choice: DeviceChoice) -> Result<TrainConfig> {
+pub fn resolve(config: TrainConfig, data: &Path, choice: DeviceChoice, progress: &Progress) -> Result<TrainConfig> {
     if config.batch_size != BatchSize::Auto {
         return Ok(config);
     }
-    let mut trials = Trials::new(&config, data, choice)?;
-    output::note("Batch size auto: trying steps on made pictures");
+    let mut trials = Trials::new(&config, data, choice, progress)?;
+    progress.note("Batch size auto: trying steps on made pictures");
     let least = least(&config);
     let found = search(trials.most, least, |pictures| trials.fits(pictures))?;
     let mut pictures = found.with_context(|| {
@@ -72,9 +72,9 @@ pub fn resolve(config: TrainConfig, data: &Path, choice: DeviceChoice) -> Result
     // A GPU does not tell how much of it is left, and a run does more than a trial.
     if trials.on_gpu && pictures > least && (trials.refused || !trials.slow && !trials.fits(2 * pictures)?) {
         pictures = (pictures / 2).max(least);
-        output::note("Half of what fits is taken on a GPU: validation and other programs need some of it");
+        progress.note("Half of what fits is taken on a GPU: validation and other programs need some of it");
     }
-    output::note(&format!("Batch size auto: {pictures}"));
+    progress.note(format!("Batch size auto: {pictures}"));
     Ok(TrainConfig { batch_size: BatchSize::Pictures(pictures), ..config })
 }
 
@@ -82,8 +82,8 @@ pub fn resolve(config: TrainConfig, data: &Path, choice: DeviceChoice) -> Result
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn fits(config: &TrainConfig, data: &Path, choice: DeviceChoice) -> Result<bool> {
-    let (mut trials, pictures) = (Trials::new(config, data, choice)?, config.batch_size.number()?);
+pub fn fits(config: &TrainConfig, data: &Path, choice: DeviceChoice, progress: &Progress) -> Result<bool> {
+    let (mut trials, pictures) = (Trials::new(config, data, choice, progress)?, config.batch_size.number()?);
     if !trials.fits(pictures)? {
         return Ok(false);
     }
@@ -108,10 +108,11 @@ struct Trials<'a> {
     /// Whether a step takes long already.
     slow: bool,
     last_words: String,
+    progress: &'a Progress,
 }
 
 impl<'a> Trials<'a> {
-    fn new(config: &'a TrainConfig, data: &Path, choice: DeviceChoice) -> Result<Self> {
+    fn new(config: &'a TrainConfig, data: &Path, choice: DeviceChoice, progress: &'a Progress) -> Result<Self> {
         let cache = Cache::open(data)?;
         let labels = Split { images: vec![], labels: cache.labels("train")? };
         let trained_on = labels.held_out(HELD_OUT_SEED, config.held_out).0.len();
@@ -128,6 +129,7 @@ impl<'a> Trials<'a> {
             refused: false,
             slow: false,
             last_words: String::new(),
+            progress,
         })
     }
 
@@ -139,7 +141,8 @@ impl<'a> Trials<'a> {
     /// Tries a size, and says what came of it.
     fn fits(&mut self, pictures: usize) -> Result<bool> {
         if self.slow {
-            output::note(&format!("Batch size {pictures}: not tried, since a step of half as many takes long already"));
+            self.progress
+                .note(format!("Batch size {pictures}: not tried, since a step of half as many takes long already"));
             return Ok(false);
         }
         let began = Instant::now();
@@ -150,13 +153,13 @@ impl<'a> Trials<'a> {
             Trial::Fits { peak } => {
                 let of = if on_gpu { "reserved on the GPU" } else { "at its peak, program and libraries included" };
                 let peak = peak.map_or(String::new(), |peak| format!(", {} {of}", memory::in_words(peak)));
-                output::note(&format!("Batch size {pictures}: fits{peak}"));
+                self.progress.note(format!("Batch size {pictures}: fits{peak}"));
                 self.slow = began.elapsed() > LONG;
                 Ok(true)
             }
             Trial::TooLarge { said } => {
                 let limit = self.limit().map_or(String::new(), |share| format!(": {}", of_limit(share)));
-                output::note(&format!("Batch size {pictures}: does not fit{limit}"));
+                self.progress.note(format!("Batch size {pictures}: does not fit{limit}"));
                 (self.refused, self.last_words) = (true, said);
                 Ok(false)
             }
@@ -228,7 +231,7 @@ enum Trial {
 
 /// Has a child take steps; also, whether it did so on a GPU.
 fn trial(config: &TrainConfig, classes: usize, share: Option<u64>, choice: DeviceChoice) -> Result<(Trial, bool)> {
-    let mut command = child::command(choice)?;
+    let mut command = child::command(choice, ProgressChoice::Lines)?;
     command.args(["try-batch", "--classes", &classes.to_string()]);
     if let Some(share) = share {
         command.args(["--memory", &share.to_string()]);

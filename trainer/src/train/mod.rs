@@ -22,6 +22,7 @@ mod position;
 mod probe;
 mod recipe;
 mod renderer;
+mod run_dir;
 #[cfg(test)]
 mod saving_tests;
 mod session;
@@ -42,5 +43,6 @@ pub use network::ArchName;
 pub(crate) use network::{heads, stems};
 pub use position::Position;
 pub use recipe::{ConfigFlags, from_toml, resolve, to_toml};
+pub use run_dir::RunDir;
 pub use session::Outcome;
 pub use sets::CraftedSet;

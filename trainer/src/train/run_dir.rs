@@ -22,11 +22,15 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::config::TrainConfig;
+use super::recipe::{from_toml, to_toml};
+use super::sets::CraftedSet;
 use crate::data::PixelStats;
-use crate::train::{self, CraftedSet, TrainConfig};
+use crate::files::write_atomically;
+use crate::progress::Event;
 
 const CONFIG: &str = "config.toml";
 const RECORD: &str = "run.json";
@@ -98,7 +102,7 @@ impl RunDir {
         Self::check_free(path)?;
         fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
         let run = Self { path: path.to_path_buf() };
-        write_atomically(&path.join(CONFIG), train::to_toml(config)?.as_bytes())?;
+        write_atomically(&path.join(CONFIG), to_toml(config)?.as_bytes())?;
         // The last: what has none is no run.
         run.write_record(record)?;
         Ok(run)
@@ -136,7 +140,7 @@ impl RunDir {
         );
         let file = path.join(CONFIG);
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let config = train::from_toml(&text).with_context(|| format!("cannot understand {}", file.display()))?;
+        let config = from_toml(&text).with_context(|| format!("cannot understand {}", file.display()))?;
         Ok((Self { path: path.to_path_buf() }, record, config))
     }
 
@@ -152,11 +156,11 @@ impl RunDir {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn note_event(&self, event: &serde_json::Value) -> Result<()> {
+    pub fn note_event(&self, event: &Event) -> Result<()> {
         let file = self.path.join("events.jsonl");
         let context = || format!("cannot write {}", file.display());
         let mut out = fs::OpenOptions::new().create(true).append(true).open(&file).with_context(context)?;
-        out.write_all(format!("{event}\n").as_bytes()).with_context(context)
+        out.write_all((serde_json::to_string(event)? + "\n").as_bytes()).with_context(context)
     }
 
     pub fn path(&self) -> &Path {
@@ -265,26 +269,6 @@ impl Part {
     const ALL: [Self; 5] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Ema, Self::Position];
     /// Those that every checkpoint has.
     const NEEDED: [Self; 4] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Position];
-}
-
-/// Writes a file whole or not at all.
-///
-/// # Errors
-/// When the folder is full or not writable; an older file of that name is then unharmed.
-pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    let Some(dir) = path.parent() else { bail!("{} names no file", path.display()) };
-    let context = || format!("cannot write {}", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(dir).with_context(context)?;
-    file.write_all(content).with_context(context)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // A temporary file is private; what it becomes is not.
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).with_context(context)?;
-    }
-    file.as_file().sync_all().with_context(context)?;
-    file.persist(path).with_context(context)?;
-    Ok(())
 }
 
 #[cfg(test)]
