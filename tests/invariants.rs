@@ -2,7 +2,9 @@
 
 use burn::prelude::*;
 use safetensors::{SafeTensors, tensor::TensorView};
-use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal, cross_entropy, loss_gradient};
+use shared::attack::{
+    AttackConfig, AttackError, AttackKind, AttackRun, Ball, Goal, Norm, cross_entropy, loss_gradient,
+};
 use shared::bundle::load_weights;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
@@ -25,7 +27,7 @@ fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32
 }
 
 fn attacks() -> Vec<AttackConfig> {
-    use AttackKind::{Bim, Fgsm, Noise, Pgd};
+    use AttackKind::{Bim, Fgsm, MiFgsm, Noise, Pgd};
     vec![
         attack(Fgsm, 8.0, 1, None),
         attack(Fgsm, 255.0, 1, None),
@@ -35,6 +37,11 @@ fn attacks() -> Vec<AttackConfig> {
         attack(Bim, 16.0, 2, Some(1.0)),
         attack(Pgd, 8.0, 3, None),
         attack(Pgd, 255.0, 2, None),
+        attack(MiFgsm, 8.0, 4, None),
+        attack(MiFgsm, 2.0, 3, Some(20.0)),
+        AttackConfig::pgd_l2(0.5, 3, 7),
+        // Beyond the ends of the range nearly everywhere.
+        AttackConfig::pgd_l2(60.0, 2, 7),
         attack(Noise, 8.0, 0, None),
     ]
 }
@@ -78,7 +85,20 @@ fn start(config: &AttackConfig, images: &Tensor<4>, goal: Goal) -> AttackRun {
     AttackRun::new(config, images.clone(), label_tensor(&labels(goal)[..count], &images.device()), goal).unwrap()
 }
 
-/// Returns the cross entropy to `labels`, one for each image.
+/// How far the image that is furthest from `images` is, in the norm of the attack and the unit of epsilon.
+fn furthest(config: &AttackConfig, images: &Tensor<4>, attacked: Tensor<4>) -> f32 {
+    read(Ball::new(images.clone(), config.threat()).distance(attacked)).into_iter().fold(0.0, f32::max)
+}
+
+/// What rounding may add to a radius: sums of 12,288 squares are less exact.
+fn rounding(config: &AttackConfig) -> f32 {
+    match config.kind.norm() {
+        Norm::Linf => 1e-6,
+        Norm::L2 => 1e-5 * config.epsilon.max(0.1),
+    }
+}
+
+/// Cross entropy to `labels`, one an image.
 fn losses(model: &Classifier, images: &Tensor<4>, labels: &[usize]) -> Vec<f32> {
     read(cross_entropy(model.forward(images.clone()), label_tensor(labels, &images.device())))
 }
@@ -105,7 +125,8 @@ fn every_step_stays_in_the_ball_and_in_the_pixel_range() {
             let now = read(run.adversarial());
             assert!(now.iter().all(|value| (0.0..=1.0).contains(value)), "{what}: out of range or NaN");
             let moved = compare(&now, &before, 0.0);
-            assert!(moved.max <= config.epsilon + 1e-6, "{what}: {moved:?}");
+            let distance = furthest(config, &images, run.adversarial());
+            assert!(distance <= config.epsilon + rounding(config), "{what}: {distance}");
             assert!(moved.max > 0.0, "{what}: nothing moved");
         }
         assert_eq!(run.steps_done(), config.steps_total(), "{what}");
@@ -127,7 +148,12 @@ fn iterated_attacks_do_what_they_are_for() {
     let device = Device::flex();
     let images = images(&device);
     for (name, model) in networks(&device) {
-        for config in [AttackConfig::bim(2.0 / 255.0, 5), AttackConfig::pgd(2.0 / 255.0, 5, 1)] {
+        for config in [
+            AttackConfig::bim(2.0 / 255.0, 5),
+            AttackConfig::pgd(2.0 / 255.0, 5, 1),
+            AttackConfig::mi_fgsm(2.0 / 255.0, 5),
+            AttackConfig::pgd_l2(0.5, 5, 1),
+        ] {
             let away = start(&config, &images, Goal::Untargeted).finish(&model);
             let towards = start(&config, &images, Goal::Targeted).finish(&model);
             for index in 0..LABELS.len() {
@@ -157,8 +183,8 @@ fn fgsm_is_one_step_of_bim_as_long_as_epsilon() {
 fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
     let images = images(&Device::flex());
     for_all(|what, config, model, goal| {
-        // Random starts and noise are drawn for the batch as a whole.
-        if matches!(config.kind, AttackKind::Pgd | AttackKind::Noise) {
+        // What is random is drawn for the batch as a whole.
+        if config.kind.is_random() {
             return;
         }
         let together = read(start(config, &images, goal).finish(model));
@@ -210,10 +236,19 @@ fn attacks_hurt_more_than_noise_of_their_size() {
             losses(&model, &start(&config, &images, Goal::Untargeted).finish(&model), &LABELS).iter().sum()
         };
         let noise = total(AttackConfig::noise(epsilon, 3));
-        for config in [AttackConfig::fgsm(epsilon), AttackConfig::bim(epsilon, 5), AttackConfig::pgd(epsilon, 5, 1)] {
+        for config in [
+            AttackConfig::fgsm(epsilon),
+            AttackConfig::bim(epsilon, 5),
+            AttackConfig::pgd(epsilon, 5, 1),
+            AttackConfig::mi_fgsm(epsilon, 5),
+        ] {
             let attacked = total(config.clone());
             assert!(attacked > noise, "{config}, {name}: a loss of {attacked}, and of {noise} under noise");
         }
+        let l2 = AttackConfig::pgd_l2(1.0, 5, 1);
+        let noisy = Ball::new(images.clone(), l2.threat()).random_corner(3);
+        let (attacked, noise) = (total(l2), losses(&model, &noisy, &LABELS).iter().sum::<f32>());
+        assert!(attacked > noise, "L2, {name}: a loss of {attacked}, and of {noise} under noise");
     }
 }
 
@@ -238,6 +273,13 @@ fn in_normalised_space_each_channel_has_its_own_radius() {
     let (_, model) = networks(&device).pop().unwrap();
     for kind in AttackKind::ALL {
         let config = AttackConfig { channel_scale: STD, ..attack(kind, 0.2 * 255.0, 4, None) };
+        if kind.norm() == Norm::L2 {
+            let attacked = start(&config, &images, Goal::Untargeted).finish(&model);
+            let scaled = furthest(&config, &images, attacked.clone());
+            let plain = furthest(&AttackConfig { channel_scale: [1.0; 3], ..config.clone() }, &images, attacked);
+            assert!((0.19..=0.2 + rounding(&config)).contains(&scaled) && plain < 0.06, "{config}: {scaled}, {plain}");
+            continue;
+        }
         let moved = start(&config, &images, Goal::Untargeted).finish(&model).sub(images.clone()).abs();
         for (channel, std) in STD.iter().enumerate() {
             let most = read(moved.clone().narrow(1, channel, 1)).into_iter().fold(0.0, f32::max);
@@ -294,8 +336,9 @@ fn impossible_attacks_are_refused_with_the_range() {
         AttackRun::new(&config, images.clone(), label_tensor(&LABELS, &images.device()), Goal::Untargeted).unwrap_err()
     };
     for epsilon in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-        assert!(matches!(refused(AttackConfig::fgsm(epsilon)), AttackError::Epsilon(_)), "{epsilon}");
+        assert!(matches!(refused(AttackConfig::fgsm(epsilon)), AttackError::Epsilon { .. }), "{epsilon}");
     }
+    assert!(matches!(refused(AttackConfig::pgd_l2(111.0, 1, 0)), AttackError::Epsilon { norm: Norm::L2, .. }));
     assert_eq!(refused(AttackConfig::bim(0.1, 0)), AttackError::Steps(0));
     let backwards = AttackConfig { step_size: Some(-1.0), ..AttackConfig::bim(0.1, 1) };
     assert_eq!(refused(backwards), AttackError::StepSize(-1.0));

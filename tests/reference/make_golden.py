@@ -59,6 +59,9 @@ def main():
     results["pgd_start"] = attacked["pgd_start"]
     results["targets"] = targets.to(torch.int32)
     save_file(results, GOLDEN / "attacks.safetensors")
+    for name, attack in [("mi_fgsm", attacks.run_mi_fgsm), ("pgd_l2", attacks.run_pgd_l2)]:
+        attacked = attack(model, images, labels[:2], targets)
+        save_file({step: as_u16(result) for step, result in attacked.items()}, GOLDEN / f"{name}.safetensors")
 
     image = images_u8[1].float() / 255
     perturbed = {name: as_u16(result).contiguous() for name, result in perturbations.run(image).items()}

@@ -13,6 +13,7 @@ mod tests;
 
 use burn::prelude::*;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
+use terms::attack::{Norm, ThreatModel};
 
 pub use error::ImageError;
 pub use photo::Photo;
@@ -79,10 +80,25 @@ impl Picture {
         Self::from_rgb8(rgb8)
     }
 
-    /// Clamps each channel to `radius` (RGB, pixel units) around `original`: rounding to 8 bits may have moved a value half a
-    /// level outside, if the radius is no whole number of 255ths.
-    #[must_use]
-    pub fn clamped_around(&self, original: &Self, radius: [f32; 3]) -> Self {
+    /// Returns the picture that an attack made of `original`: its values, `[3, 64, 64]` in `[0, 1]`, rounded to 8 bits within
+    /// `threat`, since rounding alone may leave the ball. In L-infinity, where the radius is no whole number of 255ths, it may
+    /// carry a value half a level outside: such a value is clamped. In L2 it lengthens most changes: then the change is
+    /// shortened until, rounded, it is inside.
+    ///
+    /// # Errors
+    ///
+    /// As [`Picture::from_chw`].
+    pub fn from_attacked(values: &[f32], original: &Self, threat: &ThreatModel) -> Result<Self, ImageError> {
+        let rounded = Self::from_chw(values)?;
+        Ok(match threat.norm {
+            Norm::Linf => rounded.clamped_around(original, threat.radius()),
+            Norm::L2 if is_in_l2_ball(&rounded.rgb8, original, threat) => rounded,
+            Norm::L2 => Self { rgb8: shortened(values, original, threat), original_size: None },
+        })
+    }
+
+    /// Returns this picture with no channel further than `radius` (RGB, pixel units) from `original`.
+    fn clamped_around(&self, original: &Self, radius: [f32; 3]) -> Self {
         // 8/255 as f32 times 255 may be 7.9999995, which are 8 levels.
         let levels = radius.map(|radius| (radius * 255.0 + 1e-3).floor() as u8);
         let pairs = original.rgb8.iter().zip(&self.rgb8).enumerate();
@@ -163,6 +179,39 @@ pub fn difference(original: &Picture, changed: &Picture, gain: f32) -> Picture {
     let pairs = original.rgb8.iter().zip(&changed.rgb8);
     let rgb8 = pairs.map(|(&from, &to)| to_byte(128.0 + gain * (f32::from(to) - f32::from(from)))).collect();
     Picture { rgb8, original_size: None }
+}
+
+/// Tells whether pixels, RGB interleaved, are within the L2 ball of `threat` around `original`.
+fn is_in_l2_ball(rgb8: &[u8], original: &Picture, threat: &ThreatModel) -> bool {
+    let square = |(index, (&from, &to)): (usize, (&u8, &u8))| {
+        let levels = f64::from(to) - f64::from(from);
+        (levels / f64::from(threat.channel_scale[index % CHANNELS])).powi(2)
+    };
+    let squares: f64 = original.rgb8.iter().zip(rgb8).enumerate().map(square).sum();
+    squares.sqrt() <= 255.0 * f64::from(threat.epsilon)
+}
+
+/// Returns the pixels that are left of a change when it is shortened by the least that brings it into the L2 ball of `threat`
+/// once it is rounded. The shorter a change, the smaller each of its rounded values, so halving an interval finds it.
+fn shortened(values: &[f32], original: &Picture, threat: &ThreatModel) -> Vec<u8> {
+    /// After as many halvings the next change of a factor moves hardly any of the 12,288 values.
+    const HALVINGS: usize = 16;
+    let pixels = |factor: f32| -> Vec<u8> {
+        let moved = |(index, &from): (usize, &u8)| {
+            let value = values[index % CHANNELS * PIXELS + index / CHANNELS].clamp(0.0, 1.0);
+            to_byte(f32::from(from) + (factor * (value * 255.0 - f32::from(from))).round())
+        };
+        original.rgb8.iter().enumerate().map(moved).collect()
+    };
+    let (mut inside, mut outside) = (0.0, 1.0);
+    for _ in 0..HALVINGS {
+        let factor = f32::midpoint(inside, outside);
+        match is_in_l2_ball(&pixels(factor), original, threat) {
+            true => inside = factor,
+            false => outside = factor,
+        }
+    }
+    pixels(inside)
 }
 
 fn push_chw(values: &mut Vec<f32>, picture: &Picture) {

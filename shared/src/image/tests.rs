@@ -3,6 +3,9 @@ use image::{
     codecs::{gif::GifEncoder, jpeg::JpegEncoder, png::PngEncoder},
 };
 
+use terms::attack::ThreatModel;
+use terms::metrics::l2_distance;
+
 use super::*;
 
 /// Makes a picture without symmetry, `width` x `height`.
@@ -331,13 +334,33 @@ fn rgba_is_opaque() {
 fn no_byte_leaves_the_ball() {
     let flat = |value: u8| Picture::from_rgb8(vec![value; SIDE * SIDE * 3]).unwrap();
     for (epsilon, allowed) in [(8.0 / 255.0, 8), (7.65 / 255.0, 7), (0.0, 0), (0.5, 127), (1.0, 200)] {
-        assert_eq!(flat(250).clamped_around(&flat(50), [epsilon; 3]).as_rgb8()[0], 50 + allowed, "{epsilon}");
+        let clamped = Picture::from_attacked(&flat(250).to_chw(), &flat(50), &ThreatModel::linf(epsilon)).unwrap();
+        assert_eq!(clamped.as_rgb8()[0], 50 + allowed, "{epsilon}");
     }
     for levels in 0..=32_u8 {
-        let radius = f32::from(levels) / 255.0;
-        let clamped = flat(0).clamped_around(&flat(100), [radius, 1.0, 0.0]);
+        let scaled = ThreatModel { channel_scale: [f32::from(levels) / 255.0, 1.0, 0.0], ..ThreatModel::linf(1.0) };
+        let clamped = Picture::from_attacked(&flat(0).to_chw(), &flat(100), &scaled).unwrap();
         assert_eq!(clamped.as_rgb8()[..3], [100 - levels, 0, 100]);
     }
+}
+
+#[test]
+fn rounding_does_not_leave_an_l2_ball_and_uses_all_of_it() {
+    let original = Picture::from_rgb8(pattern(64, 64).into_raw()).unwrap();
+    let wave = |by: f32| -> Vec<f32> {
+        let values = original.to_chw().into_iter().enumerate();
+        values.map(|(index, value)| (value + by * (index as f32 * 0.37).sin()).clamp(0.0, 1.0)).collect()
+    };
+    for (by, scale) in [(0.003, [1.0; 3]), (0.006, [1.0; 3]), (0.05, [1.0; 3]), (0.006, [0.25; 3])] {
+        // The values themselves are inside.
+        let length = l2_distance(&wave(by), &original.to_chw());
+        let threat = ThreatModel { channel_scale: scale, ..ThreatModel::l2(length / scale[0]) };
+        let picture = Picture::from_attacked(&wave(by), &original, &threat).unwrap();
+        let rounded = l2_distance(&picture.to_chw(), &original.to_chw());
+        assert!(rounded <= length + 1e-5 && rounded > 0.99 * length, "{by}: {rounded} of {length}");
+    }
+    let none = Picture::from_attacked(&wave(0.05), &original, &ThreatModel::l2(0.0)).unwrap();
+    assert_eq!(none.as_rgb8(), original.as_rgb8());
 }
 
 #[test]

@@ -11,6 +11,18 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     exponentials.into_iter().map(|e| e / sum).collect()
 }
 
+/// Returns the cross entropy of one row of logits to `label`, in nats, from 0: from the logits, since a probability that has
+/// become 0 would give infinity, and in double precision, since near 0 a single one cannot tell losses apart.
+///
+/// # Panics
+///
+/// If there is no logit of `label`.
+pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
+    sum.ln() - f64::from(logits[label] - max)
+}
+
 /// Returns the indices of the `k` largest scores, best first; of equal scores the lower index first. NaN counts as the lowest.
 pub fn top_k(scores: &[f32], k: usize) -> Vec<usize> {
     let key = |i: usize| if scores[i].is_nan() { f32::NEG_INFINITY } else { scores[i] };
@@ -113,6 +125,14 @@ mod tests {
         let p = softmax(&[1000.0, 999.0, -1000.0]);
         assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert!((p[0] / p[1] - std::f32::consts::E).abs() < 1e-4);
+    }
+
+    #[test]
+    fn losses_are_told_apart_where_the_network_is_sure() {
+        assert!((cross_entropy(&[0.0; 4], 2) - 4f64.ln()).abs() < 1e-12);
+        let (sure, surer) = (cross_entropy(&[30.0, 0.0], 0), cross_entropy(&[31.0, 0.0], 0));
+        assert!(sure > surer && surer > 0.0, "{sure} {surer}");
+        assert!((cross_entropy(&[1000.0, 0.0], 1) - 1000.0).abs() < 1e-9);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether an attack survives as a picture: 8 bits a channel, in a file.
 
 use anyhow::Result;
+use shared::attack::ThreatModel;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::Proportion;
 
@@ -27,7 +28,7 @@ pub fn png(subject: &Subject) -> Result<Finding> {
         let attacked = batch.attacked(&batch.images, &trial, subject.bundle())?;
         let mut files = Vec::with_capacity(batch.pictures.len());
         for (values, original) in read(attacked.clone())?.chunks_exact(IMAGE_BYTES).zip(&batch.pictures) {
-            let picture = Picture::from_chw(values)?.clamped_around(original, [subject.epsilon; 3]);
+            let picture = Picture::from_attacked(values, original, &ThreatModel::linf(subject.epsilon))?;
             files.push(Picture::decode(&picture.encode_png()?)?);
         }
         let written = pictures_to_tensor(&files, &batch.images.device());

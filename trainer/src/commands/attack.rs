@@ -213,7 +213,7 @@ fn attack(
     }
     let values = models::read(run.adversarial())?;
     drop(task);
-    let attacked = Picture::from_chw(&values)?.clamped_around(picture, [config.epsilon; 3]);
+    let attacked = Picture::from_attacked(&values, picture, &config.threat())?;
 
     let png = attacked.encode_png()?;
     write(&files.attacked, &png)?;

@@ -104,10 +104,9 @@ fn attacked(
     let seed = derive(attack.seed, indices[0] as u64, SALT);
     let config = AttackConfig { seed, ..attack.clone() };
     let values = read(AttackRun::new(&config, images, labels, Goal::Untargeted)?.finish(&source.model))?;
-    let radius = attack.channel_scale.map(|scale| scale * attack.epsilon);
     let mut bytes = Vec::with_capacity(indices.len() * IMAGE_BYTES);
     for (values, original) in values.chunks_exact(IMAGE_BYTES).zip(&originals) {
-        bytes.extend_from_slice(Picture::from_chw(values)?.clamped_around(original, radius).as_rgb8());
+        bytes.extend_from_slice(Picture::from_attacked(values, original, &attack.threat())?.as_rgb8());
     }
     Ok(bytes)
 }

@@ -7,7 +7,7 @@ use burn::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
-use shared::attack::{AttackConfig, Goal, worst_of};
+use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::{Bundle, ImageSet};
 use shared::corrupt::Corrupt as _;
 use shared::image::{Picture, pictures_to_tensor};
@@ -101,7 +101,8 @@ impl Batch {
         };
         let towards: Vec<i64> = towards.iter().map(|&label| label as i64).collect();
         let towards = Tensor::from_data(TensorData::new(towards, [self.labels.len()]), &images.device());
-        Ok(worst_of(attack.restarts, &config, images, towards, attack.goal, &source.model)?)
+        let run = AttackRun::new(&config, images, towards, attack.goal)?;
+        Ok(run.with_restarts(attack.restarts).finish(&source.model))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use shared::attack::{Goal, Pursued, Pursuit};
+use shared::attack::{Goal, NewImage, UntilFooled};
 use shared::bundle::Bundle;
 use shared::metrics::rank;
 use shared::seed::derive;
@@ -36,14 +36,14 @@ impl Known {
 
 /// Images that wait for room.
 struct Queue {
-    entries: Vec<Pursued>,
+    entries: Vec<NewImage>,
     /// As many; none while there are no entries.
     images: Option<Tensor<4>>,
 }
 
 impl Queue {
     /// The first `count`, or all.
-    fn take(&mut self, count: usize) -> Option<(Vec<Pursued>, Tensor<4>)> {
+    fn take(&mut self, count: usize) -> Option<(Vec<NewImage>, Tensor<4>)> {
         let images = self.images.take()?;
         let (all, count) = (self.entries.len(), count.min(self.entries.len()));
         let rest = self.entries.split_off(count);
@@ -70,7 +70,7 @@ impl Chase<'_> {
     /// When the device fails, or computes something that is not a number; [`crate::error::Stopped`] when it was to end.
     pub fn run(&self, device: &Device, task: &Task) -> Result<Vec<Fate>> {
         let indices = self.evaluation.indices;
-        let mut pursuit = Pursuit::new(&self.attack.config, self.attack.goal, self.attack.restarts)?;
+        let mut pursuit = UntilFooled::new(&self.attack.config, self.attack.goal, self.attack.restarts)?;
         let most_passes = pursuit.most_passes();
         let mut known: Vec<Known> = Vec::with_capacity(indices.len());
         let mut fates: Vec<Option<Fate>> = vec![None; indices.len()];
@@ -129,7 +129,7 @@ impl Chase<'_> {
                 fates[id] = Some(image.fate(logits, None));
             } else {
                 let seed = derive(self.attack.config.seed, indices[row] as u64, SALT);
-                queue.entries.push(Pursued { id, label, seed });
+                queue.entries.push(NewImage { id, label, seed });
                 rest.push(row as i64);
             }
             known.push(image);

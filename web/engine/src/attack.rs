@@ -1,10 +1,11 @@
 //! An attack on both networks, step by step and side by side.
 
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackError, AttackRun, Goal};
+use shared::attack::{AttackConfig, AttackError, AttackRun, Goal, Norm};
 use shared::bundle::Bundle;
 use shared::device::read;
 use shared::image::Picture;
+use shared::metrics::l2_distance;
 
 use super::clock::{now_ms, yield_now};
 use super::error::StepError;
@@ -12,7 +13,7 @@ use super::inbox::Inbox;
 use super::prediction::Prediction;
 use super::report::post;
 use super::session::{Opened, Session};
-use protocol::{Guess, Pixels, Reply, RequestId, Settings, Slot, Step};
+use protocol::{Guess, Pixels, Radius, Reply, RequestId, Settings, Slot, Step};
 
 /// The same noise every time, for both networks.
 const NOISE_SEED: u64 = 0;
@@ -40,7 +41,7 @@ impl RunningAttack<'_> {
     }
 
     /// The attacked picture as it is now: rounded to 8 bits, and within `radius` of the clean one all the same.
-    pub(crate) async fn picture(&self, clean: &Picture, radius: u8) -> Result<Picture, StepError> {
+    pub(crate) async fn picture(&self, clean: &Picture, radius: Radius) -> Result<Picture, StepError> {
         picture_of(&self.run, clean, radius).await
     }
 }
@@ -140,7 +141,7 @@ impl Session {
             attack.advance();
         }
         // What a device has been told to do, it has done once something is read.
-        let attacked = attack.picture(&opened.picture, settings.epsilon_255).await?;
+        let attacked = attack.picture(&opened.picture, settings.radius()).await?;
         if !begins {
             attack.elapsed_ms[attack.slot.index()] += now_ms() - started;
         }
@@ -163,6 +164,7 @@ impl Session {
                 total: attack.ended_after.unwrap_or(attack.run.steps_total()) as u32,
                 attacked: Pixels(attacked.to_rgba8()),
                 largest_change: largest_change(&opened.picture, &attacked),
+                l2: l2_distance(&opened.picture.to_chw(), &attacked.to_chw()),
                 loss: prediction.loss(settings.target.unwrap_or(clean)),
                 top: prediction.top(),
                 own_share: prediction.share(clean),
@@ -183,10 +185,10 @@ impl Session {
         opened: &Opened,
     ) -> Result<Guess, StepError> {
         let clean = opened.clean[slot.index()];
-        let control = AttackConfig::noise(epsilon(settings), NOISE_SEED);
+        let control = AttackConfig::noise(control_epsilon(settings.radius()), NOISE_SEED);
         // It asks no network, so label and goal are of no account.
         let run = self.new_run(&control, &opened.picture, clean, Goal::Untargeted)?;
-        let noisy = picture_of(&run, &opened.picture, settings.epsilon_255).await?;
+        let noisy = picture_of(&run, &opened.picture, settings.radius()).await?;
         Ok(self.predict(bundle, &noisy).await?.best())
     }
 }
@@ -198,9 +200,16 @@ fn succeeds(prediction: &Prediction, clean: usize, settings: &Settings) -> bool 
 }
 
 /// What is shown and scored of a run as it is now: rounded to 8 bits, and within `radius` of the clean picture all the same.
-async fn picture_of(run: &AttackRun, clean: &Picture, radius: u8) -> Result<Picture, StepError> {
-    let rounded = Picture::from_chw(&read(run.adversarial()).await?)?;
-    Ok(rounded.clamped_around(clean, [f32::from(radius) / 255.0; 3]))
+async fn picture_of(run: &AttackRun, clean: &Picture, radius: Radius) -> Result<Picture, StepError> {
+    Ok(Picture::from_attacked(&read(run.adversarial()).await?, clean, &radius.threat())?)
+}
+
+/// Returns the change of each value that makes noise as large as `radius` in its norm, in pixel units.
+fn control_epsilon(radius: Radius) -> f32 {
+    match radius.norm {
+        Norm::Linf => radius.in_pixel_units(),
+        Norm::L2 => radius.in_pixel_units() / Norm::L2.largest_radius(),
+    }
 }
 
 /// Returns the largest change of a channel, in 255ths.
@@ -213,18 +222,13 @@ fn config(settings: &Settings) -> AttackConfig {
     AttackConfig {
         step_size: settings.step_size_tenths.filter(|_| settings.kind.takes_steps()).map(|_| in_pixels(settings)),
         seed: u64::from(settings.seed),
-        ..AttackConfig::new(settings.kind, epsilon(settings), settings.steps as usize)
+        ..AttackConfig::new(settings.kind, settings.radius().in_pixel_units(), settings.steps as usize)
     }
 }
 
-/// In pixel units.
-fn epsilon(settings: &Settings) -> f32 {
-    f32::from(settings.epsilon_255) / 255.0
-}
-
-/// The step size, in pixel units.
+/// Returns the step size in pixel units.
 fn in_pixels(settings: &Settings) -> f32 {
-    settings.step_size_255() / 255.0
+    settings.step_size_units() / Radius::per_pixel_unit(settings.norm())
 }
 
 #[cfg(test)]
@@ -245,18 +249,25 @@ mod tests {
     fn the_control_fills_the_ball_and_nothing_does_without_one() {
         let clean = Picture::from_rgb8((0..64 * 64 * 3).map(|i| (i % 251) as u8).collect()).unwrap();
         let device = Device::flex();
-        let changed = |attack: &AttackConfig, radius: u8| {
+        let changed = |attack: &AttackConfig, radius: Radius| {
             let label = Tensor::<1, Int>::from_ints([0], &device);
             let run = AttackRun::new(attack, clean.to_tensor(&device), label, Goal::Untargeted).unwrap();
             pollster::block_on(picture_of(&run, &clean, radius)).unwrap()
         };
-        let noisy = changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), 8);
+        let noisy = changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), Radius::linf(8));
         for (&from, &to) in clean.as_rgb8().iter().zip(noisy.as_rgb8()) {
             assert!(to == from.saturating_sub(8) || to == from.saturating_add(8), "{from} became {to}");
         }
-        assert!(noisy == changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), 8), "the same every time");
+        assert!(
+            noisy == changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), Radius::linf(8)),
+            "the same every time"
+        );
+        let l2 = Radius { norm: Norm::L2, units: 100 };
+        let noisy = changed(&AttackConfig::noise(control_epsilon(l2), NOISE_SEED), l2);
+        let length = l2_distance(&noisy.to_chw(), &clean.to_chw());
+        assert!((0.8..=1.0).contains(&length), "{length}");
         for attack in [AttackConfig::noise(0.0, NOISE_SEED), AttackConfig::pgd(0.0, 3, 1)] {
-            assert!(changed(&attack, 0) == clean, "{attack}");
+            assert!(changed(&attack, Radius::linf(0)) == clean, "{attack}");
         }
     }
 }

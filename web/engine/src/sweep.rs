@@ -5,10 +5,7 @@ use super::error::StepError;
 use super::inbox::Inbox;
 use super::report::post;
 use super::session::Session;
-use protocol::{Point, Reply, RequestId, Settings, Slot};
-
-/// The epsilons of the curves, in 255ths: close together where networks tip over.
-const ROW: [u8; 11] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
+use protocol::{Point, Radius, Reply, RequestId, Settings, Slot};
 
 /// Why a sweep ended before it was done.
 enum Ended {
@@ -43,18 +40,18 @@ impl Session {
 
     async fn sweep_all(&self, id: RequestId, settings: Settings, inbox: &Inbox) -> Result<(), Ended> {
         let mut first_fooled = [None; 2];
-        for epsilon_255 in ROW {
+        for units in Radius::row(settings.norm()) {
             for slot in Slot::ALL {
-                let point = self.point(id, slot, settings, epsilon_255, inbox).await?;
+                let point = self.point(id, slot, settings, units, inbox).await?;
                 if point.fooled {
-                    first_fooled[slot.index()].get_or_insert(epsilon_255);
+                    first_fooled[slot.index()].get_or_insert(units);
                 }
                 post(&Reply::Point { id, slot, point });
             }
         }
         for slot in Slot::ALL {
-            let epsilon_255 = self.smallest(id, slot, settings, first_fooled[slot.index()], inbox).await?;
-            post(&Reply::Smallest { id, slot, epsilon_255 });
+            let units = self.smallest(id, slot, settings, first_fooled[slot.index()], inbox).await?;
+            post(&Reply::Smallest { id, slot, units });
         }
         Ok(())
     }
@@ -65,11 +62,11 @@ impl Session {
         id: RequestId,
         slot: Slot,
         settings: Settings,
-        fooled_at: Option<u8>,
+        fooled_at: Option<u16>,
         inbox: &Inbox,
-    ) -> Result<Option<u8>, Ended> {
+    ) -> Result<Option<u16>, Ended> {
         let Some(mut fools) = fooled_at else { return Ok(None) };
-        let mut holds = ROW.into_iter().rev().find(|&epsilon| epsilon < fools);
+        let mut holds = Radius::row(settings.norm()).into_iter().rev().find(|&units| units < fools);
         while let Some(middle) = holds.and_then(|holds| between(holds, fools)) {
             if self.point(id, slot, settings, middle, inbox).await?.fooled {
                 fools = middle;
@@ -85,24 +82,24 @@ impl Session {
         id: RequestId,
         slot: Slot,
         settings: Settings,
-        epsilon_255: u8,
+        units: u16,
         inbox: &Inbox,
     ) -> Result<Point, Ended> {
         let (opened, bundles) = self.opened_and_loaded().ok_or(Ended::Interrupted)?;
-        let settings = Settings { epsilon_255, ..settings };
+        let settings = settings.with_radius(units);
         let source = settings.crafted_on.unwrap_or(slot);
         let mut attack = self.begin_attack(source, bundles[source.index()], &settings, opened)?;
         while !attack.is_done() {
             attack.advance();
             // A step is what takes time, and a device has taken it once something is read.
-            attack.picture(&opened.picture, epsilon_255).await?;
+            attack.picture(&opened.picture, settings.radius()).await?;
             post(&Reply::Sweeping { id });
             yield_now().await;
             if inbox.ends_attack() {
                 return Err(Ended::Interrupted);
             }
         }
-        let attacked = attack.picture(&opened.picture, epsilon_255).await?;
+        let attacked = attack.picture(&opened.picture, settings.radius()).await?;
         let clean = opened.clean[slot.index()];
         let prediction = self.predict(bundles[slot.index()], &attacked).await?;
         yield_now().await;
@@ -111,7 +108,7 @@ impl Session {
         }
         let best = prediction.best();
         Ok(Point {
-            epsilon_255,
+            units,
             loss: prediction.loss(settings.target.unwrap_or(clean)),
             own_share: prediction.share(clean),
             best,
@@ -121,7 +118,7 @@ impl Session {
 }
 
 /// The middle of two epsilons, if there is any whole one between them.
-fn between(low: u8, high: u8) -> Option<u8> {
+fn between(low: u16, high: u16) -> Option<u16> {
     let middle = low.midpoint(high);
     (middle > low && middle < high).then_some(middle)
 }
@@ -133,11 +130,5 @@ mod tests {
     #[test]
     fn bisection_ends() {
         assert_eq!([between(4, 8), between(4, 6), between(4, 5), between(4, 4)], [Some(6), Some(5), None, None]);
-    }
-
-    #[test]
-    fn the_row_reaches_the_largest_epsilon_there_is() {
-        assert_eq!(ROW.last(), Some(&Settings::MAX_EPSILON_255));
-        assert!(ROW.is_sorted());
     }
 }

@@ -2,8 +2,8 @@
 
 pub use protocol::text::bytes;
 use protocol::text::capitalised;
-use protocol::{Offer, Settings};
-use terms::attack::AttackKind;
+use protocol::{Offer, Radius, Settings};
+use terms::attack::{AttackKind, Norm};
 use terms::corruption::Corruption;
 
 /// `61%`, `3.2%`, `<0.1%`: two digits that mean something.
@@ -26,9 +26,12 @@ pub fn duration(ms: f64) -> String {
     }
 }
 
-/// Epsilon as a fraction and as a decimal: `8/255 = 0.031`.
-pub fn epsilon(epsilon_255: u8) -> String {
-    format!("{epsilon_255}/255 = {:.3}", f64::from(epsilon_255) / 255.0)
+/// Writes epsilon, in L-infinity as a fraction and as a decimal: `8/255 = 0.031`, `L2 0.50`.
+pub fn epsilon(radius: Radius) -> String {
+    match radius.norm {
+        Norm::Linf => format!("{} = {:.3}", radius.short(), radius.in_pixel_units()),
+        Norm::L2 => radius.short(),
+    }
 }
 
 /// What a network is, before it is here: `Standard: WRN-10-3, f16, 1.4 MB, 27.1% clean`.
@@ -40,7 +43,7 @@ pub fn offer(offer: &Offer) -> String {
 
 /// `BIM, 10 steps, epsilon 8/255`; `FGSM, epsilon 8/255`.
 pub fn attack(settings: &Settings) -> String {
-    format!("{}, epsilon {}/255", attack_without_epsilon(settings), settings.epsilon_255)
+    format!("{}, epsilon {}", attack_without_epsilon(settings), settings.radius().short())
 }
 
 /// `BIM, 10 steps`; `FGSM`.
@@ -146,7 +149,8 @@ mod tests {
 
     #[test]
     fn epsilon_in_both_notations() {
-        assert_eq!(epsilon(8), "8/255 = 0.031");
-        assert_eq!(epsilon(0), "0/255 = 0.000");
+        assert_eq!(epsilon(Radius::linf(8)), "8/255 = 0.031");
+        assert_eq!(epsilon(Radius::linf(0)), "0/255 = 0.000");
+        assert_eq!(epsilon(Radius { norm: Norm::L2, units: 125 }), "L2 1.25");
     }
 }

@@ -11,6 +11,7 @@ mod catalogue;
 mod disturbance;
 pub mod js;
 mod outcome;
+mod radius;
 mod settings;
 pub mod text;
 pub mod wire;
@@ -25,6 +26,7 @@ pub use catalogue::{
 };
 pub use disturbance::Disturbance;
 pub use outcome::{Guess, Pixels, Point, Step};
+pub use radius::Radius;
 pub use settings::{BackendChoice, Settings, Slot};
 
 /// Name of this build of page and engine, a hash of all that they are made of: see `build.rs`.
@@ -251,8 +253,8 @@ pub enum Reply {
         id: RequestId,
         /// The network.
         slot: Slot,
-        /// In 255ths; none if not even the largest does.
-        epsilon_255: Option<u8>,
+        /// In units of the attack's norm ([`Radius`]); none if not even the largest does.
+        units: Option<u16>,
     },
     /// A picture was saved and read again.
     Saved {

@@ -22,6 +22,8 @@ pub struct Step {
     pub attacked: Pixels,
     /// Largest change of a channel, in 255ths.
     pub largest_change: u8,
+    /// Length of the whole change in L2, in pixel units.
+    pub l2: f32,
     /// Cross entropy of the network's answer with the class that the attack moves away from or towards, in nats.
     pub loss: f32,
     /// The network's best guesses, best first.
@@ -37,8 +39,8 @@ pub struct Step {
 /// What an attack with a certain epsilon came to.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Point {
-    /// In 255ths.
-    pub epsilon_255: u8,
+    /// Epsilon in units of the attack's norm ([`crate::Radius`]).
+    pub units: u16,
     /// Cross entropy with the class that the attack moves away from or towards, in nats.
     pub loss: f32,
     /// Probability of the answer that the network gave before the attack.

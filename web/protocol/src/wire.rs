@@ -126,6 +126,7 @@ mod tests {
                 total: 5,
                 attacked: Pixels(vec![2; 16]),
                 largest_change: 8,
+                l2: 0.5,
                 loss: 1.5,
                 top: vec![Guess { class: 199, share: 0.25 }],
                 own_share: 0.125,

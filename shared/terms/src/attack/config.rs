@@ -2,24 +2,24 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use super::AttackKind;
+use super::{AttackKind, Norm, ThreatModel};
 
-/// Radius of attacks where none is given, in 255ths: the radius at which the shipped networks are measured.
-pub const DEFAULT_EPSILON_255: u8 = 4;
 /// The paper's radius, in normalised space.
 pub const PAPER_EPSILON_STD: f32 = 0.2;
+
 /// An attack and its strength.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AttackConfig {
     /// Kind of the attack.
     pub kind: AttackKind,
-    /// Radius of the L-infinity ball in pixel units: `8.0 / 255.0`, say. 0 to 1.
+    /// Radius of the ball in the norm of the attack, in pixel units: `8.0 / 255.0`, say, in L-infinity (0 to 1), and 0.5 in L2
+    /// (0 to 110.9).
     pub epsilon: f32,
-    /// Gradient steps; FGSM always takes one, and noise none.
+    /// Gradient steps; FGSM takes one and noise none, whatever this says.
     pub steps: usize,
-    /// Length of a step in pixel units. Default: epsilon (FGSM), epsilon / 4 (BIM), 2.5 epsilon / steps (PGD).
+    /// Length of a step in the unit of epsilon; none is what the attack's row says.
     pub step_size: Option<f32>,
-    /// Seed of PGD's random start, and of noise.
+    /// Seed of the random start, and of noise.
     pub seed: u64,
     /// Factors of epsilon and of the step size, RGB: ones for pixel units, or a network's standard deviations for lengths in
     /// its normalised space, as in the paper.
@@ -51,7 +51,17 @@ impl AttackConfig {
         Self { seed, ..Self::new(AttackKind::Pgd, epsilon, steps) }
     }
 
-    /// Returns random noise of the size of an attack: the control of an attack.
+    /// MI-FGSM with steps of epsilon / steps; the paper takes 10 of them.
+    pub fn mi_fgsm(epsilon: f32, steps: usize) -> Self {
+        Self::new(AttackKind::MiFgsm, epsilon, steps)
+    }
+
+    /// PGD in L2 with steps of 2.5 epsilon / steps.
+    pub fn pgd_l2(epsilon: f32, steps: usize, seed: u64) -> Self {
+        Self { seed, ..Self::new(AttackKind::PgdL2, epsilon, steps) }
+    }
+
+    /// Random noise of the size of an attack: its control.
     pub fn noise(epsilon: f32, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::Noise, epsilon, 0) }
     }
@@ -62,31 +72,36 @@ impl AttackConfig {
         Self { kind, epsilon, steps, step_size: None, seed: 0, channel_scale: pixel_units() }
     }
 
-    /// Returns the number of steps that the attack takes: one for FGSM, none for noise, `steps` for the others.
+    /// Returns the steps that the attack takes: one for FGSM, none for noise.
     pub fn steps_total(&self) -> usize {
         self.kind.steps(self.steps)
     }
 
-    /// Returns the length of a step in pixel units.
+    /// Returns the random starts that the attack has where `restarts` are asked for: an attack without a random start has one.
+    pub fn starts(&self, restarts: usize) -> usize {
+        if self.kind.is_random() { restarts.max(1) } else { 1 }
+    }
+
+    /// Returns the length of a step, in the unit of epsilon.
     pub fn resolved_step_size(&self) -> f32 {
         let usual = || self.kind.properties().step_size.length(self.epsilon, self.steps_total());
         self.step_size.unwrap_or_else(usual)
     }
 
-    /// Checks every number.
+    /// Returns what the attack may do to an image.
+    pub fn threat(&self) -> ThreatModel {
+        ThreatModel { norm: self.kind.norm(), epsilon: self.epsilon, channel_scale: self.channel_scale }
+    }
+
+    /// Checks that the numbers are in range.
     ///
     /// # Errors
     ///
-    /// [`AttackError`] for a number out of range; the text names the number and the range.
+    /// [`AttackError`] that names the number and its range.
     pub fn validate(&self) -> Result<(), AttackError> {
-        if !(0.0..=1.0).contains(&self.epsilon) {
-            return Err(AttackError::Epsilon(self.epsilon));
-        }
+        self.threat().validate()?;
         if !self.kind.is_control() && !(1..=10_000).contains(&self.steps_total()) {
             return Err(AttackError::Steps(self.steps));
-        }
-        if self.channel_scale.iter().any(|scale| !(scale.is_finite() && *scale > 0.0)) {
-            return Err(AttackError::ChannelScale(self.channel_scale));
         }
         match self.step_size {
             Some(size) if !(size.is_finite() && size >= 0.0) => Err(AttackError::StepSize(size)),
@@ -95,30 +110,39 @@ impl AttackConfig {
     }
 }
 
-/// Writes `BIM-5 at 8/255` or `FGSM at 0.2 std`.
+/// `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`.
 impl Display for AttackConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
-        let epsilon = match is_pixel_units(&self.channel_scale) {
-            true => in_255ths(self.epsilon),
-            false => format!("{} std", self.epsilon),
-        };
-        write!(formatter, "{}{steps} at {epsilon}", self.kind.label())
+        write!(formatter, "{}{steps} at {}", self.kind.label(), self.threat())
     }
 }
 
-/// Formats a length in pixel units: `4/255`, or a decimal if the length is no whole number of 255ths.
+/// Returns a length in pixel units as people write it: `4/255`, or a decimal where it is no whole number of 255ths.
 pub fn in_255ths(length: f32) -> String {
     let levels = length * 255.0;
     if (levels - levels.round()).abs() < 1e-3 { format!("{levels:.0}/255") } else { format!("{length:.4}") }
+}
+
+fn range_in_words(norm: Norm) -> String {
+    let largest = norm.largest_radius();
+    match norm {
+        Norm::Linf => format!("a radius in pixel units, 0 to {largest} (8/255 is 0.0314)"),
+        Norm::L2 => format!("an L2 radius in pixel units, 0 to {largest:.1} (0.5, say)"),
+    }
 }
 
 /// An attack that cannot be run as asked.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum AttackError {
     /// Radius out of range.
-    #[error("epsilon {0} is out of range: it is a radius in pixel units, 0 to 1 (8/255 is 0.0314)")]
-    Epsilon(f32),
+    #[error("epsilon {epsilon} is out of range: it is {}", range_in_words(*.norm))]
+    Epsilon {
+        /// Norm that the radius is measured in.
+        norm: Norm,
+        /// The radius.
+        epsilon: f32,
+    },
     /// No steps, or too many.
     #[error("{0} steps are out of range: take 1 to 10000")]
     Steps(usize),
@@ -149,6 +173,8 @@ mod tests {
         let paper = AttackConfig { channel_scale: [0.277, 0.269, 0.282], ..AttackConfig::bim(0.2, 5) };
         assert_eq!(paper.to_string(), "BIM-5 at 0.2 std");
         assert_eq!(AttackConfig::noise(4.0 / 255.0, 1).to_string(), "noise at 4/255");
+        assert_eq!(AttackConfig::mi_fgsm(8.0 / 255.0, 10).to_string(), "MI-FGSM-10 at 8/255");
+        assert_eq!(AttackConfig::pgd_l2(0.5, 20, 1).to_string(), "L2-PGD-20 at L2 0.5");
     }
 
     #[test]

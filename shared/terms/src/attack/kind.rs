@@ -3,20 +3,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Steps of BIM where none are given: the number of the paper.
-pub const BIM_STEPS: usize = 5;
-/// Steps of PGD where none are given.
-pub const PGD_STEPS: usize = 20;
+use super::Norm;
 
-/// The length by which the size of a change is measured.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norm {
-    /// The largest change of a value. A radius is at most 1, and usually given in 255ths.
-    Linf,
-    /// The Euclidean length over all values of an image. A radius is given in pixel units: 0.5, say.
-    L2,
-}
+/// Steps of BIM where none are given: the paper's.
+pub const BIM_STEPS: usize = 5;
+/// Steps of PGD where none are given, in L-infinity and in L2.
+pub const PGD_STEPS: usize = 20;
+/// Steps of MI-FGSM where none are given: the paper's.
+pub const MI_FGSM_STEPS: usize = 10;
 
 /// Number of gradient steps of an attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,14 +40,26 @@ impl StepSize {
     }
 }
 
-/// Point of the ball where an attack begins.
+/// What a step follows to where the loss is larger.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Direction {
+    /// The gradient at the image as it is now.
+    Gradient,
+    /// The gradients of all steps so far, each divided by its size, and all added up.
+    Momentum {
+        /// What the sum is multiplied with before a gradient is added: 1 forgets nothing.
+        decay: f32,
+    },
+}
+
+/// Where an attack begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Start {
     /// The image itself.
     Image,
     /// A point of the ball, drawn at random.
     RandomPoint,
-    /// A corner of the ball, drawn at random: each value moves by epsilon, up or down with equal probability.
+    /// At a corner of the ball: each value is moved equally far, up or down by the toss of a coin.
     RandomCorner,
 }
 
@@ -81,9 +87,14 @@ pub struct Properties {
     pub steps: Steps,
     /// Length of a step where none is given.
     pub step_size: StepSize,
-    /// Point where the attack begins.
+    /// What a step follows.
+    pub direction: Direction,
+    /// Where the attack begins.
     pub start: Start,
-    /// Texts for visitors.
+    /// Whether an evaluation through a network's own gradients follows each image until it is fooled for the first time, at
+    /// whatever step of whatever start; else an image counts as it is after the last step, as in the papers.
+    pub until_fooled: bool,
+    /// What a visitor reads.
     pub words: Words,
 }
 
@@ -119,7 +130,9 @@ attacks! {
         norm: Norm::Linf,
         steps: Steps::Always(1),
         step_size: StepSize::OfEpsilon(1.0),
+        direction: Direction::Gradient,
         start: Start::Image,
+        until_fooled: false,
         words: Words {
             summary: "Fast gradient sign method: one step, every pixel by epsilon.",
             formula: "x′ = x + ε · sign ∇ₓ loss",
@@ -133,7 +146,9 @@ attacks! {
         norm: Norm::Linf,
         steps: Steps::Chosen(BIM_STEPS),
         step_size: StepSize::OfEpsilon(0.25),
+        direction: Direction::Gradient,
         start: Start::Image,
+        until_fooled: false,
         words: Words {
             summary: "Basic iterative method: many small steps, never further than epsilon.",
             formula: "xₙ₊₁ = clip(xₙ + α · sign ∇ₓ loss), α = ε/4",
@@ -147,22 +162,59 @@ attacks! {
         norm: Norm::Linf,
         steps: Steps::Chosen(PGD_STEPS),
         step_size: StepSize::OfEpsilonBySteps(2.5),
+        direction: Direction::Gradient,
         start: Start::RandomPoint,
+        until_fooled: true,
         words: Words {
             summary: "Projected gradient descent: BIM from a random start within epsilon.",
             formula: "x₀ = x + U(−ε, ε), α = 2.5 ε/steps",
             source: "Madry et al., 2017",
         },
     }
-    /// The control: random noise that moves every value by epsilon, up or down with equal probability. The change is as large
-    /// as an attack's, but aimed at nothing.
+    /// Momentum iterative FGSM (Dong et al., 2017, arXiv 1710.06081): BIM whose steps follow the sum of all gradients so far, each
+    /// divided by its L1 norm (equation 6), with steps of epsilon / steps.
+    MiFgsm {
+        name: "mi-fgsm",
+        label: "MI-FGSM",
+        norm: Norm::Linf,
+        steps: Steps::Chosen(MI_FGSM_STEPS),
+        step_size: StepSize::OfEpsilonBySteps(1.0),
+        direction: Direction::Momentum { decay: 1.0 },
+        start: Start::Image,
+        until_fooled: false,
+        words: Words {
+            summary: "Momentum iterative method: BIM that remembers where all steps so far led. It fools other networks more often.",
+            formula: "g = g + ∇ₓ loss / ‖∇ₓ loss‖₁, xₙ₊₁ = clip(xₙ + α · sign g), α = ε/steps",
+            source: "Dong et al., 2018",
+        },
+    }
+    /// PGD in L2 (Madry et al., 2017, arXiv 1706.06083): steps along the gradient divided by its L2 norm, from a random start.
+    PgdL2 {
+        name: "pgd-l2",
+        label: "L2-PGD",
+        norm: Norm::L2,
+        steps: Steps::Chosen(PGD_STEPS),
+        step_size: StepSize::OfEpsilonBySteps(2.5),
+        direction: Direction::Gradient,
+        start: Start::RandomPoint,
+        until_fooled: true,
+        words: Words {
+            summary: "PGD that limits the whole change instead of each pixel's: some pixels may change much, most hardly at all.",
+            formula: "xₙ₊₁ = clip(xₙ + α · ∇ₓ loss / ‖∇ₓ loss‖₂), α = 2.5 ε/steps",
+            source: "Madry et al., 2017",
+        },
+    }
+    /// The control: every value moved by epsilon, up or down by the toss of a coin. As large a change as an attack makes, but
+    /// aimed at nothing.
     Noise {
         name: "noise",
         label: "noise",
         norm: Norm::Linf,
         steps: Steps::Always(0),
         step_size: StepSize::OfEpsilon(1.0),
+        direction: Direction::Gradient,
         start: Start::RandomCorner,
+        until_fooled: false,
         words: Words {
             summary: "The control: every value up or down by epsilon, by the toss of a coin. It asks no network.",
             formula: "x′ = x ± ε",
@@ -259,5 +311,8 @@ mod tests {
         let steps = |kind: AttackKind| (kind.steps(7), kind.default_steps());
         assert_eq!([AttackKind::Fgsm, AttackKind::Bim, AttackKind::Noise].map(steps), [(1, 1), (7, 5), (0, 0)]);
         assert_eq!(AttackKind::ALL.into_iter().filter(|kind| kind.is_control()).count(), 1);
+        // Both of the papers: 5 steps of a quarter of epsilon, 10 of a tenth.
+        let length = |kind: AttackKind| kind.properties().step_size.length(1.0, kind.default_steps());
+        assert_eq!([AttackKind::Bim, AttackKind::MiFgsm].map(length), [0.25, 0.1]);
     }
 }

@@ -3,7 +3,12 @@
 mod config;
 mod goal;
 mod kind;
+mod threat;
 
-pub use config::{AttackConfig, AttackError, DEFAULT_EPSILON_255, PAPER_EPSILON_STD, in_255ths};
+pub use config::{AttackConfig, AttackError, PAPER_EPSILON_STD, in_255ths};
 pub use goal::Goal;
-pub use kind::{AttackKind, BIM_STEPS, Norm, PGD_STEPS, Properties, Start, StepSize, Steps, UnknownAttack, Words};
+pub use kind::{
+    AttackKind, BIM_STEPS, Direction, MI_FGSM_STEPS, PGD_STEPS, Properties, Start, StepSize, Steps, UnknownAttack,
+    Words,
+};
+pub use threat::{DEFAULT_EPSILON_255, DEFAULT_EPSILON_L2, Norm, ThreatModel};

@@ -10,6 +10,7 @@ use crate::pictures;
 use crate::state::{Column, State, Verdict};
 use crate::text;
 use protocol::{Guess, Slot, TOP, Training};
+use terms::attack::Norm;
 
 /// A network's column.
 #[component]
@@ -99,7 +100,7 @@ fn Pictures(network: Slot) -> impl IntoView {
     let name = network.name();
     let clean = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.pixels.clone()));
     let attacked = column(store, network, |column| column.step().map(|step| step.attacked.clone()));
-    let epsilon = store.read(|state| state.attack.latest.epsilon_255);
+    let epsilon = store.read(|state| state.attack.latest.radius());
     let viewing = expect_context::<ViewSettings>();
     let perturbation = Memo::new(move |_| {
         let (before, after) = (clean.get()?, attacked.get()?);
@@ -226,7 +227,14 @@ fn Facts(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let name = network.name();
     let elapsed = column(store, network, |column| column.step().map(|step| step.elapsed_ms));
-    let change = column(store, network, |column| column.step().map(|step| step.largest_change));
+    let change = column(store, network, |column| column.step().map(|step| (step.largest_change, step.l2)));
+    let norm = store.read(|state| state.attack.latest.norm());
+    let change_words = move || {
+        change.get().map(|(levels, l2)| match norm.get() {
+            Norm::Linf => format!("{levels}/255"),
+            Norm::L2 => format!("{levels}/255, L2 {l2:.2}"),
+        })
+    };
     let noise = column(store, network, |column| column.noise);
     let noise_words = store.read(move |state| {
         let best = noise.get()?;
@@ -253,8 +261,12 @@ fn Facts(network: Slot) -> impl IntoView {
             </div>
             <div>
                 <dt>"Largest change"</dt>
-                <dd data-testid=format!("change-{name}") data-levels=move || change.get().map(|levels| levels.to_string())>
-                    {move || or_dash(change.get().map(|levels| format!("{levels}/255")))}
+                <dd
+                    data-testid=format!("change-{name}")
+                    data-levels=move || change.get().map(|(levels, _)| levels.to_string())
+                    data-l2=move || change.get().map(|(_, l2)| format!("{l2:.4}"))
+                >
+                    {move || or_dash(change_words())}
                 </dd>
             </div>
             <div>

@@ -49,7 +49,7 @@ fn row(state: &State, context: &CanvasRenderingContext2d, slot: Slot, top: f64) 
     let column = &state.columns[slot.index()];
     let before = state.picture.shown.as_ref().map(|shown| &shown.pixels);
     let after = column.step().map(|step| &step.attacked);
-    let gain = usual_gain(state.attack.latest.epsilon_255);
+    let gain = usual_gain(state.attack.latest.radius().drawn_change_255());
     let changed = before.zip(after).map(|(before, after)| change(before, after, gain, Drawing::Channels));
     for (place, pixels) in [before, changed.as_ref(), after].into_iter().enumerate() {
         let left = GAP + (PICTURE + GAP) * place as f64;

@@ -6,7 +6,8 @@ use leptos::prelude::*;
 #[component]
 pub(super) fn Slider(
     /// What it sets.
-    label: &'static str,
+    #[prop(into)]
+    label: Signal<&'static str>,
     /// The input's id.
     #[prop(into)]
     id: String,

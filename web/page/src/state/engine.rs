@@ -90,8 +90,8 @@ impl State {
             Reply::Point { id, slot, point } if self.stage == Stage::Sweeping(id) => {
                 self.sweep.curves[slot.index()].points.push(point);
             }
-            Reply::Smallest { id, slot, epsilon_255 } if self.stage == Stage::Sweeping(id) => {
-                self.sweep.curves[slot.index()].smallest = Some(epsilon_255);
+            Reply::Smallest { id, slot, units } if self.stage == Stage::Sweeping(id) => {
+                self.sweep.curves[slot.index()].smallest = Some(units);
             }
             Reply::Finished { id } if self.stage == Stage::Sweeping(id) => self.stage = Stage::Classified,
             Reply::Saved { id, slot, png, top } => return self.saved(id, slot, png, top),

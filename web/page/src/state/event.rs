@@ -112,7 +112,7 @@ pub enum Change {
     /// Another attack.
     Kind(AttackKind),
     /// Another radius, in 255ths.
-    Epsilon(u8),
+    Epsilon(u16),
     /// More or fewer steps.
     Steps(u32),
     /// Another length of the steps, in tenths of a 255th, or the usual one.

@@ -32,6 +32,7 @@ mod key {
     pub(super) const CROP: &str = "crop";
     pub(super) const ATTACK: &str = "attack";
     pub(super) const EPSILON: &str = "eps";
+    pub(super) const EPSILON_L2: &str = "eps-l2";
     pub(super) const STEPS: &str = "steps";
     pub(super) const STEP_SIZE: &str = "step";
     pub(super) const TARGET: &str = "target";
@@ -57,6 +58,7 @@ impl Link {
         let settings = Settings {
             kind: get(key::ATTACK).and_then(|name| name.parse().ok()).unwrap_or(usual.kind),
             epsilon_255: number(get(key::EPSILON), 0, u8::MAX).unwrap_or(usual.epsilon_255),
+            epsilon_l2_hundredths: number(get(key::EPSILON_L2), 0, u16::MAX).unwrap_or(usual.epsilon_l2_hundredths),
             steps: number(get(key::STEPS), 0, u32::MAX).unwrap_or(usual.steps),
             step_size_tenths: get(key::STEP_SIZE).and_then(|size| tenths(&size)),
             stop_at_success: get(key::STOP).as_deref() == Some("1"),
@@ -94,6 +96,8 @@ impl Link {
         add(key::CROP, self.crop.map(|Crop { x, y, side }| format!("{x},{y},{side}")));
         add(key::ATTACK, (settings.kind != usual.kind).then(|| settings.kind.name().into()));
         add(key::EPSILON, (settings.epsilon_255 != usual.epsilon_255).then(|| settings.epsilon_255.to_string()));
+        let l2 = settings.epsilon_l2_hundredths;
+        add(key::EPSILON_L2, (l2 != usual.epsilon_l2_hundredths).then(|| l2.to_string()));
         add(key::STEPS, (settings.steps != usual.steps).then(|| settings.steps.to_string()));
         add(key::STEP_SIZE, settings.step_size_tenths.map(|tenths| format!("{}.{}", tenths / 10, tenths % 10)));
         add(key::TARGET, self.target.clone());
@@ -295,12 +299,8 @@ mod tests {
         let link = Link::read(|name| odd.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into()));
         let disturbance =
             Disturbance { zoom_percent: 200, corruption: Some(Corruption::Fog), severity: 5, ..Default::default() };
-        let settings = Settings {
-            epsilon_255: Settings::MAX_EPSILON_255,
-            steps: Settings::MAX_STEPS,
-            step_size_tenths: Some(1),
-            ..Settings::default()
-        };
+        let settings =
+            Settings { epsilon_255: 32, steps: Settings::MAX_STEPS, step_size_tenths: Some(1), ..Settings::default() };
         assert_eq!(link, Link { disturbance, settings, ..Link::default() });
     }
 

@@ -201,7 +201,7 @@ pub struct Curve {
     pub points: Vec<Point>,
     /// The smallest epsilon that was found to change the answer, in 255ths; inside, none if not even the largest does. None
     /// until it is known.
-    pub smallest: Option<Option<u8>>,
+    pub smallest: Option<Option<u16>>,
 }
 
 impl Column {

@@ -2,7 +2,8 @@
 
 use super::{State, Verdict};
 use crate::json::Json;
-use protocol::{BackendReport, Disturbance, Guess, Measured, Point, Settings, Slot, Step};
+use protocol::{BackendReport, Disturbance, Guess, Measured, Point, Radius, Settings, Slot, Step};
+use terms::attack::Norm;
 use terms::picture::Crop;
 
 /// Of what kind the report is; changes whenever a field changes its meaning.
@@ -28,7 +29,7 @@ impl State {
         ]);
         let attack = Json::Object(vec![
             ("settings", settings(&self.attack.latest)),
-            ("step_size_255", Json::number(self.attack.latest.step_size_255())),
+            step_size(&self.attack.latest),
             ("link", Json::Text(self.link_with(self.attack.latest, self.picture.disturbed_with).query())),
         ]);
         Some(Json::Object(vec![
@@ -52,12 +53,13 @@ impl State {
                 ("own_share", Json::number(step.own_share)),
                 ("target_share", Json::or_null(step.target_share, Json::number)),
                 ("largest_change_255", Json::number(step.largest_change)),
+                ("l2", Json::number(step.l2)),
                 ("top", guesses(&step.top)),
             ])
         };
         let point = |point: &Point| {
             Json::Object(vec![
-                ("epsilon_255", Json::number(point.epsilon_255)),
+                epsilon(self.sweep.settings.with_radius(point.units).radius()),
                 ("loss", Json::number(point.loss)),
                 ("own_share", Json::number(point.own_share)),
                 ("best", self.guess(point.best)),
@@ -78,7 +80,7 @@ impl State {
             ("curve", Json::List(curve.points.iter().map(point).collect())),
             ("curve_settings", Json::or_null(swept_with, settings)),
             // None if it was not looked for, or not found.
-            ("smallest_epsilon_255", Json::or_null(curve.smallest.flatten(), Json::number)),
+            smallest(self.sweep.settings, curve.smallest.flatten()),
         ])
     }
 
@@ -116,10 +118,37 @@ fn of_crop(Crop { x, y, side }: Crop) -> Json {
     Json::Object(vec![("x", Json::number(x)), ("y", Json::number(y)), ("side", Json::number(side))])
 }
 
+/// Writes a radius in the unit that its name says: 255ths in L-infinity, pixel units in L2.
+fn epsilon(radius: Radius) -> (&'static str, Json) {
+    match radius.norm {
+        Norm::Linf => ("epsilon_255", Json::number(radius.units)),
+        Norm::L2 => ("epsilon_l2", Json::number(radius.in_pixel_units())),
+    }
+}
+
+/// Writes the smallest radius that was found to change an answer, in units; null if none was found or looked for.
+fn smallest(settings: Settings, units: Option<u16>) -> (&'static str, Json) {
+    let name = match settings.norm() {
+        Norm::Linf => "smallest_epsilon_255",
+        Norm::L2 => "smallest_epsilon_l2",
+    };
+    (name, Json::or_null(units, |units| epsilon(settings.with_radius(units).radius()).1))
+}
+
+/// Writes the length of a step in the unit of [`epsilon`].
+fn step_size(settings: &Settings) -> (&'static str, Json) {
+    let units = settings.step_size_units();
+    match settings.norm() {
+        Norm::Linf => ("step_size_255", Json::number(units)),
+        Norm::L2 => ("step_size_l2", Json::number(units / Radius::per_pixel_unit(Norm::L2))),
+    }
+}
+
 fn settings(settings: &Settings) -> Json {
     Json::Object(vec![
         ("kind", Json::text(settings.kind.name())),
         ("epsilon_255", Json::number(settings.epsilon_255)),
+        ("epsilon_l2_hundredths", Json::number(settings.epsilon_l2_hundredths)),
         ("steps", Json::number(settings.steps)),
         ("step_size_tenths", Json::or_null(settings.step_size_tenths, Json::number)),
         ("target", Json::or_null(settings.target, Json::count)),

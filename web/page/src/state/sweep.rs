@@ -69,5 +69,5 @@ impl State {
 /// What of the settings a sweep goes by: it has epsilons of its own, a chosen step size would suit only one of them, and whoever
 /// stops early says nothing of the loss.
 fn of_sweep(settings: Settings) -> Settings {
-    Settings { epsilon_255: 0, step_size_tenths: None, stop_at_success: false, ..settings }
+    Settings { step_size_tenths: None, stop_at_success: false, ..settings.with_radius(0) }
 }

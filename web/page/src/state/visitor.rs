@@ -137,7 +137,7 @@ impl State {
         let before = self.attack.settings;
         match change {
             Change::Kind(kind) => self.attack.settings.kind = kind,
-            Change::Epsilon(epsilon_255) => self.attack.settings.epsilon_255 = epsilon_255,
+            Change::Epsilon(units) => self.attack.settings = self.attack.settings.with_radius(units),
             Change::Steps(steps) => self.attack.settings.steps = steps,
             Change::StepSize(step_size_tenths) => self.attack.settings.step_size_tenths = step_size_tenths,
             Change::Target(target) => self.attack.settings.target = target,

@@ -16,8 +16,8 @@ use target::Target;
 
 use crate::state::{Change, Event, State, Verdict, Work};
 use crate::text;
-use protocol::{Guess, Settings, Slot};
-use terms::attack::{self, AttackKind};
+use protocol::{Guess, Radius, Settings, Slot};
+use terms::attack::{self, AttackKind, Norm};
 
 /// Attack, epsilon, steps, target; start and stop.
 #[component]
@@ -146,18 +146,21 @@ fn Kind() -> impl IntoView {
 #[component]
 fn Epsilon() -> impl IntoView {
     let store = expect_context::<Store>();
-    let epsilon = store.read(|state| state.attack.settings.epsilon_255);
+    let radius = store.read(|state| state.attack.settings.radius());
     view! {
         <Slider
-            label="Epsilon, the largest change of a pixel"
+            label=Signal::derive(move || match radius.get().norm {
+                Norm::Linf => "Epsilon, the largest change of a pixel",
+                Norm::L2 => "Epsilon, the length of the change in L2",
+            })
             id="epsilon-slider"
             testid="epsilon"
             min=0
-            max=i32::from(Settings::MAX_EPSILON_255)
-            value=Signal::derive(move || epsilon.get().into())
-            words=Signal::derive(move || text::epsilon(epsilon.get()))
-            // Both ends are an u8's.
-            on_input=move |value| store.dispatch(Event::Set(Change::Epsilon(value as u8)))
+            max=Signal::derive(move || Radius::largest(radius.get().norm).into())
+            value=Signal::derive(move || radius.get().units.into())
+            words=Signal::derive(move || text::epsilon(radius.get()))
+            // Both ends are an u16's.
+            on_input=move |value| store.dispatch(Event::Set(Change::Epsilon(value as u16)))
         />
     }
 }

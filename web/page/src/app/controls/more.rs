@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::app::browser::Store;
 use crate::app::slider::Slider;
 use crate::state::{Change, Event};
-use protocol::{Settings, Slot};
+use protocol::{Radius, Settings, Slot};
 
 /// Whose gradients, how long a step, when to stop, where to begin.
 #[component]
@@ -56,20 +56,20 @@ fn StepSize() -> impl IntoView {
     let chosen = move || settings.get().step_size_tenths;
     let unused = move || !settings.get().kind.takes_steps();
     let words = move || {
-        let size = settings.with(Settings::step_size_255);
+        let size = settings.with(Settings::step_size_units);
         match (unused(), chosen()) {
             (true, _) => "none".into(),
-            (false, None) => format!("{size:.1}/255, as is usual"),
-            (false, Some(_)) => format!("{size:.1}/255"),
+            (false, None) => format!("{}, as is usual", Radius::length(settings.get().norm(), size)),
+            (false, Some(_)) => Radius::length(settings.get().norm(), size),
         }
     };
-    let tenths = move || (10.0 * settings.with(Settings::step_size_255)).round().max(1.0) as i32;
+    let tenths = move || (10.0 * settings.with(Settings::step_size_units)).round().max(1.0) as i32;
     view! {
         <Slider
             label="Step size"
             id="step-size"
             min=1
-            max=i32::from(Settings::MAX_STEP_SIZE_TENTHS)
+            max=Signal::derive(move || settings.get().max_step_size_tenths().into())
             value=Signal::derive(tenths)
             words=Signal::derive(words)
             off=Signal::derive(unused)

@@ -9,7 +9,8 @@ use crate::app::browser::Store;
 use crate::lines::Lines;
 use crate::state::{Event, State, Work};
 use crate::text;
-use protocol::{Point, Settings, Slot};
+use protocol::{Point, Radius, Slot};
+use terms::attack::Norm;
 
 /// The curves and the button that makes them.
 #[component]
@@ -20,7 +21,15 @@ pub(super) fn Curves() -> impl IntoView {
     let share = store.read(|state| lines(state, |point| point.own_share.into(), true));
     let loss = store.read(|state| lines(state, |point| point.loss.into(), false));
     let any = store.read(|state| state.sweep.curves.iter().any(|curve| !curve.points.is_empty()));
-    let mark = store.read(|state| Some(f64::from(state.attack.settings.epsilon_255)));
+    let mark = store.read(|state| {
+        let (radius, swept) = (state.attack.settings.radius(), state.sweep.settings.norm());
+        (radius.norm == swept).then(|| in_axis_units(radius))
+    });
+    let norm = store.read(|state| state.sweep.settings.norm());
+    let axis = Signal::derive(move || match norm.get() {
+        Norm::Linf => "epsilon, in 255ths",
+        Norm::L2 => "epsilon, in L2",
+    });
     let made_with = store.read(|state| {
         let words = text::attack_without_epsilon(&state.sweep.settings);
         match (state.sweep.curves.iter().any(|curve| !curve.points.is_empty()), state.curves_are_current()) {
@@ -35,8 +44,11 @@ pub(super) fn Curves() -> impl IntoView {
         let words = move || match smallest.get() {
             None => "–".into(),
             Some(Some(0)) => "already without an attack".into(),
-            Some(Some(epsilon_255)) => text::epsilon(epsilon_255),
-            Some(None) => format!("none up to {}/255", Settings::MAX_EPSILON_255),
+            Some(Some(units)) => text::epsilon(Radius { norm: norm.get(), units }),
+            Some(None) => {
+                let largest = Radius { norm: norm.get(), units: Radius::largest(norm.get()) };
+                format!("none up to {}", largest.short())
+            }
         };
         let data = move || smallest.get().map(|found| found.map_or("none".into(), |epsilon| epsilon.to_string()));
         view! {
@@ -57,7 +69,7 @@ pub(super) fn Curves() -> impl IntoView {
         <section class="panel lab-panel" aria-labelledby="curves-title">
             <h3 id="curves-title">"Epsilon by epsilon"</h3>
             <p class="hint">
-                "Attacks this picture with eleven epsilons up to 32/255, then halves the interval in which the answer changes. An
+                "Attacks this picture with eleven epsilons up to 32/255, or 5 in L2, then halves the interval in which the answer changes. An
                 attack finds a way or it does not: the smallest epsilon is an upper bound of what the network bears."
             </p>
             <div class="go">
@@ -91,7 +103,7 @@ pub(super) fn Curves() -> impl IntoView {
                     <Plot
                         lines=share
                         label="Probability of the answer before the attack against epsilon, for both networks"
-                        axis="epsilon, in 255ths"
+                        axis
                         mark
                         testid="epsilon-share-plot"
                     />
@@ -101,7 +113,7 @@ pub(super) fn Curves() -> impl IntoView {
                     <Plot
                         lines=loss
                         label="Loss against epsilon, for both networks"
-                        axis="epsilon, in 255ths"
+                        axis
                         mark
                         testid="epsilon-loss-plot"
                     />
@@ -111,13 +123,22 @@ pub(super) fn Curves() -> impl IntoView {
     }
 }
 
+/// Returns a radius as the axis has it: in 255ths in L-infinity, in pixel units in L2.
+fn in_axis_units(radius: Radius) -> f64 {
+    match radius.norm {
+        Norm::Linf => radius.units.into(),
+        Norm::L2 => f64::from(radius.units) / f64::from(Radius::per_pixel_unit(Norm::L2)),
+    }
+}
+
 fn lines(state: &State, value: impl Fn(&Point) -> f64, percent: bool) -> Lines {
+    let norm = state.sweep.settings.norm();
     let line = |slot: Slot| {
         let points = state.sweep.curves[slot.index()].points.iter();
-        points.map(|point| [f64::from(point.epsilon_255), value(point)]).collect::<Vec<_>>()
+        points.map(|point| [in_axis_units(Radius { norm, units: point.units }), value(point)]).collect::<Vec<_>>()
     };
     let lines: Vec<Vec<[f64; 2]>> = Slot::ALL.map(line).into();
     let highest = lines.iter().flatten().map(|point| point[1]).fold(0.0, f64::max);
     let y_end = if percent { 1.0 } else { highest.ceil().max(1.0) };
-    Lines { x_range: [0.0, f64::from(Settings::MAX_EPSILON_255)], y_end, percent, lines }
+    Lines { x_range: [0.0, in_axis_units(Radius { norm, units: Radius::largest(norm) })], y_end, percent, lines }
 }

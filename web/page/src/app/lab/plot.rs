@@ -15,7 +15,8 @@ pub(super) fn Plot(
     #[prop(into)]
     label: Signal<String>,
     /// Below the horizontal axis.
-    axis: &'static str,
+    #[prop(into)]
+    axis: Signal<&'static str>,
     /// A vertical mark, at that place of the horizontal axis.
     #[prop(into)]
     mark: Signal<Option<f64>>,

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::app::browser::Store;
 use crate::app::slider::Slider;
 use crate::pictures::{Drawing, MAX_GAIN, usual_gain};
+use protocol::Radius;
 
 /// How the change is drawn, on the whole page. A handle: copies are the same settings.
 #[derive(Clone, Copy)]
@@ -20,9 +21,9 @@ impl ViewSettings {
         Self { gain: RwSignal::new(None), drawing: RwSignal::new(Drawing::default()) }
     }
 
-    /// How many times a change is amplified, that an attack with `epsilon_255` made.
-    pub(in super::super) fn gain(self, epsilon_255: u8) -> u8 {
-        self.gain.get().unwrap_or_else(|| usual_gain(epsilon_255))
+    /// How many times a change is amplified, that an attack of `radius` made.
+    pub(in super::super) fn gain(self, radius: Radius) -> u8 {
+        self.gain.get().unwrap_or_else(|| usual_gain(radius.drawn_change_255()))
     }
 
     /// How it is drawn.
@@ -36,7 +37,7 @@ impl ViewSettings {
 pub(in super::super) fn Viewing() -> impl IntoView {
     let store = expect_context::<Store>();
     let settings = expect_context::<ViewSettings>();
-    let epsilon = store.read(|state| state.attack.latest.epsilon_255);
+    let epsilon = store.read(|state| state.attack.latest.radius());
     let gain = move || settings.gain(epsilon.get());
     let drawings = [(Drawing::Channels, "channels", "Colours"), (Drawing::Signed, "signed", "Lighter or darker")];
     let choices = drawings.map(|(drawing, name, label)| {

@@ -51,8 +51,8 @@ fn a_network_that_fell_early_stays_as_it_fell() {
     assert!(!page.0.columns[0].is_interim() && page.0.columns[1].is_interim());
 }
 
-fn point(epsilon_255: u8) -> Point {
-    Point { epsilon_255, loss: 1.0, own_share: 0.5, best: guesses(0)[0], fooled: false }
+fn point(units: u16) -> Point {
+    Point { units, loss: 1.0, own_share: 0.5, best: guesses(0)[0], fooled: false }
 }
 
 #[test]
@@ -60,10 +60,10 @@ fn curves_grow_point_by_point_and_go_with_their_picture() {
     let mut page = Page::ready(Backend::Cpu);
     let id = posted_id(&page.0.update(Event::Sweep));
     assert_eq!((page.0.work(), page.0.can_sweep(), page.0.can_attack()), (Work::Sweeping, false, true));
-    for epsilon_255 in [0, 1] {
-        page.hear(Reply::Point { id, slot: Slot::Left, point: point(epsilon_255) });
+    for units in [0, 1] {
+        page.hear(Reply::Point { id, slot: Slot::Left, point: point(units) });
     }
-    page.hear(Reply::Smallest { id, slot: Slot::Left, epsilon_255: Some(1) });
+    page.hear(Reply::Smallest { id, slot: Slot::Left, units: Some(1) });
     page.hear(Reply::Finished { id });
     assert_eq!((page.0.work(), page.0.sweep.curves[0].points.len()), (Work::Idle, 2));
     assert_eq!(page.0.sweep.curves[0].smallest, Some(Some(1)));

@@ -37,6 +37,7 @@ pub(super) fn unusual_settings() -> Settings {
     Settings {
         kind: AttackKind::Pgd,
         epsilon_255: 9,
+        epsilon_l2_hundredths: 75,
         steps: 33,
         step_size_tenths: Some(25),
         target: Some(1),
@@ -114,6 +115,7 @@ fn step(done: u32, total: u32) -> Box<Step> {
         total,
         attacked: Pixels(vec![9]),
         largest_change: 4,
+        l2: 0.5,
         loss: 1.0,
         top: guesses(1),
         own_share: 0.4,

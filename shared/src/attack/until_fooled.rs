@@ -1,40 +1,34 @@
 use burn::prelude::*;
 use burn::tensor::TensorData;
 
-use super::ascent::Ascent;
-use super::{AttackConfig, AttackError, Goal};
+use super::ball::Seeds;
+use super::executor::Executor;
+use super::{AttackConfig, AttackError, Goal, seed_of_restart};
 use crate::device::{DeviceError, read};
 use crate::metrics::{l2_distance, linf_distance};
 use crate::model::Classifier;
-use crate::seed::derive;
-
-/// The seed of a later start of an image whose first one has the seed `seed`.
-pub(super) fn seed_of_restart(seed: u64, restart: usize) -> u64 {
-    const SALT: u64 = 4;
-    if restart == 0 { seed } else { derive(seed, restart as u64, SALT) }
-}
 
 /// An attack that follows each image until it reaches its goal for the first time: at whatever step, from whatever random
 /// start. Such an image leaves, and its owner may put another in its place, so that no pass is wasted on what is decided and
 /// the batch stays full. What is left has held at every step of every start: the worst case over all of them, which is at
-/// most what the last steps alone would leave.
+/// most what the last steps alone would leave (as in AutoAttack's evaluation; Croce and Hein, 2020, arXiv 2003.01690).
 ///
 /// An image's way is that of an [`super::AttackRun`] on it alone with its seed, whatever images are beside it.
 #[derive(Debug)]
-pub struct Pursuit {
+pub struct UntilFooled {
     config: AttackConfig,
     goal: Goal,
-    restarts: usize,
-    /// In the order of the tensors.
+    starts: usize,
+    /// In the order of the executor's images.
     rows: Vec<Row>,
-    /// The attack and the images as they are now; none while there are no rows.
-    held: Option<(Ascent, Tensor<4>)>,
+    /// None while there are no rows.
+    executor: Option<Executor>,
 }
 
 /// An image that is to be attacked.
 #[derive(Clone, Copy, Debug)]
-pub struct Pursued {
-    /// How its owner knows it.
+pub struct NewImage {
+    /// Number by which its owner knows it.
     pub id: usize,
     /// The class to lead it away from, or towards.
     pub label: usize,
@@ -42,9 +36,10 @@ pub struct Pursued {
     pub seed: u64,
 }
 
+/// An image under attack.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    image: Pursued,
+    image: NewImage,
     restart: usize,
     /// Of this start.
     steps_done: usize,
@@ -54,15 +49,17 @@ struct Row {
 /// What became of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// As in [`Pursued`].
+    /// As in [`NewImage`].
     pub id: usize,
     /// Whether it reached the goal.
     pub reached: bool,
-    /// Of the image as it was when it reached the goal, or after the last step of the last start.
+    /// Logits of the image as it was when it reached the goal, or after the last step of the last start.
     pub logits: Vec<f32>,
-    /// How far that is from the image as it was given, in pixel units.
+    /// Values of the image as it was then, `[3, height, width]`.
+    pub image: Vec<f32>,
+    /// Largest change of a value from the image as it was given, in pixel units.
     pub linf: f32,
-    /// The same as a Euclidean distance.
+    /// Euclidean distance from the image as it was given, in pixel units.
     pub l2: f32,
     /// How often it went through the network, forward and back.
     pub passes: usize,
@@ -75,31 +72,30 @@ enum Next {
     Leave { reached: bool },
 }
 
-impl Pursuit {
-    /// An attack with so many random starts; those without a random start have one. Has no images yet.
+impl UntilFooled {
+    /// Returns an attack of so many random starts, which has no images yet; attacks without a random start have one.
     ///
     /// # Errors
     ///
     /// [`AttackError`] if a setting is out of range. The seed of `config` is not used: each image has its own.
     pub fn new(config: &AttackConfig, goal: Goal, restarts: usize) -> Result<Self, AttackError> {
         config.validate()?;
-        let restarts = if config.kind.is_random() { restarts.max(1) } else { 1 };
-        Ok(Self { config: config.clone(), goal, restarts, rows: Vec::new(), held: None })
+        Ok(Self { config: config.clone(), goal, starts: config.starts(restarts), rows: Vec::new(), executor: None })
     }
 
-    /// Images under way.
+    /// Returns the number of images under attack.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether none is under way.
+    /// Tells whether no image is under attack.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The most often that an image goes through the network.
+    /// Returns the most often that an image goes through the network.
     pub fn most_passes(&self) -> usize {
-        self.restarts * (self.config.steps_total() + 1)
+        self.starts * (self.config.steps_total() + 1)
     }
 
     /// Takes in `images`, `[N, 3, height, width]` on a plain device, with what is to be known of each.
@@ -107,38 +103,37 @@ impl Pursuit {
     /// # Errors
     ///
     /// [`AttackError::Labels`] if there is not one entry an image.
-    pub fn add(&mut self, entries: &[Pursued], images: Tensor<4>) -> Result<(), AttackError> {
+    pub fn add(&mut self, entries: &[NewImage], images: Tensor<4>) -> Result<(), AttackError> {
         if entries.is_empty() {
             return Ok(());
         }
         let labels: Vec<i64> = entries.iter().map(|entry| entry.label as i64).collect();
         let labels = Tensor::from_data(TensorData::new(labels, [entries.len()]), &images.device());
-        let ascent = Ascent::new(&self.config, images, labels, self.goal)?;
-        let rows: Vec<Row> = entries.iter().map(|&image| Row { image, restart: 0, steps_done: 0, passes: 0 }).collect();
-        self.begin(&rows, ascent);
+        let seeds: Vec<u64> = entries.iter().map(|entry| entry.seed).collect();
+        let executor = Executor::new(&self.config, images, labels, self.goal, Seeds::Each(&seeds))?;
+        self.join(entries.iter().map(|&image| Row { image, restart: 0, steps_done: 0, passes: 0 }), executor);
         Ok(())
     }
 
-    /// Puts `rows` at the beginning of a start, behind those under way.
-    fn begin(&mut self, rows: &[Row], ascent: Ascent) {
-        let seeds: Vec<u64> = rows.iter().map(|row| seed_of_restart(row.image.seed, row.restart)).collect();
-        let images = ascent.starts(self.config.kind, &seeds);
+    /// Puts rows and their images behind those under attack.
+    fn join(&mut self, rows: impl IntoIterator<Item = Row>, executor: Executor) {
         self.rows.extend(rows);
-        self.held = Some(match self.held.take() {
-            None => (ascent, images),
-            Some((held, before)) => (held.append(ascent), Tensor::cat(vec![before, images], 0)),
+        self.executor = Some(match self.executor.take() {
+            None => executor,
+            Some(before) => before.append(executor),
         });
     }
 
-    /// Shows all images under way to `model`, which is on a plain device, lets those go that are done, and moves the others.
+    /// Shows all images under attack to `model`, which is on a plain device, lets those go that are done, and moves the others.
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Failed`] if the device cannot be read; then the pursuit is over.
+    /// [`DeviceError::Failed`] if the device cannot be read; then the attack is over.
     pub async fn step(&mut self, model: &Classifier) -> Result<Vec<Outcome>, DeviceError> {
-        let Some((ascent, images)) = self.held.take() else { return Ok(vec![]) };
+        let Some(before) = self.executor.take() else { return Ok(vec![]) };
         let rows = std::mem::take(&mut self.rows);
-        let (moved, logits) = ascent.step(model, images.clone());
+        let mut moved = before.clone();
+        let logits = moved.step(model);
         let classes = logits.dims()[1];
         let logits = read(logits).await?;
         let (mut going, mut again, mut done) = (vec![], vec![], vec![]);
@@ -150,35 +145,38 @@ impl Pursuit {
                 Next::Leave { reached } => done.push((place, row, reached, logits.to_vec())),
             }
         }
-        let device = images.device();
+        let device = before.images().device();
         if going.len() == rows.len() {
-            self.held = Some((ascent.clone(), moved));
+            self.executor = Some(moved);
         } else if !going.is_empty() {
-            let places = places(going.iter().map(|(place, _)| *place), &device);
-            self.held = Some((ascent.select(places.clone()), moved.select(0, places)));
+            self.executor = Some(moved.select(&places(going.iter().map(|(place, _)| *place), &device)));
         }
         self.rows = going.into_iter().map(|(_, row)| row).collect();
         if !again.is_empty() {
-            let restarted = ascent.select(places(again.iter().map(|(place, _)| *place), &device));
-            let rows: Vec<Row> = again.into_iter().map(|(_, row)| row).collect();
-            self.begin(&rows, restarted);
+            let seed = |(_, row): &(usize, Row)| seed_of_restart(row.image.seed, row.restart);
+            let seeds: Vec<u64> = again.iter().map(seed).collect();
+            let restarted = before.select(&places(again.iter().map(|(place, _)| *place), &device));
+            self.join(again.into_iter().map(|(_, row)| row), restarted.restarted(Seeds::Each(&seeds)));
         }
         if done.is_empty() {
             return Ok(vec![]);
         }
-        let places = places(done.iter().map(|(place, ..)| *place), &device);
-        let before = read(ascent.ball.center().select(0, places.clone())).await?;
-        let after = read(images.select(0, places)).await?;
-        let size = before.len() / done.len();
-        let pairs = before.chunks_exact(size).zip(after.chunks_exact(size));
-        let outcome = |((_, row, reached, logits), (before, after)): ((usize, Row, bool, Vec<f32>), _)| Outcome {
-            id: row.image.id,
-            reached,
-            logits,
-            linf: linf_distance(before, after),
-            l2: l2_distance(before, after),
-            passes: row.passes,
-        };
+        let leaving = before.select(&places(done.iter().map(|(place, ..)| *place), &device));
+        let (originals, images) = (read(leaving.originals()).await?, read(leaving.images()).await?);
+        let size = originals.len() / done.len();
+        let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
+        let outcome =
+            |((_, row, reached, logits), (original, image)): ((usize, Row, bool, Vec<f32>), (&[f32], &[f32]))| {
+                Outcome {
+                    id: row.image.id,
+                    reached,
+                    logits,
+                    linf: linf_distance(original, image),
+                    l2: l2_distance(original, image),
+                    image: image.to_vec(),
+                    passes: row.passes,
+                }
+            };
         Ok(done.into_iter().zip(pairs).map(outcome).collect())
     }
 
@@ -187,7 +185,7 @@ impl Pursuit {
             Next::Leave { reached: true }
         } else if row.steps_done < self.config.steps_total() {
             Next::Step
-        } else if row.restart + 1 < self.restarts {
+        } else if row.restart + 1 < self.starts {
             Next::Restart
         } else {
             Next::Leave { reached: false }
@@ -195,7 +193,7 @@ impl Pursuit {
     }
 }
 
-/// Row numbers as a device wants them.
+/// Returns row numbers as a device takes them.
 fn places(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
     let places: Vec<i64> = places.map(|place| place as i64).collect();
     let count = places.len();
@@ -254,20 +252,20 @@ mod tests {
     }
 
     /// All images through a batch of `room`, new ones for those that leave.
-    fn pursue(config: &AttackConfig, labels: &[usize], goal: Goal, room: usize, model: &Classifier) -> Vec<Outcome> {
+    fn fool(config: &AttackConfig, labels: &[usize], goal: Goal, room: usize, model: &Classifier) -> Vec<Outcome> {
         let images = images(&Device::flex());
-        let mut pursuit = Pursuit::new(config, goal, RESTARTS).unwrap();
+        let mut attack = UntilFooled::new(config, goal, RESTARTS).unwrap();
         let (mut next, mut outcomes) = (0, Vec::new());
-        while next < IMAGES || !pursuit.is_empty() {
-            let count = (room - pursuit.len()).min(IMAGES - next);
-            let entries: Vec<Pursued> = (next..next + count)
-                .map(|id| Pursued { id, label: labels[id], seed: config.seed + id as u64 })
+        while next < IMAGES || !attack.is_empty() {
+            let count = (room - attack.len()).min(IMAGES - next);
+            let entries: Vec<NewImage> = (next..next + count)
+                .map(|id| NewImage { id, label: labels[id], seed: config.seed + id as u64 })
                 .collect();
             if count > 0 {
-                pursuit.add(&entries, images.clone().narrow(0, next, count)).unwrap();
+                attack.add(&entries, images.clone().narrow(0, next, count)).unwrap();
             }
             next += count;
-            outcomes.extend(pollster::block_on(pursuit.step(model)).unwrap());
+            outcomes.extend(pollster::block_on(attack.step(model)).unwrap());
         }
         outcomes.sort_by_key(|outcome| outcome.id);
         outcomes
@@ -286,7 +284,7 @@ mod tests {
         for (goal, labels) in [(Goal::Untargeted, &seen), (Goal::Targeted, &others)] {
             for epsilon in [0.1, 1.0, 2.0, 12.0].map(|epsilon_255: f32| epsilon_255 / 255.0) {
                 let config = AttackConfig::pgd(epsilon, STEPS, 5);
-                let outcomes = pursue(&config, labels, goal, 3, &model);
+                let outcomes = fool(&config, labels, goal, 3, &model);
                 assert_eq!(outcomes.iter().map(|outcome| outcome.id).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
                 for outcome in &outcomes {
                     let config = AttackConfig { seed: config.seed + outcome.id as u64, ..config.clone() };
@@ -310,7 +308,7 @@ mod tests {
         let config = AttackConfig::pgd(1.0 / 255.0, STEPS, 5);
         let labels: Vec<usize> = (0..IMAGES).map(|index| index % CLASSES).collect();
         let reached = |room| {
-            let outcomes = pursue(&config, &labels, Goal::Untargeted, room, &model);
+            let outcomes = fool(&config, &labels, Goal::Untargeted, room, &model);
             outcomes.into_iter().map(|outcome| (outcome.reached, outcome.passes)).collect::<Vec<_>>()
         };
         assert_eq!(reached(1), reached(4));
@@ -318,10 +316,46 @@ mod tests {
     }
 
     #[test]
+    fn what_steps_remember_stays_with_its_image() {
+        let device = Device::flex();
+        let model = network(&device);
+        let labels: Vec<usize> = logits_of(&model, images(&device))
+            .chunks_exact(CLASSES)
+            .map(|row| crate::metrics::top_k(row, 1)[0])
+            .collect();
+        let attacks = [
+            AttackConfig::mi_fgsm(1.0 / 255.0, 4),
+            AttackConfig { step_size: Some(0.01), ..AttackConfig::pgd_l2(0.1, 4, 5) },
+        ];
+        for config in attacks {
+            // Images leave after different numbers of steps, and others take their places.
+            let outcomes = fool(&config, &labels, Goal::Untargeted, 3, &model);
+            let passes: Vec<usize> = outcomes.iter().map(|outcome| outcome.passes).collect();
+            assert!(passes.iter().any(|&count| count != passes[0]), "{config}: {passes:?}");
+            for (index, outcome) in outcomes.iter().enumerate() {
+                let config = AttackConfig { seed: config.seed + index as u64, ..config.clone() };
+                let (image, label) = (images(&device).narrow(0, index, 1), labels[index] as i64);
+                let mut run =
+                    AttackRun::new(&config, image, Tensor::from_ints([label], &device), Goal::Untargeted).unwrap();
+                let steps = (outcome.passes - 1) % (config.steps_total() + 1);
+                let restart = (outcome.passes - 1) / (config.steps_total() + 1);
+                if restart > 0 {
+                    continue;
+                }
+                (0..steps).for_each(|_| run.step(&model));
+                let alone = pollster::block_on(read(run.adversarial())).unwrap();
+                let apart = alone.iter().zip(&outcome.image).filter(|(a, b)| (*a - *b).abs() > 1e-6).count();
+                // Sums in another order may turn the sign of a gradient of nearly zero.
+                assert!(apart < alone.len() / 100, "{config}, image {index}: {apart} values differ");
+            }
+        }
+    }
+
+    #[test]
     fn attacks_without_a_random_start_have_one_start() {
-        let pursuit = |config: AttackConfig| Pursuit::new(&config, Goal::Untargeted, 9).unwrap();
-        assert_eq!(pursuit(AttackConfig::bim(0.1, 5)).most_passes(), 6);
-        assert_eq!(pursuit(AttackConfig::pgd(0.1, 5, 0)).most_passes(), 54);
-        assert!(Pursuit::new(&AttackConfig::fgsm(2.0), Goal::Untargeted, 1).is_err());
+        let attack = |config: AttackConfig| UntilFooled::new(&config, Goal::Untargeted, 9).unwrap();
+        assert_eq!(attack(AttackConfig::bim(0.1, 5)).most_passes(), 6);
+        assert_eq!(attack(AttackConfig::pgd(0.1, 5, 0)).most_passes(), 54);
+        assert!(UntilFooled::new(&AttackConfig::fgsm(2.0), Goal::Untargeted, 1).is_err());
     }
 }
