@@ -6,12 +6,11 @@ use super::{AttackConfig, AttackError, Goal};
 use crate::device::{DeviceError, read};
 use crate::metrics::{l2_distance, linf_distance};
 use crate::model::Classifier;
-use crate::seed::derive;
+use crate::seed::{Purpose, derive};
 
 /// The seed of a later start of an image whose first one has the seed `seed`.
 pub(super) fn seed_of_restart(seed: u64, restart: usize) -> u64 {
-    const SALT: u64 = 4;
-    if restart == 0 { seed } else { derive(seed, restart as u64, SALT) }
+    if restart == 0 { seed } else { derive(seed, restart as u64, Purpose::Restart) }
 }
 
 /// An attack that follows each image until it reaches its goal for the first time: at whatever step, from whatever random
