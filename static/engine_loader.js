@@ -1,7 +1,7 @@
-// The engine's worker begins here: loads the program that Trunk made, in the version that the page asked for (`?v=`; Trunk's
-// own loader leaves that out), and tells the page how far that is.
+// The engine's worker begins here: loads its program, in the version that the page asked for (a hash in the names, or `?v=`), and
+// tells the page how far that is.
 const { search } = new URL(import.meta.url);
-// Written by `cargo xtask dist`: what is counted below is unpacked, and the headers know no more than the packed length.
+// Written by `cargo xtask`: what is counted below is unpacked, and the headers know no more than the packed length.
 const unpackedBytes = 0;
 
 // Posts `[received, total, sent]`: bytes that are here and bytes there will be, unpacked, and the length of what is sent for

@@ -8,7 +8,7 @@
 
 const CACHE = "bastion-page";
 
-// Trunk puts a hash into these names: such a file never changes.
+// `cargo xtask` puts a hash into these names: such a file never changes.
 const HASHED = /-[0-9a-f]{8,}(_bg)?\.(js|wasm|css)$/;
 
 // Whether the visitor wants nothing kept. The page has unregistered this worker then, which goes on until the page is closed;

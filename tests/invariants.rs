@@ -1,11 +1,11 @@
-//! What holds of every attack on every network, whatever it finds: one table of attacks, one of networks, all pairs.
+//! Invariants of every attack on every network, whatever its success: all pairs of a table of attacks and a table of networks.
 
 use burn::prelude::*;
 use safetensors::{SafeTensors, tensor::TensorView};
 use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal, cross_entropy, loss_gradient};
 use shared::bundle::load_weights;
 use shared::image::{Picture, pictures_to_tensor};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 use tests::{Golden, compare, label_tensor, read};
 
 const CLASSES: usize = 20;
@@ -15,7 +15,7 @@ const LABELS: [usize; 4] = [3, 17, 0, 9];
 const TARGETS: [usize; 4] = [12, 5, 19, 1];
 const GOALS: [Goal; 2] = [Goal::Untargeted, Goal::Targeted];
 
-/// Radius in 255ths, steps, step size in 255ths.
+/// Makes an attack of a radius in 255ths, a number of steps and a step size in 255ths.
 fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32>) -> AttackConfig {
     AttackConfig {
         step_size: step_255.map(|step| step / 255.0),
@@ -57,7 +57,7 @@ fn golden_network(weights: &[u8], device: &Device) -> Classifier {
     model.valid()
 }
 
-/// A made picture, noise, and the two that touch the ends of the range everywhere.
+/// Makes a smooth picture, noise, and two pictures whose values are all at an end of the range.
 fn images(device: &Device) -> Tensor<4> {
     let picture = |value: &dyn Fn(usize) -> u8| Picture::from_rgb8((0..64 * 64 * 3).map(value).collect()).unwrap();
     // A multiplicative hash: noise that needs no generator.
@@ -78,7 +78,7 @@ fn start(config: &AttackConfig, images: &Tensor<4>, goal: Goal) -> AttackRun {
     AttackRun::new(config, images.clone(), label_tensor(&labels(goal)[..count], &images.device()), goal).unwrap()
 }
 
-/// Cross entropy to `labels`, one an image.
+/// Returns the cross entropy to `labels`, one for each image.
 fn losses(model: &Classifier, images: &Tensor<4>, labels: &[usize]) -> Vec<f32> {
     read(cross_entropy(model.forward(images.clone()), label_tensor(labels, &images.device())))
 }
@@ -157,7 +157,7 @@ fn fgsm_is_one_step_of_bim_as_long_as_epsilon() {
 fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
     let images = images(&Device::flex());
     for_all(|what, config, model, goal| {
-        // What is random is drawn for the batch as a whole.
+        // Random starts and noise are drawn for the batch as a whole.
         if matches!(config.kind, AttackKind::Pgd | AttackKind::Noise) {
             return;
         }
@@ -166,7 +166,7 @@ fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
             let label = label_tensor(&labels(goal)[index..=index], &image.device());
             read(AttackRun::new(config, image, label, goal).unwrap().finish(model))
         });
-        // Sums in another order may turn the sign of a gradient of nearly zero.
+        // Sums in another order may flip the sign of a gradient near zero.
         let difference = compare(&alone.collect::<Vec<_>>(), &together, 1e-6);
         assert!(difference.share <= 1e-2, "{what}: {difference:?}");
     });

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use burn::prelude::*;
 use serde_json::Value;
 use shared::bundle::{Bundle, Class, Description, Precision, Recipe};
-use shared::model::{Architecture, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 use tempfile::TempDir;
 use trainer::data::made::{self, Made};
 

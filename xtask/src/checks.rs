@@ -9,8 +9,9 @@ use anyhow::Result;
 
 use crate::browser::Browser;
 use crate::dist::Effort;
+use crate::page::programs::PACKAGES;
 use crate::steps::{Steps, human};
-use crate::{dist, full, gpu, npm, process, scores, tools};
+use crate::{dist, full, gpu, npm, process, scores, tools, walls};
 
 /// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
 /// selection of packages would change those of burn, and compile it again.
@@ -41,6 +42,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
     let python = if full { Some(steps.run("Python", full::ensure_python)?) } else { None };
     steps.run("format", || process::run(process::cargo()?.args(["fmt", "--all", "--check"])))?;
     steps.run("scores", || scores::run(true))?;
+    steps.run("walls", walls::check)?;
     steps.run("clippy", || {
         let command = &mut process::cargo()?;
         process::run(
@@ -97,6 +99,10 @@ fn axe() -> Option<PathBuf> {
 /// That type-checks their dependencies for wasm32. Sharing those that building the page has left, with clippy's driver in the
 /// compiler's place, would optimise both programs as a whole once more, which costs twice as much.
 fn clippy_for_wasm() -> Result<()> {
-    let page = ["--package", "web", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "page"];
-    process::run(process::cargo()?.args(["clippy", "--locked"]).args(page).args(["--", "-D", "warnings"]))
+    let mut command = process::cargo()?;
+    command.args(["clippy", "--locked", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "demo"]);
+    for package in PACKAGES {
+        command.args(["--package", package]);
+    }
+    process::run(command.args(["--", "-D", "warnings"]))
 }

@@ -43,7 +43,7 @@ pub fn n_fgsm(
 mod tests {
     use super::*;
     use crate::device::read;
-    use crate::model::{Architecture, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     #[test]
     fn each_value_moves_by_epsilon_from_where_the_noise_has_put_it() {

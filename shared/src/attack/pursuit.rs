@@ -205,7 +205,7 @@ fn places(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int
 mod tests {
     use super::*;
     use crate::attack::AttackRun;
-    use crate::model::{Architecture, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     const IMAGES: usize = 7;
     const CLASSES: usize = 5;

@@ -110,7 +110,7 @@ fn judge_logits(Differences { batch, run }: Differences) -> Finding {
 mod tests {
     use shared::attack::n_fgsm;
     use shared::image::{Picture, pictures_to_tensor};
-    use shared::model::{Architecture, Classifier, WideResNetConfig};
+    use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 
     use super::*;
     use crate::check::Verdict;

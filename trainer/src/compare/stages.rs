@@ -1,5 +1,6 @@
 //! The stages, one after the other, each skipped if it is done.
 
+use shared::model::BuildNetwork as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

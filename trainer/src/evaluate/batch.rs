@@ -9,9 +9,10 @@ use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 use shared::attack::{AttackConfig, Goal, worst_of};
 use shared::bundle::{Bundle, ImageSet};
+use shared::corrupt::Corrupt as _;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{l2_distance, linf_distance};
-use shared::perturb::{Perturbations, perturb};
+use shared::perturb::{Perturbations, draw, perturb};
 use shared::seed::{Purpose, derive};
 
 use super::Trial;
@@ -78,7 +79,7 @@ impl Batch {
             ImageSet::Augmented => {
                 let perturbations = Perturbations::default();
                 let drawn: Vec<_> =
-                    self.indices.iter().map(|&index| perturbations.draw(AUGMENTED_SEED, index as u64)).collect();
+                    self.indices.iter().map(|&index| draw(&perturbations, AUGMENTED_SEED, index as u64)).collect();
                 perturb(self.images.clone(), &drawn)
             }
         }

@@ -172,7 +172,7 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 #[cfg(test)]
 pub(crate) mod tests {
     use shared::bundle::{Class, Description, Precision, Recipe};
-    use shared::model::{Architecture, WideResNetConfig};
+    use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
     use tempfile::TempDir;
 
     use super::*;

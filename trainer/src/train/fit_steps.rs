@@ -1,5 +1,6 @@
 //! What a trial of `--batch-size auto` does: training steps as those of a run, on made pictures.
 
+use shared::model::BuildNetwork as _;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};

@@ -1,5 +1,6 @@
 //! A run as a folder: begun, gone on with or already done, whoever asks for it.
 
+use shared::model::BuildNetwork as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -123,7 +123,7 @@ impl LiveAttacks {
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum;
-    use shared::model::{Architecture, WideResNetConfig};
+    use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     use super::super::mix::portions;
     use super::super::tests::config;

@@ -9,7 +9,7 @@ use burn::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use shared::perturb::{Perturbations, perturb};
+use shared::perturb::{Perturbations, draw, perturb};
 use shared::seed::{Purpose, derive};
 
 use super::mix::{Portion, Share, portions};
@@ -124,7 +124,7 @@ impl TrainLoader {
         for Portion { rows, .. } in portions.iter().filter(|portion| portion.share == Share::Augmented) {
             // Other perturbations of a picture in every epoch.
             let number = |row: usize| (step * self.batch_size + self.rows.start + row) as u64;
-            let drawn: Vec<_> = rows.clone().map(|row| self.perturbations.draw(self.seed, number(row))).collect();
+            let drawn: Vec<_> = rows.clone().map(|row| draw(&self.perturbations, self.seed, number(row))).collect();
             let size = self.pictures.image_size;
             let perturbed = perturb(images.clone().narrow(0, rows.start, rows.len()), &drawn);
             images = images.slice_assign([rows.clone(), 0..3, 0..size, 0..size], perturbed);

@@ -1,5 +1,6 @@
 //! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
 
+use shared::model::BuildNetwork as _;
 use std::fs;
 use std::sync::Arc;
 

@@ -1,0 +1,263 @@
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Steps of BIM where none are given: the number of the paper.
+pub const BIM_STEPS: usize = 5;
+/// Steps of PGD where none are given.
+pub const PGD_STEPS: usize = 20;
+
+/// The length by which the size of a change is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// The largest change of a value. A radius is at most 1, and usually given in 255ths.
+    Linf,
+    /// The Euclidean length over all values of an image. A radius is given in pixel units: 0.5, say.
+    L2,
+}
+
+/// Number of gradient steps of an attack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Steps {
+    /// A fixed number.
+    Always(usize),
+    /// The number that is asked for; this one by default.
+    Chosen(usize),
+}
+
+/// Length of a step where none is given.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum StepSize {
+    /// Epsilon times this factor.
+    OfEpsilon(f32),
+    /// Epsilon times this factor, divided by the number of steps.
+    OfEpsilonBySteps(f32),
+}
+
+impl StepSize {
+    /// Returns the length of a step, in the unit of `epsilon`.
+    pub fn length(self, epsilon: f32, steps: usize) -> f32 {
+        match self {
+            Self::OfEpsilon(factor) => epsilon * factor,
+            Self::OfEpsilonBySteps(factor) => factor * epsilon / steps.max(1) as f32,
+        }
+    }
+}
+
+/// Point of the ball where an attack begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// The image itself.
+    Image,
+    /// A point of the ball, drawn at random.
+    RandomPoint,
+    /// A corner of the ball, drawn at random: each value moves by epsilon, up or down with equal probability.
+    RandomCorner,
+}
+
+/// Texts about an attack for visitors of the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Words {
+    /// Summary of the attack, in a sentence or two.
+    pub summary: &'static str,
+    /// Formula of a step.
+    pub formula: &'static str,
+    /// Authors and year of the paper, or the heading of the page's own explanation.
+    pub source: &'static str,
+}
+
+/// Properties that distinguish an attack from the others.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Properties {
+    /// Name on the command line, in files and in addresses: `bim`.
+    pub name: &'static str,
+    /// Name in print: `BIM`.
+    pub label: &'static str,
+    /// Norm of the ball that the attack stays in.
+    pub norm: Norm,
+    /// Number of gradient steps.
+    pub steps: Steps,
+    /// Length of a step where none is given.
+    pub step_size: StepSize,
+    /// Point where the attack begins.
+    pub start: Start,
+    /// Texts for visitors.
+    pub words: Words,
+}
+
+/// Defines [`AttackKind`] from one row of properties an attack, so that no list, name or match of it can be forgotten.
+macro_rules! attacks {
+    ($($(#[$doc:meta])* $kind:ident { $($field:ident: $value:expr),* $(,)? })*) => {
+        /// A kind of attack.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum AttackKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl AttackKind {
+            /// All attacks, in the order of a menu, and the control.
+            pub const ALL: [Self; [$(stringify!($kind)),*].len()] = [$(Self::$kind),*];
+
+            /// Returns the row of this attack.
+            pub const fn properties(self) -> Properties {
+                match self {
+                    $(Self::$kind => Properties { $($field: $value),* },)*
+                }
+            }
+        }
+    };
+}
+
+attacks! {
+    /// Fast gradient sign method (Goodfellow et al., 2014, arXiv 1412.6572): one step of epsilon.
+    Fgsm {
+        name: "fgsm",
+        label: "FGSM",
+        norm: Norm::Linf,
+        steps: Steps::Always(1),
+        step_size: StepSize::OfEpsilon(1.0),
+        start: Start::Image,
+        words: Words {
+            summary: "Fast gradient sign method: one step, every pixel by epsilon.",
+            formula: "x′ = x + ε · sign ∇ₓ loss",
+            source: "Goodfellow et al., 2014",
+        },
+    }
+    /// Basic iterative method (Kurakin et al., 2016, arXiv 1607.02533): small steps, projected, from the image itself.
+    Bim {
+        name: "bim",
+        label: "BIM",
+        norm: Norm::Linf,
+        steps: Steps::Chosen(BIM_STEPS),
+        step_size: StepSize::OfEpsilon(0.25),
+        start: Start::Image,
+        words: Words {
+            summary: "Basic iterative method: many small steps, never further than epsilon.",
+            formula: "xₙ₊₁ = clip(xₙ + α · sign ∇ₓ loss), α = ε/4",
+            source: "Kurakin et al., 2016",
+        },
+    }
+    /// Projected gradient descent (Madry et al., 2017, arXiv 1706.06083): BIM from a random start in the ball.
+    Pgd {
+        name: "pgd",
+        label: "PGD",
+        norm: Norm::Linf,
+        steps: Steps::Chosen(PGD_STEPS),
+        step_size: StepSize::OfEpsilonBySteps(2.5),
+        start: Start::RandomPoint,
+        words: Words {
+            summary: "Projected gradient descent: BIM from a random start within epsilon.",
+            formula: "x₀ = x + U(−ε, ε), α = 2.5 ε/steps",
+            source: "Madry et al., 2017",
+        },
+    }
+    /// The control: random noise that moves every value by epsilon, up or down with equal probability. The change is as large
+    /// as an attack's, but aimed at nothing.
+    Noise {
+        name: "noise",
+        label: "noise",
+        norm: Norm::Linf,
+        steps: Steps::Always(0),
+        step_size: StepSize::OfEpsilon(1.0),
+        start: Start::RandomCorner,
+        words: Words {
+            summary: "The control: every value up or down by epsilon, by the toss of a coin. It asks no network.",
+            formula: "x′ = x ± ε",
+            source: "why it matters",
+        },
+    }
+}
+
+impl AttackKind {
+    /// Returns the name on the command line, in files and in addresses: `bim`.
+    pub fn name(self) -> &'static str {
+        self.properties().name
+    }
+
+    /// Returns the name in print: `BIM`.
+    pub fn label(self) -> &'static str {
+        self.properties().label
+    }
+
+    /// Returns the norm of the ball that the attack stays in.
+    pub fn norm(self) -> Norm {
+        self.properties().norm
+    }
+
+    /// Returns the number of gradient steps where none is given.
+    pub fn default_steps(self) -> usize {
+        match self.properties().steps {
+            Steps::Always(steps) | Steps::Chosen(steps) => steps,
+        }
+    }
+
+    /// Returns the number of gradient steps where `asked` are asked for; FGSM and noise ignore `asked`.
+    pub fn steps(self, asked: usize) -> usize {
+        match self.properties().steps {
+            Steps::Always(steps) => steps,
+            Steps::Chosen(_) => asked,
+        }
+    }
+
+    /// Returns whether the attack takes as many steps as are asked for: FGSM and noise do not.
+    pub fn takes_steps(self) -> bool {
+        matches!(self.properties().steps, Steps::Chosen(_))
+    }
+
+    /// Returns whether the attack begins at a random point, so that its seed matters.
+    pub fn is_random(self) -> bool {
+        self.properties().start != Start::Image
+    }
+
+    /// Returns whether the attack is the control, which needs no gradient.
+    pub fn is_control(self) -> bool {
+        self.properties().steps == Steps::Always(0)
+    }
+}
+
+impl Display for AttackKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A name that no attack has.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("there is no attack '{name}': take {}", AttackKind::ALL.map(AttackKind::name).join(", "))]
+pub struct UnknownAttack {
+    /// The name that was given.
+    pub name: String,
+}
+
+impl FromStr for AttackKind {
+    type Err = UnknownAttack;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAttack> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| UnknownAttack { name: name.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_in_files_and_lead_back() {
+        for kind in AttackKind::ALL {
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        let error = "cw".parse::<AttackKind>().unwrap_err().to_string();
+        assert!(error.contains("'cw'") && error.contains("fgsm, bim, pgd"), "{error}");
+    }
+
+    #[test]
+    fn steps_are_those_that_are_asked_for_or_the_attacks_own() {
+        let steps = |kind: AttackKind| (kind.steps(7), kind.default_steps());
+        assert_eq!([AttackKind::Fgsm, AttackKind::Bim, AttackKind::Noise].map(steps), [(1, 1), (7, 5), (0, 0)]);
+        assert_eq!(AttackKind::ALL.into_iter().filter(|kind| kind.is_control()).count(), 1);
+    }
+}
