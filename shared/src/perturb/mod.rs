@@ -31,8 +31,7 @@ pub struct Drawn {
 
 /// Draws the perturbation of picture number `number` under `seed`: the same on every device and in every batch.
 pub fn draw(perturbations: &Perturbations, seed: u64, number: u64) -> Drawn {
-    const SALT: u64 = 3;
-    let rng = &mut StdRng::seed_from_u64(seed::derive(seed, number, SALT));
+    let rng = &mut StdRng::seed_from_u64(seed::derive(seed, number, seed::Purpose::Perturbation));
     let mut geometry = Projective::default();
     let mut add = |next: Option<Projective>| geometry = next.map_or(geometry, |next| geometry.then(next));
     add(affine(&perturbations.affine, rng));

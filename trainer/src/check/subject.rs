@@ -10,7 +10,6 @@ use shared::bundle::Bundle;
 use shared::metrics::{Proportion, rank};
 
 use super::chance::exceeds;
-use super::square::QUERIES;
 use crate::data::Split;
 use crate::evaluate::{BATCH, Batch, Trial, logits};
 use crate::models::read;
@@ -101,14 +100,6 @@ impl<'a> Subject<'a> {
         task: &'a Task,
     ) -> Self {
         Self { bundles, index, epsilon, split, indices, device, task, measured: RefCell::default() }
-    }
-
-    /// How often an image goes through networks in all items together, where none is skipped: what progress is measured in.
-    pub fn passes(networks: usize) -> usize {
-        // Counted by the test of a sound evaluation; the loss on its way up is seen by the first batch alone.
-        const ALONE: usize = 164 + QUERIES + 1;
-        const FROM_ANOTHER: usize = PGD_STEPS + 1;
-        ALONE + FROM_ANOTHER * networks.saturating_sub(1)
     }
 
     /// Notes that some images have gone through the network so often.

@@ -60,7 +60,7 @@ fn a_sound_evaluation_passes_all_that_can_be_measured() {
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     let task = task();
     let checked = check_first(&bundles, &seen_by(&bundles[0]), &task);
-    assert_eq!(task.done() as usize, IMAGES * Subject::passes(2));
+    assert_eq!(task.done() as usize, IMAGES * passes(2));
     assert_eq!(checked.clean, Proportion { hits: IMAGES, of: IMAGES });
     assert_eq!(names(&checked, Verdict::Pass).len(), CHECKS, "{:#?}", checked.checks);
 }

@@ -3,7 +3,7 @@
 use shared::bundle::{ImageSet, Score};
 use shared::metrics::Proportion;
 
-use super::report::{ModelReport, Report};
+use super::results::{ModelReport, Report};
 use crate::figures::{BarChart, BarSeries, Estimate, LineChart, LineSeries};
 
 /// Accuracy at k, a chart for each measurement but those of corruptions and of attacks that stop at fooled images, with a bar for each network: what the paper's
@@ -91,7 +91,7 @@ fn estimate(measured: Proportion) -> Estimate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::report;
+    use super::super::results::tests::report;
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ mod batch;
 mod charts;
 mod pursuit;
 pub mod report;
+mod results;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use burn::prelude::*;
 use shared::attack::{Goal, NewImage, UntilFooled};
 use shared::bundle::Bundle;
 use shared::metrics::rank;
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::batch::Originals;
 use super::{Attack, Batch, Evaluation, GRADIENT, Trial, logits};
@@ -110,7 +110,6 @@ impl Chase<'_> {
         fates: &mut [Option<Fate>],
         device: &Device,
     ) -> Result<Arrived> {
-        const SALT: u64 = 9;
         let first = known.len();
         let indices = &self.evaluation.indices[first..];
         let indices = &indices[..indices.len().min(self.batch_size)];
@@ -128,7 +127,7 @@ impl Chase<'_> {
             if self.attack.goal.is_reached(logits, label) {
                 fates[id] = Some(image.fate(logits, None));
             } else {
-                let seed = derive(self.attack.config.seed, indices[row] as u64, SALT);
+                let seed = derive(self.attack.config.seed, indices[row] as u64, Purpose::ImageStart);
                 queue.entries.push(NewImage { id, label, seed });
                 rest.push(row as i64);
             }

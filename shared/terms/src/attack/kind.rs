@@ -199,7 +199,7 @@ attacks! {
         start: Start::RandomPoint,
         until_fooled: true,
         words: Words {
-            summary: "PGD that limits the whole change instead of each pixel's: some pixels may change much, most hardly at all.",
+            summary: "PGD that limits the whole change instead of each pixel’s: some pixels may change much, most hardly at all.",
             formula: "xₙ₊₁ = clip(xₙ + α · ∇ₓ loss / ‖∇ₓ loss‖₂), α = 2.5 ε/steps",
             source: "Madry et al., 2017",
         },
