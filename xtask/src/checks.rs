@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check there is, in an order that compiles nothing twice.
 //!
-//! There are four builds of the dependencies: type-checked with the GPU stack (clippy and the documentation), native without
-//! it (tests; with `--gpu` native with it instead), wasm32 (the page), and type-checked for wasm32 (the page's lints).
+//! There are three builds of the dependencies: type-checked with the GPU stack (clippy and the documentation), native without
+//! it (tests; with `--gpu` native with it instead), and wasm32 (the page and its lints).
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::browser::Browser;
 use crate::dist::Effort;
-use crate::page::programs::PACKAGES;
+use crate::page::programs::{self, Profile};
 use crate::steps::{Steps, human};
 use crate::{dist, full, gpu, npm, process, scores, tools, walls};
 
@@ -72,7 +72,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
     if let Some(browser) = browser {
         // As it is served to the world: with headers, names and compressed copies.
         let page = dist::ensure_for(TESTED_PAGE, steps, Effort::Quick)?;
-        steps.run("clippy (wasm32)", clippy_for_wasm)?;
+        steps.run("clippy (wasm32)", || programs::lint(Profile::Demo))?;
         let axe = steps.run("axe-core", || Ok(axe()))?;
         let settings: Vec<_> = axe.iter().map(|script| ("BASTION_AXE", script.as_path())).collect();
         steps.run("browser tests", || browser.test(&page, selection, "", &settings))?;
@@ -92,17 +92,4 @@ fn axe() -> Option<PathBuf> {
             None
         }
     }
-}
-
-/// Lints the page and its engine as the browser gets them.
-///
-/// That type-checks their dependencies for wasm32. Sharing those that building the page has left, with clippy's driver in the
-/// compiler's place, would optimise both programs as a whole once more, which costs twice as much.
-fn clippy_for_wasm() -> Result<()> {
-    let mut command = process::cargo()?;
-    command.args(["clippy", "--locked", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "demo"]);
-    for package in PACKAGES {
-        command.args(["--package", package]);
-    }
-    process::run(command.args(["--", "-D", "warnings"]))
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
@@ -13,18 +14,15 @@ use crate::tools::{self, WASM_TARGET};
 
 /// The programs that a page consists of, each with the package that it is compiled from. Program `name` becomes `name.js`
 /// and `name_bg.wasm`.
-pub const PROGRAMS: [Program; 2] =
+const PROGRAMS: [Program; 2] =
     [Program { package: "page", name: "app" }, Program { package: "engine", name: "engine" }];
 
-/// The packages that are compiled for the browser, besides what the native programs use too.
-pub const PACKAGES: [&str; 3] = ["protocol", "page", "engine"];
-
 /// A program of the page.
-pub struct Program {
+struct Program {
     /// Package that has it as a binary.
-    pub package: &'static str,
+    package: &'static str,
     /// Name of the binary.
-    pub name: &'static str,
+    name: &'static str,
 }
 
 /// How much work goes into making the programs small; both are profiles in `Cargo.toml`.
@@ -60,13 +58,33 @@ pub fn ensure(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Lints all code of the workspace that the programs are made of, as the browser gets it.
+///
+/// `cargo clippy` would type-check every dependency for that, some minutes of work. With clippy's driver in the compiler's
+/// place, what building the page has left is shared, and only the workspace's own code is compiled once more.
+///
+/// # Errors
+/// If the compiler or clippy has anything to say.
+pub fn lint(profile: Profile) -> Result<()> {
+    // As `cargo clippy` passes `-D warnings` on to its driver.
+    let deny_warnings = "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
+    let mut command = build(profile)?;
+    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", deny_warnings);
+    process::run(&mut command)
+}
+
 fn compile(profile: Profile) -> Result<()> {
+    process::run(&mut build(profile)?).context("the page does not build; the compiler's messages are above")
+}
+
+/// Returns the command that builds all programs.
+fn build(profile: Profile) -> Result<Command> {
     let mut command = process::cargo()?;
     command.args(["build", "--locked", "--target", WASM_TARGET, "--profile", profile.name()]);
     for Program { package, name } in PROGRAMS {
         command.args(["--package", package, "--bin", name]);
     }
-    process::run(&mut command).context("the page does not build; the compiler's messages are above")
+    Ok(command)
 }
 
 /// Returns the WebAssembly of all programs as the linker left it.

@@ -31,6 +31,9 @@ impl Listener for Patient {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        // Head and body are sent one after the other, and a short body must not wait until the head is acknowledged. Without
+        // this the answer comes too, only later.
+        let _ = stream.set_nodelay(true);
         (Connection { stream, patience: self.patience, end: Box::pin(sleep(self.patience)) }, address)
     }
 
