@@ -30,7 +30,7 @@ pub(crate) struct RunningAttack<'a> {
 }
 
 impl RunningAttack<'_> {
-    /// Whether no step is left to take.
+    /// Tells whether no step is left to take.
     pub(crate) fn is_done(&self) -> bool {
         self.run.is_done() || self.ended_after.is_some()
     }
@@ -40,7 +40,7 @@ impl RunningAttack<'_> {
         self.run.step(&self.bundle.model);
     }
 
-    /// The attacked picture as it is now: rounded to 8 bits, and within `radius` of the clean one all the same.
+    /// Returns the attacked picture as it is now: rounded to 8 bits, and within `radius` of the clean one all the same.
     pub(crate) async fn picture(&self, clean: &Picture, radius: Radius) -> Result<Picture, StepError> {
         picture_of(&self.run, clean, radius).await
     }
@@ -126,8 +126,8 @@ impl Session {
         AttackRun::new(attack, picture.to_tensor(self.device()), label, goal)
     }
 
-    /// One gradient step, or none where the attack begins, and what the networks say to the picture that is shown then: the
-    /// rounded one.
+    /// Takes one gradient step, or none where the attack begins, and posts what the networks answer to the picture that is
+    /// shown then: the rounded one.
     async fn step(
         &self,
         id: RequestId,
@@ -140,7 +140,7 @@ impl Session {
         if !begins {
             attack.advance();
         }
-        // What a device has been told to do, it has done once something is read.
+        // A device has carried out what was queued on it once something is read.
         let attacked = attack.picture(&opened.picture, settings.radius()).await?;
         if !begins {
             attack.elapsed_ms[attack.slot.index()] += now_ms() - started;
@@ -176,7 +176,7 @@ impl Session {
         Ok(())
     }
 
-    /// What a network answers to the control: a change as large as the attack's, aimed at nothing.
+    /// Returns what a network answers to the control: a change as large as the attack's, aimed at nothing.
     async fn noise(
         &self,
         slot: Slot,
@@ -193,13 +193,14 @@ impl Session {
     }
 }
 
-/// Whether an attack has what it wants of a network that said `clean`.
+/// Tells whether an attack has what it wants of a network that said `clean`.
 fn succeeds(prediction: &Prediction, clean: usize, settings: &Settings) -> bool {
     let answer = prediction.best().class;
     settings.target.map_or(answer != clean, |target| answer == target)
 }
 
-/// What is shown and scored of a run as it is now: rounded to 8 bits, and within `radius` of the clean picture all the same.
+/// Returns what is shown and scored of a run as it is now: rounded to 8 bits, and within `radius` of the clean picture all
+/// the same.
 async fn picture_of(run: &AttackRun, clean: &Picture, radius: Radius) -> Result<Picture, StepError> {
     Ok(Picture::from_attacked(&read(run.adversarial()).await?, clean, &radius.threat())?)
 }

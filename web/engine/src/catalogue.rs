@@ -10,7 +10,7 @@ use crate::scores::{self, Network};
 use protocol::text::capitalised;
 use protocol::{Catalogue, Listed, LoadedModel, Offer, Training};
 
-/// What is told of the networks before any is loaded: their folders and cards, or why there is no card, and the bytes of the
+/// Describes the networks before any is loaded: their folders and cards, or why there is no card, and the bytes of the
 /// weights that are kept.
 pub(crate) fn listed(networks: &[(&str, Result<&Card, String>)], kept_bytes: &[u64]) -> Vec<Listed> {
     let cards: Vec<&Card> = networks.iter().filter_map(|(_, card)| card.as_ref().ok().copied()).collect();
@@ -21,7 +21,7 @@ pub(crate) fn listed(networks: &[(&str, Result<&Card, String>)], kept_bytes: &[u
         weights_bytes: card.weights.bytes,
         kept_bytes,
         clean: clean_score(card),
-        training: training(&card.recipe.name),
+        training: training(card),
         class_set: cards.iter().position(|other| other.classes == card.classes).unwrap_or_default(),
     };
     let networks = networks.iter().zip(kept_bytes);
@@ -33,7 +33,7 @@ pub(crate) fn listed(networks: &[(&str, Result<&Card, String>)], kept_bytes: &[u
         .collect()
 }
 
-/// What the page calls a network: its name with a capital; and its folder, if another one would be called the same.
+/// Returns what the page calls a network: its name with a capital; and its folder, if another one would be called the same.
 pub(crate) fn title(folder: &str, card: &Card, all: &[&Card]) -> String {
     let name = capitalised(&card.name);
     let namesakes = all.iter().filter(|other| capitalised(&other.name) == name).count();
@@ -41,24 +41,25 @@ pub(crate) fn title(folder: &str, card: &Card, all: &[&Card]) -> String {
     if namesakes > 1 || name.is_empty() || name.ends_with(')') { format!("{name} ({folder})") } else { name }
 }
 
-/// What it scored on the validation pictures as they are.
+/// Returns what a network scored on the validation pictures as they are.
 fn clean_score(card: &Card) -> Option<Proportion> {
     let is_clean = |score: &&Score| score.attack.is_none() && matches!(score.set, ImageSet::Validation);
     card.scores.iter().find(is_clean).map(|score| score.top1)
 }
 
-/// The names are those of `trainer/recipes`.
-fn training(recipe: &str) -> Training {
-    match recipe {
-        "normal" => Training::Ordinary,
-        "augmented" => Training::Perturbed,
-        "fgsm" | "bim" | "hardened" | "hardened-live" => Training::Attacked,
-        name if name.starts_with("adversarial-") => Training::Attacked,
-        _ => Training::Unknown,
+/// Returns what the pictures of a network's batches were.
+fn training(card: &Card) -> Training {
+    let mix = scores::mix(card);
+    let any = |is: fn(&str) -> bool| mix.iter().any(|share| is(share));
+    match mix.is_empty() {
+        true => Training::Unknown,
+        false if any(|share| !matches!(share, "normal" | "augmented")) => Training::Attacked,
+        false if any(|share| share == "augmented") => Training::Perturbed,
+        false => Training::Ordinary,
     }
 }
 
-/// What is to be told of both networks, left and right, whose classes are the same; `kept` if the browser keeps both networks'
+/// Describes both networks, left and right, whose classes are the same; `kept` if the browser keeps both networks'
 /// files.
 pub(crate) fn catalogue(networks: [Network; 2], kept: bool) -> Catalogue {
     Catalogue {
@@ -74,7 +75,7 @@ pub(crate) fn catalogue(networks: [Network; 2], kept: bool) -> Catalogue {
     }
 }
 
-/// The addresses that this worker loaded: its own program among them, which the page cannot see.
+/// Returns the addresses that this worker loaded: its own program among them, which the page cannot see.
 fn loaded_addresses() -> Vec<String> {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
     let Some(performance) = scope.performance() else {
@@ -92,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn card(name: &str, recipe: &str) -> Card {
+    fn card(name: &str, mix: &[&str]) -> Card {
         let weights = r#"{"file": "model.safetensors", "precision": "f16", "sha256": "809a", "bytes": 1439824}"#;
         let clean = r#"{"set": "validation", "top1": {"hits": 3, "of": 10000}, "top1_interval": [0, 0.001],
             "top5": {"hits": 9, "of": 10000}}"#;
@@ -104,7 +105,7 @@ mod tests {
             mean: [0.5; 3],
             std: [0.25; 3],
             weights: serde_json::from_str(weights).unwrap(),
-            recipe: Recipe { name: recipe.into(), config: json!({ "mix": ["augmented", "pgd"] }), ..Recipe::default() },
+            recipe: Recipe { config: json!({ "mix": mix }), ..Recipe::default() },
             data_sha256: String::new(),
             scores: vec![serde_json::from_str(clean).unwrap()],
             checks: None,
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn networks_are_told_of_before_they_are_loaded() {
-        let (standard, hardened) = (card("standard", "normal"), card("hardened", "adversarial-n-fgsm"));
+        let (standard, hardened) = (card("standard", &["normal"]), card("hardened", &["augmented", "pgd"]));
         let mut small = Card { name: "wrn_10_1".into(), scores: Vec::new(), ..standard.clone() };
         small.classes.truncate(10);
         let cards = [
@@ -141,8 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn the_mix_of_a_recipe_says_what_a_network_was_trained_on() {
+        let of = |mix: &[&str]| training(&card("own", mix));
+        assert_eq!([of(&[]), of(&["normal"])], [Training::Unknown, Training::Ordinary]);
+        assert_eq!([of(&["normal", "augmented"]), of(&["crafted-bim"])], [Training::Perturbed, Training::Attacked]);
+        let unknown = Card { recipe: Recipe::default(), ..card("own", &[]) };
+        assert_eq!(training(&unknown), Training::Unknown);
+    }
+
+    #[test]
     fn no_two_networks_are_called_the_same() {
-        let named = |name: &str| card(name, "normal");
+        let named = |name: &str| card(name, &["normal"]);
         let cards = ["wide", "Wide", "rx", "r18", "x (f)", "x", "x"].map(named);
         let networks: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].into_iter().zip(cards.iter().map(Ok)).collect();
         let listed = listed(&networks, &[0; 7]);

@@ -23,7 +23,7 @@ pub(crate) async fn open(
         _ => match device::open(Backend::WebGpu).await {
             Ok(engine) => Found::Adapter(engine),
             Err(error) => {
-                // In a developer's words; the visitor is told in plain ones.
+                // In a developer's words; the visitor gets plain ones.
                 log::warn!("{error}");
                 Found::NoAdapter
             }
@@ -51,7 +51,7 @@ pub(crate) async fn open(
     Ok((engine, report))
 }
 
-/// How quick both backends are; none if WebGPU cannot even be measured, which the self-test will find out about.
+/// Measures how quick both backends are; none if WebGPU cannot even be measured, which the self-test will find out about.
 async fn measure(webgpu: &Engine, before: Option<Measured>) -> Result<Option<Measured>, DeviceError> {
     if let Some(before) = before.filter(|before| before.adapter.is_some() && before.adapter == webgpu.adapter) {
         return Ok(Some(before));
@@ -76,7 +76,7 @@ enum Found {
     Adapter(Engine),
 }
 
-/// Whether to take WebGPU, and why in a sentence.
+/// Tells whether to take WebGPU, and why in a sentence.
 fn decide(choice: BackendChoice, found: &Found, measured: Option<&Measured>) -> (bool, String) {
     let asked = if choice == BackendChoice::WebGpu { "WebGPU was asked for, but " } else { "" };
     match found {
@@ -126,7 +126,7 @@ fn decide(choice: BackendChoice, found: &Found, measured: Option<&Measured>) -> 
     }
 }
 
-/// Whether the browser offers WebGPU at all. It hides it from pages that are neither `https` nor local.
+/// Tells whether the browser offers WebGPU at all. It hides it from pages that are neither `https` nor local.
 fn browser_has_webgpu() -> bool {
     let global = js_sys::global();
     let get = |object: &JsValue, name: &str| js_sys::Reflect::get(object, &name.into()).ok();

@@ -65,7 +65,7 @@ fn drawn(disturbance: &Disturbance) -> Drawn {
     Drawn { geometry, color }
 }
 
-/// Where the corners go, from the top left clockwise: one side moves back, and so its corners towards the middle.
+/// Returns where the corners go, from the top left clockwise: one side moves back, and so its corners towards the middle.
 fn corners(percent: i8) -> [[f64; 2]; 4] {
     let last = SIDE as f64 - 1.0;
     let inwards = f64::from(percent.unsigned_abs()) / 100.0 * last / 2.0;

@@ -1,4 +1,4 @@
-//! Downloads, told piece by piece.
+//! Downloads that report each piece.
 
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -39,7 +39,7 @@ pub(crate) enum Freshness {
 
 /// Where files come from.
 pub(crate) trait Source {
-    /// Appends a file to `bytes`, which are as before if it does not come. `progress` hears how many bytes of it are here, after
+    /// Appends a file to `bytes`, which are as before if it does not come. `progress` is given how many bytes of it are here, after
     /// each piece.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Source for Server {
     }
 }
 
-/// Ends a download that nobody waits for any more, when it is dropped; one that is done cannot be ended.
+/// Ends a download when it is dropped before it is done.
 struct Connection(AbortController);
 
 impl Drop for Connection {

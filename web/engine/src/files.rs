@@ -13,7 +13,7 @@ use protocol::{Download, Slot};
 
 /// Where files are kept.
 pub(crate) trait Shelf {
-    /// Whether something is kept under an address.
+    /// Tells whether something is kept under an address.
     async fn has(&self, address: &str) -> bool;
 
     /// Appends what is kept under an address to `bytes`; whether there is anything.
@@ -56,7 +56,7 @@ enum FetchError {
 }
 
 impl FetchError {
-    /// Whether the server may well have the network, and only not now.
+    /// Tells whether the server may well have the network, and only not now.
     fn may_pass(&self) -> bool {
         match self {
             Self::Fetch { error: DownloadError::Status { status }, .. } => *status >= 500,
@@ -101,7 +101,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
     }
 
     /// Gets weights that belong to `card`, and the card with them: another one if the server does not give these weights, and
-    /// those of an older card are kept. `tell` hears how far the download is.
+    /// those of an older card are kept. `tell` is given the progress of the download.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         self.weights(slot, &kept, tell).await.map_err(|_| text())
     }
 
-    /// How many bytes of a card's weights are kept.
+    /// Returns how many bytes of a card's weights are kept.
     pub(crate) async fn kept_bytes(&self, card: &Card) -> u64 {
         let mut bytes = 0;
         if let Some(shelf) = self.shelf {
@@ -137,7 +137,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         format!("{}{}", self.folder, part.file)
     }
 
-    /// What a part of the weights is kept under.
+    /// Returns what a part of the weights is kept under.
     fn key(&self, part: &Part) -> String {
         format!("{}?sha256={}", self.address(part), part.sha256)
     }
@@ -150,7 +150,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         Ok(ReadCard { json, card, current: true })
     }
 
-    /// The card that was kept on an earlier visit, if it may stand in for the server's.
+    /// Returns the card that was kept on an earlier visit, if it may stand in for the server's.
     async fn kept_card(&self, error: &FetchError) -> Option<ReadCard> {
         if !error.may_pass() {
             return None;
@@ -164,7 +164,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         Some(ReadCard { json, card, current: false })
     }
 
-    /// The weights of a card, part by part from the shelf or from the server.
+    /// Returns the weights of a card, part by part from the shelf or from the server.
     async fn weights(&self, slot: Slot, card: &ReadCard, tell: &dyn Fn(Download)) -> Result<Files, FetchError> {
         let ReadCard { json, card, current } = card;
         let total = card.weights.bytes;
@@ -209,7 +209,7 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         false
     }
 
-    /// Appends a part from the server. A copy with another hash is fetched again, once. `tell` hears how many bytes of the whole
+    /// Appends a part from the server. A copy with another hash is fetched again, once. `tell` is given how many bytes of the whole
     /// are here.
     async fn download(&self, part: &Part, weights: &mut Vec<u8>, tell: impl Fn(u64)) -> Result<(), FetchError> {
         let start = weights.len();

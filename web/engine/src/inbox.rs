@@ -40,20 +40,20 @@ impl Queue {
         self.0.push_back(request);
     }
 
-    /// Whether an attack under way should end: whatever waits is newer, and either replaces it or cancels it.
+    /// Tells whether an attack under way should end: whatever waits is newer, and either replaces it or cancels it.
     fn ends_attack(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Whether the networks need look at a picture no more: another one waits or another square of it, or it is disturbed in
-    /// another way, or other networks are to look at it.
+    /// Tells whether the networks need look at a picture no more: another one waits or another square of it, or it is
+    /// disturbed in another way, or other networks are to look at it.
     fn ends_opening(&self) -> bool {
         self.0.iter().any(|waiting| {
             is_disturb(waiting) || is_crop(waiting) || matches!(waiting, Request::Open { .. } | Request::Load { .. })
         })
     }
 
-    /// Whether networks should be loaded no more: others are wanted, or none.
+    /// Tells whether networks should be loaded no more: others are wanted, or none.
     fn ends_loading(&self) -> bool {
         self.0.iter().any(|waiting| matches!(waiting, Request::Load { .. } | Request::Cancel))
     }
@@ -85,7 +85,7 @@ struct Mail {
 }
 
 impl Inbox {
-    /// Begins to listen to the page.
+    /// Begins to receive requests.
     pub(crate) fn listen() -> Self {
         let mail = Rc::new(RefCell::new(Mail::default()));
         let delivered = Rc::clone(&mail);
@@ -102,12 +102,12 @@ impl Inbox {
             });
         let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
         scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        // The worker listens as long as it lives.
+        // It is called as long as the worker lives.
         on_message.forget();
         Self(mail)
     }
 
-    /// The next request, once there is one.
+    /// Returns the next request, once there is one.
     pub(crate) async fn next(&self) -> Request {
         poll_fn(|context| {
             let mut mail = self.0.borrow_mut();
@@ -137,12 +137,12 @@ impl Inbox {
         .await
     }
 
-    /// Whether an attack under way should end.
+    /// Tells whether an attack under way should end.
     pub(crate) fn ends_attack(&self) -> bool {
         self.0.borrow().queue.ends_attack()
     }
 
-    /// Whether the opening of a picture should end.
+    /// Tells whether the opening of a picture should end.
     pub(crate) fn ends_opening(&self) -> bool {
         self.0.borrow().queue.ends_opening()
     }

@@ -5,8 +5,8 @@ use terms::index::{DEFAULT_NETWORKS, INDEX_FILE, Index};
 use super::download::{DownloadError, Freshness, Source};
 use super::files::Shelf;
 
-/// The names in the list in `folder`, an address with a slash at its end: the server's, or those in the kept one where it gives
-/// none, or else the usual two. What is kept of networks that the server lists no more is forgotten.
+/// Returns the names in the list in `folder`, an address with a slash at its end: the server's, or those in the kept one
+/// where it gives none, or else the usual two. What is kept of networks that the server lists no more is forgotten.
 pub(crate) async fn names(folder: &str, server: &impl Source, shelf: Option<&impl Shelf>) -> Vec<String> {
     let address = &format!("{folder}{INDEX_FILE}");
     let mut json = Vec::new();

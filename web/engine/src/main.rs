@@ -70,7 +70,7 @@ async fn work(inbox: Inbox) {
     }
 }
 
-/// Opens a device and looks what networks there are. Tells the page how it goes; none if it went wrong.
+/// Opens a device and lists the networks, and reports both to the page; none if no device can be opened.
 async fn begin(choice: BackendChoice, base: &str, measured: Option<Measured>) -> Option<Session> {
     let (engine, report) = match device::open(choice, measured).await {
         Ok(opened) => opened,

@@ -6,15 +6,15 @@ use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
 use super::clock::now_ms;
 
-/// Milliseconds that a device takes to look at a picture: the least of three, after one to warm up, in which WebGPU compiles its
-/// shaders. The network is one like those that are shipped; its weights do not matter.
+/// Measures the milliseconds that a device takes to look at a picture: the least of three, after one to warm up, in which
+/// WebGPU compiles its shaders. The network is one like those that are shipped; its weights do not matter.
 ///
 /// # Errors
 ///
 /// If the device fails.
 pub(crate) async fn forward_ms(device: &Device) -> Result<f64, DeviceError> {
     let config = WideResNetConfig { strides: [2, 2, 2], ..WideResNetConfig::new(16, 4) };
-    // The numbers are those of a network that exists.
+    // A Wide ResNet of these numbers exists.
     let model = Architecture::WideResNet(config)
         .init_seeded(200, [0.5; 3], [0.25; 3], 0, device)
         .expect("a Wide ResNet of a usual size");

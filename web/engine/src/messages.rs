@@ -1,16 +1,16 @@
-//! What the visitor is told of a network that cannot be used: which, why, and what can be done.
+//! Messages to the visitor about a network that cannot be used: which, why, and what can be done.
 
 use std::fmt::Display;
 
 use super::download::DownloadError;
 use protocol::text;
 
-/// Its files are here and wrong.
+/// Says that a network's files are here and wrong.
 pub(crate) fn unusable(network: &str, error: &impl Display) -> String {
     format!("The {network} network cannot be used: {error}.")
 }
 
-/// A file of its folder did not come.
+/// Says that a file of a network's folder did not come.
 pub(crate) fn missing(network: &str, file: &str, error: &DownloadError) -> String {
     let advice = match error {
         DownloadError::Status { status } if *status >= 500 => "Try again in a while.",
@@ -30,7 +30,7 @@ pub(crate) fn fails_on_cpu(network: &str, reason: &str) -> String {
     )
 }
 
-/// Its weights do not fit into memory.
+/// Says that a network's weights do not fit into memory.
 pub(crate) fn too_large(network: &str, bytes: u64) -> String {
     format!(
         "The {network} network cannot be used: its weights are {}, for which the browser gives no memory. Close other \
@@ -39,7 +39,7 @@ pub(crate) fn too_large(network: &str, bytes: u64) -> String {
     )
 }
 
-/// The list of networks has something else in it than names of folders.
+/// Says that the list of networks has something else in it than names of folders.
 pub(crate) fn no_folder_name(name: &str) -> String {
     format!("models/index.json lists “{name}”, which is no name of a folder: letters, digits and - _ . make one.")
 }

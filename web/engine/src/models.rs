@@ -44,7 +44,7 @@ impl Models {
         models
     }
 
-    /// What the page is told of them.
+    /// Describes the networks for the page.
     pub(crate) async fn listed(&self) -> Vec<Listed> {
         let mut kept_bytes = Vec::with_capacity(self.networks.len());
         for network in &self.networks {
@@ -57,7 +57,7 @@ impl Models {
         catalogue::listed(&networks.collect::<Vec<_>>(), &kept_bytes)
     }
 
-    /// What the page calls a network.
+    /// Returns what the page calls a network.
     pub(crate) fn title(&self, name: &str) -> String {
         let cards = self.networks.iter().filter_map(|network| Some(&network.card.as_ref().ok()?.card));
         match self.known_card(name) {
@@ -66,7 +66,7 @@ impl Models {
         }
     }
 
-    /// How many bytes of a network's weights this browser keeps.
+    /// Returns how many bytes of a network's weights this browser keeps.
     pub(crate) async fn kept_bytes(&self, name: &str) -> u64 {
         match self.network(name).map(|network| &network.card) {
             Some(Ok(read)) => self.library(name).kept_bytes(&read.card).await,
@@ -74,7 +74,7 @@ impl Models {
         }
     }
 
-    /// A network's card, if it has one.
+    /// Returns a network's card, if it has one.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Models {
         network.card.as_ref().map(|read| &read.card).map_err(Clone::clone)
     }
 
-    /// Gets a network's files. `tell` hears how far that is.
+    /// Gets a network's files. `tell` is given the progress.
     ///
     /// # Errors
     ///

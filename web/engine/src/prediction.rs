@@ -19,19 +19,19 @@ impl Prediction {
         Self { shares: softmax(&logits), logits }
     }
 
-    /// The best guesses, best first.
+    /// Returns the best guesses, best first.
     pub(crate) fn top(&self) -> Vec<Guess> {
         let guess = |class| Guess { class, share: self.shares[class] };
         top_k(&self.shares, TOP).into_iter().map(guess).collect()
     }
 
-    /// The best guess.
+    /// Returns the best guess.
     pub(crate) fn best(&self) -> Guess {
         let class = top_k(&self.shares, 1).first().copied().unwrap_or_default();
         Guess { class, share: self.share(class) }
     }
 
-    /// Probability of a class, 0 to 1.
+    /// Returns the probability of a class, 0 to 1.
     pub(crate) fn share(&self, class: usize) -> f32 {
         self.shares.get(class).copied().unwrap_or_default()
     }

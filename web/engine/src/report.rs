@@ -1,4 +1,4 @@
-//! What the worker tells the page: its replies, and what goes wrong in it.
+//! Replies to the page, and reports of panics and logged errors.
 
 use std::panic;
 

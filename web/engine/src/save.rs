@@ -29,7 +29,7 @@ impl Session {
     }
 }
 
-/// The picture on a canvas, without the alpha that canvases have.
+/// Returns the picture on a canvas, without the alpha that canvases have.
 fn of_pixels(pixels: &Pixels) -> Result<Picture, ImageError> {
     Picture::from_rgb8(pixels.0.chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]).collect())
 }

@@ -62,13 +62,13 @@ impl Session {
         &self.engine.device
     }
 
-    /// Both networks, left and right, if they are loaded.
+    /// Returns both networks, left and right, if they are loaded.
     pub(crate) fn bundles(&self) -> Option<[&Bundle; 2]> {
         let [Some(left), Some(right)] = &self.loaded else { return None };
         Some([&left.bundle, &right.bundle])
     }
 
-    /// The picture and both networks, if they are there.
+    /// Returns the picture and both networks, if they are there.
     pub(crate) fn opened_and_loaded(&self) -> Option<(&Opened, [&Bundle; 2])> {
         Some((self.opened.as_ref()?, self.bundles()?))
     }
@@ -77,7 +77,7 @@ impl Session {
     /// weights that is here by then is kept.
     pub(crate) async fn load(&mut self, id: RequestId, pair: &Pair, inbox: &Inbox) {
         if inbox.unless_ended(self.load_both(id, pair)).await.is_none() {
-            // What it waited for will never come: tell the page how far it is.
+            // No answer of the download will come: report how much of it is kept.
             self.tell_kept(pair).await;
         }
     }
@@ -131,7 +131,7 @@ impl Session {
             self.device().memory_cleanup();
         }
         post(&Reply::SelfTest { id, slot });
-        // Loading computes without a pause; the page should hear first what it waits for.
+        // Loading computes without a pause, and the message is delivered only in one.
         yield_now().await;
         let bundle = match models::load(name, &files, self.device()).await {
             Ok(bundle) => bundle,
@@ -152,7 +152,7 @@ impl Session {
         }
     }
 
-    /// Tells the page that the device failed at a request.
+    /// Reports to the page that the device failed at a request.
     pub(crate) fn fail(&self, id: RequestId, error: &dyn std::fmt::Display) {
         post(&match self.engine.backend {
             Backend::WebGpu => Reply::WebGpuFailed(format!("{error}.")),

@@ -56,7 +56,7 @@ impl Session {
         Ok(())
     }
 
-    /// The smallest epsilon that changes a network's answer, by bisection between the two points of the row around it.
+    /// Returns the smallest epsilon that changes a network's answer, by bisection between the two points of the row around it.
     async fn smallest(
         &self,
         id: RequestId,
@@ -117,7 +117,7 @@ impl Session {
     }
 }
 
-/// The middle of two epsilons, if there is any whole one between them.
+/// Returns the middle of two epsilons, if there is any whole one between them.
 fn between(low: u16, high: u16) -> Option<u16> {
     let middle = low.midpoint(high);
     (middle > low && middle < high).then_some(middle)

@@ -23,17 +23,17 @@ pub enum Json {
 }
 
 impl Json {
-    /// A number; `null` for what JSON cannot write, infinity say.
+    /// Returns a number as JSON; `null` for what JSON cannot write, infinity say.
     pub fn number(value: impl Into<f64> + Display + Copy) -> Self {
         if value.into().is_finite() { Self::Number(value.to_string()) } else { Self::Null }
     }
 
-    /// A count.
+    /// Returns a count as JSON.
     pub fn count(value: usize) -> Self {
         Self::Number(value.to_string())
     }
 
-    /// A text.
+    /// Returns a text as JSON.
     pub fn text(value: &str) -> Self {
         Self::Text(value.to_owned())
     }

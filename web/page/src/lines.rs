@@ -49,7 +49,7 @@ impl Lines {
         }
     }
 
-    /// Where `x` is, from the left.
+    /// Returns where `x` is, from the left.
     pub fn x(&self, x: f64) -> f64 {
         let [start, end] = self.x_range;
         let part = if end > start { (x - start) / (end - start) } else { 0.0 };

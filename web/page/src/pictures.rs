@@ -15,12 +15,12 @@ pub enum Drawing {
 /// Largest amplification that can be chosen.
 pub const MAX_GAIN: u8 = 64;
 
-/// The amplification at which a change of at most `epsilon_255` just fits the range.
+/// Returns the amplification at which a change of at most `epsilon_255` just fits the range.
 pub fn usual_gain(epsilon_255: u8) -> u8 {
     (127 / epsilon_255.max(1)).clamp(1, MAX_GAIN)
 }
 
-/// What `after` adds to `before`, amplified `gain` times; empty where the two are not of one size.
+/// Returns what `after` adds to `before`, amplified `gain` times; empty where the two are not of one size.
 pub fn change(before: &Pixels, after: &Pixels, gain: u8, drawing: Drawing) -> Pixels {
     if before.0.len() != after.0.len() {
         return Pixels::default();

@@ -34,7 +34,7 @@ pub fn epsilon(radius: Radius) -> String {
     }
 }
 
-/// What a network is, before it is here: `Standard: WRN-10-3, f16, 1.4 MB, 27.1% clean`.
+/// Returns what a network is, before it is here: `Standard: WRN-10-3, f16, 1.4 MB, 27.1% clean`.
 pub fn offer(offer: &Offer) -> String {
     let clean = offer.clean.map(|clean| format!(", {:.1}% clean", 100.0 * clean.value())).unwrap_or_default();
     let Offer { title, architecture, precision, weights_bytes, .. } = offer;
@@ -77,7 +77,7 @@ pub fn corruption(name: &str) -> Option<Corruption> {
     CORRUPTIONS.into_iter().map(|(kind, _)| kind).find(|kind| kind.name() == name)
 }
 
-/// What the picture of a change is, amplified so many times.
+/// Returns what the picture of a change is, amplified so many times.
 pub fn perturbation(gain: Option<u8>) -> String {
     match gain {
         Some(gain) if gain > 1 => format!("Perturbation, amplified {gain} times"),

@@ -17,7 +17,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Its name in addresses and attributes, that of the choice of it.
+    /// Returns the name in addresses and attributes, which is that of the choice for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -31,7 +31,7 @@ impl Backend {
 pub struct BackendReport {
     /// What computes.
     pub backend: Backend,
-    /// The adapter's name, where the browser tells it.
+    /// The adapter's name, where the browser gives it.
     pub adapter: Option<String>,
     /// Whether the adapter is emulated on the CPU.
     pub software: bool,
@@ -44,7 +44,7 @@ pub struct BackendReport {
 /// How long both backends take to look at a picture, measured on this device.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Measured {
-    /// The adapter's name, where the browser tells it; another one has to be measured anew.
+    /// The adapter's name, where the browser gives it; another one has to be measured anew.
     pub adapter: Option<String>,
     /// Milliseconds of a forward pass on WebGPU.
     pub webgpu_ms: f64,
@@ -53,7 +53,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The quicker one.
+    /// Returns the quicker backend.
     pub fn quicker(&self) -> Backend {
         if self.webgpu_ms <= self.cpu_ms { Backend::WebGpu } else { Backend::Cpu }
     }
@@ -92,7 +92,7 @@ pub struct Offer {
     pub class_set: usize,
 }
 
-/// What a network was trained on, as far as its recipe's name tells.
+/// What a network was trained on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Training {
@@ -102,7 +102,7 @@ pub enum Training {
     Perturbed,
     /// Attacked pictures as well.
     Attacked,
-    /// A recipe of one's own.
+    /// The card does not say.
     Unknown,
 }
 

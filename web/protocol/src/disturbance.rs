@@ -73,12 +73,12 @@ impl Disturbance {
     /// Largest turn of the hue.
     pub const MAX_HUE_DEGREES: i16 = 180;
 
-    /// Whether the picture stays as it is.
+    /// Tells whether the picture stays as it is.
     pub fn is_none(&self) -> bool {
         Self { severity: Self::default().severity, ..*self } == Self::default()
     }
 
-    /// The same with every value in its range.
+    /// Returns the same with every value in its range.
     #[must_use]
     pub fn within_range(self) -> Self {
         let color = |percent: u8| percent.min(Self::MAX_COLOR_PERCENT);

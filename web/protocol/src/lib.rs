@@ -38,7 +38,7 @@ pub type RequestId = u32;
 /// How many classes a list of guesses holds.
 pub const TOP: usize = 5;
 
-/// What the visitor is told of two networks whose answers cannot be compared.
+/// Message to the visitor about two networks whose answers cannot be compared.
 pub const OTHER_CLASSES: &str = "The two networks do not know the same classes, so they cannot be compared. Choose another \
                                  one, or export both from the same data.";
 
@@ -120,7 +120,7 @@ pub enum Request {
 /// From the engine to the page.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Reply {
-    /// The worker listens. What is sent to it earlier is lost.
+    /// The worker receives requests. Those sent earlier are lost.
     Loaded,
     /// A device is open.
     Backend(BackendReport),
@@ -169,7 +169,7 @@ pub enum Reply {
     WebGpuFailed(String),
     /// The engine panicked and answers no more.
     Panicked(String),
-    /// An error in the engine's log. A shader that the browser rejects is told nowhere else.
+    /// An error in the engine's log. A shader that the browser rejects shows nowhere else.
     Logged {
         /// The module that logged it.
         target: String,

@@ -19,7 +19,7 @@ impl Slot {
     /// Both, in the order they are shown.
     pub const ALL: [Self; 2] = [Self::Left, Self::Right];
 
-    /// Its place in a pair.
+    /// Returns the place in a pair.
     pub fn index(self) -> usize {
         match self {
             Self::Left => 0,
@@ -27,7 +27,7 @@ impl Slot {
         }
     }
 
-    /// The other one.
+    /// Returns the other place.
     pub fn other(self) -> Self {
         match self {
             Self::Left => Self::Right,
@@ -35,7 +35,7 @@ impl Slot {
         }
     }
 
-    /// Its name in element ids and labels.
+    /// Returns the name in element ids and labels.
     pub fn name(self) -> &'static str {
         match self {
             Self::Left => "left",
@@ -61,7 +61,7 @@ impl BackendChoice {
     /// All, in the order of the menu.
     pub const ALL: [Self; 3] = [Self::Auto, Self::WebGpu, Self::Cpu];
 
-    /// Its value in the menu and in the address.
+    /// Returns the value in the menu and in the address.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -70,7 +70,7 @@ impl BackendChoice {
         }
     }
 
-    /// The choice of that name.
+    /// Returns the choice of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.name() == name)
     }
@@ -135,7 +135,7 @@ impl Settings {
         10 * Radius::largest(self.norm())
     }
 
-    /// The gradient steps that will be taken, if none is the last before.
+    /// Returns the gradient steps that will be taken, if none is the last before.
     pub fn steps_total(&self) -> u32 {
         self.kind.steps(self.steps as usize) as u32
     }
@@ -151,7 +151,7 @@ impl Settings {
         }
     }
 
-    /// The same with every value in its range, for a network with so many classes.
+    /// Returns the same with every value in its range, for a network with so many classes.
     #[must_use]
     pub fn within_range(self, classes: usize) -> Self {
         Self {

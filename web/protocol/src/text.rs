@@ -1,6 +1,6 @@
 //! Sizes and counts in words, as page and engine show them.
 
-/// `3.2 MB`, `640 kB`: decimal units, as downloads are told.
+/// `3.2 MB`, `640 kB`: decimal units, which downloads are measured in.
 pub fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count} bytes"),
@@ -9,7 +9,7 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// A whole number with a thin space between thousands: `10 000`.
+/// Returns a whole number with a thin space between thousands: `10 000`.
 pub fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + 2);
@@ -22,7 +22,7 @@ pub fn count(number: usize) -> String {
     text
 }
 
-/// A count of operations: `62 million`, `11.4 billion`.
+/// Returns a count of operations: `62 million`, `11.4 billion`.
 pub fn operations(number: u64) -> String {
     match number {
         0..1_000_000 => count(number as usize),

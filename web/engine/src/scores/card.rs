@@ -41,7 +41,7 @@ pub enum Value {
     Checks(Vec<CheckItem>),
 }
 
-/// What a card says; what it does not know is left out.
+/// Returns what a card says; what it does not know is left out.
 pub fn sections(network: &Network) -> Vec<Section> {
     let card = network.card;
     let mut sections = vec![
@@ -64,7 +64,7 @@ fn words(name: &'static str, words: impl Into<String>) -> Fact {
     Fact { name, value: Value::Words(words.into()) }
 }
 
-/// Of a network that was built, whose architecture is sound.
+/// Describes a network that was built, whose architecture is sound.
 fn what_it_is(card: &Card) -> Vec<Fact> {
     let cost = card.architecture.cost(card.classes.len(), SIDE);
     let mut facts = vec![words("Name", &*card.name), words("Architecture", card.architecture.name())];
@@ -95,13 +95,13 @@ fn training(card: &Card) -> Vec<Fact> {
     ]
 }
 
-/// The shares of a batch that a recipe's settings name: `augmented`, `n-fgsm`.
-fn mix(card: &Card) -> Vec<&str> {
+/// Returns the shares of a batch that a recipe's settings name: `augmented`, `n-fgsm`.
+pub fn mix(card: &Card) -> Vec<&str> {
     card.recipe.config["mix"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect()
 }
 
-/// What the pictures were that a network was trained on: `of each 3 pictures, one is attacked by PGD; 2 are as they are.`; empty
-/// where nobody knows.
+/// Returns what the pictures were that a network was trained on: `of each 3 pictures, one is attacked by PGD; 2 are as they
+/// are.`; empty where it is not known.
 fn mix_in_words(mix: &[&str]) -> String {
     let mut shares: Vec<(&str, usize)> = Vec::new();
     for &name in mix {
@@ -125,7 +125,7 @@ fn count_are(count: usize) -> String {
     if count == 1 { "one is".into() } else { format!("{count} are") }
 }
 
-/// The shares are those of the trainer's `Share`.
+/// Describes a share of a batch, which the trainer names (`Share`).
 fn share_in_words(name: &str) -> &str {
     match name {
         "normal" => "as they are, but for random crops and mirrors",
@@ -181,7 +181,7 @@ fn purpose(network: &Network) -> Vec<Fact> {
     ]
 }
 
-/// In figures, as far as there are any.
+/// Returns the limitations, in figures as far as there are any.
 fn limitations(network: &Network) -> String {
     let mut sentences = Vec::new();
     let sheet = Sheet::of(&[*network]);

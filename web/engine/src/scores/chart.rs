@@ -39,7 +39,7 @@ pub struct Point {
     pub interval: [f64; 2],
 }
 
-/// The charts that the networks' scores are good for, in the order of the table.
+/// Returns the charts that the networks' scores are good for, in the order of the table.
 pub fn charts(networks: &[Network]) -> Vec<Chart> {
     let lines = || networks.iter().flat_map(|network| &network.card.scores);
     let mut kinds: Vec<(Kind, &Score)> = Vec::new();
@@ -116,7 +116,7 @@ fn point(line: &Score) -> Option<Point> {
 }
 
 impl Chart {
-    /// What a chart's horizontal axis shows.
+    /// Returns what a chart's horizontal axis shows.
     pub fn axis(&self) -> &'static str {
         match self.unit {
             EpsilonUnit::Levels => "epsilon, in 255ths",
@@ -124,7 +124,7 @@ impl Chart {
         }
     }
 
-    /// All that it shows, in words.
+    /// Returns all that the chart shows, in words.
     pub fn description(&self) -> String {
         let unit = match self.unit {
             EpsilonUnit::Levels => "/255",
@@ -140,7 +140,7 @@ impl Chart {
         self.lines.iter().map(of_line).collect::<Vec<_>>().join(" ")
     }
 
-    /// The highest end of an interval.
+    /// Returns the highest end of an interval.
     pub fn highest(&self) -> f64 {
         let points = self.lines.iter().flat_map(|line| &line.points);
         points.map(|point| point.interval[1]).fold(0.0, f64::max)

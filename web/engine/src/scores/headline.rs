@@ -23,7 +23,7 @@ pub struct Figures {
 }
 
 impl Headline {
-    /// What the second figures are.
+    /// Returns what the second figure of each network is.
     pub fn meaning(&self) -> String {
         format!(
             "{} through each network’s own gradients (white-box): the strongest attack of this epsilon that is in the tables for \
@@ -33,8 +33,8 @@ impl Headline {
     }
 }
 
-/// The clean score beside the strongest white-box attack of the smallest epsilon that all networks were measured with, on as many
-/// pictures. None if there is no such attack.
+/// Returns the clean score beside the strongest white-box attack of the smallest epsilon that all networks were measured
+/// with, on as many pictures. None if there is no such attack.
 pub fn headline(sheet: &Sheet) -> Option<Headline> {
     let rows = |protocol: Protocol| {
         let group = sheet.groups.iter().find(move |group| group.protocol == protocol);
@@ -61,7 +61,7 @@ pub fn headline(sheet: &Sheet) -> Option<Headline> {
     })
 }
 
-/// The scores of all networks, if each has one and it counts as many pictures as most do.
+/// Returns the scores of all networks, if each has one and it counts as many pictures as most do.
 fn complete(sheet: &Sheet, row: &Row) -> Option<Vec<Cell>> {
     row.cells.iter().map(|cell| cell.filter(|cell| cell.top1.of == sheet.pictures)).collect()
 }

@@ -12,7 +12,7 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
-pub use card::{Fact, Value, sections};
+pub use card::{Fact, Value, mix, sections};
 pub use chart::{Chart, charts};
 pub use draw::draw;
 pub use headline::{Headline, headline};
@@ -30,7 +30,7 @@ pub struct Network<'a> {
     pub card: &'a Card,
 }
 
-/// Where an axis or a bar from 0 ends that holds this share: at a whole tenth, 1 at most.
+/// Returns where an axis or a bar from 0 ends that holds this share: at a whole tenth, 1 at most.
 fn round_up(share: f64) -> f64 {
     // A hair less, so that 0.3, which is no binary fraction, stays 0.3.
     ((share * 10.0 - 1e-9).ceil() / 10.0).clamp(0.1, 1.0)

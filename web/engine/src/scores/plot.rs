@@ -124,7 +124,7 @@ fn spread_names(lines: &mut [Drawn]) {
     }
 }
 
-/// A mark at each radius that was measured.
+/// Returns a mark at each radius that was measured.
 fn x_ticks(epsilons: impl Iterator<Item = f64>, x: impl Fn(f64) -> f64) -> Vec<Tick> {
     let mut epsilons: Vec<f64> = epsilons.collect();
     epsilons.sort_by(f64::total_cmp);

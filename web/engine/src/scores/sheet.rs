@@ -55,7 +55,7 @@ impl Protocol {
         }
     }
 
-    /// As a heading.
+    /// Returns the protocol as a heading.
     pub fn title(&self) -> String {
         match self {
             Self::NoAttack => "Without an attack".into(),
@@ -65,7 +65,7 @@ impl Protocol {
         }
     }
 
-    /// What it means, in a sentence or two.
+    /// Returns what the protocol means, in a sentence or two.
     pub(super) fn meaning(&self) -> String {
         match self {
             Self::NoAttack => {
@@ -88,7 +88,7 @@ impl Protocol {
         }
     }
 
-    /// Its name in attributes.
+    /// Returns the name in attributes.
     pub fn name(&self) -> &'static str {
         match self {
             Self::NoAttack => "no-attack",
@@ -140,17 +140,17 @@ impl Cell {
 }
 
 impl Row {
-    /// Whether the pictures were as they are.
+    /// Tells whether the pictures were as they are.
     pub(super) fn is_clean(&self) -> bool {
         self.line.attack.is_none() && self.line.set == ImageSet::Validation
     }
 
-    /// Whether an attack on pictures as they are fled the true class.
+    /// Tells whether an attack on pictures as they are fled the true class.
     pub(super) fn is_untargeted(&self) -> bool {
         self.line.set == ImageSet::Validation && self.line.goal == Goal::Untargeted
     }
 
-    /// The attack's radius in 255ths, if it is measured in those.
+    /// Returns the attack's radius in 255ths, if it is measured in those.
     pub(super) fn levels(&self) -> Option<f64> {
         let (epsilon, unit) = radius(self.line.attack.as_ref()?);
         // Written with seven digits: what was a whole number of 255ths is one again.
@@ -192,7 +192,7 @@ impl Sheet {
         }
     }
 
-    /// What all the tables show.
+    /// Returns what all the tables show.
     pub fn caption(&self) -> String {
         format!(
             "Share of {} validation pictures whose class came first, with Wilson’s 95% interval. A full bar is {:.0}%; the \
@@ -209,7 +209,7 @@ impl Sheet {
         (first != self.pictures && counts.all(|count| count == first)).then(|| pictures(first))
     }
 
-    /// The same of one score of a measurement of which [`Self::fewer`] says nothing.
+    /// Says the same of one score of a measurement of which [`Self::fewer`] says nothing.
     pub fn fewer_here(&self, row: &Row, cell: &Cell) -> Option<String> {
         (cell.top1.of != self.pictures && self.fewer(row).is_none()).then(|| pictures(cell.top1.of))
     }
@@ -220,7 +220,7 @@ fn pictures(count: usize) -> String {
 }
 
 impl Group {
-    /// What its scores mean.
+    /// Returns what the group's scores mean.
     pub fn meaning(&self) -> String {
         let saved = self.rows.iter().any(|row| row.title.ends_with(", saved"));
         let rounded = if saved { " “Saved” ones had been kept as 8-bit pictures." } else { "" };

@@ -17,7 +17,7 @@ use super::browser::Store;
 use crate::state::{Candidate, Event};
 use protocol::js::describe;
 
-/// The live view. `close` is called once a frame is taken, or the visitor has had enough, or there is no camera.
+/// Shows the live view. `close` is called once a frame is taken, or the visitor has had enough, or there is no camera.
 #[component]
 pub(super) fn Camera(
     /// Closes the view.
@@ -40,7 +40,7 @@ pub(super) fn Camera(
                     live.set(true);
                 }
             }
-            // Closed meanwhile: then nobody waits for it, and the view that is open may be another one.
+            // Closed meanwhile; the view that is open may be another one.
             Err(_) if live.try_get_untracked().is_none() => {}
             Err(error) => {
                 store.dispatch(Event::Trouble(format!("The camera could not be used: {}.", why(&error))));
@@ -106,7 +106,7 @@ fn stop(stream: &MediaStream) {
     }
 }
 
-/// The frame that the video shows, as a PNG file: it goes the way of every other picture.
+/// Returns the frame that the video shows, as a PNG file: it goes the way of every other picture.
 async fn take_frame(video: &HtmlVideoElement) -> Result<Candidate, JsValue> {
     let canvas: HtmlCanvasElement = document().create_element("canvas")?.unchecked_into();
     canvas.set_width(video.video_width());
@@ -116,7 +116,7 @@ async fn take_frame(video: &HtmlVideoElement) -> Result<Candidate, JsValue> {
 
     let (sender, receiver) = oneshot::channel();
     let encoded = Closure::once_into_js(move |blob: Option<Blob>| {
-        // Nobody waits any more once the page is gone.
+        // There is no receiver any more once the view is closed.
         let _ = sender.send(blob);
     });
     canvas.to_blob(encoded.unchecked_ref())?;

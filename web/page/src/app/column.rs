@@ -12,7 +12,7 @@ use crate::text;
 use protocol::{Guess, Slot, TOP, Training};
 use terms::attack::Norm;
 
-/// A network's column.
+/// Shows a network's column.
 #[component]
 pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
@@ -66,7 +66,7 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
     }
 }
 
-/// A part of a column.
+/// Returns a part of a column.
 fn column<T>(store: Store, network: Slot, part: impl Fn(&Column) -> T + Send + Sync + 'static) -> Memo<T>
 where
     T: PartialEq + Send + Sync + 'static,
@@ -74,7 +74,7 @@ where
     store.read(move |state| part(&state.columns[network.index()]))
 }
 
-/// Whether it held, on a chip.
+/// Shows on a chip whether the network held.
 #[component]
 fn VerdictChip(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
@@ -135,7 +135,7 @@ fn Pictures(network: Slot) -> impl IntoView {
     }
 }
 
-/// How many steps are done.
+/// Shows how many steps are done.
 #[component]
 fn StepBar(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
@@ -151,7 +151,7 @@ fn StepBar(network: Slot) -> impl IntoView {
     }
 }
 
-/// The five best guesses. The rows stay and only their content changes, so that the bars can move.
+/// Shows the five best guesses. The rows stay and only their content changes, so that the bars can move.
 #[component]
 fn Answers(
     network: Slot,

@@ -8,10 +8,10 @@ use super::browser::Store;
 use crate::state::{Event, State};
 use terms::picture::{Corner, Crop, Size};
 
-/// A hand on the square.
+/// A drag of the square.
 #[derive(Clone, Copy)]
 struct Drag {
-    /// The finger, or the mouse.
+    /// The pointer: a finger, a pen or the mouse.
     pointer: i32,
     /// Where it began, in pixels of the window.
     began: [i32; 2],
@@ -24,7 +24,7 @@ struct Drag {
     scale: f64,
 }
 
-/// The picture, with the square over it where there is something to choose.
+/// Shows the picture, with the square over it where there is something to choose.
 #[component]
 pub(super) fn CropStage() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -52,7 +52,7 @@ pub(super) fn CropStage() -> impl IntoView {
     }
 }
 
-/// The square itself.
+/// Shows the square itself.
 ///
 /// To those who do not see it, it is a slider, whose value is read out as it changes: no other element with four arrow keys
 /// gets them from a screen reader, and is moved on a phone.
@@ -75,7 +75,7 @@ fn CropBox() -> impl IntoView {
         if event.button() != 0 || shown_width <= 0.0 || drag.with_value(Option::is_some) {
             return;
         }
-        // The hand may leave the square; a pointer that is gone already cannot be followed.
+        // The pointer may leave the square; one that is gone already cannot be captured.
         if square.set_pointer_capture(event.pointer_id()).is_err() {
             return;
         }
@@ -87,7 +87,7 @@ fn CropBox() -> impl IntoView {
         let Some(drag) = drag.get_value().filter(|drag| drag.pointer == event.pointer_id()) else {
             return;
         };
-        // Another picture came under the hand.
+        // Another picture came during the drag.
         if store.peek(State::crop).is_none_or(|(_, size)| size != drag.size) {
             return;
         }
@@ -162,7 +162,7 @@ fn CropBox() -> impl IntoView {
     }
 }
 
-/// Where the square is now that the networks see, how to move it, and back to the middle.
+/// Shows where the square is now that the networks see, how to move it, and back to the middle.
 #[component]
 pub(super) fn CropNotes() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -184,7 +184,7 @@ pub(super) fn CropNotes() -> impl IntoView {
                 >
                     "Crop: " {move || seen.get().map(|(crop, _)| crop.words())}
                 </p>
-                // Read out once the hand rests.
+                // Read out once the square rests.
                 <p class="visually-hidden" role="status">{at_rest}</p>
                 <button type="button" data-testid="crop-reset" on:click=move |_| store.dispatch(Event::Crop(None))>
                     "Reset the crop"
@@ -198,7 +198,7 @@ pub(super) fn CropNotes() -> impl IntoView {
     }
 }
 
-/// The square after a key is pressed, none inside being the one in the middle; none if the key does nothing.
+/// Returns the square after a key is pressed, none inside being the one in the middle; none if the key does nothing.
 fn after_key(key: &str, shift: bool, crop: Crop, size: Size) -> Option<Option<Crop>> {
     /// How far the keys go, in percent of the shorter side.
     const SMALL: u32 = 1;
@@ -221,7 +221,7 @@ fn after_key(key: &str, shift: bool, crop: Crop, size: Size) -> Option<Option<Cr
     })
 }
 
-/// A part of a length, as a style takes it.
+/// Returns a part of a length, as a style takes it.
 fn percent(part: u32, of: u32) -> String {
     format!("{:.4}%", 100.0 * f64::from(part) / f64::from(of.max(1)))
 }

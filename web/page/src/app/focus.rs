@@ -19,7 +19,7 @@ where
     }
 }
 
-/// Whether the keyboard is on an element.
+/// Tells whether the keyboard is on an element.
 pub(super) fn has_focus<E>(target: NodeRef<E>) -> bool
 where
     E: ElementType,

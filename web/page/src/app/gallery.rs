@@ -72,7 +72,7 @@ pub(super) fn Chooser() -> impl IntoView {
     }
 }
 
-/// The picture as it is in its file, and as the networks see it.
+/// Shows the picture as it is in its file, and as the networks see it.
 #[component]
 fn Chosen() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -124,7 +124,7 @@ fn picture_facts(state: &State) -> String {
     format!("{}.", facts.join("; "))
 }
 
-/// The samples.
+/// Shows the samples.
 #[component]
 fn Gallery() -> impl IntoView {
     let store = expect_context::<Store>();

@@ -11,7 +11,7 @@ use crate::state::{Coming, Event, Phase, State};
 use crate::text;
 use protocol::{Backend, BackendChoice, Download, Slot};
 
-/// The engine's status: what computes and why, how far its downloads are or what it is capable of, and the switch.
+/// Shows the engine's status: what computes and why, how far its downloads are or what it is capable of, and the switch.
 #[component]
 pub(super) fn Status() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -53,7 +53,7 @@ pub(super) fn Status() -> impl IntoView {
     }
 }
 
-/// What is being done until the engine is ready; empty from then on.
+/// Returns what is being done until the engine is ready; empty from then on.
 fn doing_words(state: &State) -> String {
     let total: u64 = state.engine.downloads.iter().flatten().map(|download| download.total).sum();
     match &state.engine.phase {
@@ -171,7 +171,7 @@ fn remember(choice: BackendChoice) {
     }
 }
 
-/// How the engine and the networks are coming along.
+/// Shows how the engine and the networks are coming along.
 #[component]
 fn Downloads() -> impl IntoView {
     view! {
@@ -182,7 +182,7 @@ fn Downloads() -> impl IntoView {
     }
 }
 
-/// What the engine computes on, how fast it is, and whether the next visit needs a network.
+/// Shows what the engine computes on, how fast it is, and whether the next visit needs a network.
 #[component]
 fn Figures() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -227,7 +227,7 @@ fn timing_words(state: &State) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
-/// Why there is no engine, once it is clear that there will be none.
+/// Shows why there is no engine, once it is clear that there will be none.
 #[component]
 pub(super) fn Failure() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -255,7 +255,7 @@ pub(super) fn Failure() -> impl IntoView {
     view! { <div class="failure-region" role="alert">{move || failed.get().map(panel)}</div> }
 }
 
-/// The engine's program.
+/// Shows the engine's program.
 #[component]
 fn EngineBar() -> impl IntoView {
     let store = expect_context::<Store>();

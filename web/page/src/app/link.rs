@@ -98,7 +98,7 @@ impl Links {
     }
 }
 
-/// A field for the link.
+/// Shows a field for the link.
 #[component]
 pub(super) fn LinkForm() -> impl IntoView {
     let links = expect_context::<Links>();
@@ -196,7 +196,7 @@ impl Trouble {
     }
 }
 
-/// The address, if a picture may be fetched from there.
+/// Returns the address, if a picture may be fetched from there.
 fn allowed(address: &str) -> Result<Url, String> {
     if address.is_empty() {
         return Err("There is no link. A picture’s address begins with https://.".into());
@@ -216,7 +216,7 @@ fn allowed(address: &str) -> Result<Url, String> {
     ))
 }
 
-/// The bytes at an address, as far as they may be read.
+/// Returns the bytes at an address, as far as they may be read.
 async fn fetch(url: &Url, connection: &AbortController) -> Result<Vec<u8>, Trouble> {
     let watch = Watch { connection, silent: Rc::default() };
     let timer = watch.wind();
@@ -244,7 +244,7 @@ async fn respond(url: &Url, connection: &AbortController) -> Result<Response, Js
     let options = RequestInit::new();
     options.set_signal(Some(&connection.signal()));
     options.set_mode(RequestMode::Cors);
-    // The site need not know who the visitor is there, nor which page asks.
+    // Neither cookies of the site nor the address of this page are sent.
     Reflect::set(&options, &"credentials".into(), &"omit".into())?;
     Reflect::set(&options, &"referrerPolicy".into(), &"no-referrer".into())?;
     Ok(JsFuture::from(window().fetch_with_str_and_init(&url.href(), &options)).await?.unchecked_into())
@@ -292,7 +292,7 @@ impl Watch<'_> {
         })
     }
 
-    /// Why a connection ended: it was ended here, or by the visitor, or else.
+    /// Returns why a connection ended: it was ended here, or by the visitor, or else.
     fn or(&self, otherwise: Trouble) -> Trouble {
         match (self.silent.get(), self.connection.signal().aborted()) {
             (true, _) => Trouble::Silent,
@@ -308,7 +308,7 @@ fn preview(bytes: &[u8]) -> Result<String, JsValue> {
     Url::create_object_url_with_blob(&blob)
 }
 
-/// What to call the picture: its file's name, or its site.
+/// Returns what to call the picture: its file's name, or its site.
 fn title(url: &Url) -> String {
     if url.protocol() == "data:" {
         return "From a link".into();
@@ -323,14 +323,14 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// The address of the first picture in a piece of a web page, as browsers write it down for whom it is dropped on.
+/// Returns the address of the first picture in a piece of a web page, as browsers pass it on when the picture is dropped.
 fn picture_in(html: &str) -> Option<String> {
     let tag = &html[html.find("<img")?..];
     let value = tag.split_once(" src=\"")?.1.split_once('"')?.0;
     Some(value.replace("&amp;", "&"))
 }
 
-/// The first address of a list of links: one a line, with comments after `#`.
+/// Returns the first address of a list of links: one a line, with comments after `#`.
 fn first_link(list: &str) -> Option<String> {
     let links = list.lines().map(str::trim);
     links.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).next()

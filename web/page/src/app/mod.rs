@@ -54,7 +54,7 @@ pub fn start() {
     mount_to(place.unchecked_into(), App).forget();
 }
 
-/// An element of index.html; the page's body, should it be missing there.
+/// Returns an element of index.html; the page's body, should it be missing there.
 fn element(id: &str) -> Element {
     let found = document().get_element_by_id(id);
     found.unwrap_or_else(|| document().body().expect("a page has a body").into())
@@ -98,7 +98,7 @@ fn App() -> impl IntoView {
     }
 }
 
-/// The last thing that went wrong.
+/// Shows the last thing that went wrong.
 #[component]
 fn Alert(
     /// Where the keyboard goes once the alert is dismissed.
@@ -136,7 +136,7 @@ fn Alert(
     }
 }
 
-/// Both verdicts in words, for those who listen to the page.
+/// Shows both verdicts in words, for screen readers.
 #[component]
 fn Announcement() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -213,7 +213,7 @@ fn accept_dropped_and_pasted(store: Store, links: Links) -> RwSignal<bool> {
             }
         }),
         window_event_listener(ev::paste, move |event| {
-            // Pasted text is none of our business.
+            // Pasted text keeps its usual meaning.
             if let Some(file) = event.clipboard_data().and_then(|data| data.files()).and_then(|files| files.get(0)) {
                 event.prevent_default();
                 store.pick_file(file);
@@ -224,7 +224,7 @@ fn accept_dropped_and_pasted(store: Store, links: Links) -> RwSignal<bool> {
     dragging
 }
 
-/// The page as its address asks for it: the backend, and what a link restores.
+/// Returns the page as its address asks for it: the backend, and what a link restores.
 fn page_in_address() -> State {
     let query = window().location().search().unwrap_or_default();
     let parameters = UrlSearchParams::new_with_str(&query).ok();

@@ -10,7 +10,7 @@ use crate::state::{Event, Pending};
 use crate::text;
 use protocol::{Listed, Offer, Slot};
 
-/// Which network stands in a place. Only where there is a choice; and what is to be said of one that is not there yet.
+/// Shows which network stands in a place. Only where there is a choice; and what is to be said of one that is not there yet.
 #[component]
 pub(super) fn NetworkChooser(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
@@ -61,7 +61,7 @@ fn Menu(network: Slot, select: NodeRef<html::Select>) -> impl IntoView {
     }
 }
 
-/// What is to be said of a network that is wanted and not there yet, and what can be done about it.
+/// Shows what is to be said of a network that is wanted and not there yet, and what can be done about it.
 #[component]
 fn Notice(
     network: Slot,
@@ -163,7 +163,7 @@ fn asking(offer: &Offer) -> String {
     format!("{}. {kept}", text::offer(offer))
 }
 
-/// The networks that are listed and cannot be chosen, with the reasons.
+/// Shows the networks that are listed and cannot be chosen, with the reasons.
 #[component]
 pub(super) fn Unusable() -> impl IntoView {
     let store = expect_context::<Store>();

@@ -6,7 +6,7 @@ use super::browser::Store;
 use super::space::FreeSpace;
 use crate::state::State;
 
-/// Whether the next visit needs a network.
+/// Shows whether the next visit needs a network.
 #[component]
 pub(super) fn Offline() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -23,10 +23,10 @@ pub(super) fn Offline() -> impl IntoView {
     }
 }
 
-/// What is kept and where the page's source is, for the footer of index.html.
+/// Shows what is kept and where the page's source is, for the footer of index.html.
 #[component]
 pub(super) fn Colophon() -> impl IntoView {
-    // Only who knows where it is can see it: Cargo.toml's `repository`, if it names one.
+    // Shown only where Cargo.toml names a `repository`.
     let source = option_env!("CARGO_PKG_REPOSITORY").filter(|address| !address.is_empty()).map(|address| {
         view! {
             <p>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-/// A slider over whole numbers.
+/// Shows a slider over whole numbers.
 #[component]
 pub(super) fn Slider(
     /// What it sets.

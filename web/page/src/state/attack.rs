@@ -21,7 +21,7 @@ pub struct Attack {
 }
 
 impl State {
-    /// Whether an attack can begin now.
+    /// Tells whether an attack can begin now.
     pub fn can_attack(&self) -> bool {
         self.engine.phase == Phase::Ready && self.stage.is_classified()
     }
@@ -69,7 +69,7 @@ impl State {
         }
     }
 
-    /// Shows none, rather than those of another attack.
+    /// Removes the results of an attack from both columns.
     pub(super) fn forget_results(&mut self) {
         for column in &mut self.columns {
             column.forget_result();

@@ -45,7 +45,7 @@ pub(super) struct Choice {
 }
 
 impl State {
-    /// The same page with the pair that was wanted on the visit before.
+    /// Returns the same page with the pair that was wanted on the visit before.
     #[must_use]
     pub fn remembering(mut self, pair: Option<Pair>) -> Self {
         self.pairing.wanted = pair;
@@ -77,7 +77,7 @@ impl State {
         }
     }
 
-    /// The engine has said what networks there are.
+    /// Takes the list of the networks there are.
     pub(super) fn listed(&mut self, networks: Vec<Listed>) -> Vec<Effect> {
         self.networks = Arc::new(networks);
         self.pairing.listening = true;
@@ -100,7 +100,7 @@ impl State {
         Vec::new()
     }
 
-    /// The wanted pair, with the first networks of the list in the place of what there is no more.
+    /// Returns the wanted pair, with the first networks of the list in the place of what there is no more.
     fn usable_pair(&self) -> Option<Pair> {
         let usable: Vec<&str> =
             self.networks.iter().map(|it| it.folder.as_str()).filter(|it| self.offer(it).is_some()).collect();
@@ -120,7 +120,7 @@ impl State {
         Some([left?.to_owned(), right?.to_owned()])
     }
 
-    /// The visitor wants another network in a place; not the one that stands in the other.
+    /// Takes the visitor's choice of a network for a place, unless it stands in the other.
     pub(super) fn choose_network(&mut self, slot: Slot, folder: &str) -> Vec<Effect> {
         if self.offer(folder).is_none() || self.wanted(slot.other()) == Some(folder) {
             return Vec::new();
@@ -132,7 +132,7 @@ impl State {
         self.pursue()
     }
 
-    /// The visitor agrees to the downloads that the wanted pair takes, or to try them again.
+    /// Takes the visitor's consent to download the wanted pair, or to try that again.
     pub(super) fn go_on(&mut self) -> Vec<Effect> {
         let Some(wanted) = &self.pairing.wanted else { return self.restart() };
         self.pairing.agreed.extend(wanted.iter().cloned());
@@ -140,7 +140,7 @@ impl State {
         self.pursue()
     }
 
-    /// The visitor stays with the pair that is there.
+    /// Takes the visitor's choice to stay with the pair that is there.
     pub(super) fn stay(&mut self) -> Vec<Effect> {
         self.pairing.trouble = None;
         self.pairing.agreed.clear();
@@ -193,12 +193,12 @@ impl State {
         vec![Effect::Post(Request::Load { id, pair })]
     }
 
-    /// Whether the engine's words on a request to load are still of interest.
+    /// Tells whether the engine's words on a request to load are still of interest.
     pub(super) fn is_loading(&self, id: RequestId) -> bool {
         self.pairing.loading.as_ref().is_some_and(|(loading, _)| *loading == id)
     }
 
-    /// A pair is loaded; gives what is to be remembered of that.
+    /// Notes that a pair is loaded; returns what is to be remembered of that.
     pub(super) fn loaded(&mut self) -> Option<Effect> {
         let (_, pair) = self.pairing.loading.take()?;
         self.pairing.good = Some(pair.clone());
@@ -211,7 +211,7 @@ impl State {
         self.pairing.chosen.then(|| Effect::RememberPair((!usual).then_some(pair)))
     }
 
-    /// A network of the pair that was to be loaded cannot be.
+    /// Notes that a network of the pair cannot be loaded.
     pub(super) fn not_loaded(&mut self, slot: Slot, why: String) -> Vec<Effect> {
         let Some((_, pair)) = self.pairing.loading.take() else { return Vec::new() };
         self.pairing.held = false;
@@ -222,13 +222,13 @@ impl State {
         self.pursue()
     }
 
-    /// What failed may succeed with another device.
+    /// Forgets what failed, which may succeed with another device.
     pub(super) fn forget_trouble(&mut self) {
         self.pairing.trouble = None;
     }
 
-    /// The engine failed while it loaded, and a fresh one begins with the pair that was good before, if there was another one.
-    /// Whether that is so.
+    /// Blames a failure while loading on the new network, if another pair was good before, with which a fresh engine
+    /// begins. Tells whether there was one.
     pub(super) fn blames_new_network(&mut self, why: &str) -> bool {
         let Choice { loading: Some((_, pair)), good: Some(good), trouble, .. } = &mut self.pairing else {
             return false;
@@ -243,7 +243,7 @@ impl State {
         true
     }
 
-    /// A fresh engine holds no networks and no picture.
+    /// Forgets networks and picture, of which a fresh engine holds none.
     pub(super) fn forget_engine(&mut self) {
         self.engine.file = None;
         self.pairing.listening = false;
@@ -251,7 +251,7 @@ impl State {
         self.pairing.loading = None;
     }
 
-    /// The browser keeps so much of a network by now.
+    /// Notes how many bytes of a network the browser keeps.
     pub(super) fn kept(&mut self, folder: &str, bytes: u64) {
         let networks = Arc::make_mut(&mut self.networks);
         let offers = networks.iter_mut().filter(|network| network.folder == folder);

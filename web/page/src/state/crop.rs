@@ -7,8 +7,8 @@ use super::{Candidate, Effect, Event, State, Work};
 use terms::picture::{Crop, SIDE, Size};
 
 impl State {
-    /// The square that the visitor wants the networks to see, and the size of the picture, in pixels; none where there is
-    /// nothing to choose: no picture, or one that the networks see as it is.
+    /// Returns the square that the visitor wants the networks to see, and the size of the picture, in pixels; none where
+    /// there is nothing to choose: no picture, or one that the networks see as it is.
     pub fn crop(&self) -> Option<(Crop, Size)> {
         let size = self.croppable()?;
         let latest = self.stage.candidate().or(self.picture.shown.as_ref().map(|shown| &shown.candidate))?;
@@ -16,35 +16,35 @@ impl State {
         Some((crop.unwrap_or_else(|| Crop::centre(size)), size))
     }
 
-    /// The square that they see now: behind the hand that moves it.
+    /// Returns the square that the networks see now, which lags behind the pointer that moves it.
     pub fn seen_crop(&self) -> Option<(Crop, Size)> {
         let (size, shown) = (self.croppable()?, self.picture.shown.as_ref()?);
         Some((shown.candidate.crop.unwrap_or_else(|| Crop::centre(size)), size))
     }
 
-    /// Whether that is the square that the visitor wants.
+    /// Tells whether the networks see the square that the visitor wants.
     pub fn crop_rests(&self) -> bool {
         self.picture.wanted_crop.is_none() && self.work() != Work::Opening
     }
 
-    /// The size of the picture that is shown, where another square of it can be seen.
+    /// Returns the size of the picture that is shown, where another square of it can be seen.
     fn croppable(&self) -> Option<Size> {
         let (width, height) = self.picture.shown.as_ref()?.original_size?;
         (width != height || width > SIDE as u32).then_some((width, height))
     }
 
-    /// Whether a picture is the one that is shown, whatever square of it.
+    /// Tells whether a picture is the one that is shown, whatever square of it.
     pub(super) fn is_shown(&self, candidate: &Candidate) -> bool {
         self.picture.shown.as_ref().is_some_and(|shown| Arc::ptr_eq(&shown.candidate.bytes, &candidate.bytes))
     }
 
-    /// The visitor wants another square; none is the one in the middle.
+    /// Takes the square that the visitor wants; none is the one in the middle.
     pub(super) fn set_crop(&mut self, crop: Option<Crop>) -> Vec<Effect> {
         let Some(size) = self.croppable() else {
             return Vec::new();
         };
         if self.stage.candidate().is_some_and(|arriving| !self.is_shown(arriving)) {
-            // The picture goes, and the hand is late.
+            // Another picture is on its way, so this square is of one that goes.
             return Vec::new();
         }
         let crop = crop.and_then(|crop| crop.unless_centre(size));
@@ -63,7 +63,7 @@ impl State {
 
     /// Opens the picture once more, with the square that is wanted; the attack that is shown is then begun again.
     pub(super) fn recrop(&mut self) -> Vec<Effect> {
-        // What is being decoded is waited for: replaced again and again, nothing would be seen while the hand moves.
+        // The square that is being cut is waited for: replaced again and again, none would be seen during a drag.
         if self.picture.crop_settles || self.work() == Work::Opening {
             return Vec::new();
         }

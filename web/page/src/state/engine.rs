@@ -201,14 +201,14 @@ impl State {
         effects
     }
 
-    /// The engine cannot go on, on any backend; `why` in a sentence.
+    /// Ends the work: the engine cannot go on, on any backend; `why` in a sentence.
     fn fail(&mut self, why: String) {
         self.drop_work();
         self.forget_engine();
         self.engine.phase = Phase::Failed(why);
     }
 
-    /// The worker could not be loaded, or threw an error that is no panic of ours.
+    /// Handles a worker that could not be loaded, or threw an error that is no panic of the engine's.
     pub(super) fn on_worker_error(&mut self, message: String) -> Vec<Effect> {
         if self.engine.phase == Phase::Starting {
             self.fail(sentence(&format!(
@@ -222,7 +222,7 @@ impl State {
         self.panicked(&message)
     }
 
-    /// The engine has not answered for as long as it may.
+    /// Handles an engine that has not answered for as long as it may.
     pub(super) fn on_timeout(&mut self) -> Vec<Effect> {
         match self.patience_ms() {
             Some(ms) => self.fall_back(format!("it did not answer for {} seconds.", ms / 1000)),

@@ -16,7 +16,7 @@ pub enum Event {
         /// What it said.
         reply: Reply,
     },
-    /// A piece of the engine's program has come; a zero is what nobody knows.
+    /// A piece of the engine's program has come; a zero is a number that is not known.
     EngineComes {
         /// The worker that loads it.
         generation: u32,
@@ -190,7 +190,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The effect that frees its preview.
+    /// Returns the effect that frees the preview.
     pub(super) fn into_revoke(self) -> Option<Effect> {
         self.preview_url.map(Effect::RevokeUrl)
     }
@@ -212,7 +212,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Its address, relative to the page.
+    /// Returns the address, relative to the page.
     pub fn url(&self) -> String {
         format!("{}{}", self.folder, self.file)
     }

@@ -5,7 +5,7 @@ use super::{Effect, Saved, Stage, State};
 use protocol::{Guess, Request, RequestId, Slot};
 
 impl State {
-    /// Whether the attacked picture of a network can be saved now.
+    /// Tells whether the attacked picture of a network can be saved now.
     pub fn can_save(&self, slot: Slot) -> bool {
         self.stage == Stage::Classified && self.columns[slot.index()].step().is_some()
     }
@@ -34,7 +34,7 @@ impl State {
         vec![Effect::Download { name, media_type: "image/png", bytes: png }]
     }
 
-    /// What a network says of the picture that was saved, beside what it said of the one before the attack.
+    /// Returns what a network says of the picture that was saved, beside what it said of the one before the attack.
     pub fn saved_words(&self, slot: Slot) -> Option<String> {
         let column = &self.columns[slot.index()];
         let best = column.saved.as_ref()?.top.first()?;

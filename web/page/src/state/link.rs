@@ -48,7 +48,7 @@ impl Link {
     /// Reads the names and values of an address; `get` gives a name's value. What makes no sense is left at its default, and what
     /// is out of range brought into it: an address may be cut or mistyped.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Self {
-        /// The next one that the type has.
+        /// Reads a number; one that is out of the type's range becomes the nearest in it.
         fn number<T: TryFrom<i64>>(value: Option<String>, lowest: T, highest: T) -> Option<T> {
             let value: i64 = value?.parse().ok()?;
             Some(T::try_from(value).unwrap_or(if value < 0 { lowest } else { highest }))
@@ -80,14 +80,14 @@ impl Link {
         }
     }
 
-    /// As it stands in an address, behind the question mark.
+    /// Returns the link as it stands in an address, behind the question mark.
     pub fn query(&self) -> String {
         let parts: Vec<String> =
             self.write().into_iter().map(|(name, value)| format!("{name}={}", escaped(&value))).collect();
         parts.join("&")
     }
 
-    /// Names and values, but for those that are as usual; to be escaped by whoever makes an address of them.
+    /// Returns names and values, but for those that are as usual; not escaped.
     pub fn write(&self) -> Vec<(&'static str, String)> {
         let (settings, usual) = (&self.settings, Settings::default());
         let mut parts = Vec::new();
@@ -111,7 +111,7 @@ impl Link {
     }
 }
 
-/// The disturbance's names in an address, each with its value: `rotate.15_fog.3`.
+/// Returns the disturbance's names in an address, each with its value: `rotate.15_fog.3`.
 fn disturbance_text(disturbance: &Disturbance) -> String {
     let usual = Disturbance::default();
     let mut parts = Vec::new();
@@ -189,7 +189,7 @@ fn disturbance(text: &str) -> Disturbance {
 }
 
 impl State {
-    /// The same page as a link asks for it.
+    /// Returns the same page as a link asks for it.
     #[must_use]
     pub fn following(mut self, link: Link) -> Self {
         self.attack.settings = link.settings;
@@ -202,7 +202,7 @@ impl State {
         self
     }
 
-    /// The sample that the address asks for.
+    /// Returns the sample that the address asks for.
     pub(super) fn linked_sample(&self) -> Option<usize> {
         let file = self.link.sample.as_deref()?;
         self.samples.iter().position(|sample| sample.file == file)
@@ -216,12 +216,12 @@ impl State {
         }
     }
 
-    /// The names and values of a link to what is wanted now, as they stand in an address, behind the question mark.
+    /// Returns the names and values of a link to what is wanted now, as they stand in an address, behind the question mark.
     pub fn link_query(&self) -> String {
         self.link_with(self.attack.settings, self.picture.disturbance).query()
     }
 
-    /// A link to the picture that is shown, attacked with these settings after this has disturbed it.
+    /// Returns a link to the picture that is shown, attacked with these settings after this has disturbed it.
     pub(super) fn link_with(&self, settings: Settings, disturbance: Disturbance) -> Link {
         let sample = self.picture.shown.as_ref().and_then(|shown| self.samples.get(shown.candidate.sample?));
         let class = settings.target.and_then(|target| self.classes.get(target));
@@ -240,7 +240,7 @@ impl State {
         }
     }
 
-    /// What a link leaves out: a picture of the visitor's own.
+    /// Returns what a link leaves out: a picture of the visitor's own.
     pub fn link_lacks_picture(&self) -> bool {
         self.picture.shown.as_ref().is_some_and(|shown| shown.candidate.sample.is_none())
     }

@@ -82,19 +82,19 @@ pub struct State {
 }
 
 impl State {
-    /// A page that has just opened.
+    /// Returns a page that has just opened.
     pub fn new(choice: BackendChoice) -> Self {
         Self { engine: Engine { choice, generation: 1, ..Engine::default() }, ..Self::default() }
     }
 
-    /// The same page as the browser knows it: with the address of the folder that holds `models/`, which ends with a slash, and
-    /// what was measured on an earlier visit.
+    /// Returns the same page as the browser knows it: with the address of the folder that holds `models/`, which ends with
+    /// a slash, and what was measured on an earlier visit.
     #[must_use]
     pub fn served_from(self, base: String, measured: Option<Measured>) -> Self {
         Self { engine: Engine { base, measured, ..self.engine }, ..self }
     }
 
-    /// What the engine works on.
+    /// Returns what the engine works on.
     pub fn work(&self) -> Work {
         match self.stage {
             Stage::Opening { .. } => Work::Opening,
@@ -105,22 +105,22 @@ impl State {
         }
     }
 
-    /// What the worker is told to compute with.
+    /// Returns the choice that is sent to the engine.
     pub fn effective_choice(&self) -> BackendChoice {
         if self.engine.fallback.is_some() { BackendChoice::Cpu } else { self.engine.choice }
     }
 
-    /// Whether the engine computes on WebGPU.
+    /// Tells whether the engine computes on WebGPU.
     pub fn on_webgpu(&self) -> bool {
         self.engine.backend.as_ref().is_some_and(|report| report.backend == Backend::WebGpu)
     }
 
-    /// Whether the next visit needs no network.
+    /// Tells whether the next visit needs no network.
     pub fn kept_offline(&self) -> bool {
         self.page_kept && self.networks_kept
     }
 
-    /// Index of the class that the picture's source says it is of; none where only a detail of it is seen.
+    /// Returns the index of the class that the picture's source says it is of; none where only a detail of it is seen.
     pub fn label(&self) -> Option<usize> {
         let shown = self.picture.shown.as_ref().filter(|shown| !shown.is_detail())?;
         let label = shown.candidate.label.as_deref()?;
@@ -128,7 +128,7 @@ impl State {
         self.classes.iter().position(known)
     }
 
-    /// The first of a class's names.
+    /// Returns the first of a class's names.
     pub fn class_name(&self, class: usize) -> String {
         match self.classes.get(class) {
             Some(label) => label.short_name().to_owned(),
@@ -136,7 +136,7 @@ impl State {
         }
     }
 
-    /// Why this backend computes, in a sentence or two.
+    /// Returns why this backend computes, in a sentence or two.
     pub fn backend_reason(&self) -> String {
         match (&self.engine.fallback, &self.engine.backend) {
             (Some(reason), _) => format!("WebGPU was given up: {reason} The CPU computes instead."),
@@ -184,7 +184,7 @@ impl State {
         effects
     }
 
-    /// How long the engine may be silent before WebGPU is given up; none if it need not be watched.
+    /// Returns how long the engine may be silent before WebGPU is given up; none if it need not be watched.
     fn patience_ms(&self) -> Option<u32> {
         /// Looking for an adapter, opening it and measuring it.
         const DEVICE: u32 = 60_000;
@@ -215,7 +215,7 @@ impl State {
         self.engine.last_id
     }
 
-    /// The engine's work is lost with it; what a fresh worker is to do again is remembered.
+    /// Drops the engine's work, which is lost with it, and remembers what a fresh worker is to do again.
     fn drop_work(&mut self) {
         self.attack.resume |= matches!(self.stage, Stage::Attacking(_));
         self.stop_attack();

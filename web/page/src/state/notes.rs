@@ -4,7 +4,7 @@ use super::{Phase, Progress, State, Work};
 use crate::text;
 
 impl State {
-    /// What pressing the button will do, or why it cannot be pressed.
+    /// Returns what pressing the button will do, or why it cannot be pressed.
     pub fn hint(&self) -> &'static str {
         match (&self.engine.phase, self.work(), &self.picture.shown) {
             (Phase::Failed(_), ..) => "The engine is not running.",
@@ -31,8 +31,8 @@ impl State {
         }
     }
 
-    /// That a changed setting began an attack by itself, and with what; empty if none did. The words stay the same while a
-    /// slider moves, since they are read out whenever they change.
+    /// Says that a changed setting began an attack by itself, and with what; empty if none did. The words stay the same
+    /// while a slider moves, since they are read out whenever they change.
     pub fn again_words(&self) -> String {
         if !self.attack.automatic {
             return String::new();

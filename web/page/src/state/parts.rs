@@ -33,22 +33,22 @@ pub struct Coming {
 }
 
 impl Coming {
-    /// From bytes counted unpacked and the bytes `sent` for all of them, where a zero is what nobody knows; none if nobody
-    /// knows how many there will be.
+    /// From bytes counted unpacked and the bytes `sent` for all of them, where a zero is a number that is not
+    /// known; none if the total is not.
     pub(super) fn of(received: f64, total: f64, sent: f64) -> Option<Self> {
         let sent = if sent > 0.0 { sent } else { total };
         let share = (received / total).clamp(0.0, 1.0);
         (total > 0.0).then_some(Self { received: (share * sent) as u64, total: sent as u64 })
     }
 
-    /// Whether all of it is here.
+    /// Tells whether all of it is here.
     pub fn is_here(self) -> bool {
         self.received == self.total
     }
 }
 
 impl Phase {
-    /// Its name in attributes.
+    /// Returns the name in attributes.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -78,7 +78,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// Its name in attributes.
+    /// Returns the name in attributes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
@@ -122,7 +122,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Whether so little of the file's picture is seen that what the whole shows may not be in it.
+    /// Tells whether so little of the file's picture is seen that what the whole shows may not be in it.
     pub fn is_detail(&self) -> bool {
         self.original_size.zip(self.candidate.crop).is_some_and(|(size, crop)| crop.is_detail(size))
     }
@@ -147,7 +147,7 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Its name in attributes.
+    /// Returns the name in attributes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -205,12 +205,12 @@ pub struct Curve {
 }
 
 impl Column {
-    /// The step that is shown: the one that the visitor looks at, or the latest.
+    /// Returns the step that is shown: the one that the visitor looks at, or the latest.
     pub fn step(&self) -> Option<&Step> {
         self.scrubbed.and_then(|index| self.steps.get(index)).or(self.steps.last())
     }
 
-    /// Whether there is a verdict that is not the attack's last word.
+    /// Tells whether there is a verdict that is not the attack's last word.
     pub fn is_interim(&self) -> bool {
         self.step().is_some() && self.moment() != Moment::End
     }

@@ -59,7 +59,7 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// Whether both networks have answered to the picture that is shown, and the engine holds it.
+    /// Tells whether both networks have answered to the picture that is shown, and the engine holds it.
     pub(super) fn is_classified(&self) -> bool {
         matches!(self, Self::Classified | Self::Attacking(_) | Self::Sweeping(_))
     }
@@ -82,7 +82,7 @@ impl Stage {
 }
 
 impl State {
-    /// Whether a picture is on its way: its bytes are coming, or it waits for the engine, or the engine decodes it.
+    /// Tells whether a picture is on its way: its bytes are coming, or it waits for the engine, or the engine decodes it.
     pub fn picture_pending(&self) -> bool {
         self.picture.pick.is_some() || self.stage.candidate().is_some()
     }

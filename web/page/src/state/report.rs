@@ -10,12 +10,13 @@ use terms::picture::Crop;
 const FORMAT: usize = 2;
 
 impl State {
-    /// Whether there is something to report: both networks have looked at a picture.
+    /// Tells whether there is something to report: both networks have looked at a picture.
     pub fn can_report(&self) -> bool {
         self.picture.shown.is_some() && self.columns.iter().all(|column| !column.clean.is_empty())
     }
 
-    /// All that is shown of the picture and the attack, but for the pictures themselves; none before a picture is classified.
+    /// Returns all that is shown of the picture and the attack, but for the pictures themselves; none before a picture is
+    /// classified.
     pub fn report(&self) -> Option<Json> {
         let shown = self.picture.shown.as_ref().filter(|_| self.can_report())?;
         let attacked = self.columns.iter().any(|column| !column.steps.is_empty());

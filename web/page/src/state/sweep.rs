@@ -13,7 +13,7 @@ pub struct Sweep {
 }
 
 impl State {
-    /// Whether the curves can be made now.
+    /// Tells whether the curves can be made now.
     pub fn can_sweep(&self) -> bool {
         self.engine.phase == Phase::Ready && self.stage == Stage::Classified
     }
@@ -34,18 +34,18 @@ impl State {
         self.sweep.curves = <[Curve; 2]>::default();
     }
 
-    /// Whether the curves are of an attack with the settings as they are, but for epsilon.
+    /// Tells whether the curves are of an attack with the settings as they are, but for epsilon.
     pub fn curves_are_current(&self) -> bool {
         self.sweep.settings == of_sweep(self.attack.settings)
     }
 
-    /// Most steps that either network's attack has taken, the beginning not counted: where the scrubber ends.
+    /// Returns the most steps that either network's attack has taken, the beginning not counted: where the scrubber ends.
     pub fn last_step(&self) -> u32 {
         let last = |column: &super::Column| column.steps.last().map_or(0, |step| step.done);
         self.columns.iter().map(last).max().unwrap_or_default()
     }
 
-    /// The step that is looked at; the latest unless the visitor has chosen.
+    /// Returns the step that is looked at; the latest unless the visitor has chosen.
     pub fn step_shown(&self) -> u32 {
         let shown = |column: &super::Column| column.step().map_or(0, |step| step.done);
         self.columns.iter().map(shown).max().unwrap_or_default()
@@ -66,8 +66,8 @@ impl State {
     }
 }
 
-/// What of the settings a sweep goes by: it has epsilons of its own, a chosen step size would suit only one of them, and whoever
-/// stops early says nothing of the loss.
+/// Returns what of the settings a sweep goes by: it has epsilons of its own, a chosen step size would suit only one of
+/// them, and an attack that stops early has not reached its loss.
 fn of_sweep(settings: Settings) -> Settings {
     Settings { step_size_tenths: None, stop_at_success: false, ..settings.with_radius(0) }
 }

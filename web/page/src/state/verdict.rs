@@ -26,7 +26,7 @@ pub enum Verdict {
     Pointless,
 }
 
-/// Of what moment of an attack something is told.
+/// The moment of an attack that a verdict is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Moment {
     /// Its end.
@@ -53,7 +53,7 @@ impl Verdict {
         }
     }
 
-    /// Its name in attributes.
+    /// Returns the name in attributes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Held => "held",
@@ -92,13 +92,13 @@ impl Verdict {
 }
 
 impl State {
-    /// What the attack that is shown came to, or has so far.
+    /// Returns what the attack that is shown came to, or has so far.
     pub fn verdict(&self, network: Slot) -> Option<Verdict> {
         let now = self.columns[network.index()].step()?.top.first()?.class;
         self.judge(network, now, self.attack.latest.target)
     }
 
-    /// What stands on a network's chip.
+    /// Returns what stands on a network's chip.
     pub fn chip(&self, network: Slot) -> &'static str {
         let column = &self.columns[network.index()];
         match (self.verdict(network), column.progress) {
@@ -108,14 +108,14 @@ impl State {
         }
     }
 
-    /// What random noise of the attack's size came to; it aims at nothing.
+    /// Returns what random noise of the attack's size came to; it aims at nothing.
     pub fn noise_verdict(&self, network: Slot) -> Option<Verdict> {
         let now = self.columns[network.index()].noise?.class;
         self.judge(network, now, None)
     }
 
-    /// Probability of the class aimed at, after the step that is shown; none where none was aimed at, or the columns show nothing
-    /// of it.
+    /// Returns the probability of the class aimed at, after the step that is shown; none where none was aimed at, or the
+    /// columns show nothing of it.
     pub fn target_words(&self, network: Slot) -> Option<String> {
         let step = self.columns[network.index()].step()?;
         let name = self.class_name(self.attack.latest.target?);
@@ -127,7 +127,7 @@ impl State {
         Some(Verdict::judge(clean, now, self.label(), target))
     }
 
-    /// The verdict in a sentence: what the network said before, and what it says now.
+    /// Returns the verdict in a sentence: what the network said before, and what it says now.
     pub fn verdict_words(&self, network: Slot) -> Option<String> {
         let verdict = self.verdict(network)?;
         let column = &self.columns[network.index()];

@@ -3,7 +3,7 @@
 use super::{Candidate, Change, Effect, Event, Phase, Pick, PickId, Progress, Stage, State, Work};
 use protocol::{BackendChoice, Request};
 
-/// A sliding hand changes a setting sixty times a second; an attack begins at most this often.
+/// Milliseconds between an input and what follows from it: a slider changes a setting sixty times a second.
 pub(super) const SETTLE_MS: u32 = 80;
 
 impl State {
@@ -84,8 +84,8 @@ impl State {
         }
     }
 
-    /// The visitor has asked for a picture, whose bytes are still to come: only the picture asked for last will be shown.
-    /// Gives the number under which it is to be told of.
+    /// Notes that the visitor has asked for a picture, whose bytes are still to come: only the picture asked for last will
+    /// be shown. Returns the number of the pick, which the answer carries.
     pub fn begin_pick(&mut self) -> PickId {
         self.pick(false)
     }
@@ -153,23 +153,23 @@ impl State {
         vec![Effect::After { ms: SETTLE_MS, event: Event::Settled }]
     }
 
-    /// Whether a changed setting attacks at once: where an attack is shown, which should be the one that the settings say, and
-    /// where the networks are so quick that the epsilon slider may well show live what it does.
+    /// Tells whether a changed setting attacks at once: where an attack is shown, which should be the one that the settings
+    /// say, and where the networks are so quick that the epsilon slider may well show live what it does.
     fn follows_settings(&self) -> bool {
         /// Longest time for both networks to look at a picture: a step takes three times as long.
         const LIVE_MS: f64 = 60.0;
         let both_ms: Option<f64> = self.columns.iter().map(|column| column.clean_ms).sum();
         let live = self.can_attack() && both_ms.is_some_and(|ms| ms < LIVE_MS);
-        // Who has stopped an attack does not want it again.
+        // A visitor who has stopped an attack begins the next one.
         self.attack_is_shown() || (live && !self.shows(Progress::Stopped))
     }
 
-    /// Whether an attack is under way or its result is shown.
+    /// Tells whether an attack is under way or its result is shown.
     pub(super) fn attack_is_shown(&self) -> bool {
         self.columns.iter().any(|column| matches!(column.progress, Progress::Attacking | Progress::Done))
     }
 
-    /// A fresh worker, which will be given the picture again.
+    /// Starts a fresh worker, which will be given the picture again.
     pub(super) fn restart(&mut self) -> Vec<Effect> {
         self.drop_work();
         self.forget_engine();

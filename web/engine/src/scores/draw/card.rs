@@ -6,7 +6,7 @@ use crate::scores::{Fact, Network, Value, sections};
 use protocol::Slot;
 use terms::card::CheckItem;
 
-/// What a network is, how it was made and what it is for.
+/// Returns what a network is, how it was made and what it is for.
 pub(super) fn model_card(slot: Slot, network: &Network) -> Markup {
     html! {
         details data-testid={ "card-" (slot.name()) } {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::scores::{Chart, Dot, Drawn, Plot};
 
-/// All charts, on the same vertical scale; nothing if there are none.
+/// Returns all charts, on the same vertical scale; nothing if there are none.
 pub(super) fn curves(charts: &[Chart]) -> Markup {
     let highest = charts.iter().map(Chart::highest).fold(0.0, f64::max);
     html! {
@@ -64,7 +64,7 @@ fn line(line: &Drawn) -> Markup {
     }
 }
 
-/// A measurement with its interval: round for every other network, square for the rest.
+/// Returns a measurement with its interval: round for every other network, square for the rest.
 fn mark(dot: &Dot, look: usize) -> Markup {
     /// Half its width.
     const SIZE: f64 = 3.5;

@@ -5,7 +5,8 @@ use maud::{Markup, html};
 use super::table::bar;
 use crate::scores::{Cell, Headline};
 
-/// What each network knows without an attack, and what is left of it under one. Bars are full at `bar_end`, as in the tables.
+/// Returns what each network knows without an attack, and what is left of it under one. Bars are full at `bar_end`, as in
+/// the tables.
 pub(super) fn headline(found: &Headline, bar_end: f64) -> Markup {
     html! {
         dl.headline data-testid="scores-headline" {

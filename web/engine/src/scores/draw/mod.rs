@@ -14,8 +14,8 @@ use headline::headline;
 use protocol::Slot;
 use table::tables;
 
-/// All that there is to say of the networks, left and right, as the content of a page's section: no script in it, and whatever
-/// the cards say is text.
+/// Returns all that there is to say of the networks, left and right, as the content of a page's section: no script in it,
+/// and whatever the cards say is text.
 pub fn draw(networks: [Network; 2]) -> String {
     let sheet = Sheet::of(&networks);
     html! {

@@ -1,10 +1,10 @@
-//! The tables: one for each protocol, so that nobody reads across.
+//! The tables: one for each protocol, so that scores of different protocols are not compared.
 
 use maud::{Markup, html};
 
 use crate::scores::{Cell, Group, Protocol, Row, Sheet};
 
-/// All tables, with what they have in common above them.
+/// Returns all tables, with what they have in common above them.
 pub(super) fn tables(sheet: &Sheet) -> Markup {
     html! {
         div.scores-head {
@@ -25,7 +25,7 @@ fn protocol(sheet: &Sheet, group: &Group) -> Markup {
     };
     html! {
         @if group.protocol == Protocol::Corruptions {
-            // Fifteen corruptions at five severities: for who wants to know.
+            // Fifteen corruptions at five severities: folded away, as they are many.
             details.protocol data-testid=(testid) { summary { (title) } (content) }
         } @else {
             section.protocol data-testid=(testid) { h3 { (title) } (content) }
@@ -82,7 +82,7 @@ fn score(sheet: &Sheet, row: &Row, cell: &Cell) -> Markup {
     }
 }
 
-/// The share as a bar that is full at `end`, with its interval.
+/// Returns the share as a bar that is full at `end`, with its interval.
 pub(super) fn bar(cell: &Cell, end: f64) -> Markup {
     let share = |share: f64| (share / end).clamp(0.0, 1.0);
     let (value, [low, high]) = (share(cell.top1.value()), cell.interval.map(share));

@@ -9,7 +9,7 @@ use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlAnchorElement, HtmlCanva
 
 use protocol::js;
 
-/// This page's address with another query.
+/// Returns this page's address with another query.
 pub(crate) fn address_with(query: &str) -> String {
     let location = window().location();
     let place = location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default();
@@ -42,7 +42,7 @@ pub(crate) async fn canvas(canvas: &HtmlCanvasElement) -> Result<(), String> {
     JsFuture::from(clipboard.write(&Array::of1(&item))).await.map(|_| ()).map_err(words)
 }
 
-/// The clipboard, which browsers give to secure pages alone.
+/// Returns the clipboard, which browsers give to secure pages alone.
 fn clipboard() -> Result<web_sys::Clipboard, String> {
     let navigator = window().navigator();
     match Reflect::get(&navigator, &"clipboard".into()) {

@@ -17,7 +17,7 @@ const FOLDERS: &[&str] = match env!("BASTION_LOCAL_SAMPLES").as_bytes() {
     _ => &["samples/"],
 };
 
-/// A file's bytes.
+/// Returns a file's bytes.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub(crate) async fn read(file: &Blob) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The bytes at an address.
+/// Returns the bytes at an address.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub(crate) async fn fetch(address: &str) -> Result<Vec<u8>, String> {
     Ok(Uint8Array::new(&buffer).to_vec())
 }
 
-/// All samples there are.
+/// Returns all samples there are.
 pub(crate) async fn list_samples() -> Vec<Sample> {
     let mut samples = Vec::new();
     for &folder in FOLDERS {
@@ -67,7 +67,7 @@ pub(crate) async fn list_samples() -> Vec<Sample> {
     samples
 }
 
-/// A list of samples; none if it is not one.
+/// Returns a list of samples; none if it is not one.
 fn read_samples(list: &[u8], folder: &str) -> Option<Vec<Sample>> {
     let list: Array = JSON::parse(std::str::from_utf8(list).ok()?).ok()?.dyn_into().ok()?;
     let sample = |sample: JsValue| {

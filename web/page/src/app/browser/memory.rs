@@ -13,7 +13,7 @@ const MEASURED: &str = "bastion.measured";
 /// Name of the two networks that the visitor chose.
 const PAIR: &str = "bastion-networks";
 
-/// How quick both backends were when this build measured them.
+/// Returns how quick both backends were when this build measured them.
 pub(crate) fn measured() -> Option<Measured> {
     let text = storage()?.get_item(MEASURED).ok().flatten()?;
     let fields: Array = JSON::parse(&text).ok()?.dyn_into().ok()?;
@@ -43,7 +43,7 @@ pub(crate) fn forget_measured() {
     }
 }
 
-/// The pair that was wanted on the visit before.
+/// Returns the pair that was wanted on the visit before.
 pub(crate) fn pair() -> Option<Pair> {
     let pair = storage()?.get_item(PAIR).ok().flatten()?;
     // No folder's name has a slash.

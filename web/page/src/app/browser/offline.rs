@@ -14,7 +14,7 @@ use web_sys::{
 use super::worker::program;
 use protocol::js::describe;
 
-/// The script is written by hand, and says why.
+/// The service worker, which is written by hand; the reason is at its top.
 const SCRIPT: &str = "./sw.js";
 
 /// How the names of our caches begin: that of the service worker and that of the engine.
@@ -34,7 +34,7 @@ pub(crate) fn listen(on_kept: impl Fn() + 'static) {
         }
     });
     container.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    // The page listens as long as it is open.
+    // It is called as long as the page is open.
     on_message.forget();
     spawn_local(async move {
         if let Err(error) = JsFuture::from(container.register(SCRIPT)).await {
@@ -46,7 +46,7 @@ pub(crate) fn listen(on_kept: impl Fn() + 'static) {
 /// Asks the service worker to keep what the page and the engine have loaded. On a first visit it was not there to see it.
 pub(crate) fn keep(loaded_by_engine: Vec<String>) {
     spawn_local(async move {
-        // Without a service worker there is nobody to ask.
+        // Without a service worker nothing is kept.
         let _ = ask(loaded_by_engine).await;
     });
 }
@@ -113,7 +113,7 @@ async fn remove_all() -> Result<(), JsValue> {
     Ok(())
 }
 
-/// The bytes that this site keeps in the browser, as the browser estimates them.
+/// Returns the bytes that this site keeps in the browser, as the browser estimates them.
 pub(crate) async fn space_used() -> Option<u64> {
     let storage: StorageManager = property(&window().navigator(), "storage")?;
     let estimate: Promise = storage.estimate().ok()?.unchecked_into();
@@ -122,19 +122,19 @@ pub(crate) async fn space_used() -> Option<u64> {
     estimate.get_usage().map(|bytes| bytes as u64)
 }
 
-/// The address of the folder that the page was served from, with a slash at its end.
+/// Returns the address of the folder that the page was served from, with a slash at its end.
 pub(crate) fn page_folder() -> Option<String> {
     let page = page()?;
     page.rfind('/').map(|end| page[..=end].to_owned())
 }
 
-/// The page itself, whatever its query says.
+/// Returns the page itself, whatever its query says.
 fn page() -> Option<String> {
     let address = document().base_uri().ok().flatten()?;
     address.split(['?', '#']).next().map(str::to_owned)
 }
 
-/// All that the page loaded. It cannot see a worker load its parts.
+/// Returns all that the page loaded. It cannot see a worker load its parts.
 fn loaded_by_page() -> Vec<String> {
     let Some(performance) = window().performance() else {
         return Vec::new();
@@ -144,8 +144,8 @@ fn loaded_by_page() -> Vec<String> {
     entries.iter().filter_map(name).collect()
 }
 
-/// Whether the page does not start without it. What else there is, pictures and lists of them, need not be there, as on this
-/// visit.
+/// Tells whether the page needs what is at an address to start. What else there is, pictures and lists of them, need not be there, as
+/// on this visit.
 fn is_program(address: &str) -> bool {
     let path = address.split(['?', '#']).next().unwrap_or_default();
     [".js", ".wasm", ".css"].iter().any(|ending| path.ends_with(ending))
@@ -155,12 +155,12 @@ fn array(addresses: impl IntoIterator<Item = String>) -> Array {
     addresses.into_iter().map(JsValue::from).collect()
 }
 
-/// Where service workers are managed; missing on pages that are neither `https` nor local.
+/// Returns where service workers are managed; missing on pages that are neither `https` nor local.
 fn container() -> Option<ServiceWorkerContainer> {
     property(&window().navigator(), "serviceWorker")
 }
 
-/// A property of this type, where the browser has it.
+/// Returns a property of this type, where the browser has it.
 fn property<T: JsCast>(object: &JsValue, name: &str) -> Option<T> {
     Reflect::get(object, &name.into()).ok()?.dyn_into().ok()
 }

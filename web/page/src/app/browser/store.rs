@@ -22,7 +22,7 @@ impl Store {
         Self { state: RwSignal::new(state), worker: StoredValue::new_local(None) }
     }
 
-    /// A part of the state; what shows it changes only when that part does.
+    /// Reads a part of the state; what shows it changes only when that part does.
     pub(crate) fn read<T>(self, part: impl Fn(&State) -> T + Send + Sync + 'static) -> Memo<T>
     where
         T: PartialEq + Send + Sync + 'static,
@@ -32,12 +32,12 @@ impl Store {
         Memo::new(move |_| self.state.with(|state| part(state)))
     }
 
-    /// A look at the state that nothing follows from.
+    /// Reads the state without following its changes.
     pub(crate) fn peek<T>(self, part: impl FnOnce(&State) -> T) -> T {
         self.state.with_untracked(part)
     }
 
-    /// Tells the state what happened, and does what it asks for.
+    /// Gives an event to the state, and carries out the effects.
     pub(crate) fn dispatch(self, event: Event) {
         let effects = self.state.try_update(|state| state.update(event)).unwrap_or_default();
         for effect in effects {
@@ -97,7 +97,7 @@ impl Store {
         });
     }
 
-    /// Waits for a picture and tells the state, which knows whether it is still wanted.
+    /// Waits for a picture and gives it to the state, which drops one that another pick has replaced.
     fn answer(self, pick: PickId, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
         spawn_local(async move {
             self.dispatch(match picture.await {

@@ -14,21 +14,21 @@ use protocol::{BUILD, Request};
 /// The script that loads the engine, and the two files that it loads: those that Trunk makes of the program `engine`.
 const PROGRAM: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
 
-/// The addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash; either `cargo xtask
-/// dist` has done that and says so in the page, or they are asked for under the build's name: a copy of another build, in any
-/// cache on the way, has another address.
+/// Returns the addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash; either `cargo
+/// xtask dist` has done that and says so in the page, or they are asked for under the build's name: a copy of another
+/// build, in any cache on the way, has another address.
 pub(crate) fn program() -> [String; 3] {
     named_in_page().unwrap_or_else(|| PROGRAM.map(|file| format!("{file}?v={BUILD}")))
 }
 
-/// The names that `cargo xtask dist` gave to the three files.
+/// Returns the names that `cargo xtask dist` gave to the three files.
 fn named_in_page() -> Option<[String; 3]> {
     let meta = document().query_selector("meta[name='bastion-engine']").ok()??;
     let names: Vec<String> = meta.get_attribute("content")?.split_whitespace().map(str::to_owned).collect();
     names.try_into().ok()
 }
 
-/// What `engine_loader.js` says of the program's download, if this message is of it and not of the engine.
+/// Returns what `engine_loader.js` says of the program's download, if this message is of it and not of the engine.
 fn loader_counts(message: &JsValue) -> Option<[f64; 3]> {
     let counts = message.dyn_ref::<Array>()?;
     Some([0, 1, 2].map(|place| counts.get(place).as_f64().unwrap_or_default()))
@@ -79,7 +79,7 @@ impl WorkerHandle {
         Ok(Self { worker, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Sends a request; what is sent before the worker says that it listens is lost.
+    /// Sends a request; what is sent before the worker has posted `Reply::Loaded` is lost.
     pub(crate) fn post(&self, request: &Request) -> Result<(), String> {
         packed(request)
             .and_then(|(message, handed_over)| self.worker.post_message_with_transfer(&message, &handed_over))

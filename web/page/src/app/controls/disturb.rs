@@ -39,7 +39,7 @@ const PERSPECTIVE: i32 = Disturbance::MAX_PERSPECTIVE_PERCENT as i32;
 const COLOR: [i32; 2] = [0, Disturbance::MAX_COLOR_PERCENT as i32];
 const HUE: i32 = Disturbance::MAX_HUE_DEGREES as i32;
 
-/// Those of the paper's perturbations that have a strength. A value is cut to the slider's ends before it is set, so it fits.
+/// The paper's perturbations that have a strength. A value is within the slider's ends before it is set, so it fits its type.
 const STRENGTHS: [Strength; 10] = [
     Strength::new(
         ("Shift right", "shift-x", "px"),
@@ -91,7 +91,7 @@ const STRENGTHS: [Strength; 10] = [
 const SEVERITY: Strength =
     Strength::new(("Severity", "severity", " of 5"), [1, 5], |d| d.severity.into(), |d, v| d.severity = v as u8);
 
-/// The sliders.
+/// Shows the sliders.
 #[component]
 pub(in super::super) fn Disturbances() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -138,7 +138,7 @@ fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
     store.dispatch(Event::Disturb(disturbance));
 }
 
-/// A slider for one value.
+/// Shows a slider for one value.
 #[component]
 fn Slide(strength: Strength) -> impl IntoView {
     let Strength { label, unit, range, name, get, set } = strength;
@@ -158,7 +158,7 @@ fn Slide(strength: Strength) -> impl IntoView {
     }
 }
 
-/// A box for one that is or is not.
+/// Shows a check box for a perturbation without a strength.
 #[component]
 fn Check(
     label: &'static str,

@@ -29,7 +29,7 @@ pub(super) fn Controls() -> impl IntoView {
     let again = store.read(State::again_words);
     let (attack_button, cancel_button) = (NodeRef::<html::Button>::new(), NodeRef::<html::Button>::new());
     Effect::new(move |_| {
-        // It is switched off, under the finger of who has just pressed it or waited there.
+        // The button is switched off; if the keyboard was on it, the focus would be lost.
         if !attacking.get() && has_focus(cancel_button) {
             focus(attack_button);
         }
@@ -63,7 +63,7 @@ pub(super) fn Controls() -> impl IntoView {
             </div>
             <div class="said">
                 <p class="hint" data-testid="hint">{hint}</p>
-                // Always there, and read out when it changes: nobody pressed a button.
+                // Always there, so that screen readers read out an attack that no button began.
                 <p class="again" role="status" data-testid="attacked-again">{again}</p>
             </div>
             <Outcome/>
@@ -75,7 +75,8 @@ pub(super) fn Controls() -> impl IntoView {
     }
 }
 
-/// Both answers beside the button, with the way to their columns. Its lines are there from the start, so that nothing jumps.
+/// Shows both answers beside the button, with the way to their columns. Its lines are there from the start, so that nothing
+/// jumps.
 #[component]
 fn Outcome() -> impl IntoView {
     let store = expect_context::<Store>();

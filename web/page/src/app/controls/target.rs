@@ -6,7 +6,7 @@ use crate::app::browser::Store;
 use crate::state::{Change, Event};
 use terms::card::Class;
 
-/// A search box and the classes that it leaves.
+/// Shows a search box and the classes that it leaves.
 #[component]
 pub(super) fn Target() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -70,7 +70,7 @@ pub(super) fn Target() -> impl IntoView {
     }
 }
 
-/// The classes one of whose names has `text` in it, by name; those that begin with it come first.
+/// Returns the classes one of whose names has `text` in it, by name; those that begin with it come first.
 fn matching(classes: &[Class], text: &str) -> Vec<(usize, String)> {
     let text = text.trim().to_lowercase();
     let mut found: Vec<(bool, String, usize)> = classes

@@ -12,7 +12,7 @@ use crate::text;
 use protocol::{Point, Radius, Slot};
 use terms::attack::Norm;
 
-/// The curves and the button that makes them.
+/// Shows the curves and the button that makes them.
 #[component]
 pub(super) fn Curves() -> impl IntoView {
     let store = expect_context::<Store>();
@@ -60,7 +60,7 @@ pub(super) fn Curves() -> impl IntoView {
     });
     let (sweep_button, cancel_button) = (NodeRef::<html::Button>::new(), NodeRef::<html::Button>::new());
     Effect::new(move |_| {
-        // It disappears, under the finger of who has just pressed it or waited there.
+        // The button disappears; if the keyboard was on it, the focus would be lost.
         if !sweeping.get() && has_focus(cancel_button) {
             focus(sweep_button);
         }

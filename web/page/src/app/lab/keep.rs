@@ -8,7 +8,7 @@ use crate::app::browser::{Store, copying};
 use crate::state::{Event, State};
 use protocol::Slot;
 
-/// The buttons, and what came of them.
+/// Shows the buttons, and what came of them.
 #[component]
 pub(super) fn Keep() -> impl IntoView {
     let store = expect_context::<Store>();

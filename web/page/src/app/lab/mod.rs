@@ -16,7 +16,7 @@ use curves::Curves;
 use keep::Keep;
 use steps::Steps;
 
-/// The panels below the two networks.
+/// Shows the panels below the two networks.
 #[component]
 pub(super) fn Lab() -> impl IntoView {
     view! {

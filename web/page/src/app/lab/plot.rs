@@ -6,7 +6,7 @@ use crate::app::browser::Store;
 use crate::lines::{Lines, SIZE};
 use protocol::Slot;
 
-/// A chart of two lines, left network and right.
+/// Shows a chart of two lines, left network and right.
 #[component]
 pub(super) fn Plot(
     /// What it shows.
@@ -97,7 +97,7 @@ fn line(look: usize, path: String, dots: Vec<[f64; 2]>) -> impl IntoView {
     }
 }
 
-/// Which line is which network's.
+/// Shows which line is which network's.
 #[component]
 pub(super) fn Legend() -> impl IntoView {
     let store = expect_context::<Store>();

@@ -16,23 +16,23 @@ pub(in super::super) struct ViewSettings {
 }
 
 impl ViewSettings {
-    /// The usual ones.
+    /// Returns the usual settings.
     pub(in super::super) fn new() -> Self {
         Self { gain: RwSignal::new(None), drawing: RwSignal::new(Drawing::default()) }
     }
 
-    /// How many times a change is amplified, that an attack of `radius` made.
+    /// Returns how many times a change is amplified, that an attack of `radius` made.
     pub(in super::super) fn gain(self, radius: Radius) -> u8 {
         self.gain.get().unwrap_or_else(|| usual_gain(radius.drawn_change_255()))
     }
 
-    /// How it is drawn.
+    /// Returns how the change is drawn.
     pub(in super::super) fn drawing(self) -> Drawing {
         self.drawing.get()
     }
 }
 
-/// The settings.
+/// Shows the settings.
 #[component]
 pub(in super::super) fn Viewing() -> impl IntoView {
     let store = expect_context::<Store>();

@@ -21,7 +21,7 @@ pub enum Pending {
 }
 
 impl Pending {
-    /// Its name in attributes.
+    /// Returns the name in attributes.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Asking(_) => "asking",
@@ -33,18 +33,18 @@ impl Pending {
 }
 
 impl State {
-    /// Folder of the network that the visitor wants to see.
+    /// Returns the folder of the network that the visitor wants to see.
     pub fn wanted(&self, slot: Slot) -> Option<&str> {
         self.pairing.wanted.as_ref().map(|pair| pair[slot.index()].as_str())
     }
 
-    /// Folder of the network that a column shows: of the one that is loaded, before that of the one that will be.
+    /// Returns the folder of the network that a column shows: of the one that is loaded, before that of the one that will be.
     pub fn shown(&self, slot: Slot) -> Option<&str> {
         let pair = self.pairing.good.as_ref().or(self.pairing.wanted.as_ref())?;
         Some(&pair[slot.index()])
     }
 
-    /// What a column's network is called.
+    /// Returns what a column's network is called.
     pub fn title(&self, slot: Slot) -> String {
         match (self.shown(slot), slot) {
             (Some(folder), _) => self.offer(folder).map_or(folder, |offer| &offer.title).to_owned(),
@@ -53,13 +53,13 @@ impl State {
         }
     }
 
-    /// What the network is called that the visitor wants to see.
+    /// Returns what the network is called that the visitor wants to see.
     pub fn wanted_title(&self, slot: Slot) -> String {
         let wanted = self.wanted(slot).unwrap_or_default();
         self.offer(wanted).map_or(wanted, |offer| &offer.title).to_owned()
     }
 
-    /// What a column's network was trained on.
+    /// Returns what a column's network was trained on.
     pub fn training(&self, slot: Slot) -> Training {
         match (self.shown(slot), slot) {
             (Some(folder), _) => self.offer(folder).map_or(Training::Unknown, |offer| offer.training),
@@ -68,28 +68,28 @@ impl State {
         }
     }
 
-    /// Whether there is anything to choose from.
+    /// Tells whether there is anything to choose from.
     pub fn can_choose(&self) -> bool {
         self.networks.len() > 2
     }
 
-    /// Whether none of the two networks is large.
+    /// Tells whether none of the two networks is large.
     pub fn are_small(&self) -> bool {
         let offered = |slot| self.shown(slot).and_then(|folder| self.offer(folder));
         Slot::ALL.into_iter().all(|slot| offered(slot).is_none_or(is_small))
     }
 
-    /// Whether trying again may help against what the page failed for.
+    /// Tells whether trying again may help against what the page failed for.
     pub fn can_retry(&self) -> bool {
         self.pairing.listening && matches!(self.engine.phase, Phase::Failed(_))
     }
 
-    /// Whether the page is still without networks and says so at its head; what a chooser loads is told beside it.
+    /// Tells whether the page is still without networks and says so at its head; what a chooser loads is said beside it.
     pub fn is_starting(&self) -> bool {
         !matches!(self.engine.phase, Phase::Ready | Phase::Failed(_)) && !self.pairing.held
     }
 
-    /// What is to be said of a wanted network that is not there yet.
+    /// Returns what is to be said of a wanted network that is not there yet.
     pub fn pending(&self, slot: Slot) -> Option<Pending> {
         let Choice { wanted, good, loading, trouble, listening, .. } = &self.pairing;
         let wanted = wanted.as_ref().filter(|_| *listening)?;
