@@ -614,6 +614,8 @@ fn progress_as_json_is_an_object_a_line() {
     let (_, last) = told.iter().rfind(|(event, _)| event == "round").unwrap();
     assert_eq!((&last["step"], &last["steps_total"], &last["epochs_total"]), (&10.into(), &10.into(), &2.0.into()));
 
+    assert!(dir.path().join("run/memory.json").is_file());
+
     let told = events(&train, 1);
     let [.., (event, failure)] = &told[..] else { panic!("nothing was told") };
     assert_eq!((event.as_str(), &failure["exit_code"]), ("failed", &1.into()));

@@ -11,7 +11,6 @@ pub mod export;
 pub mod measure_network;
 pub mod reproduce;
 pub mod train;
-pub mod try_batch;
 pub mod weights;
 
 use std::fmt::{self, Display};
