@@ -215,6 +215,7 @@ fn several_starts_leave_no_image_better_off_than_the_first() {
     let device = Device::flex();
     let images = images(&device);
     let (_, model) = networks(&device).pop().unwrap();
+    let mut worse = 0;
     for goal in GOALS {
         for config in
             [AttackConfig::pgd(1.0 / 255.0, 2, 1), AttackConfig::pgd_l2(0.2, 2, 1), AttackConfig::noise(0.01, 1)]

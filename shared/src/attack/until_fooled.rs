@@ -65,6 +65,15 @@ pub struct Outcome {
     pub passes: usize,
 }
 
+/// An image that is done.
+struct Leaving {
+    /// Among the rows.
+    place: usize,
+    row: Row,
+    reached: bool,
+    logits: Vec<f32>,
+}
+
 /// What comes next for a row.
 enum Next {
     Step,
@@ -142,7 +151,7 @@ impl UntilFooled {
             match self.next(&row, logits) {
                 Next::Step => going.push((place, Row { steps_done: row.steps_done + 1, ..row })),
                 Next::Restart => again.push((place, Row { steps_done: 0, restart: row.restart + 1, ..row })),
-                Next::Leave { reached } => done.push((place, row, reached, logits.to_vec())),
+                Next::Leave { reached } => done.push(Leaving { place, row, reached, logits: logits.to_vec() }),
             }
         }
         let device = before.images().device();
@@ -161,22 +170,19 @@ impl UntilFooled {
         if done.is_empty() {
             return Ok(vec![]);
         }
-        let leaving = before.select(&places(done.iter().map(|(place, ..)| *place), &device));
+        let leaving = before.select(&places(done.iter().map(|leaving| leaving.place), &device));
         let (originals, images) = (read(leaving.originals()).await?, read(leaving.images()).await?);
         let size = originals.len() / done.len();
         let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
-        let outcome =
-            |((_, row, reached, logits), (original, image)): ((usize, Row, bool, Vec<f32>), (&[f32], &[f32]))| {
-                Outcome {
-                    id: row.image.id,
-                    reached,
-                    logits,
-                    linf: linf_distance(original, image),
-                    l2: l2_distance(original, image),
-                    image: image.to_vec(),
-                    passes: row.passes,
-                }
-            };
+        let outcome = |(leaving, (original, image)): (Leaving, (&[f32], &[f32]))| Outcome {
+            id: leaving.row.image.id,
+            reached: leaving.reached,
+            logits: leaving.logits,
+            linf: linf_distance(original, image),
+            l2: l2_distance(original, image),
+            image: image.to_vec(),
+            passes: leaving.row.passes,
+        };
         Ok(done.into_iter().zip(pairs).map(outcome).collect())
     }
 
