@@ -1,4 +1,4 @@
-//! What holds of every attack on every network, whatever it finds: one table of attacks, one of networks, all pairs.
+//! Invariants of every attack on every network, whatever its success: all pairs of a table of attacks and a table of networks.
 
 use burn::prelude::*;
 use safetensors::{SafeTensors, tensor::TensorView};
@@ -17,7 +17,7 @@ const LABELS: [usize; 4] = [3, 17, 0, 9];
 const TARGETS: [usize; 4] = [12, 5, 19, 1];
 const GOALS: [Goal; 2] = [Goal::Untargeted, Goal::Targeted];
 
-/// Radius in 255ths, steps, step size in 255ths.
+/// Makes an attack of a radius in 255ths, a number of steps and a step size in 255ths.
 fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32>) -> AttackConfig {
     AttackConfig {
         step_size: step_255.map(|step| step / 255.0),
@@ -64,7 +64,7 @@ fn golden_network(weights: &[u8], device: &Device) -> Classifier {
     model.valid()
 }
 
-/// A made picture, noise, and the two that touch the ends of the range everywhere.
+/// Makes a smooth picture, noise, and two pictures whose values are all at an end of the range.
 fn images(device: &Device) -> Tensor<4> {
     let picture = |value: &dyn Fn(usize) -> u8| Picture::from_rgb8((0..64 * 64 * 3).map(value).collect()).unwrap();
     // A multiplicative hash: noise that needs no generator.
@@ -192,7 +192,7 @@ fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
             let label = label_tensor(&labels(goal)[index..=index], &image.device());
             read(AttackRun::new(config, image, label, goal).unwrap().finish(model))
         });
-        // Sums in another order may turn the sign of a gradient of nearly zero.
+        // Sums in another order may flip the sign of a gradient near zero.
         let difference = compare(&alone.collect::<Vec<_>>(), &together, 1e-6);
         assert!(difference.share <= 1e-2, "{what}: {difference:?}");
     });

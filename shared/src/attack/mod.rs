@@ -11,7 +11,7 @@ mod n_fgsm;
 mod run;
 mod until_fooled;
 
-use crate::seed::derive;
+use crate::seed::{Purpose, derive};
 
 pub use ball::{Ball, Seeds};
 pub use gradient_step::{cross_entropy, loss_gradient};
@@ -22,6 +22,5 @@ pub use until_fooled::{NewImage, Outcome, UntilFooled};
 
 /// Returns the seed of a later start of an image, or of a batch, whose first one has the seed `seed`.
 fn seed_of_restart(seed: u64, restart: usize) -> u64 {
-    const SALT: u64 = 4;
-    if restart == 0 { seed } else { derive(seed, restart as u64, SALT) }
+    if restart == 0 { seed } else { derive(seed, restart as u64, Purpose::Restart) }
 }

@@ -1,7 +1,7 @@
-//! The golden probe: what a network computed on a fixed image when it was exported.
+//! The golden probe: logits and input gradient of a network on a fixed image, recorded at export.
 //!
-//! A driver or a browser may compute wrongly without saying so (a shader that fails to compile is skipped, say). So
-//! every load computes the probe again, forward and backward, and compares.
+//! A driver or a browser may compute wrongly without an error (a shader that fails to compile is skipped, say). So every
+//! load computes the probe again, forward and backward, and compares.
 
 use burn::prelude::*;
 use terms::card::Probe;
@@ -15,9 +15,9 @@ use crate::model::Classifier;
 const SIDE: usize = 64;
 /// Side of the squares over which the input gradient is summed.
 const SQUARE: usize = 8;
-/// Allowed difference of logits, relative to the largest of them.
+/// Allowed difference of logits, relative to the largest logit.
 const LOGITS_TOLERANCE: f32 = 1e-3;
-/// Allowed difference of gradient sums, relative to the largest of them; wider, since a ReLU near its kink may flip.
+/// Allowed difference of gradient sums, relative to the largest sum; wider, since a ReLU near its kink may flip.
 const GRADIENT_TOLERANCE: f32 = 1e-2;
 
 /// Computes the probe of a model on a plain device.
@@ -36,7 +36,7 @@ pub(super) async fn measure(model: &Classifier, device: &Device) -> Result<Probe
     Ok(Probe { logits, input_gradient_sums: read(sums).await.map_err(failed)? })
 }
 
-/// Computes the probe again and compares.
+/// Computes the probe of a model and compares it with the recorded probe.
 ///
 /// # Errors
 ///
@@ -47,13 +47,13 @@ pub(super) async fn check(recorded: &Probe, model: &Classifier, device: &Device)
     compare("input gradients", &now.input_gradient_sums, &recorded.input_gradient_sums, GRADIENT_TOLERANCE)
 }
 
-/// The fixed image `[1, 3, 64, 64]`: soft waves that differ in each channel, every value a multiple of 1/255.
+/// Makes the fixed image `[1, 3, 64, 64]`: soft waves that differ in each channel, every value a multiple of 1/255.
 pub fn probe_image(device: &Device) -> Tensor<4> {
     let mut pixels = Vec::with_capacity(3 * SIDE * SIDE);
     for channel in 0..3 {
         for y in 0..SIDE {
             for x in 0..SIDE {
-                // Integer triangle waves: the same bits on every machine, which a sine would not promise.
+                // Integer triangle waves: the same bits on every machine, which a sine does not guarantee.
                 let wave = |t: usize, period: usize| {
                     let phase = t % (2 * period);
                     phase.min(2 * period - phase) * 127 / period

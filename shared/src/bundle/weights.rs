@@ -13,13 +13,13 @@ use super::BundleError;
 use super::quantize::{multiplied_out, to_8_bits};
 use crate::model::Classifier;
 
-/// The weights of `model` as a safetensors file.
+/// Writes the weights of `model` as a safetensors file.
 ///
 /// # Errors
 ///
-/// [`BundleError::Tensors`] if they cannot be read from the device.
+/// [`BundleError::Tensors`] if the weights cannot be read from the device.
 pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>, BundleError> {
-    // One entry, since several are written in any order, and the same weights shall have the same hash.
+    // One entry of metadata, since several are written in any order, and the same weights must have the same hash.
     let mut store =
         SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt").skip_enum_variants(true);
     store = match precision {
@@ -31,18 +31,17 @@ pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>,
     if precision == Precision::Q8 { to_8_bits(&file) } else { Ok(file) }
 }
 
-/// Fills `model` with the weights of a safetensors file of any precision; it stays on its device, in f32.
+/// Fills `model` with the weights of a safetensors file of any precision; the model stays on its device, in f32.
 ///
 /// # Errors
 ///
-/// [`BundleError::Tensors`] if the file is damaged, or a tensor is missing, left over or misshapen; it names the first
-/// few of them.
+/// [`BundleError::Tensors`] if the file is damaged, or a tensor is missing, left over or misshapen; the text names the first.
 pub fn load_weights(model: &mut Classifier, file: &[u8]) -> Result<(), BundleError> {
     let mut store = SafetensorsStore::from_bytes(Some(file.to_vec()));
     let stored = store.get_all_tensors().map_err(tensors)?.clone();
     let stored = multiplied_out(stored.into_iter().collect())?;
     let adapter = FloatCastAdapter::to(DType::F32).chain(PyTorchToBurnAdapter);
-    // Names of enum variants are none of PyTorch's.
+    // PyTorch's names have no enum variants.
     let result = model.apply(stored, None, Some(Box::new(adapter)), true);
     let missing: Vec<&String> = result.missing.iter().map(|(path, _)| path).collect();
     for (what, names) in [("missing", missing), ("not known", result.unused.iter().collect())] {

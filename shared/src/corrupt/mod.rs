@@ -1,8 +1,8 @@
 //! The 15 common corruptions of Tiny-ImageNet-C at their five severities: noise, blur, weather and digital artefacts.
 //!
 //! Method and parameters are those of Hendrycks & Dietterich, "Benchmarking Neural Network Robustness to Common
-//! Corruptions and Perturbations", ICLR 2019, as their `make_tinyimagenet_c.py` has them
-//! (github.com/hendrycks/robustness). Three things differ:
+//! Corruptions and Perturbations", ICLR 2019, as in their `make_tinyimagenet_c.py` (github.com/hendrycks/robustness). Three
+//! things differ:
 //!
 //! - The random draws are Bastion's own: the pictures match the published ones in kind and strength, not in pixels.
 //! - The published pictures were saved as JPEG (quality 85) once more; these are not.
@@ -28,10 +28,10 @@ pub use terms::corruption::{Corruption, Severity, SeverityError, UnknownCorrupti
 
 /// Applies a corruption to a picture.
 pub trait Corrupt {
-    /// `picture` corrupted at `severity`; the same bytes for the same `seed`, natively and in the browser.
+    /// Returns `picture` corrupted at `severity`; the same bytes for the same `seed`, natively and in the browser.
     ///
-    /// Give each picture a seed of its own, or all get the same noise. At another severity the same seed draws the same
-    /// numbers. Defocus and zoom blur, brightness, contrast, pixelate and JPEG draw nothing and ignore it.
+    /// Each picture needs a seed of its own, or all have the same noise. At another severity the same seed draws the same
+    /// numbers. Defocus and zoom blur, brightness, contrast, pixelate and JPEG draw nothing and ignore the seed.
     ///
     /// Results are cut to 0..=255 and truncated to whole levels, not rounded, as the benchmark does.
     fn apply(self, picture: &Picture, severity: Severity, seed: u64) -> Picture;

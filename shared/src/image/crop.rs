@@ -1,22 +1,22 @@
-//! A square part of a picture: the part that is scaled to what the networks see.
+//! The square part of a picture that is scaled to the networks' input.
 
 use image::metadata::Orientation;
 use terms::picture::Crop;
 
 use super::ImageError;
 
-/// Returns `crop`, if it lies within an upright picture of that width and height.
+/// Checks that `crop` lies within an upright picture of that width and height, and returns it.
 ///
 /// # Errors
 ///
-/// [`ImageError::CropOutside`] where a part of it does not, or where it is empty.
+/// [`ImageError::CropOutside`] if a part of the crop lies outside, or if the crop is empty.
 pub(super) fn inside(crop: Crop, (width, height): (u32, u32)) -> Result<Crop, ImageError> {
     let Crop { x, y, side } = crop;
     if crop.is_within((width, height)) { Ok(crop) } else { Err(ImageError::CropOutside { x, y, side, width, height }) }
 }
 
-/// Returns where the top left pixel of `crop` is in the file, whose rows and columns `orientation` turns upright. The square
-/// lies within the upright picture of that width and height.
+/// Returns column and row of the top left pixel of `crop` in the file, which `orientation` turns upright. The square lies
+/// within the upright picture of that width and height.
 pub(super) fn stored(crop: Crop, (width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
     use Orientation::{
         FlipHorizontal, FlipVertical, NoTransforms, Rotate90, Rotate90FlipH, Rotate180, Rotate270, Rotate270FlipH,

@@ -8,7 +8,7 @@ use terms::metrics::l2_distance;
 
 use super::*;
 
-/// A picture without symmetry, `width` x `height`.
+/// Makes a picture without symmetry, `width` x `height`.
 fn pattern(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, (x * y % 251) as u8])
@@ -25,7 +25,7 @@ fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
     encode(image, ImageFormat::Png)
 }
 
-/// The RGB of the only colour in a picture.
+/// Returns the RGB of the only colour in a picture.
 #[track_caller]
 fn only_colour(picture: &Picture) -> [u8; 3] {
     let colour = [0, 1, 2].map(|channel| picture.as_rgb8()[channel]);
@@ -33,14 +33,14 @@ fn only_colour(picture: &Picture) -> [u8; 3] {
     colour
 }
 
-/// An EXIF block with one entry, the orientation.
+/// Makes an EXIF block with one entry, the orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
     exif
 }
 
-/// The first 33 bytes of a PNG of that size.
+/// Makes the first 33 bytes of a PNG of that size.
 fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut chunk = b"IHDR".to_vec();
     chunk.extend(width.to_be_bytes());
@@ -253,7 +253,7 @@ fn what_is_no_picture_is_named() {
     ] {
         assert_eq!(Picture::decode(bytes), Err(ImageError::NotAnImage { looks_like: expected }));
     }
-    // A character cut in two where the looked-at part ends is still text.
+    // A character cut in two where the examined part ends is still text.
     let long = format!("{}\u{fc}", "a".repeat(1023));
     assert_eq!(Picture::decode(long.as_bytes()), Err(ImageError::NotAnImage { looks_like: "text" }));
     assert_eq!(Picture::decode(b""), Err(ImageError::Empty));
@@ -379,7 +379,7 @@ fn a_photo_is_turned_upright_before_a_square_is_taken() {
             assert_eq!(only_colour(&photo.picture(Some(Crop { x, y, side: 40 })).unwrap()), [colour; 3], "{x}, {y}");
         }
     }
-    // Inside the picture as it is stored, and not inside what is seen.
+    // Inside the picture as it is stored, and not inside the upright picture.
     let error = photo.picture(Some(Crop { x: 60, y: 0, side: 40 })).unwrap_err();
     assert_eq!(error, ImageError::CropOutside { x: 60, y: 0, side: 40, width: 80, height: 120 });
 }

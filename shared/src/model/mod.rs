@@ -20,9 +20,9 @@ pub use wide_resnet::WideResNet;
 
 /// Builds the network that an [`Architecture`] describes.
 pub trait BuildNetwork {
-    /// Builds the network, to be filled with weights: those it has are drawn when they are first used.
+    /// Builds the network, to be filled with weights: weights without values are drawn when they are first used.
     ///
-    /// `mean` and `std` are those of the training pictures, one value a channel, in `[0, 1]` pixel units.
+    /// `mean` and `std` are those of the training pictures, RGB in `[0, 1]` pixel units.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ pub trait BuildNetwork {
     ///
     /// # Errors
     ///
-    /// As [`BuildNetwork::init`].
+    /// The errors of [`BuildNetwork::init`].
     fn init_seeded(
         &self,
         num_classes: usize,
@@ -69,11 +69,13 @@ impl BuildNetwork for Architecture {
     }
 }
 
-/// What makes logits of normalised pictures.
+/// A network without its preprocessing: from normalised pictures to logits.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there are few networks, and a box would be a layer without a name")]
 pub enum Backbone {
+    /// Wide ResNet for 64x64 pictures.
     WideResNet(WideResNet),
+    /// Residual network of torchvision.
     ResNet(ResNet),
 }
 
@@ -90,32 +92,33 @@ impl Backbone {
 #[derive(Module, Debug)]
 pub struct Classifier {
     normalize: Normalize,
-    /// The network itself; its weights bear torchvision's names. Whoever saves or loads it skips the names of variants.
+    /// Network without its preprocessing, whose weights have torchvision's names; saving and loading must skip the names of
+    /// enum variants.
     pub backbone: Backbone,
     #[module(skip)]
     activations: FloatDType,
 }
 
 impl Classifier {
-    /// Class scores before the softmax.
+    /// Returns the logits of pictures.
     ///
     /// # Shapes
     ///
-    /// - `images`: `[batch, 3, height, width]`, RGB in `[0, 1]`; 64x64 is what the shipped networks were trained for
+    /// - `images`: `[batch, 3, height, width]`, RGB in `[0, 1]`; the shipped networks were trained for 64x64
     /// - output: `[batch, num_classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         assert_shape!(images, [_, 3, ..]);
         self.backbone.forward(self.normalize.forward(images), self.activations)
     }
 
-    /// Draws the weights that have no values yet: those that nothing was loaded into since [`BuildNetwork::init`]. They get
-    /// the numbers of [`BuildNetwork::init_seeded`].
+    /// Draws the weights that have no values since [`BuildNetwork::init`], because nothing was loaded into them. The values are
+    /// those of [`BuildNetwork::init_seeded`].
     #[must_use]
     pub fn draw_rest(self, seed: u64) -> Self {
         self.map(&mut initial::Initial::new(seed))
     }
 
-    /// The same weights, ready to differentiate with respect to the input: batch normalisation in inference mode, and
+    /// Returns the same weights, ready to differentiate with respect to the input: batch normalisation in inference mode, and
     /// no gradient computed for any weight.
     ///
     /// `self` is on a plain device (loaded weights, or [`Module::valid`] of a model in training).
@@ -123,7 +126,7 @@ impl Classifier {
         self.clone().train().freeze()
     }
 
-    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    /// Freezes all layers but the head: no gradients, and batch norm in inference mode.
     #[must_use]
     pub fn freeze_backbone(self) -> Self {
         let backbone = match self.backbone {

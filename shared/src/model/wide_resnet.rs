@@ -1,8 +1,8 @@
 //! Wide ResNet (Zagoruyko and Komodakis, 2016, arXiv 1605.07146), compact, for 64x64 pictures.
 //!
 //! Pre-activation basic blocks in three groups of `16k`, `32k` and `64k` channels, behind a stride-2 stem. With strides
-//! `[1, 2, 2]` the groups work at 32x32, 16x16 and 8x8 and this is the CIFAR network of the paper after a stem that
-//! halves; with `[2, 2, 2]` they work at 16x16, 8x8 and 4x4, which buys four times the width for the same work.
+//! `[1, 2, 2]` the groups work at 32x32, 16x16 and 8x8, as the paper's network for CIFAR behind a stem that halves the side;
+//! with `[2, 2, 2]` the groups work at 16x16, 8x8 and 4x4, which allows twice the width at the same cost.
 
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
@@ -14,7 +14,7 @@ use terms::model::{BASE_CHANNELS, WideResNetConfig};
 
 use super::mixed::{batch_norm, convolve};
 
-/// The network, with the layer names that torchvision gives its ResNets.
+/// A Wide ResNet, with the layer names of torchvision's ResNets.
 #[derive(Module, Debug)]
 pub struct WideResNet {
     conv1: Conv2d,
@@ -61,12 +61,12 @@ impl WideResNet {
         })
     }
 
+    /// Returns the logits of normalised pictures. Blocks compute in the precision of `activations`; stem and head in f32.
+    ///
     /// # Shapes
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    ///
-    /// Blocks compute in the precision of `activations`; stem and head in f32.
     pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
         let mut x = self.conv1.forward(images).cast(activations); // [B, 16, H/2, W/2]
         for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
@@ -77,7 +77,7 @@ impl WideResNet {
         self.fc.forward(x)
     }
 
-    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    /// Freezes all layers but the head: no gradients, and batch norm in inference mode.
     #[must_use]
     pub fn freeze_backbone(self) -> Self {
         Self {
@@ -91,9 +91,9 @@ impl WideResNet {
     }
 }
 
-/// Pre-activation basic block: twice batch norm, ReLU, 3x3 convolution, around a shortcut.
+/// A pre-activation basic block: twice batch norm, ReLU and 3x3 convolution, beside a shortcut.
 #[derive(Module, Debug)]
-pub struct Block {
+struct Block {
     bn1: BatchNorm,
     conv1: Conv2d,
     bn2: BatchNorm,
@@ -115,7 +115,7 @@ impl Block {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let activated = relu(batch_norm(&self.bn1, x.clone()));
-        // The projection takes the activated input (Zagoruyko's code), the identity the input itself.
+        // The projection takes the activated input (as in Zagoruyko's code), the identity the input itself.
         let shortcut = match &self.downsample {
             Some(project) => convolve(project, activated.clone()),
             None => x,

@@ -1,8 +1,8 @@
 //! Perturbations of the real world: the paper's seven families, drawn from a seed and applied to a batch on its device.
 //!
 //! The order is fixed: affine, flips, rotation and perspective (composed into one resampling, so that a picture is
-//! blurred once and not four times), then grayscale, then colour jitter. Each transform for itself is torchvision's, with
-//! bilinear resampling and black where there was no picture.
+//! blurred once and not four times), then grayscale, then colour jitter. Each transform alone is torchvision's, with bilinear
+//! resampling and black outside the picture.
 
 mod color;
 mod geometry;
@@ -20,17 +20,18 @@ pub use terms::perturb::{Affine, ColorJitter, Flip, Grayscale, Perspective, Pert
 
 use crate::seed;
 
-/// What happens to one picture.
+/// The perturbation that was drawn for a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Drawn {
+    /// Map of positions; the identity by default.
     pub geometry: Projective,
+    /// Change of colours; none by default.
     pub color: ColorChange,
 }
 
-/// Draws what happens to picture number `number` under `seed`: the same on every device and in every batch.
+/// Draws the perturbation of picture number `number` under `seed`: the same on every device and in every batch.
 pub fn draw(perturbations: &Perturbations, seed: u64, number: u64) -> Drawn {
-    const SALT: u64 = 3;
-    let rng = &mut StdRng::seed_from_u64(seed::derive(seed, number, SALT));
+    let rng = &mut StdRng::seed_from_u64(seed::derive(seed, number, seed::Purpose::Perturbation));
     let mut geometry = Projective::default();
     let mut add = |next: Option<Projective>| geometry = next.map_or(geometry, |next| geometry.then(next));
     add(affine(&perturbations.affine, rng));
@@ -77,7 +78,7 @@ fn color_jitter(settings: &ColorJitter, rng: &mut impl Rng) -> ColorChange {
     if used { ColorChange { grayscale: false, brightness, contrast, saturation, hue } } else { ColorChange::default() }
 }
 
-/// The images perturbed, each as its `drawn` says.
+/// Perturbs images, each by its entry of `drawn`.
 ///
 /// # Shapes
 ///
@@ -86,7 +87,7 @@ fn color_jitter(settings: &ColorJitter, rng: &mut impl Rng) -> ColorChange {
 ///
 /// # Panics
 ///
-/// When there is not one `drawn` for each image.
+/// If `drawn` has not one entry for each image.
 pub fn perturb(images: Tensor<4>, drawn: &[Drawn]) -> Tensor<4> {
     assert_eq!(images.dims()[0], drawn.len(), "one draw for each image");
     let geometry: Vec<_> = drawn.iter().map(|drawn| drawn.geometry).collect();

@@ -1,4 +1,4 @@
-//! `model.json`, the card of a network, and the errors of reading one.
+//! `model.json`, the card of a network, and the errors of reading a card.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,106 +11,107 @@ use crate::score::Score;
 /// A card that cannot be read, or a file that is not the one that a card describes; the text says what is wrong and what to do.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum CardError {
-    /// Not JSON, or not the JSON of a card.
+    /// A file that is not JSON, or not the JSON of a card.
     #[error("model.json cannot be read: {0}. Export the model again")]
     BadJson(String),
-    /// Made by a newer Bastion.
+    /// A card of a newer Bastion.
     #[error(
         "model.json has format version {found}, newer than {known}, the newest known here: update Bastion (or reload \
          the page) and try again"
     )]
     NewerFormat {
-        /// In the card.
+        /// Version in the card.
         found: u32,
-        /// The newest this build reads.
+        /// Newest version that this build reads.
         known: u32,
     },
-    /// The weights were cut short, or are of another model.
+    /// Weights that were cut short, or belong to another model.
     #[error(
         "the weights have {found} bytes, but model.json says {expected}: the file is truncated or belongs to another \
          model; fetch it again"
     )]
     WrongSize {
-        /// Bytes there are.
+        /// Size of the file, in bytes.
         found: u64,
-        /// Bytes there should be.
+        /// Size in the card, in bytes.
         expected: u64,
     },
-    /// The weights were changed.
+    /// Weights that were changed.
     #[error(
         "the weights have sha256 {found}, but model.json says {expected}: the file is damaged or belongs to another \
          model; fetch it again"
     )]
     WrongHash {
-        /// Hash of the bytes.
+        /// SHA-256 of the file.
         found: String,
-        /// Hash in the card.
+        /// SHA-256 in the card.
         expected: String,
     },
 }
 
-/// The newest format of `model.json` that this build reads and the one it writes.
+/// Version of `model.json` that this build writes, the newest that it reads.
 ///
-/// 2 has weights in parts and in 8 bits, and torchvision's networks.
+/// Version 2 has weights in parts and in 8 bits, and torchvision's networks.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// `model.json`: what a model is, where its weights are, how it was made and what it scored.
+/// `model.json`: architecture, files of weights, recipe and scores of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Version of this format.
     pub format_version: u32,
     /// Short name: `standard`, `hardened`.
     pub name: String,
-    /// What the network is made of.
+    /// Architecture of the network.
     pub architecture: Architecture,
     /// Mean of the training pictures, RGB in `[0, 1]`.
     pub mean: [f32; 3],
     /// Standard deviation of the training pictures, RGB in `[0, 1]`.
     pub std: [f32; 3],
-    /// The weights' file.
+    /// Files of the weights.
     pub weights: Weights,
-    /// How it was trained.
+    /// Recipe of the training.
     pub recipe: Recipe,
-    /// sha256 of the data it was trained on, as `bastion data import` prints it.
+    /// SHA-256 of the training data, as `bastion data import` prints it.
     pub data_sha256: String,
-    /// What it scored, each with its count.
+    /// Measured accuracies.
     pub scores: Vec<Score>,
-    /// Whether these scores can be believed, as `bastion check --save` found it; none if nobody has checked.
+    /// Checks of the evaluation behind these scores (`bastion check --save`); none if it was not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<Checks>,
-    /// What a pass of one picture costs, for readers that cannot work it out of the architecture; noted with the scores.
+    /// Cost of a forward pass of one picture, for readers that cannot compute the cost from the architecture; written with the
+    /// scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// What it computes on the probe image.
+    /// Logits and input gradient on the probe image.
     pub probe: Probe,
     /// Classes in the order of the logits.
     pub classes: Vec<Class>,
 }
 
-/// What `bastion check` found of a network's evaluation.
+/// Results of `bastion check`, which checks the evaluation of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checks {
     /// Radius of the attacks in pixel units, where an item names no other.
     pub epsilon: f32,
-    /// Validation images, spread over all classes.
+    /// Number of validation images, spread over all classes.
     pub images: usize,
-    /// The items, in the order of the report.
+    /// Items in the order of the report.
     pub items: Vec<CheckItem>,
     /// Mean cross entropy of the first of the images at the random start of PGD and after each of its steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loss_curve: Vec<f32>,
 }
 
-/// One question about an evaluation.
+/// A check of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckItem {
-    /// What must hold: `random search finds no more`.
+    /// Statement that must hold: `random search finds no more`.
     pub name: String,
-    /// What was measured, or why it could not be.
+    /// Measured figure, or the reason why there is none.
     pub figure: String,
-    /// What the figure must keep to; empty if it was not measured.
+    /// Limit of the figure; empty if nothing was measured.
     pub limit: String,
-    /// None if it was not measured.
+    /// Whether the figure keeps to the limit; none if nothing was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
 }
@@ -120,29 +121,29 @@ pub struct CheckItem {
 pub struct Class {
     /// WordNet id: `n01443537`.
     pub wnid: String,
-    /// Its names: `goldfish, Carassius auratus`.
+    /// Names of the class: `goldfish, Carassius auratus`.
     pub name: String,
 }
 
 impl Class {
-    /// The first of the names.
+    /// Returns the first of the names.
     pub fn short_name(&self) -> &str {
         self.name.split(',').next().unwrap_or(&self.name).trim()
     }
 }
 
-/// The file that holds the weights.
+/// File of the weights, which may be cut into parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weights {
     /// File name, beside `model.json`.
     pub file: String,
     /// Number format of the convolutions and the head.
     pub precision: Precision,
-    /// Lower-case hexadecimal.
+    /// SHA-256 of the file, in lower-case hexadecimal.
     pub sha256: String,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// The files that it is cut into, in order, where it is: then there is no `file`.
+    /// Files that `file` is cut into, in order; empty if `file` is whole. A file that is cut does not exist itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
 }
@@ -152,9 +153,9 @@ pub struct Weights {
 pub struct Part {
     /// File name, beside `model.json`.
     pub file: String,
-    /// Lower-case hexadecimal.
+    /// SHA-256 of the file, in lower-case hexadecimal.
     pub sha256: String,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
 }
 
@@ -164,6 +165,8 @@ impl Part {
         Self { file, sha256: sha256_hex(content), bytes: content.len() as u64 }
     }
 
+    /// Compares size and hash of `content` with those of the file.
+    ///
     /// # Errors
     ///
     /// [`CardError::WrongSize`] or [`CardError::WrongHash`] if `content` is not the file described.
@@ -179,15 +182,17 @@ impl Weights {
         Self { file, precision, sha256, bytes, parts: vec![] }
     }
 
+    /// Compares size and hash of `content`, all parts joined, with those of the file.
+    ///
     /// # Errors
     ///
-    /// [`CardError::WrongSize`] or [`CardError::WrongHash`] if `content` is not the file described, all parts of it.
+    /// [`CardError::WrongSize`] or [`CardError::WrongHash`] if `content` is not the file described.
     pub fn check(&self, content: &[u8]) -> Result<(), CardError> {
         check(content, self.bytes, &self.sha256)
     }
 
-    /// Cuts `content`, which is what is described, into files of at most `part_bytes`, if it is larger: `model.safetensors.0`
-    /// and so on. They are [`Self::files`] then.
+    /// Describes `content`, the file described, as parts of at most `part_bytes` bytes if it is larger: `model.safetensors.0`
+    /// and so on, which [`Self::files`] then returns.
     pub fn cut(&mut self, content: &[u8], part_bytes: usize) {
         self.parts.clear();
         if content.len() > part_bytes {
@@ -196,7 +201,7 @@ impl Weights {
         }
     }
 
-    /// The files on disk or on a server, in order; one after the other they are the weights.
+    /// Returns the files on disk or on a server, in order; joined they are the weights.
     pub fn files(&self) -> Vec<Part> {
         match self.parts.is_empty() {
             true => vec![Part { file: self.file.clone(), sha256: self.sha256.clone(), bytes: self.bytes }],
@@ -204,6 +209,8 @@ impl Weights {
         }
     }
 
+    /// Checks names and sizes of the files.
+    ///
     /// # Errors
     ///
     /// [`CardError::BadJson`] if a file is not beside the card, or the parts are not as large as the whole.
@@ -235,7 +242,7 @@ fn check(content: &[u8], expected_bytes: u64, expected_sha256: &str) -> Result<(
     Ok(())
 }
 
-/// Number format of stored weights. All computing is in f32.
+/// Number format of stored weights. Networks compute in f32 whatever the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -243,7 +250,7 @@ pub enum Precision {
     F16,
     /// Full precision.
     F32,
-    /// 8 bits and a step an output channel for convolutions and the head; the rest stays f32.
+    /// 8 bits with a step for each output channel for convolutions and the head; the rest stays f32.
     Q8,
 }
 
@@ -260,21 +267,21 @@ impl Display for Precision {
 /// Logits and input gradient on a fixed made image (`shared::bundle::probe_image`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// One a class.
+    /// Logits, one for each class.
     pub logits: Vec<f32>,
     /// Gradient of the cross entropy to class 0 with respect to the pixels, summed over 8x8 squares: 3 channels of 8
     /// rows of 8 squares.
     pub input_gradient_sums: Vec<f32>,
 }
 
-/// How a model was trained: enough to do it again.
+/// Recipe of a training: enough to repeat the training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Name of the recipe: `normal`, `hardened`.
     pub name: String,
-    /// The commands, in order.
+    /// Commands of the training, in order.
     pub commands: Vec<String>,
-    /// The resolved configuration of the last of them.
+    /// Resolved configuration of the last command.
     pub config: serde_json::Value,
 }
 

@@ -1,4 +1,4 @@
-//! The 15 common corruptions of Tiny-ImageNet-C and their five severities: which there are, and what they are called.
+//! The 15 common corruptions of Tiny-ImageNet-C and their five severities: kinds and names.
 //!
 //! Hendrycks & Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations", ICLR 2019.
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::severity::{Severity, SeverityError};
 
-/// A way in which a picture may go wrong without anyone meaning harm.
+/// A common corruption of pictures: one that no attacker chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Corruption {
@@ -22,8 +22,8 @@ pub enum Corruption {
     DefocusBlur,
     /// Frosted glass: pixels take colours from up to 2 pixels away, between Gaussian blurs of 0.1 to 0.9 pixels.
     GlassBlur,
-    /// A moving camera: half a Gaussian of 1 to 3 pixels, within 45 degrees of the horizontal. It does anew what
-    /// ImageMagick's motion blur does.
+    /// A moving camera: half a Gaussian of 1 to 3 pixels, within 45 degrees of the horizontal, as ImageMagick's motion
+    /// blur.
     MotionBlur,
     /// An approaching camera: the mean of enlargements up to 6% to 25%.
     ZoomBlur,
@@ -38,8 +38,8 @@ pub enum Corruption {
     Brightness,
     /// Contrast lowered to 40% to 5%, channel by channel, around the mean.
     Contrast,
-    /// A random affine map and smoothed random shifts of each pixel: rubber. Mild to strong is not less to more here,
-    /// but from a picture bent as a whole to fine ripples.
+    /// A random affine map and smoothed random shifts of each pixel. Severity goes from a picture bent as a whole to fine
+    /// ripples, so the damage need not grow.
     ElasticTransform,
     /// Scaled down to 57 to 32 pixels a side with a box filter, and up again.
     Pixelate,
@@ -67,7 +67,7 @@ impl Corruption {
         Self::JpegCompression,
     ];
 
-    /// The benchmark's name: `gaussian_noise`.
+    /// Returns the benchmark's name: `gaussian_noise`.
     pub fn name(self) -> &'static str {
         match self {
             Self::GaussianNoise => "gaussian_noise",
@@ -88,8 +88,8 @@ impl Corruption {
         }
     }
 
-    /// Whether the benchmark's own pictures may look and weigh differently, so that an accuracy measured here must not
-    /// be set beside a published one. True of [`Self::Frost`] alone.
+    /// Returns whether the pictures only approximate the benchmark's, so that an accuracy measured here must not be compared
+    /// with a published one. True of [`Self::Frost`] alone.
     pub fn is_approximation(self) -> bool {
         self == Self::Frost
     }
@@ -104,7 +104,7 @@ impl std::fmt::Display for Corruption {
 impl FromStr for Corruption {
     type Err = UnknownCorruption;
 
-    /// From the benchmark's name.
+    /// Reads the benchmark's name.
     fn from_str(name: &str) -> Result<Self, UnknownCorruption> {
         let named = Self::ALL.into_iter().find(|corruption| corruption.name() == name);
         named.ok_or_else(|| UnknownCorruption { given: name.to_owned() })
@@ -115,6 +115,6 @@ impl FromStr for Corruption {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no corruption {given:?}; there are {}", Corruption::ALL.map(Corruption::name).join(", "))]
 pub struct UnknownCorruption {
-    /// The name.
+    /// The name that was given.
     pub given: String,
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Name of the list, in the folder of the networks' folders.
+/// File name of the list, in the folder that holds the networks' folders.
 pub const INDEX_FILE: &str = "index.json";
 
-/// The networks there are where there is no list.
+/// Networks of a page without a list.
 pub const DEFAULT_NETWORKS: [&str; 2] = ["standard", "hardened"];
 
 /// The list of networks, as JSON: `{"models": ["standard", "hardened"]}`.
@@ -17,11 +17,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads a list. A name that stands there twice counts once.
+    /// Reads a list. A name that occurs twice counts once.
     ///
     /// # Errors
     ///
-    /// If it is no JSON, or not the JSON of a list.
+    /// If `json` is no JSON, or not the JSON of a list.
     pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
         let mut index: Self = serde_json::from_slice(json)?;
         let mut names: Vec<String> = Vec::with_capacity(index.models.len());
@@ -46,8 +46,8 @@ impl Index {
     }
 }
 
-/// Tells whether `name` is that of a folder beside the list, and means in an address what it says: letters, digits, `-`, `_`
-/// and `.`, not at the beginning.
+/// Returns whether `name` is a name for a folder beside the list that needs no escaping in an address: letters, digits, `-`,
+/// `_` and `.`, which is not the first letter.
 pub fn is_folder_name(name: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)

@@ -1,9 +1,9 @@
-//! What is reported of a model, computed on values already read back from the device.
+//! Metrics, computed on values that were read back from the device.
 
-/// A 95% two-sided normal quantile.
+/// Two-sided 95% quantile of the normal distribution.
 const Z_95: f64 = 1.959_963_984_540_054;
 
-/// Probabilities of one row of logits.
+/// Returns the softmax of one row of logits.
 pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials: Vec<f32> = logits.iter().map(|l| (l - max).exp()).collect();
@@ -23,7 +23,7 @@ pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     sum.ln() - f64::from(logits[label] - max)
 }
 
-/// Indices of the `k` largest scores, best first; of equal scores the lower index first. NaN counts as the lowest.
+/// Returns the indices of the `k` largest scores, best first; of equal scores the lower index first. NaN counts as the lowest.
 pub fn top_k(scores: &[f32], k: usize) -> Vec<usize> {
     let key = |i: usize| if scores[i].is_nan() { f32::NEG_INFINITY } else { scores[i] };
     let mut indices: Vec<usize> = (0..scores.len()).collect();
@@ -32,8 +32,8 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<usize> {
     indices
 }
 
-/// Rank of `label` among the scores: 0 if it is the best. Ties go against the label, so a constant network scores
-/// nothing, and so does one that answers NaN.
+/// Returns the rank of `label` among the scores: 0 for the best. Ties go against the label, so a network with constant
+/// logits scores nothing, and so does a network whose logits are NaN.
 pub fn rank(scores: &[f32], label: usize) -> usize {
     let own = scores[label];
     if own.is_nan() {
@@ -42,7 +42,7 @@ pub fn rank(scores: &[f32], label: usize) -> usize {
     scores.iter().enumerate().filter(|&(i, &s)| i != label && (s >= own || s.is_nan())).count()
 }
 
-/// How many of the rows of `logits` (`[batch * classes]`, row-major) have their label among the `k` best.
+/// Counts the rows of `logits` (`[batch * classes]`, row-major) that have their label among the `k` best.
 ///
 /// # Panics
 ///
@@ -62,12 +62,12 @@ pub struct Proportion {
 }
 
 impl Proportion {
-    /// `hits / of`, 0 to 1; NaN of nothing.
+    /// Returns `hits / of`, 0 to 1; NaN where `of` is 0.
     pub fn value(self) -> f64 {
         self.hits as f64 / self.of as f64
     }
 
-    /// Wilson's 95% score interval (Wilson, 1927). `[0, 1]` of nothing.
+    /// Returns Wilson's 95% score interval (Wilson, 1927); `[0, 1]` where `of` is 0.
     pub fn wilson_interval(self) -> [f64; 2] {
         wilson_interval(self.hits, self.of, Z_95)
     }
@@ -80,7 +80,7 @@ impl std::fmt::Display for Proportion {
     }
 }
 
-/// Wilson's score interval for `hits` of `of` at the normal quantile `z`.
+/// Returns Wilson's score interval for `hits` of `of` at the normal quantile `z`; `[0, 1]` where `of` is 0.
 pub fn wilson_interval(hits: usize, of: usize, z: f64) -> [f64; 2] {
     if of == 0 {
         return [0.0, 1.0];
@@ -93,18 +93,18 @@ pub fn wilson_interval(hits: usize, of: usize, z: f64) -> [f64; 2] {
     [((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)]
 }
 
-/// Largest absolute difference.
+/// Returns the L-infinity distance: the largest absolute difference.
 pub fn linf_distance(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Euclidean distance.
+/// Returns the Euclidean distance.
 pub fn l2_distance(a: &[f32], b: &[f32]) -> f32 {
     let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     sum.sqrt() as f32
 }
 
-/// The middle value (mean of the two middle ones); `None` of nothing.
+/// Returns the median, the mean of the two middle values of an even number; `None` of no values.
 pub fn median(values: &[f32]) -> Option<f32> {
     let mut values = values.to_vec();
     values.sort_by(f32::total_cmp);

@@ -1,19 +1,26 @@
-//! How strong each family of perturbations is, and how often it happens.
+//! Strength and probability of each family of perturbations.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The paper's seven families. The paper gives no strengths; the defaults are torchvision's own where it has some
-/// (grayscale, flips, perspective) and mild ones where it asks for them (affine, rotation, colour jitter).
+/// Settings of the paper's seven families. The paper gives no strengths; the defaults are torchvision's where torchvision has
+/// defaults (grayscale, flips, perspective) and mild elsewhere (affine, rotation, colour jitter).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Perturbations {
+    /// Shift, zoom and shear.
     pub affine: Affine,
+    /// Luma in all three channels.
     pub grayscale: Grayscale,
+    /// Mirror image, left and right swapped.
     pub horizontal_flip: Flip,
+    /// Mirror image, top and bottom swapped.
     pub vertical_flip: Flip,
+    /// Rotation around the centre.
     pub rotation: Rotation,
+    /// Change of perspective.
     pub perspective: Perspective,
+    /// Change of brightness, contrast, saturation and hue.
     pub color_jitter: ColorJitter,
 }
 
@@ -21,12 +28,13 @@ pub struct Perturbations {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Affine {
+    /// Probability of a change, 0 to 1.
     pub probability: f64,
-    /// Largest shift, as a part of the side.
+    /// Largest shift along each axis, as a part of the side, 0 to 1.
     pub translate: f64,
-    /// Range of the zoom.
+    /// Range of the zoom factor, within 0.1 to 10, the smaller bound first.
     pub scale: [f64; 2],
-    /// Largest horizontal shear, in degrees.
+    /// Largest horizontal shear to either side, in degrees, 0 to 80.
     pub shear: f64,
 }
 
@@ -40,6 +48,7 @@ impl Default for Affine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grayscale {
+    /// Probability of a change, 0 to 1.
     pub probability: f64,
 }
 
@@ -53,6 +62,7 @@ impl Default for Grayscale {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Flip {
+    /// Probability of a change, 0 to 1.
     pub probability: f64,
 }
 
@@ -62,12 +72,13 @@ impl Default for Flip {
     }
 }
 
-/// A small turn around the centre (torchvision's `RandomRotation`).
+/// A rotation around the centre (torchvision's `RandomRotation`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rotation {
+    /// Probability of a change, 0 to 1.
     pub probability: f64,
-    /// Largest angle, either way.
+    /// Largest angle to either side, in degrees, 0 to 180.
     pub degrees: f64,
 }
 
@@ -77,12 +88,13 @@ impl Default for Rotation {
     }
 }
 
-/// The picture seen from the side (torchvision's `RandomPerspective`).
+/// A change of perspective (torchvision's `RandomPerspective`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Perspective {
+    /// Probability of a change, 0 to 1.
     pub probability: f64,
-    /// How far a corner may move inwards, as a part of half the side.
+    /// Largest shift of a corner inwards along each axis, as a part of half the side, 0 to 0.9.
     pub distortion: f64,
 }
 
@@ -96,12 +108,15 @@ impl Default for Perspective {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ColorJitter {
+    /// Probability of a change, 0 to 1.
     pub probability: f64,
-    /// Factors are drawn from `1 - strength` (not below 0) to `1 + strength`.
+    /// Strength of the change of brightness, 0 to 10: factors are drawn from `1 - strength` (not below 0) to `1 + strength`.
     pub brightness: f64,
+    /// Strength of the change of contrast, 0 to 10, as for the brightness.
     pub contrast: f64,
+    /// Strength of the change of saturation, 0 to 10, as for the brightness.
     pub saturation: f64,
-    /// Largest turn of the hue, either way, as a part of the full circle; at most 0.5.
+    /// Largest turn of the hue to either side, as a part of the full circle, 0 to 0.5.
     pub hue: f64,
 }
 
@@ -115,16 +130,20 @@ impl Default for ColorJitter {
 #[derive(Clone, Debug, Error, PartialEq)]
 #[error("perturbations: {name} is {value}, but must be {range}")]
 pub struct PerturbError {
-    /// As in a configuration file, for example `affine.scale`.
+    /// Name of the setting in a configuration file, for example `affine.scale`.
     pub name: &'static str,
+    /// Value that was given.
     pub value: f64,
+    /// Range in words: `from 0 to 1`.
     pub range: &'static str,
 }
 
 impl Perturbations {
+    /// Checks every setting.
+    ///
     /// # Errors
     ///
-    /// The first setting that is out of its range or not a number.
+    /// [`PerturbError`] for the first setting that is out of its range or not a number.
     pub fn validate(&self) -> Result<(), PerturbError> {
         let part = "from 0 to 1";
         let jitter = &self.color_jitter;
@@ -140,7 +159,7 @@ impl Perturbations {
             ("rotation.probability", self.rotation.probability, 0.0, 1.0, part),
             ("rotation.degrees", self.rotation.degrees, 0.0, 180.0, "from 0 to 180"),
             ("perspective.probability", self.perspective.probability, 0.0, 1.0, part),
-            // At 1 all corners could meet.
+            // At 1 the four corners could meet.
             ("perspective.distortion", self.perspective.distortion, 0.0, 0.9, "from 0 to 0.9"),
             ("color_jitter.probability", jitter.probability, 0.0, 1.0, part),
             ("color_jitter.brightness", jitter.brightness, 0.0, 10.0, "from 0 to 10"),

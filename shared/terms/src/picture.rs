@@ -1,27 +1,27 @@
-//! Pictures: their side, the limits of their files, and the square of one that the networks see.
+//! Pictures: their side, the limits of their files, and the square that is classified.
 
 use serde::{Deserialize, Serialize};
 
-/// Pixels a side of the pictures that the networks see.
+/// Side, in pixels, of the pictures that the networks classify.
 pub const SIDE: usize = 64;
 
-/// The longest picture file that is read, in bytes.
+/// Largest picture file that is read, in bytes.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
 
-/// The most pixels of a picture that is read, so that decoding fits into a browser tab's memory: above a phone's 50 megapixels.
+/// Most pixels of a picture that is read, so that decoding fits into a browser tab's memory: above a phone's 50 megapixels.
 pub const MAX_PIXELS: u64 = 64_000_000;
 
-/// The longest side of a picture that is read, in pixels.
+/// Longest side of a picture that is read, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
 
-/// A square, in pixels of the upright picture, from its top left corner.
+/// A square of a picture, in pixels of the upright picture from the top left corner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Crop {
-    /// Pixels to the left of it.
+    /// Pixels to the left of the square.
     pub x: u32,
-    /// Pixels above it.
+    /// Pixels above the square.
     pub y: u32,
-    /// Pixels a side.
+    /// Side of the square in pixels.
     pub side: u32,
 }
 
@@ -31,14 +31,14 @@ pub type Size = (u32, u32);
 /// A corner of a crop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Corner {
-    /// On the right side.
+    /// Whether the corner is on the right.
     pub right: bool,
-    /// At the bottom.
+    /// Whether the corner is at the bottom.
     pub bottom: bool,
 }
 
 impl Corner {
-    /// Clockwise, from the top left.
+    /// All corners, clockwise from the top left.
     pub const ALL: [Self; 4] = [
         Self { right: false, bottom: false },
         Self { right: true, bottom: false },
@@ -46,7 +46,7 @@ impl Corner {
         Self { right: false, bottom: true },
     ];
 
-    /// Its name in attributes.
+    /// Returns the name in HTML attributes: `top-left`.
     pub fn name(self) -> &'static str {
         match (self.bottom, self.right) {
             (false, false) => "top-left",
@@ -58,22 +58,22 @@ impl Corner {
 }
 
 impl Crop {
-    /// The smallest side, in pixels, that a hand or a key makes: less than this is no picture of anything.
+    /// Smallest side, in pixels, that a visitor can choose: a smaller square shows nothing recognisable.
     pub const SMALLEST: u32 = 16;
 
-    /// The largest square around the middle: what the networks see of a picture unless somebody asks for another part.
+    /// Returns the largest square around the middle, the default crop.
     pub fn centre((width, height): Size) -> Self {
         let side = width.min(height);
         Self { x: (width - side) / 2, y: (height - side) / 2, side }
     }
 
-    /// Tells whether the square has a pixel and lies within a picture of that size.
+    /// Returns whether the square has a pixel and lies within a picture of that size.
     pub fn is_within(self, (width, height): Size) -> bool {
         let fits = |start: u32, length: u32| start.checked_add(self.side).is_some_and(|end| end <= length);
         self.side > 0 && fits(self.x, width) && fits(self.y, height)
     }
 
-    /// The nearest square that lies within the picture, which has a pixel at least.
+    /// Returns the nearest square within a picture of that size, which has a pixel at least.
     #[must_use]
     pub fn within(self, (width, height): Size) -> Self {
         let largest = width.min(height);
@@ -81,35 +81,36 @@ impl Crop {
         Self { x: self.x.min(width - side), y: self.y.min(height - side), side }
     }
 
-    /// The same within the picture; none if it is the one in the middle, which nobody needs to name.
+    /// Returns the nearest square within the picture; none if that is [`Self::centre`], the default.
     pub fn unless_centre(self, size: Size) -> Option<Self> {
         Some(self.within(size)).filter(|crop| *crop != Self::centre(size))
     }
 
-    /// Moved by so many pixels to the right and down, as far as the picture goes.
+    /// Returns the square moved by `right` and `down` pixels, as far as the picture goes.
     #[must_use]
     pub fn moved(self, right: i32, down: i32, size: Size) -> Self {
         Self { x: self.x.saturating_add_signed(right), y: self.y.saturating_add_signed(down), ..self }.within(size)
     }
 
-    /// Made larger by so many pixels, or smaller, around its middle; at an edge of the picture it grows inwards.
+    /// Returns the square enlarged (or reduced) by `by` pixels around its middle; at an edge of the picture the square grows
+    /// inwards.
     #[must_use]
     pub fn resized(self, by: i32, size: Size) -> Self {
         let side = Self { side: self.side.saturating_add_signed(by), ..self }.within(size).side;
-        // Rounded towards zero, so that it comes back to where it was.
+        // Rounded towards zero, so that growing and shrinking by as much restores the square.
         let half = (i64::from(self.side) - i64::from(side)) / 2;
         let start = |at: u32| u32::try_from(i64::from(at) + half).unwrap_or(0);
         Self { x: start(self.x), y: start(self.y), side }.within(size)
     }
 
-    /// With one corner pulled by so many pixels to the right and down, the opposite one staying where it is. It follows the
-    /// hand in whichever direction it moves farther.
+    /// Returns the square with one corner pulled by `right` and `down` pixels, the opposite corner kept in place. The longer of
+    /// the two movements decides the side.
     #[must_use]
     pub fn pulled(self, corner: Corner, right: i32, down: i32, (width, height): Size) -> Self {
         let outwards = |by: i32, far: bool| if far { by } else { by.saturating_neg() };
         let (across, along) = (outwards(right, corner.right), outwards(down, corner.bottom));
         let by = if across.unsigned_abs() >= along.unsigned_abs() { across } else { along };
-        // From the corner that stays to the edges of the picture.
+        // From the corner kept in place to the edges of the picture.
         let room = |start: u32, length: u32, far: bool| if far { length - start } else { start + self.side };
         let largest = room(self.x, width, corner.right).min(room(self.y, height, corner.bottom));
         let side = self.side.saturating_add_signed(by).clamp(Self::SMALLEST.min(largest), largest);
@@ -117,13 +118,13 @@ impl Crop {
         Self { x: start(self.x, corner.right), y: start(self.y, corner.bottom), side }
     }
 
-    /// `left 120, top 40, side 300 pixels`.
+    /// Describes the square: `left 120, top 40, side 300 pixels`.
     pub fn words(self) -> String {
         format!("left {}, top {}, side {} pixels", self.x, self.y, self.side)
     }
 
-    /// Whether it shows so little of the picture that what the whole shows may not be in it: less than half of the shorter
-    /// side.
+    /// Returns whether the side is less than half of the picture's shorter side, so that the picture's label may not apply to
+    /// the square.
     pub fn is_detail(self, (width, height): Size) -> bool {
         self.side < width.min(height).div_ceil(2)
     }
@@ -139,7 +140,7 @@ mod tests {
         Crop { x, y, side }
     }
 
-    /// Whatever is done to it, it lies within the picture.
+    /// Asserts that a crop lies within the picture.
     #[track_caller]
     fn inside(crop: Crop, (width, height): Size) {
         assert!(crop.side > 0 && crop.x + crop.side <= width && crop.y + crop.side <= height, "{crop:?}");
@@ -211,7 +212,7 @@ mod tests {
         assert_eq!(start.pulled(top_left, -30, 0, SIZE), crop(70, 20, 230));
         assert_eq!(start.pulled(top_right, 20, 0, SIZE), crop(100, 30, 220));
         assert_eq!(start.pulled(bottom_left, 40, 0, SIZE), crop(140, 50, 160));
-        // As far as the nearer edge, and not through itself.
+        // A pull ends at the nearer edge, or at the smallest side.
         assert_eq!(start.pulled(top_left, -500, -500, SIZE), crop(50, 0, 250));
         assert_eq!(start.pulled(bottom_right, i32::MAX, 0, SIZE), crop(100, 50, 350));
         assert_eq!(start.pulled(bottom_right, i32::MIN, i32::MIN, SIZE), crop(100, 50, 16));

@@ -1,4 +1,4 @@
-//! Measured accuracies, each with what was measured and on how many images.
+//! Measured accuracies, each with its images, its attack and its counts.
 
 use std::fmt::{self, Display};
 
@@ -8,7 +8,7 @@ use crate::attack::{AttackConfig, Goal};
 use crate::corruption::{Corruption, Severity};
 use crate::metrics::Proportion;
 
-/// Which images an accuracy was measured on, before any attack.
+/// Images that an accuracy was measured on, before any attack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageSet {
@@ -19,14 +19,14 @@ pub enum ImageSet {
     Augmented,
     /// The validation images with a common corruption (`shared::corrupt`).
     Corrupted {
-        /// Which.
+        /// Kind of the corruption.
         corruption: Corruption,
-        /// 1 to 5.
+        /// Severity, 1 to 5.
         severity: Severity,
     },
 }
 
-/// `clean`, `augmented`, `fog 3`.
+/// Writes `clean`, `augmented` or `fog 3`.
 impl Display for ImageSet {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -39,34 +39,34 @@ impl Display for ImageSet {
     }
 }
 
-/// One measured accuracy.
+/// A measured accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// The images.
+    /// Images before the attack.
     pub set: ImageSet,
-    /// The attack on each of them; none means that there was none.
+    /// Attack on each image; none for images that were not attacked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<AttackConfig>,
-    /// Away from the true class, or towards a random other one.
+    /// Goal of the attack: away from the true class, or towards a random other class.
     #[serde(default = "untargeted", skip_serializing_if = "is_untargeted")]
     pub goal: Goal,
-    /// Random starts of the attack, of which the worst counts for each image.
+    /// Number of random starts of the attack; the worst counts for each image.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub restarts: usize,
-    /// Whether each image was attacked until it was fooled for the first time, at whatever step of whatever start, so that what
-    /// is left has held at all of them: the worst case, as in AutoAttack. Else the images after the last step count (of
-    /// several starts the worst), as in the paper.
+    /// Whether each image was attacked until it was first fooled, at any step of any start, so that the images left withstood
+    /// all of them: the worst case, as in AutoAttack. Otherwise the images after the last step count (of several starts the
+    /// worst), as in the paper.
     ///
-    /// An image that was fooled counts in the other fields as it was then. Nothing leads it further, so `top5` and `hits_at`
-    /// beyond 1 are more than a full attack would leave; and images that are wrong without the attack are not attacked.
+    /// A fooled image counts in the other fields as it was at that step. No further step moves such an image, so `top5` and
+    /// `hits_at` beyond 1 are more than a full attack would leave; images misclassified without the attack are not attacked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub until_fooled: bool,
-    /// The network whose gradients crafted the images (transfer, the paper's protocol); none means the scored one's own
-    /// (white-box).
+    /// Name of the network whose gradients crafted the images (transfer, the paper's protocol); none for the scored network's
+    /// own gradients (white-box).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crafted_on: Option<String>,
-    /// SHA-256 of the crafted set that was shown, whose images had been saved in 8 bits (`bastion craft`); none means that
-    /// they were crafted for this measurement and not rounded.
+    /// SHA-256 of the crafted set, whose images were saved in 8 bits (`bastion craft`); none for images that were crafted for
+    /// this measurement and not rounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crafted_sha256: Option<String>,
     /// Images whose label came first.
@@ -78,14 +78,15 @@ pub struct Score {
     /// Images whose label was among the first k: `[k, images]`, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits_at: Vec<[usize; 2]>,
-    /// Untargeted: of the images that are classified correctly without the attack, those that no longer are. Targeted: of all
-    /// images, those that are taken for the target.
+    /// Success of the attack. Untargeted: the images misclassified, of those classified correctly without the attack. Targeted:
+    /// the images classified as the target, of all images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<Proportion>,
-    /// Median distance of the attacked images in pixel units: all of them, or those that `until_fooled` says.
+    /// Median L-infinity distance of the attacked images from the originals, in pixel units; with `until_fooled`, of the images
+    /// that were attacked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_linf: Option<f32>,
-    /// The same as a Euclidean distance.
+    /// Median Euclidean distance of the same images, in pixel units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_l2: Option<f32>,
 }
@@ -107,8 +108,8 @@ fn is_one(restarts: &usize) -> bool {
 }
 
 impl Score {
-    /// Whether `other` measures the same thing on as many images. A set that was crafted anew in the same way is the same thing,
-    /// and so is an attack that stops earlier at images that it has fooled.
+    /// Returns whether `other` measures the same images and attack on as many images. A set that was crafted again in the same
+    /// way counts as the same, and so does an attack that stops earlier at the images that it has fooled.
     pub fn measures_the_same(&self, other: &Self) -> bool {
         let source = |score: &Self| (score.crafted_on.clone(), score.crafted_sha256.is_some());
         let what =
@@ -117,7 +118,7 @@ impl Score {
     }
 }
 
-/// What was measured: `clean`, `augmented`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard, saved`.
+/// Writes the measured images and attack: `clean`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard, saved`.
 impl Display for Score {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let Some(attack) = &self.attack else { return self.set.fmt(formatter) };

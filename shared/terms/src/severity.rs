@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// How strong a corruption is: 1 (mild) to 5 (strong), the benchmark's five levels.
+/// Severity of a corruption: 1 (mild) to 5 (strong), the benchmark's five levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Severity(u8);
@@ -9,7 +9,7 @@ impl Severity {
     /// All severities, mildest first.
     pub const ALL: [Self; 5] = [Self(1), Self(2), Self(3), Self(4), Self(5)];
 
-    /// A severity from its number.
+    /// Makes a severity from its number.
     ///
     /// # Errors
     ///
@@ -18,12 +18,12 @@ impl Severity {
         if (1..=5).contains(&severity) { Ok(Self(severity)) } else { Err(SeverityError(severity)) }
     }
 
-    /// The number, 1 to 5.
+    /// Returns the number, 1 to 5.
     pub fn get(self) -> u8 {
         self.0
     }
 
-    /// Returns the parameter of this severity, out of those for 1 to 5.
+    /// Returns the parameter of this severity out of `parameters`, which are for 1 to 5.
     pub fn pick<T: Copy>(self, parameters: [T; 5]) -> T {
         parameters[usize::from(self.0) - 1]
     }

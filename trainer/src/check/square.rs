@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use burn::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::subject::{Outcome, Subject};
 use crate::data::{IMAGE_BYTES, SIDE};
@@ -85,13 +85,14 @@ pub fn search(subject: &Subject) -> Result<Outcome> {
 }
 
 fn search_batch(batch: &Batch, subject: &Subject) -> Result<Outcome> {
-    const SALT: u64 = 10;
     let values = read(batch.images.clone())?;
     ensure!(values.len() == batch.labels.len() * IMAGE_BYTES, "the images are not {SIDE}x{SIDE}");
     let mut images: Vec<Searched> = values
         .chunks_exact(IMAGE_BYTES)
         .zip(&batch.indices)
-        .map(|(image, &index)| Searched::stripes(image, subject.plan.epsilon, derive(0, index as u64, SALT)))
+        .map(|(image, &index)| {
+            Searched::stripes(image, subject.plan.epsilon, derive(0, index as u64, Purpose::SquareSearch))
+        })
         .collect();
     // Begins with the images themselves, which are in the ball too.
     let mut worst = Outcome::default();

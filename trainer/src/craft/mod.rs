@@ -16,7 +16,7 @@ use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::Bundle;
 use shared::image::{Picture, pictures_to_tensor};
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use crate::data::{Crafted, Dataset, IMAGE_BYTES, Lock, Meta, Split, beside, images_file, seal};
 use crate::error::Stopped;
@@ -89,7 +89,6 @@ fn attacked(
     from: From,
     device: &Device,
 ) -> Result<Vec<u8>> {
-    const SALT: u64 = 7;
     let originals = indices.iter().map(|&index| Picture::from_rgb8(split.image(index).to_vec()));
     let originals = originals.collect::<Result<Vec<_>, _>>()?;
     let images = pictures_to_tensor(&originals, device);
@@ -101,7 +100,7 @@ fn attacked(
         }
     };
     // Other random starts for every batch, the same ones after an interruption.
-    let seed = derive(attack.seed, indices[0] as u64, SALT);
+    let seed = derive(attack.seed, indices[0] as u64, Purpose::CraftedStarts);
     let config = AttackConfig { seed, ..attack.clone() };
     let values = read(AttackRun::new(&config, images, labels, Goal::Untargeted)?.finish(&source.model))?;
     let mut bytes = Vec::with_capacity(indices.len() * IMAGE_BYTES);

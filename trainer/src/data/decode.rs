@@ -4,7 +4,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 use shared::image::{ImageError, Picture};
 
-use super::import::BadSource;
+use super::error::BadSource;
 use super::layout::{RawImage, none_of};
 use super::{IMAGE_BYTES, SIDE};
 use crate::progress::{Stop, Task};

@@ -1,16 +1,16 @@
 //! From the official files to the cache, or to nothing: a failed or killed import leaves no half-written cache.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Display};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::error::BadSource;
 use super::lock::Lock;
 use super::{Meta, cache, source, write};
-use crate::error::{Stopped, UsageError};
+use crate::error::UsageError;
 use crate::progress::{Progress, Stop};
 
 /// How [`import()`] goes about what is unusual.
@@ -21,25 +21,6 @@ pub struct ImportOptions {
     /// Replace a data set that is already there.
     pub force: bool,
 }
-
-/// What was to be imported is damaged or no such data set: no use trying again with the same files.
-#[derive(Debug)]
-pub struct BadSource(String);
-
-impl BadSource {
-    /// `error` as one of these, unless it only says that it was to stop.
-    pub(super) fn from_error(error: anyhow::Error) -> anyhow::Error {
-        if error.is::<Stopped>() { error } else { Self(format!("{error:#}")).into() }
-    }
-}
-
-impl Display for BadSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadSource {}
 
 /// Imports the data set at `path` (a folder, `.tar`, `.tar.zst` or `.zip` in Tiny ImageNet's layout) into the folder
 /// `out`, and returns what came of it, with warnings for the user.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::cache::{Cache, FORMAT_VERSION, images_file, overall_hash};
 use super::import::{Staging, check_destination, without_end};
@@ -101,10 +101,12 @@ pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, progress: &Progr
 
 /// Labels of the chosen classes, ascending.
 fn chosen_classes(all: usize, options: &SubsetOptions) -> Result<Vec<usize>> {
-    const SALT: u64 = 9;
     let count = options.classes.unwrap_or(all);
     ensure!(count <= all, UsageError(format!("--classes {count}: the data set has {all} classes")));
-    Ok(smallest(count, (0..all).map(|label| (derive(options.seed, label as u64, SALT), label)).collect()))
+    Ok(smallest(
+        count,
+        (0..all).map(|label| (derive(options.seed, label as u64, Purpose::SubsetClasses), label)).collect(),
+    ))
 }
 
 /// The `count` things with the smallest values, ascending.
@@ -134,14 +136,14 @@ impl Part {
         per_class: Option<usize>,
         seed: u64,
     ) -> Result<Self> {
-        let salt = if split == "train" { 10 } else { 11 };
+        let purpose = if split == "train" { Purpose::SubsetTraining } else { Purpose::SubsetValidation };
         let labels = cache.labels(split)?;
         let mut of_class: Vec<Vec<(u64, usize)>> = vec![Vec::new(); cache.meta().classes.len()];
         for (index, &label) in labels.iter().enumerate() {
             let class = &mut of_class[usize::from(label)];
             // By class and place in it: which other classes are taken changes nothing.
             let place = (u64::from(label) << 48) | class.len() as u64;
-            class.push((derive(seed, place, salt), index));
+            class.push((derive(seed, place, purpose), index));
         }
         let mut chosen = Vec::new();
         for (new_label, &label) in classes.iter().enumerate() {

@@ -13,7 +13,7 @@ use shared::corrupt::Corrupt as _;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{l2_distance, linf_distance};
 use shared::perturb::{Perturbations, draw, perturb};
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::Trial;
 use super::image_result::{Change, ImageResult};
@@ -49,11 +49,10 @@ impl Batch {
         classes: usize,
         device: &Device,
     ) -> Result<Self> {
-        const SALT: u64 = 5;
         let pictures = pictures(split, indices)?;
         let labels: Vec<usize> = indices.iter().map(|&index| split.label(index)).collect();
         let target = |(&index, &label): (&usize, &usize)| {
-            let mut rng = StdRng::seed_from_u64(derive(TARGET_SEED, index as u64, SALT));
+            let mut rng = StdRng::seed_from_u64(derive(TARGET_SEED, index as u64, Purpose::Target));
             // Any class but the true one.
             (label + rng.random_range(1..classes.max(2))) % classes.max(1)
         };
@@ -71,9 +70,8 @@ impl Batch {
     fn set(&self, set: ImageSet) -> Tensor<4> {
         match set {
             ImageSet::Corrupted { corruption, severity } => {
-                const SALT: u64 = 8;
                 let corrupt = |(&index, picture): (&usize, &Picture)| {
-                    corruption.apply(picture, severity, derive(AUGMENTED_SEED, index as u64, SALT))
+                    corruption.apply(picture, severity, derive(AUGMENTED_SEED, index as u64, Purpose::Corruption))
                 };
                 let corrupted: Vec<_> = self.indices.par_iter().zip(&self.pictures).map(corrupt).collect();
                 pictures_to_tensor(&corrupted, &self.images.device())
@@ -90,11 +88,10 @@ impl Batch {
 
     /// What the networks see of `images` in `trial`, with the gradients of `source` if there is an attack.
     pub(crate) fn attacked(&self, images: &Tensor<4>, trial: &Trial, source: &Bundle) -> Result<Tensor<4>> {
-        const SALT: u64 = 6;
         let images = images.clone();
         let Some(attack) = &trial.attack else { return Ok(images) };
         // Other random starts for every batch.
-        let seed = derive(attack.config.seed, self.number as u64, SALT);
+        let seed = derive(attack.config.seed, self.number as u64, Purpose::BatchStarts);
         let config = AttackConfig { seed, ..attack.config.clone() };
         let towards = match attack.goal {
             Goal::Untargeted => &self.labels,

@@ -4,7 +4,7 @@ use shared::attack::{Norm, ThreatModel};
 use shared::bundle::{ImageSet, Score};
 use shared::metrics::Proportion;
 
-use super::report::{ModelReport, Report};
+use super::results::{ModelReport, Report};
 use crate::figures::{BarChart, BarSeries, Estimate, LineChart, LineSeries};
 
 /// Accuracy at k, a chart for each measurement but those of corruptions and of attacks that stop at fooled images, with a bar for each network: what the paper's
@@ -130,9 +130,9 @@ fn estimate(measured: Proportion) -> Estimate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::report;
     use shared::attack::AttackConfig;
 
+    use super::super::results::tests::report;
     use super::*;
 
     #[test]

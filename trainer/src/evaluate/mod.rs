@@ -8,6 +8,7 @@ mod batch;
 mod charts;
 mod image_result;
 pub mod report;
+mod results;
 mod tally;
 #[cfg(test)]
 mod tests;

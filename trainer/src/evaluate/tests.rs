@@ -3,6 +3,7 @@ use std::sync::Arc;
 use shared::attack::{AttackKind, AttackRun};
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{correct_at_k, median};
+use shared::seed::{Purpose, derive};
 
 use super::*;
 use crate::data::{Crafted, made};
@@ -153,9 +154,8 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
             let config = AttackConfig::pgd(epsilon / 255.0, 4, 0);
             let image = Batch::new(&split, &[index], 0, CLASSES, &device).unwrap().images;
             let fooled_from = |restart: usize| {
-                let [of_image, of_restart] = [9, 4];
-                let seed = shared::seed::derive(9, index as u64, of_image);
-                let seed = if restart == 0 { seed } else { shared::seed::derive(seed, restart as u64, of_restart) };
+                let seed = derive(9, index as u64, Purpose::ImageStart);
+                let seed = if restart == 0 { seed } else { derive(seed, restart as u64, Purpose::Restart) };
                 let label_tensor = Tensor::from_ints([i64::from(*label)], &device);
                 let config = AttackConfig { seed, ..config.clone() };
                 let mut run = AttackRun::new(&config, image.clone(), label_tensor, Goal::Untargeted).unwrap();

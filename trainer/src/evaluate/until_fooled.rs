@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
 use shared::attack::{Goal, NewImage, UntilFooled};
 use shared::bundle::Bundle;
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::batch::Originals;
 use super::image_result::{Change, ImageResult};
@@ -100,7 +100,6 @@ impl UntilFooledTrial<'_> {
         results: &mut [Option<ImageResult>],
         device: &Device,
     ) -> Result<Arrived> {
-        const SALT: u64 = 9;
         let first = classes.len();
         let indices = &self.evaluation.indices[first..];
         let indices = &indices[..indices.len().min(self.batch_size)];
@@ -118,7 +117,7 @@ impl UntilFooledTrial<'_> {
             if self.attack.goal.is_reached(logits, label) {
                 results[id] = Some(image.result(logits, None));
             } else {
-                let seed = derive(self.attack.config.seed, indices[row] as u64, SALT);
+                let seed = derive(self.attack.config.seed, indices[row] as u64, Purpose::ImageStart);
                 queue.entries.push(NewImage { id, label, seed });
                 rest.push(row as i64);
             }

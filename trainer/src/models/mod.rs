@@ -166,8 +166,7 @@ pub fn load_all(paths: &[PathBuf], device: &Device) -> Result<Vec<Bundle>> {
 /// # Errors
 /// When the device fails.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = pollster::block_on(tensor.into_data_async()).context("the device failed")?;
-    data.try_into_vec().map_err(|error| anyhow::anyhow!("the device gave another type of numbers: {error:?}"))
+    Ok(pollster::block_on(shared::device::read(tensor))?)
 }
 
 #[cfg(test)]

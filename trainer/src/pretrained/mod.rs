@@ -22,7 +22,8 @@ use shared::model::{Architecture, BuildNetwork, Classifier, HeadKind, ResNet, Re
 use crate::data::PixelStats;
 use crate::error::UsageError;
 
-pub use file::{Format, Stored, WeightsFile};
+pub use file::{Format, WeightsFile};
+pub use formats::Stored;
 pub use plan::{Head, Misfit, Plan, shape_text};
 
 /// Mean and standard deviation of ImageNet's pictures, as torchvision normalises by: the weights know such pictures.

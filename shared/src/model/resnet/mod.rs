@@ -1,7 +1,7 @@
-//! Residual networks of torchvision: ResNet, ResNeXt and Wide ResNet, with its names for their layers, so that its weights
-//! load as they are.
+//! Residual networks of torchvision: ResNet, ResNeXt and Wide ResNet, with torchvision's layer names, so that its weights load
+//! unchanged.
 //!
-//! As there, a bottleneck's stride is in its 3x3 convolution.
+//! As in torchvision, the stride of a bottleneck is in its 3x3 convolution.
 
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
@@ -15,7 +15,7 @@ use terms::model::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
 use super::mixed::{batch_norm, convolve};
 use super::resize::enlarge;
 
-/// The network, with torchvision's layer names.
+/// A residual network, with torchvision's layer names.
 #[derive(Module, Debug)]
 pub struct ResNet {
     conv1: Conv2d,
@@ -36,7 +36,7 @@ impl ResNet {
     ///
     /// # Errors
     ///
-    /// If a value is out of range.
+    /// A text that names the value out of range.
     pub fn new(config: &ResNetConfig, num_classes: usize, device: &Device) -> Result<Self, String> {
         config.check()?;
         let (kernel, stride) = config.stem.kernel_and_stride();
@@ -68,12 +68,12 @@ impl ResNet {
         })
     }
 
+    /// Returns the logits of normalised pictures. Blocks compute in the precision of `activations`; stem and head in f32.
+    ///
     /// # Shapes
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    ///
-    /// Blocks compute in the precision of `activations`; stem and head in f32.
     pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
         let images = match self.input_size {
             Some(side) => enlarge(images, side),
@@ -89,7 +89,7 @@ impl ResNet {
         self.fc.forward(self.avgpool.forward(x.cast(DType::F32)).flatten(1, 3))
     }
 
-    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    /// Freezes all layers but the head: no gradients, and batch norm in inference mode.
     #[must_use]
     pub fn freeze_backbone(self) -> Self {
         Self {
@@ -104,9 +104,9 @@ impl ResNet {
     }
 }
 
-/// A residual block; one with a third convolution is a bottleneck.
+/// A residual block; a block with a third convolution is a bottleneck.
 #[derive(Module, Debug)]
-pub struct Block {
+struct Block {
     conv1: Conv2d,
     bn1: BatchNorm,
     conv2: Conv2d,
@@ -161,7 +161,7 @@ impl Block {
     }
 }
 
-/// Features to logits. Files name the paper's layers `fc.0` and `fc.2`, as PyTorch does those of a sequence.
+/// Layers from features to logits. In files the paper's layers are `fc.0` and `fc.2`, as in PyTorch's `Sequential`.
 #[derive(Module, Debug)]
 enum Head {
     Plain(Linear),

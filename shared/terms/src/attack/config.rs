@@ -10,7 +10,7 @@ pub const PAPER_EPSILON_STD: f32 = 0.2;
 /// An attack and its strength.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AttackConfig {
-    /// Which attack.
+    /// Kind of the attack.
     pub kind: AttackKind,
     /// Radius of the ball in the norm of the attack, in pixel units: `8.0 / 255.0`, say, in L-infinity (0 to 1), and 0.5 in L2
     /// (0 to 110.9).
@@ -21,8 +21,8 @@ pub struct AttackConfig {
     pub step_size: Option<f32>,
     /// Seed of the random start, and of noise.
     pub seed: u64,
-    /// What epsilon and the step size are multiplied with, RGB: ones for pixel units, or a network's standard deviations where
-    /// they are meant in its normalised space, as in the paper.
+    /// Factors of epsilon and of the step size, RGB: ones for pixel units, or a network's standard deviations for lengths in
+    /// its normalised space, as in the paper.
     #[serde(default = "pixel_units", skip_serializing_if = "is_pixel_units")]
     pub channel_scale: [f32; 3],
 }
@@ -36,17 +36,17 @@ fn is_pixel_units(scale: &[f32; 3]) -> bool {
 }
 
 impl AttackConfig {
-    /// FGSM.
+    /// Returns FGSM.
     pub fn fgsm(epsilon: f32) -> Self {
         Self::new(AttackKind::Fgsm, epsilon, 1)
     }
 
-    /// BIM with steps of epsilon / 4; the paper takes 5 of them.
+    /// Returns BIM with steps of epsilon / 4; the paper takes 5 steps.
     pub fn bim(epsilon: f32, steps: usize) -> Self {
         Self::new(AttackKind::Bim, epsilon, steps)
     }
 
-    /// PGD with steps of 2.5 epsilon / steps.
+    /// Returns PGD with steps of 2.5 epsilon / steps.
     pub fn pgd(epsilon: f32, steps: usize, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::Pgd, epsilon, steps) }
     }
@@ -66,7 +66,7 @@ impl AttackConfig {
         Self { seed, ..Self::new(AttackKind::Noise, epsilon, 0) }
     }
 
-    /// Any attack with its default step size and seed 0, in pixel units. FGSM and noise take the steps that they take.
+    /// Returns an attack with its default step size and seed 0, in pixel units. FGSM and noise ignore `steps`.
     pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
         let steps = kind.steps(steps);
         Self { kind, epsilon, steps, step_size: None, seed: 0, channel_scale: pixel_units() }
@@ -146,13 +146,13 @@ pub enum AttackError {
     /// No steps, or too many.
     #[error("{0} steps are out of range: take 1 to 10000")]
     Steps(usize),
-    /// Not a length.
+    /// Step size that is no length.
     #[error("step size {0} is out of range: it is a length in pixel units, 0 or more")]
     StepSize(f32),
-    /// Not factors.
+    /// Channel scale that is not three factors above 0.
     #[error("channel scale {0:?} is out of range: factors above 0")]
     ChannelScale([f32; 3]),
-    /// Images and labels do not fit together.
+    /// Different numbers of images and labels.
     #[error("{images} images but {labels} labels: give one label an image")]
     Labels {
         /// Images given.

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::rank;
 
-/// Which way an attack moves the answer, relative to the labels given to it.
+/// Direction in which an attack moves the prediction, relative to the labels given to the attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
@@ -14,7 +14,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// Tells whether logits reach the goal, for the `label` that the attack leads away from or towards. Of equal logits the
+    /// Returns whether logits reach the goal, for the `label` that the attack leads away from or towards. Of equal logits the
     /// label's counts as the lower one, as in [`rank`].
     pub fn is_reached(self, logits: &[f32], label: usize) -> bool {
         (rank(logits, label) == 0) == (self == Self::Targeted)

@@ -15,7 +15,7 @@ pub const MI_FGSM_STEPS: usize = 10;
 /// Defines [`AttackKind`] from one row of properties an attack, so that no list, name or match of it can be forgotten.
 macro_rules! attacks {
     ($($(#[$doc:meta])* $kind:ident { $($field:ident: $value:expr),* $(,)? })*) => {
-        /// Which attack.
+        /// A kind of attack.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum AttackKind {
@@ -97,7 +97,7 @@ attacks! {
         start: Start::Image,
         until_fooled: false,
         words: Words {
-            summary: "Momentum iterative method: BIM whose steps follow the gradients of all steps so far. It fools other networks more often.",
+            summary: "Momentum iterative method: BIM whose steps follow the gradients of all steps so far. It is made to fool other networks too.",
             formula: "g = g + ∇ₓ loss / ‖∇ₓ loss‖₁, xₙ₊₁ = clip(xₙ + α · sign g), α = ε/steps",
             source: "Dong et al., 2018",
         },
@@ -113,7 +113,7 @@ attacks! {
         start: Start::RandomPoint,
         until_fooled: true,
         words: Words {
-            summary: "PGD that limits the whole change instead of each pixel's: some pixels may change much, most hardly at all.",
+            summary: "PGD that limits the whole change instead of each pixel’s: some pixels may change much, most hardly at all.",
             formula: "xₙ₊₁ = clip(xₙ + α · ∇ₓ loss / ‖∇ₓ loss‖₂), α = 2.5 ε/steps",
             source: "Madry et al., 2017",
         },
@@ -153,14 +153,14 @@ impl AttackKind {
         self.properties().norm
     }
 
-    /// Returns the gradient steps where none are given.
+    /// Returns the number of gradient steps where none is given.
     pub fn default_steps(self) -> usize {
         match self.properties().steps {
             Steps::Always(steps) | Steps::Chosen(steps) => steps,
         }
     }
 
-    /// Returns the gradient steps where `asked` are asked for: FGSM and noise always take as many.
+    /// Returns the number of gradient steps where `asked` are asked for; FGSM and noise ignore `asked`.
     pub fn steps(self, asked: usize) -> usize {
         match self.properties().steps {
             Steps::Always(steps) => steps,
@@ -168,17 +168,17 @@ impl AttackKind {
         }
     }
 
-    /// Tells whether the attack takes as many steps as are asked for: FGSM and noise do not.
+    /// Returns whether the attack takes as many steps as are asked for: FGSM and noise do not.
     pub fn takes_steps(self) -> bool {
         matches!(self.properties().steps, Steps::Chosen(_))
     }
 
-    /// Tells whether the attack begins, or ends, at random.
+    /// Returns whether the attack begins at a random point, so that its seed matters.
     pub fn is_random(self) -> bool {
         self.properties().start != Start::Image
     }
 
-    /// Tells whether the attack asks no network for a gradient: the control does not.
+    /// Returns whether the attack is the control, which needs no gradient.
     pub fn is_control(self) -> bool {
         self.properties().steps == Steps::Always(0)
     }

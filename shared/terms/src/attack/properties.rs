@@ -4,16 +4,16 @@ use std::fmt::{self, Display};
 
 use super::Norm;
 
-/// How many gradient steps an attack takes.
+/// Number of gradient steps of an attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Steps {
-    /// Always as many.
+    /// A fixed number.
     Always(usize),
-    /// As many as are asked for, by default this many.
+    /// The number that is asked for; this one by default.
     Chosen(usize),
 }
 
-/// How long a step is where no length is given.
+/// Length of a step where none is given.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum StepSize {
     /// Epsilon times this factor.
@@ -63,26 +63,26 @@ pub enum Direction {
 /// Where an attack begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Start {
-    /// At the image.
+    /// The image itself.
     Image,
-    /// At a point of the ball, drawn at random.
+    /// A point of the ball, drawn at random.
     RandomPoint,
-    /// At a corner of the ball: each value is moved equally far, up or down by the toss of a coin.
+    /// A corner of the ball: each value is moved equally far, up or down by the toss of a coin.
     RandomCorner,
 }
 
-/// What a visitor of the page reads about an attack.
+/// Texts about an attack for visitors of the page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Words {
-    /// What the attack does, in a sentence or two.
+    /// Summary of the attack, in a sentence or two.
     pub summary: &'static str,
-    /// The formula of a step.
+    /// Formula of a step.
     pub formula: &'static str,
-    /// Authors and year of the paper, or what the page explains below.
+    /// Authors and year of the paper, or the heading of the page's own explanation.
     pub source: &'static str,
 }
 
-/// All that distinguishes an attack from the others.
+/// Properties that distinguish an attack from the others.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Properties {
     /// Name on the command line, in files and in addresses: `bim`.

@@ -1,20 +1,20 @@
-//! What a network costs: parameters and multiplications.
+//! Cost of a network: parameters and multiply-accumulate operations.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Architecture, BASE_CHANNELS, BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem, WideResNetConfig};
 
-/// What a forward pass of one picture takes.
+/// Cost of a forward pass of one picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Weights that are trained: convolutions, linear layers, and two for each normalised channel.
+    /// Trained weights: convolutions, linear layers, and two for each normalised channel.
     pub parameters: u64,
     /// Multiply-accumulate operations of convolutions and linear layers.
     pub macs: u64,
 }
 
 impl Architecture {
-    /// What the network costs for pictures of `side` x `side`.
+    /// Returns the cost for pictures of `side` x `side` pixels.
     pub fn cost(&self, num_classes: usize, side: usize) -> Cost {
         match self {
             Self::WideResNet(config) => wide_resnet_cost(config, num_classes, side),
@@ -23,14 +23,14 @@ impl Architecture {
     }
 }
 
-/// Adds up layers, and follows the side of the map.
+/// Sum over the layers so far, with the side of the feature map.
 struct Count {
     cost: Cost,
     side: usize,
 }
 
 impl Count {
-    /// A convolution that leaves `ceil(side / stride)` of the side, as all here do.
+    /// Adds a convolution whose padding leaves `ceil(side / stride)` of the side.
     fn conv(&mut self, input: usize, output: usize, kernel: usize, stride: usize, groups: usize) {
         let weights = (input / groups * output * kernel * kernel) as u64;
         self.side = self.side.div_ceil(stride);
@@ -47,8 +47,8 @@ impl Count {
         self.cost.macs += (input * output) as u64;
     }
 
-    /// Something beside the main path, on the map as it is now.
-    fn beside(&mut self, add: impl FnOnce(&mut Self)) {
+    /// Adds a shortcut, which leaves the side of the main path as it is.
+    fn shortcut(&mut self, add: impl FnOnce(&mut Self)) {
         let side = self.side;
         add(self);
         self.side = side;
@@ -65,7 +65,7 @@ fn wide_resnet_cost(config: &WideResNetConfig, num_classes: usize, side: usize) 
         for block in 0..(config.depth - 4) / 6 {
             let stride = if block == 0 { stride } else { 1 };
             if input != output || stride != 1 {
-                count.beside(|count| count.conv(input, output, 1, stride, 1));
+                count.shortcut(|count| count.conv(input, output, 1, stride, 1));
             }
             count.norm(input);
             count.conv(input, output, 3, stride, 1);
@@ -94,7 +94,7 @@ fn resnet_cost(config: &ResNetConfig, num_classes: usize, side: usize) -> Cost {
         for block in 0..blocks {
             let stride = if group > 0 && block == 0 { 2 } else { 1 };
             if input != output || stride != 1 {
-                count.beside(|count| count.conv(input, output, 1, stride, 1));
+                count.shortcut(|count| count.conv(input, output, 1, stride, 1));
                 count.norm(output);
             }
             match config.block {
@@ -130,7 +130,7 @@ fn resnet_cost(config: &ResNetConfig, num_classes: usize, side: usize) -> Cost {
 mod tests {
     use super::*;
 
-    /// Parameters and GFLOPs (which are multiply-accumulates) as torchvision's documentation gives them.
+    /// Compares with parameters and GFLOPs (which are multiply-accumulates) of torchvision's documentation.
     #[test]
     fn costs_are_those_that_torchvision_publishes() {
         for (config, parameters, giga) in [

@@ -1,4 +1,4 @@
-//! Architectures: what networks are made of, what they are called, and what they cost.
+//! Architectures of networks: layers, names and costs.
 
 mod cost;
 mod resnet;
@@ -10,9 +10,9 @@ pub use cost::Cost;
 pub use resnet::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
 pub use wide_resnet::{BASE_CHANNELS, WideResNetConfig};
 
-/// What a network is made of: enough to build it again and fill it with weights.
+/// Architecture of a network: enough to build the network and to fill it with weights.
 ///
-/// In JSON the `family` says which variant it is: `{"family": "wide-resnet", "depth": 10, "width": 4, ...}`.
+/// In JSON the variant is the `family`: `{"family": "wide-resnet", "depth": 10, "width": 4, ...}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "kebab-case")]
 pub enum Architecture {
@@ -25,7 +25,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// The usual name: `WRN-10-4` is depth 10, width 4; `wide_resnet50_2` is torchvision's.
+    /// Returns the usual name: `WRN-10-4` for depth 10 and width 4; torchvision's, as `wide_resnet50_2`.
     pub fn name(&self) -> String {
         match self {
             Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),

@@ -1,23 +1,23 @@
 use serde::{Deserialize, Serialize};
 
-/// Channels after the stem, and planes of the first group; each further one has twice as many.
+/// Channels after the stem, and planes of the first group; each further group has twice as many.
 pub const PLANES: usize = 64;
 
 /// Width of the paper's hidden layer.
 pub const HIDDEN: usize = 512;
 
-/// The block that the network repeats.
+/// Kind of residual block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockKind {
     /// Two 3x3 convolutions.
     Basic,
-    /// 1x1, 3x3, 1x1, with four times the channels at its ends.
+    /// Three convolutions, 1x1, 3x3 and 1x1, with four times the channels at both ends.
     Bottleneck,
 }
 
 impl BlockKind {
-    /// Channels that a block of `planes` gives, as a multiple of them.
+    /// Returns the output channels of a block as a multiple of its planes.
     pub fn expansion(self) -> usize {
         match self {
             Self::Basic => 1,
@@ -26,21 +26,21 @@ impl BlockKind {
     }
 }
 
-/// What stands before the first block.
+/// Layers before the first block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stem {
-    /// torchvision's: 7x7 with stride 2, then max pooling with stride 2. The blocks begin at a quarter of the side.
+    /// torchvision's stem: 7x7 with stride 2, then max pooling with stride 2. The blocks begin at a quarter of the side.
     #[default]
     Conv7,
-    /// 3x3 with stride 2, no pooling: they begin at half of it.
+    /// 3x3 with stride 2, no pooling. The blocks begin at half of the side.
     Conv3Stride2,
-    /// 3x3 with stride 1, no pooling: they begin at the whole.
+    /// 3x3 with stride 1, no pooling. The blocks begin at the whole side.
     Conv3,
 }
 
 impl Stem {
-    /// Kernel size and stride of its convolution.
+    /// Returns kernel size and stride of the convolution, in pixels.
     pub fn kernel_and_stride(self) -> (usize, usize) {
         match self {
             Self::Conv7 => (7, 2),
@@ -50,14 +50,14 @@ impl Stem {
     }
 }
 
-/// What makes logits of the pooled features.
+/// Layers from the pooled features to the logits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadKind {
-    /// torchvision's: one linear layer.
+    /// torchvision's head: one linear layer.
     #[default]
     Plain,
-    /// The paper's: a linear layer of 512, ReLU, a linear layer.
+    /// The paper's head: a linear layer with 512 outputs, ReLU, a linear layer.
     Paper,
 }
 
@@ -66,18 +66,22 @@ pub enum HeadKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ResNetConfig {
+    /// Kind of the residual blocks.
     pub block: BlockKind,
-    /// Blocks in each of the four groups.
+    /// Blocks in each of the four groups, 1 to 64.
     pub layers: [usize; 4],
-    /// Groups of the 3x3 convolutions: 1, or 32 in ResNeXt.
+    /// Groups of the 3x3 convolutions, 1 to 64: 1, or 32 in ResNeXt.
     pub groups: usize,
-    /// Channels of a group, in the first layer, where the whole has 64 planes: 64, or 4 in ResNeXt, or 128 in Wide ResNet-50-2.
+    /// Channels of a convolution's group in the first of the four groups of blocks, which has 64 planes, 1 to 256: 64, or 4 in
+    /// ResNeXt, or 128 in Wide ResNet-50-2.
     pub width_per_group: usize,
+    /// Layers before the first block.
     #[serde(default)]
     pub stem: Stem,
+    /// Layers from the pooled features to the logits.
     #[serde(default)]
     pub head: HeadKind,
-    /// Side that pictures are enlarged to before the first layer; none takes them as they are.
+    /// Side in pixels that pictures are enlarged to before the first layer, 64 to 1024; none leaves pictures as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_size: Option<usize>,
 }
@@ -88,27 +92,27 @@ impl ResNetConfig {
         Self { block, layers, groups, width_per_group, stem, head, input_size: None }
     }
 
-    /// torchvision's `resnet18`.
+    /// Returns torchvision's `resnet18`.
     pub const fn resnet18() -> Self {
         Self::of(BlockKind::Basic, [2, 2, 2, 2], 1, 64)
     }
 
-    /// torchvision's `resnet50`.
+    /// Returns torchvision's `resnet50`.
     pub const fn resnet50() -> Self {
         Self::of(BlockKind::Bottleneck, [3, 4, 6, 3], 1, 64)
     }
 
-    /// torchvision's `resnext50_32x4d`.
+    /// Returns torchvision's `resnext50_32x4d`.
     pub const fn resnext50_32x4d() -> Self {
         Self::of(BlockKind::Bottleneck, [3, 4, 6, 3], 32, 4)
     }
 
-    /// torchvision's `wide_resnet50_2`.
+    /// Returns torchvision's `wide_resnet50_2`.
     pub const fn wide_resnet50_2() -> Self {
         Self::of(BlockKind::Bottleneck, [3, 4, 6, 3], 1, 128)
     }
 
-    /// torchvision's name if it has one for these blocks, else what they are.
+    /// Returns torchvision's name for these blocks, or else a description of the blocks.
     pub fn name(&self) -> String {
         let known = [
             ("resnet18", Self::resnet18()),
@@ -126,14 +130,16 @@ impl ResNetConfig {
         }
     }
 
-    /// Channels of a bottleneck's 3x3 convolution.
+    /// Returns the channels of the 3x3 convolution of a bottleneck with `planes` planes.
     pub fn width(&self, planes: usize) -> usize {
         planes * self.width_per_group / PLANES * self.groups
     }
 
+    /// Checks every value.
+    ///
     /// # Errors
     ///
-    /// Names the value out of range.
+    /// A text that names the value out of range.
     pub fn check(&self) -> Result<(), String> {
         let Self { block, layers, groups, width_per_group, input_size, .. } = self;
         if !layers.iter().all(|blocks| (1..=64).contains(blocks)) {

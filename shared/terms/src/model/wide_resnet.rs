@@ -1,17 +1,17 @@
 use serde::{Deserialize, Serialize};
 
-/// Channels of the stem, and of a group at width 1.
+/// Channels of the stem, and of each group at width 1.
 pub const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
 
-/// WRN-`depth`-`width`.
+/// A Wide ResNet, WRN-`depth`-`width`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WideResNetConfig {
-    /// Layers: `6n + 4` for `n` blocks a group.
+    /// Number of layers, 10 to 100: `6n + 4` for `n` blocks in each group.
     pub depth: usize,
-    /// Channels, as a multiple of 16, 32 and 64.
+    /// Factor of the groups' 16, 32 and 64 channels, 1 to 32.
     pub width: usize,
-    /// Stride of the first block of each group.
+    /// Stride of the first block of each group, 1 or 2.
     #[serde(default = "paper_strides")]
     pub strides: [usize; 3],
 }
@@ -21,7 +21,7 @@ fn paper_strides() -> [usize; 3] {
 }
 
 impl WideResNetConfig {
-    /// The paper's strides: `[1, 2, 2]`.
+    /// Returns a network with the paper's strides, `[1, 2, 2]`.
     pub fn new(depth: usize, width: usize) -> Self {
         Self { depth, width, strides: paper_strides() }
     }
@@ -30,7 +30,7 @@ impl WideResNetConfig {
     ///
     /// # Errors
     ///
-    /// Names the value out of range: a depth other than `6n + 4`, a width or a stride.
+    /// A text that names the value out of range: a depth other than `6n + 4`, a width or a stride.
     pub fn check(&self) -> Result<(), String> {
         let Self { depth, width, strides } = *self;
         if depth < 10 || !(depth - 4).is_multiple_of(6) || depth > 100 {
