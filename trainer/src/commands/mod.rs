@@ -1,6 +1,7 @@
 //! The subcommands, one file each: their arguments and what they do.
 
 pub mod attack;
+pub mod attack_flags;
 pub mod check;
 pub mod classify;
 pub mod compare;
