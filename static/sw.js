@@ -30,11 +30,10 @@ function ours(request) {
   return request.method === "GET" && here && !url.pathname.includes("/models/");
 }
 
-// Whether what is at this address never changes: it has its hash in its name, or as the engine has
-// without `cargo xtask dist`, its build in the query.
+// Whether what is at this address never changes: it has its hash in its name.
 function immutable(address) {
   const url = new URL(address);
-  return HASHED.test(url.pathname) || url.searchParams.has("v");
+  return HASHED.test(url.pathname);
 }
 
 self.addEventListener("fetch", (event) => {

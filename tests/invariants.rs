@@ -211,6 +211,35 @@ fn the_seed_decides_where_pgd_starts() {
 }
 
 #[test]
+fn several_starts_leave_no_image_better_off_than_the_first() {
+    let device = Device::flex();
+    let images = images(&device);
+    let (_, model) = networks(&device).pop().unwrap();
+    let mut worse = 0;
+    for goal in GOALS {
+        for config in
+            [AttackConfig::pgd(1.0 / 255.0, 2, 1), AttackConfig::pgd_l2(0.2, 2, 1), AttackConfig::noise(0.01, 1)]
+        {
+            let run = start(&config, &images, goal).with_restarts(3);
+            assert_eq!((run.steps_done(), run.steps_total()), (0, 3 * config.steps_total()));
+            let damage = |attacked: Tensor<4>| -> Vec<(bool, f32)> {
+                let classes = read(model.forward(attacked.clone()));
+                let reached =
+                    classes.chunks_exact(CLASSES).zip(labels(goal)).map(|(row, label)| goal.is_reached(row, label));
+                let loss = losses(&model, &attacked, &labels(goal)).into_iter();
+                reached.zip(loss.map(|loss| if goal == Goal::Targeted { -loss } else { loss })).collect()
+            };
+            let (worst, first) = (damage(run.finish(&model)), damage(start(&config, &images, goal).finish(&model)));
+            assert!(worst.iter().zip(&first).all(|(worst, first)| worst >= first), "{config}: {worst:?}, {first:?}");
+            worse += usize::from(worst != first);
+        }
+    }
+    assert!(worse > 0, "no other start is worse for any image");
+    let bim = start(&AttackConfig::bim(0.01, 2), &images, Goal::Untargeted).with_restarts(3);
+    assert_eq!(bim.steps_total(), 2, "without a random start all are the same");
+}
+
+#[test]
 fn an_attack_changes_nothing_in_the_network_and_stops_when_done() {
     let device = Device::flex();
     let images = images(&device);

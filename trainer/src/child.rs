@@ -72,15 +72,6 @@ pub fn interrupt(id: u32) {
     let _ = id;
 }
 
-/// The processor time that process `id` has used, in ticks of the system, if it tells.
-pub fn processor_time(id: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name, in brackets, may contain anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
-    Some(user + system)
-}
-
 /// The signal that ended a process, if one did.
 pub fn signal(status: ExitStatus) -> Option<i32> {
     #[cfg(unix)]
@@ -97,17 +88,4 @@ pub fn was_stopped(status: ExitStatus) -> bool {
     const STOPS: [i32; 3] = [1, 2, 15]; // SIGHUP, SIGINT, SIGTERM
     status.code() == Some(crate::error::Stopped::EXIT_CODE.into())
         || signal(status).is_some_and(|signal| STOPS.contains(&signal))
-}
-
-#[cfg(test)]
-mod tests {
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_process_uses_the_processor() {
-        let began = std::time::Instant::now();
-        while super::processor_time(std::process::id()).unwrap() == 0 {
-            assert!(began.elapsed().as_secs() < 60, "it works, and that takes no time");
-        }
-        assert_eq!(super::processor_time(u32::MAX), None);
-    }
 }

@@ -13,7 +13,6 @@ use crate::commands::export::ExportArgs;
 use crate::commands::measure_network::MeasureNetworkArgs;
 use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
-use crate::commands::try_batch::TryBatchArgs;
 use crate::commands::weights::WeightsArgs;
 use crate::device::DeviceChoice;
 use crate::progress::ProgressChoice;
@@ -68,9 +67,6 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Attack a picture
     Attack(AttackArgs),
-    /// Try whether a step of training fits into the memory: what `--batch-size auto` asks
-    #[command(hide = true)]
-    TryBatch(TryBatchArgs),
     /// Measure a trained network: what `bastion compare` asks
     #[command(hide = true)]
     MeasureNetwork(MeasureNetworkArgs),

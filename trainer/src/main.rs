@@ -23,7 +23,6 @@ fn main() -> ExitCode {
         Command::Export(args) => commands::export::run(args, device, progress),
         Command::Classify(args) => commands::classify::run(args, device, progress),
         Command::Attack(args) => commands::attack::run(args, device, progress),
-        Command::TryBatch(args) => commands::try_batch::run(args, device, progress),
         Command::MeasureNetwork(args) => commands::measure_network::run(args, device, progress),
     };
     match result.map_err(Failure::from) {

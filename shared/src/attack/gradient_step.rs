@@ -17,18 +17,11 @@ pub(super) struct GradientStep {
     direction: Direction,
 }
 
-/// What a step remembers of each image from the steps before: tensors with one row an image.
+/// What a step remembers of each image from the steps before: tensors with one row an image. Attacks fill in what they need.
 #[derive(Clone, Debug)]
-pub(super) enum StepState {
-    /// Nothing.
-    Stateless,
-    /// The gradients so far, each divided by its mean absolute value and all added up, older ones weaker.
-    Momentum {
-        /// What the sum is multiplied with before a gradient is added.
-        decay: f32,
-        /// As the images.
-        sum: Tensor<4>,
-    },
+pub(super) struct StepState {
+    /// The gradients so far, each divided by its mean absolute value and all added up, older ones weaker. As the images.
+    momentum: Option<Tensor<4>>,
 }
 
 impl GradientStep {
@@ -74,26 +67,26 @@ impl GradientStep {
             Start::RandomPoint => self.ball.random_start(seeds),
             Start::RandomCorner => self.ball.random_corner(seeds),
         };
-        let state = match self.direction {
-            Direction::Gradient => StepState::Stateless,
-            Direction::Momentum { decay } => StepState::Momentum { decay, sum: images.zeros_like() },
+        let momentum = match self.direction {
+            Direction::Gradient => None,
+            Direction::Momentum { .. } => Some(images.zeros_like()),
         };
-        (images, state)
+        (images, StepState { momentum })
     }
 
     /// Moves `images` by one step. Returns them with what the next step remembers, and the logits of the images as they were
     /// before, on a plain device.
     pub fn step(&self, model: &Classifier, images: Tensor<4>, state: StepState) -> (Tensor<4>, StepState, Tensor<2>) {
         let (gradient, logits) = gradient_and_logits(model, images.clone(), self.labels.clone());
-        let (along, state) = match state {
-            StepState::Stateless => (gradient, StepState::Stateless),
-            StepState::Momentum { decay, sum } => {
+        let (along, momentum) = match (self.direction, state.momentum) {
+            (Direction::Momentum { decay }, Some(sum)) => {
                 let sum = sum.mul_scalar(decay).add(mean_abs_normalized(gradient));
-                (sum.clone(), StepState::Momentum { decay, sum })
+                (sum.clone(), Some(sum))
             }
+            (Direction::Gradient | Direction::Momentum { .. }, _) => (gradient, None),
         };
         let moved = self.ball.ascend(images, along, self.length.clone());
-        (self.ball.project(moved), state, logits)
+        (self.ball.project(moved), StepState { momentum }, logits)
     }
 
     /// Returns the step of the images `rows` alone.
@@ -110,21 +103,13 @@ impl GradientStep {
 impl StepState {
     /// Returns what is remembered of the images `rows` alone.
     pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
-        match self {
-            Self::Stateless => Self::Stateless,
-            Self::Momentum { decay, sum } => Self::Momentum { decay: *decay, sum: sum.clone().select(0, rows.clone()) },
-        }
+        Self { momentum: self.momentum.as_ref().map(|sum| sum.clone().select(0, rows.clone())) }
     }
 
     /// Puts what `other`, a state of the same attack, remembers behind this.
     pub fn append(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Momentum { decay, sum }, Self::Momentum { sum: others, .. }) => {
-                Self::Momentum { decay, sum: Tensor::cat(vec![sum, others], 0) }
-            }
-            // States of one attack are of one kind.
-            (state, _) => state,
-        }
+        let sums = self.momentum.zip(other.momentum);
+        Self { momentum: sums.map(|(sum, others)| Tensor::cat(vec![sum, others], 0)) }
     }
 }
 

@@ -65,6 +65,15 @@ pub struct Outcome {
     pub passes: usize,
 }
 
+/// An image that is done.
+struct Leaving {
+    /// Among the rows.
+    place: usize,
+    row: Row,
+    reached: bool,
+    logits: Vec<f32>,
+}
+
 /// What comes next for a row.
 enum Next {
     Step,
@@ -142,7 +151,7 @@ impl UntilFooled {
             match self.next(&row, logits) {
                 Next::Step => going.push((place, Row { steps_done: row.steps_done + 1, ..row })),
                 Next::Restart => again.push((place, Row { steps_done: 0, restart: row.restart + 1, ..row })),
-                Next::Leave { reached } => done.push((place, row, reached, logits.to_vec())),
+                Next::Leave { reached } => done.push(Leaving { place, row, reached, logits: logits.to_vec() }),
             }
         }
         let device = before.images().device();
@@ -161,22 +170,19 @@ impl UntilFooled {
         if done.is_empty() {
             return Ok(vec![]);
         }
-        let leaving = before.select(&places(done.iter().map(|(place, ..)| *place), &device));
+        let leaving = before.select(&places(done.iter().map(|leaving| leaving.place), &device));
         let (originals, images) = (read(leaving.originals()).await?, read(leaving.images()).await?);
         let size = originals.len() / done.len();
         let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
-        let outcome =
-            |((_, row, reached, logits), (original, image)): ((usize, Row, bool, Vec<f32>), (&[f32], &[f32]))| {
-                Outcome {
-                    id: row.image.id,
-                    reached,
-                    logits,
-                    linf: linf_distance(original, image),
-                    l2: l2_distance(original, image),
-                    image: image.to_vec(),
-                    passes: row.passes,
-                }
-            };
+        let outcome = |(leaving, (original, image)): (Leaving, (&[f32], &[f32]))| Outcome {
+            id: leaving.row.image.id,
+            reached: leaving.reached,
+            logits: leaving.logits,
+            linf: linf_distance(original, image),
+            l2: l2_distance(original, image),
+            image: image.to_vec(),
+            passes: leaving.row.passes,
+        };
         Ok(done.into_iter().zip(pairs).map(outcome).collect())
     }
 
@@ -203,7 +209,7 @@ fn places(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::AttackRun;
+    use crate::attack::{AttackKind, AttackRun};
     use crate::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     const IMAGES: usize = 7;
@@ -323,15 +329,16 @@ mod tests {
             .chunks_exact(CLASSES)
             .map(|row| crate::metrics::top_k(row, 1)[0])
             .collect();
-        let attacks = [
-            AttackConfig::mi_fgsm(1.0 / 255.0, 4),
-            AttackConfig { step_size: Some(0.01), ..AttackConfig::pgd_l2(0.1, 4, 5) },
-        ];
+        let l2 = |epsilon| AttackConfig { step_size: Some(epsilon / 6.0), ..AttackConfig::pgd_l2(epsilon, 6, 5) };
+        let (half, one) = (0.5 / 255.0, 1.0 / 255.0);
+        let attacks = [AttackConfig::mi_fgsm(half, 6), AttackConfig::mi_fgsm(one, 6), l2(0.25), l2(0.5), l2(1.0)];
+        let mut apart_in_time = Vec::new();
         for config in attacks {
             // Images leave after different numbers of steps, and others take their places.
             let outcomes = fool(&config, &labels, Goal::Untargeted, 3, &model);
-            let passes: Vec<usize> = outcomes.iter().map(|outcome| outcome.passes).collect();
-            assert!(passes.iter().any(|&count| count != passes[0]), "{config}: {passes:?}");
+            if outcomes.iter().any(|outcome| outcome.passes != outcomes[0].passes) {
+                apart_in_time.push(config.kind);
+            }
             for (index, outcome) in outcomes.iter().enumerate() {
                 let config = AttackConfig { seed: config.seed + index as u64, ..config.clone() };
                 let (image, label) = (images(&device).narrow(0, index, 1), labels[index] as i64);
@@ -348,6 +355,9 @@ mod tests {
                 // Sums in another order may turn the sign of a gradient of nearly zero.
                 assert!(apart < alone.len() / 100, "{config}, image {index}: {apart} values differ");
             }
+        }
+        for kind in [AttackKind::MiFgsm, AttackKind::PgdL2] {
+            assert!(apart_in_time.contains(&kind), "all images leave {kind} at once");
         }
     }
 

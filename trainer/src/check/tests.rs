@@ -33,7 +33,13 @@ fn seen_by(bundle: &Bundle) -> Split {
 /// Checks the first network; the others are there for transfer.
 fn check_first(bundles: &[Bundle], split: &Split, task: &Task) -> Checked {
     let (indices, device): (Vec<usize>, _) = ((0..split.len()).collect(), Device::flex());
-    check_one(&Subject::new(bundles, 0, split, &indices, EPSILON, &device, task), &Stop::default()).unwrap()
+    let stop = Stop::default();
+    let evaluation = Evaluation { bundles, clean: split, indices: &indices, crafted: &[], trials: &[], stop: &stop };
+    check_one(&Subject::new(&evaluation, plan(bundles), &device, task)).unwrap()
+}
+
+fn plan(bundles: &[Bundle]) -> Plan {
+    Plan { networks: bundles.len(), index: 0, epsilon: EPSILON }
 }
 
 fn task() -> Task {
@@ -60,7 +66,7 @@ fn a_sound_evaluation_passes_all_that_can_be_measured() {
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     let task = task();
     let checked = check_first(&bundles, &seen_by(&bundles[0]), &task);
-    assert_eq!(task.done() as usize, IMAGES * passes(2));
+    assert_eq!(task.done(), IMAGES as u64 * plan(&bundles).passes());
     assert_eq!(checked.clean, Proportion { hits: IMAGES, of: IMAGES });
     assert_eq!(names(&checked, Verdict::Pass).len(), CHECKS, "{:#?}", checked.checks);
 }

@@ -20,7 +20,8 @@ use crate::{models, output};
 #[command(after_help = "\
 What must hold of a sound evaluation, whatever it finds (Carlini et al., On Evaluating Adversarial Robustness): attacks that
 keep to their ball, that gain from steps and from epsilon, and that beat noise, transfer and a random search of 100 squares;
-gradients that are there and lead uphill; logits that are the image's own. White-box is PGD-20, each image after its last step.
+gradients that are there and lead uphill; logits that are the image's own. White-box is PGD-20 until an image is fooled, measured
+as `bastion evaluate` measures what is published; and that must leave no more right than the last step does.
 
 Attacks are compared on the images on which they differ; only what Wilson's 95% interval excludes counts as a difference. So
 few images forgive more than many. A check is skipped where it cannot be measured, which the figure explains: accuracies say

@@ -19,10 +19,10 @@ use crate::train::{ArchName, ConfigFlags};
 Trains each network with the same settings, in a process of its own, and writes a table (accuracy, parameters, multiplications,
 images a second, memory) and figures to report.md in the folder of --out. Each is a run folder as of `bastion train`. Settings of
 one kind of network (--width, --stem, ...) are ignored by the others. Ctrl-C saves; saying the same again goes on, after a kill
-too; a network that the memory does not suffice for is left out. --batch-size auto finds one size that fits for all.
+too; a network that the memory does not suffice for is left out.
 
 Examples:
-  bastion compare --out runs/compare --epochs 3 --batch-size auto
+  bastion compare --out runs/compare --epochs 3 --batch-size 32
   bastion compare --out runs/compare --pretrained-dir weights --stem conv3 --learning-rate 0.01
   bastion compare --out runs/small --arch wide-resnet,resnet18 --steps 500 --batch-size 32 --image-size 32")]
 pub struct CompareArgs {
@@ -105,13 +105,12 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice, progress: &Progress) -> Res
     };
     asked.hash_weights(&archs)?;
     let command = super::command_line(&["--data", "--out", "--device", "--pretrained-dir"]);
-    let mut plan = Plan::open(&args.out, command, asked)?;
+    let plan = Plan::open(&args.out, command, asked)?;
     for &arch in &archs {
         plan.check_weights(arch)?;
     }
     // Only to say what computes, or that nothing does: it is the children that compute.
     drop(device::open(choice, progress)?);
-    plan.fit(&archs, &data, &args.out, choice, progress)?;
     let interruption = Interruption::default();
     let (asked, again, to_say) = (interruption.clone(), interruption.clone(), progress.clone());
     let first = move || {

@@ -10,7 +10,7 @@ use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
 use crate::progress::{Progress, on_ctrl_c};
 use crate::reproduce::{Interruption, Plan, Subset, reproduce};
-use crate::train::{BatchSize, ConfigFlags, resolve};
+use crate::train::{ConfigFlags, resolve};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -62,12 +62,7 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> R
             UsageError(format!("--{own} is what the five models differ in: it cannot be set for all"))
         );
     }
-    ensure!(
-        resolve(None, &args.config)?.batch_size != BatchSize::Auto,
-        UsageError(
-            "--batch-size auto may find another number each time, and the five models need the same: give one".into()
-        )
-    );
+    resolve(None, &args.config)?;
     let data = data::dir_or_default(args.data.as_deref());
     let plan = Plan {
         command: super::command_line(&["--data", "--out", "--report", "--device"]),

@@ -16,7 +16,7 @@ use crate::models;
 use crate::pretrained;
 use crate::progress::{Progress, ProgressChoice, on_ctrl_c};
 use crate::train::{
-    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, RunDir, TrainConfig, fit, resolve, survive,
+    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, RunDir, TrainConfig, resolve, survive,
 };
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ Examples:
   bastion train --run runs/paper --arch wide_resnet50_2 --pretrained wide_resnet50_2.pth --learning-rate 0.01
   bastion train --run runs/union --recipe hardened --crafted data/fgsm,data/bim
   bastion train --run runs/again --config runs/hardened/config.toml --seed 1
-  bastion train --run runs/large --arch resnet50 --batch-size auto
+  bastion train --run runs/large --arch resnet50 --batch-size 32
   bastion train --resume runs/hardened")]
 pub struct TrainArgs {
     /// Folder of the new run; it must not exist or be empty
@@ -73,7 +73,7 @@ pub struct TrainArgs {
 /// [`Stopped`] when the user ended it.
 pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let devices = device::open_all(choice, &args.devices, progress)?;
-    let Some((path, job)) = job(args, &devices, choice, progress)? else { return Ok(()) };
+    let Some((path, job)) = job(args, &devices, progress)? else { return Ok(()) };
     if job.steps_done() > 0 {
         progress.note(format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {
@@ -100,12 +100,7 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Resul
 }
 
 /// The run that is asked for; none if it is done already.
-fn job<'a>(
-    args: &'a TrainArgs,
-    devices: &[Device],
-    choice: DeviceChoice,
-    progress: &Progress,
-) -> Result<Option<(&'a Path, Job)>> {
+fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Result<Option<(&'a Path, Job)>> {
     let device = &devices[0];
     if let Some(path) = &args.resume {
         let given: Vec<String> = args.config.given().map(|name| format!("--{name}")).collect();
@@ -131,7 +126,7 @@ fn job<'a>(
     check_precision(&config, devices)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
-    // Trials of a batch size take minutes: what is wrong with the files is said before.
+    // To load the data set takes a while: what is wrong with the files is said before.
     if let Some(file) = &args.pretrained {
         pretrained::check(file, &config.architecture()?)?;
         if config.optimizer == OptimizerName::Sgd && config.learning_rate() > 0.05 {
@@ -144,7 +139,6 @@ fn job<'a>(
     if let Some(dir) = &args.init {
         models::card(&models::dir_of(dir)?)?;
     }
-    let config = fit::resolve(config, &data, choice, progress)?;
     let new = NewRun {
         path,
         config,

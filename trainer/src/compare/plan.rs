@@ -9,30 +9,21 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::data::sha256_of_file;
-use crate::device::DeviceChoice;
 use crate::error::UsageError;
 use crate::files::write_atomically;
 use crate::pretrained;
-use crate::progress::Progress;
-use crate::train::{ArchName, BatchSize, ConfigFlags, TrainConfig, fit, resolve};
+use crate::train::{ArchName, ConfigFlags, TrainConfig, resolve};
 
 const PLAN: &str = "plan.json";
 const ARCH: &str = "arch";
-const BATCH_SIZE: &str = "batch-size";
 
 /// What all architectures of a folder have in common. Which they are may change: others are trained besides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The command that began it.
     pub command: String,
     #[serde(flatten)]
     pub asked: Asked,
-    /// Pictures a step, where that was to be found: what fits for all. No run is begun before.
-    pub batch_size: Option<usize>,
-    /// By architecture, pictures a step that were found to fit.
-    #[serde(default)]
-    pub fitting: BTreeMap<String, usize>,
 }
 
 /// What was asked for.
@@ -150,7 +141,7 @@ impl Plan {
                 out.display(),
                 first.unwrap_or_default()
             );
-            return Ok(Self { command, asked, batch_size: None, fitting: BTreeMap::new() });
+            return Ok(Self { command, asked });
         }
         let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let mut begun: Self =
@@ -175,51 +166,6 @@ impl Plan {
     pub fn claim(&self, out: &Path) -> Result<()> {
         fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         write_atomically(&out.join(PLAN), &serde_json::to_vec_pretty(self)?)
-    }
-
-    /// Finds the number of pictures a step that fits for all `archs`, if it is to be found; those that come to others later
-    /// take the number that these have. What was found is kept in `out` at once.
-    ///
-    /// # Errors
-    /// As [`fit::resolve`], when what the others have does not fit for one that came later, or when `out` cannot be written.
-    pub fn fit(
-        &mut self,
-        archs: &[ArchName],
-        data: &Path,
-        out: &Path,
-        choice: DeviceChoice,
-        progress: &Progress,
-    ) -> Result<()> {
-        if self.asked.settings.get(BATCH_SIZE) != Some(&Value::try_from(BatchSize::Auto)?) {
-            return Ok(());
-        }
-        for &arch in archs {
-            let name = arch.typed();
-            if self.fitting.contains_key(&name) {
-                continue;
-            }
-            let config = self.config(arch)?;
-            let found = if let Some(pictures) = self.batch_size {
-                progress.note(format!("Trying the batch size {pictures} with {name}"));
-                ensure!(
-                    fit::fits(&config, data, choice, progress)?,
-                    "a batch of {pictures} pictures, as the other networks in {} have it, does not fit into the memory with \
-                     {name}: leave it out, or name another folder with --out for all of them",
-                    out.display()
-                );
-                pictures
-            } else {
-                progress.note(format!("Finding a batch size for {name}"));
-                fit::resolve(config, data, choice, progress)?.batch_size.number()?
-            };
-            self.fitting.insert(name, found);
-            self.claim(out)?;
-        }
-        if self.batch_size.is_none() {
-            self.batch_size = archs.iter().filter_map(|arch| self.fitting.get(&arch.typed())).min().copied();
-            self.claim(out)?;
-        }
-        Ok(())
     }
 
     /// Makes sure that there are weights for `arch` that fit it, if it begins with weights.
@@ -258,9 +204,6 @@ impl Plan {
             };
         }
         table.insert(ARCH.into(), arch.typed().into());
-        if let Some(pictures) = self.batch_size {
-            table.insert(BATCH_SIZE.into(), Value::try_from(BatchSize::Pictures(pictures))?);
-        }
         let config: TrainConfig = Value::Table(table).try_into()?;
         config.validate().map_err(|error| UsageError(format!("{}: {error:#}", arch.typed())))?;
         Ok(config.resolved())

@@ -164,7 +164,7 @@ impl Comparison<'_> {
             |side| Ok::<_, anyhow::Error>(config.architecture()?.cost(meta.classes.len(), side).macs as f64 / 1e9);
         Ok(match stage {
             Stage::Train(_) => {
-                let batch_size = config.batch_size.number()?;
+                let batch_size = config.batch_size;
                 let shown = config.steps.map_or(config.epochs * meta.train.images, |steps| steps * batch_size);
                 // A pass backwards costs about two forwards.
                 3.0 * macs(config.image_size)? * shown as f64
@@ -218,7 +218,7 @@ impl Comparison<'_> {
         let context = || format!("the scores of {} are gone", arch.typed());
         let Measured { score, inference, device, .. } = self.measured(arch, images).with_context(context)?;
         let (steps, seconds) = training(&self.path(arch))?;
-        let pictures = steps * self.plan.config(arch)?.batch_size.number()?;
+        let pictures = steps * self.plan.config(arch)?.batch_size;
         Ok(Done {
             top1: score.top1,
             top1_interval: score.top1_interval,

@@ -13,7 +13,7 @@ use super::report::{Done, Entry, Report};
 use super::*;
 use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
-use crate::train::{ArchName, BatchSize, ConfigFlags, resolve};
+use crate::train::{ArchName, ConfigFlags, resolve};
 
 const BOTH: [ArchName; 2] = [ArchName::WideResnet, ArchName::Resnet18];
 
@@ -36,12 +36,7 @@ fn asked(words: &[&str], archs: &[ArchName]) -> anyhow::Result<Asked> {
 }
 
 fn plan(words: &[&str]) -> Plan {
-    Plan {
-        command: "bastion compare".into(),
-        asked: asked(words, &BOTH).unwrap(),
-        batch_size: None,
-        fitting: BTreeMap::new(),
-    }
+    Plan { command: "bastion compare".into(), asked: asked(words, &BOTH).unwrap() }
 }
 
 #[test]
@@ -68,17 +63,16 @@ fn a_folder_takes_one_plan_and_names_what_differs() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("out");
     let open = |words: &[&str]| Plan::open(&out, "bastion compare again".into(), asked(words, &BOTH).unwrap());
-    let mut begun = open(&["--epochs", "3", "--batch-size", "auto"]).unwrap();
-    begun.batch_size = Some(16);
+    let begun = open(&["--epochs", "3", "--batch-size", "16"]).unwrap();
     begun.claim(&out).unwrap();
 
-    let again = open(&["--batch-size", "auto", "--epochs", "3"]).unwrap();
+    let again = open(&["--batch-size", "16", "--epochs", "3"]).unwrap();
     assert_eq!(again, begun);
-    assert_eq!(again.config(BOTH[1]).unwrap().batch_size, BatchSize::Pictures(16));
-    let error = open(&["--epochs", "5", "--batch", "auto"]).unwrap_err().to_string();
+    assert_eq!(again.config(BOTH[1]).unwrap().batch_size, 16);
+    let error = open(&["--epochs", "5", "--batch", "16"]).unwrap_err().to_string();
     assert!(error.contains("epochs was 3, and now is 5") && !error.contains("batch-size was"), "{error}");
     let error = open(&["--epochs", "3", "--input-size", "128"]).unwrap_err().to_string();
-    assert!(error.contains("batch-size was \"auto\", and now is 128"), "{error}");
+    assert!(error.contains("batch-size was 16, and now is 128"), "{error}");
     assert!(error.contains("input-size was not set, and now is 128"), "{error}");
     let moved = Asked { pretrained: Some("weights".into()), ..begun.asked.clone() };
     let error = Plan::open(&out, String::new(), moved).unwrap_err().to_string();

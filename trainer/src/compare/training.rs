@@ -70,7 +70,7 @@ impl Comparison<'_> {
     /// memory for each of its pictures.
     pub(super) fn measure(&self, arch: ArchName) -> Result<Option<String>> {
         let config = self.plan.config(arch)?;
-        let batch_size = (config.batch_size.number()? / config.accumulate).clamp(1, evaluate::BATCH);
+        let batch_size = (config.batch_size / config.accumulate).clamp(1, evaluate::BATCH);
         let mut command = child::command(self.choice, self.progress.choice())?;
         command.args(["measure-network", "--data"]).arg(self.data).arg("--model").arg(self.model(arch));
         command.arg("--out").arg(self.scores(arch)?).args(["--batch-size", &batch_size.to_string()]);

@@ -16,6 +16,7 @@ use shared::perturb::{Perturbations, draw, perturb};
 use shared::seed::{Purpose, derive};
 
 use super::Trial;
+use super::image_result::{Change, ImageResult};
 use crate::data::Split;
 use crate::models::read;
 
@@ -110,7 +111,6 @@ fn pictures(split: &Split, indices: &[usize]) -> Result<Vec<Picture>> {
 
 /// Images that trials begin with.
 pub(super) struct Originals {
-    pub set: ImageSet,
     pub images: Tensor<4>,
     /// Read back from the device at most once, however many networks and attacks they are compared with.
     values: OnceCell<Vec<f32>>,
@@ -118,7 +118,7 @@ pub(super) struct Originals {
 
 impl Originals {
     pub fn new(batch: &Batch, set: ImageSet) -> Self {
-        Self { set, images: batch.set(set), values: OnceCell::new() }
+        Self { images: batch.set(set), values: OnceCell::new() }
     }
 
     fn values(&self) -> Result<&[f32]> {
@@ -132,13 +132,13 @@ impl Originals {
 /// What networks are shown in a trial.
 pub(super) struct Shown {
     pub images: Tensor<4>,
-    /// How far each image was moved in pixel units, L-infinity and L2; empty if none was attacked.
-    pub distances: Vec<(f32, f32)>,
+    /// What an attack did to each image; empty if there was none.
+    changes: Vec<Change>,
 }
 
 impl Shown {
     pub fn as_they_are(originals: &Originals) -> Self {
-        Self { images: originals.images.clone(), distances: vec![] }
+        Self { images: originals.images.clone(), changes: vec![] }
     }
 
     /// Images that an attack made of `originals`.
@@ -149,7 +149,20 @@ impl Shown {
         let (still, moved) = (originals.values()?, read(images.clone())?);
         let size = moved.len() / images.dims()[0];
         let pairs = still.chunks_exact(size).zip(moved.chunks_exact(size));
-        Ok(Self { images, distances: pairs.map(|(a, b)| (linf_distance(a, b), l2_distance(a, b))).collect() })
+        let change = |(a, b): (&[f32], &[f32])| Change::new(linf_distance(a, b), l2_distance(a, b), b);
+        Ok(Self { images, changes: pairs.map(change).collect() })
+    }
+
+    /// Shows the images, which were made of those of `batch`, to a network. Returns what became of each.
+    ///
+    /// # Errors
+    /// When the device fails, or computes something that is not a number.
+    pub fn results(&self, batch: &Batch, bundle: &Bundle) -> Result<Vec<ImageResult>> {
+        let rows = logits(bundle, self.images.clone())?;
+        let result = |(row, logits): (usize, &Vec<f32>)| {
+            ImageResult::new(logits, batch.labels[row], batch.targets[row], self.changes.get(row).copied())
+        };
+        Ok(rows.iter().enumerate().map(result).collect())
     }
 }
 

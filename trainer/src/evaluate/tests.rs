@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use shared::attack::AttackRun;
+use shared::attack::{AttackKind, AttackRun};
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{correct_at_k, median};
 use shared::seed::{Purpose, derive};

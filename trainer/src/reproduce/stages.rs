@@ -212,7 +212,7 @@ impl Workshop<'_> {
         Ok(match stage {
             Stage::Train(model) => {
                 let config = self.config(model)?;
-                let batch_size = config.batch_size.number()?;
+                let batch_size = config.batch_size;
                 let images = config.steps.map_or(config.epochs * meta.train.images, |steps| steps * batch_size);
                 Work::training(images, config.image_size)
             }

@@ -267,7 +267,7 @@ struct Plan {
 
 impl Plan {
     fn new(config: &TrainConfig, split: &Split) -> Result<Self> {
-        let batch_size = config.batch_size.number()?;
+        let batch_size = config.batch_size;
         let (train, mut held_out) = split.held_out(HELD_OUT_SEED, config.held_out);
         // Those that the probe attacks come first, and are of all classes.
         let labels: Vec<u16> = held_out.iter().map(|&index| split.labels[index]).collect();

@@ -29,9 +29,6 @@ pub use outcome::{Guess, Pixels, Point, Step};
 pub use radius::Radius;
 pub use settings::{BackendChoice, Settings, Slot};
 
-/// Name of this build of page and engine, a hash of all that they are made of: see `build.rs`.
-pub const BUILD: &str = env!("BASTION_BUILD");
-
 /// Number of a request for work; later ones are larger.
 pub type RequestId = u32;
 

@@ -59,7 +59,9 @@ pub fn run(out: Option<PathBuf>, quick: bool) -> Result<()> {
             println!("WARNING: {overrun}");
         }
     } else {
-        println!("The programs are as large as a quick build leaves them: budgets are for `cargo xtask dist` without --quick.");
+        println!(
+            "The programs are as large as a quick build leaves them: budgets are for `cargo xtask dist` without --quick."
+        );
     }
     println!(
         "The page is in {0}; `cargo xtask serve {0}` shows it here, with its own headers. Any static host will do, over \

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Norm;
+use super::{Direction, Norm, Properties, Start, StepSize, Steps, Words};
 
 /// Steps of BIM where none are given: the paper's.
 pub const BIM_STEPS: usize = 5;
@@ -11,92 +11,6 @@ pub const BIM_STEPS: usize = 5;
 pub const PGD_STEPS: usize = 20;
 /// Steps of MI-FGSM where none are given: the paper's.
 pub const MI_FGSM_STEPS: usize = 10;
-
-/// Number of gradient steps of an attack.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Steps {
-    /// A fixed number.
-    Always(usize),
-    /// The number that is asked for; this one by default.
-    Chosen(usize),
-}
-
-/// Length of a step where none is given.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum StepSize {
-    /// Epsilon times this factor.
-    OfEpsilon(f32),
-    /// Epsilon times this factor, divided by the number of steps.
-    OfEpsilonBySteps(f32),
-}
-
-impl StepSize {
-    /// Returns the length of a step, in the unit of `epsilon`.
-    pub fn length(self, epsilon: f32, steps: usize) -> f32 {
-        match self {
-            Self::OfEpsilon(factor) => epsilon * factor,
-            Self::OfEpsilonBySteps(factor) => factor * epsilon / steps.max(1) as f32,
-        }
-    }
-}
-
-/// What a step follows to where the loss is larger.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Direction {
-    /// The gradient at the image as it is now.
-    Gradient,
-    /// The gradients of all steps so far, each divided by its size, and all added up.
-    Momentum {
-        /// What the sum is multiplied with before a gradient is added: 1 forgets nothing.
-        decay: f32,
-    },
-}
-
-/// Where an attack begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Start {
-    /// The image itself.
-    Image,
-    /// A point of the ball, drawn at random.
-    RandomPoint,
-    /// At a corner of the ball: each value is moved equally far, up or down by the toss of a coin.
-    RandomCorner,
-}
-
-/// Texts about an attack for visitors of the page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Words {
-    /// Summary of the attack, in a sentence or two.
-    pub summary: &'static str,
-    /// Formula of a step.
-    pub formula: &'static str,
-    /// Authors and year of the paper, or the heading of the page's own explanation.
-    pub source: &'static str,
-}
-
-/// Properties that distinguish an attack from the others.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Properties {
-    /// Name on the command line, in files and in addresses: `bim`.
-    pub name: &'static str,
-    /// Name in print: `BIM`.
-    pub label: &'static str,
-    /// Norm of the ball that the attack stays in.
-    pub norm: Norm,
-    /// Number of gradient steps.
-    pub steps: Steps,
-    /// Length of a step where none is given.
-    pub step_size: StepSize,
-    /// What a step follows.
-    pub direction: Direction,
-    /// Where the attack begins.
-    pub start: Start,
-    /// Whether an evaluation through a network's own gradients follows each image until it is fooled for the first time, at
-    /// whatever step of whatever start; else an image counts as it is after the last step, as in the papers.
-    pub until_fooled: bool,
-    /// What a visitor reads.
-    pub words: Words,
-}
 
 /// Defines [`AttackKind`] from one row of properties an attack, so that no list, name or match of it can be forgotten.
 macro_rules! attacks {
@@ -183,7 +97,7 @@ attacks! {
         start: Start::Image,
         until_fooled: false,
         words: Words {
-            summary: "Momentum iterative method: BIM that remembers where all steps so far led. It fools other networks more often.",
+            summary: "Momentum iterative method: BIM whose steps follow the gradients of all steps so far. It is made to fool other networks too.",
             formula: "g = g + ∇ₓ loss / ‖∇ₓ loss‖₁, xₙ₊₁ = clip(xₙ + α · sign g), α = ε/steps",
             source: "Dong et al., 2018",
         },
@@ -314,5 +228,7 @@ mod tests {
         // Both of the papers: 5 steps of a quarter of epsilon, 10 of a tenth.
         let length = |kind: AttackKind| kind.properties().step_size.length(1.0, kind.default_steps());
         assert_eq!([AttackKind::Bim, AttackKind::MiFgsm].map(length), [0.25, 0.1]);
+        let words = AttackKind::ALL.map(|kind| kind.properties().step_size.to_string());
+        assert_eq!(words[..4], ["epsilon", "epsilon/4", "2.5 epsilon/steps", "epsilon/steps"]);
     }
 }

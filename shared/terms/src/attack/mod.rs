@@ -3,12 +3,11 @@
 mod config;
 mod goal;
 mod kind;
+mod properties;
 mod threat;
 
 pub use config::{AttackConfig, AttackError, PAPER_EPSILON_STD, in_255ths};
 pub use goal::Goal;
-pub use kind::{
-    AttackKind, BIM_STEPS, Direction, MI_FGSM_STEPS, PGD_STEPS, Properties, Start, StepSize, Steps, UnknownAttack,
-    Words,
-};
+pub use kind::{AttackKind, BIM_STEPS, MI_FGSM_STEPS, PGD_STEPS, UnknownAttack};
+pub use properties::{Direction, Properties, Start, StepSize, Steps, Words};
 pub use threat::{DEFAULT_EPSILON_255, DEFAULT_EPSILON_L2, Norm, ThreatModel};

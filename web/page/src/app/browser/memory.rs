@@ -5,15 +5,16 @@ use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Storage;
 
-use protocol::{BUILD, Measured, Pair};
+use super::worker::program;
+use protocol::{Measured, Pair};
 
-/// Name of what was measured, and by which build.
+/// Name of the measurement, with the engine that made it.
 const MEASURED: &str = "bastion.measured";
 
 /// Name of the two networks that the visitor chose.
 const PAIR: &str = "bastion-networks";
 
-/// Returns how quick both backends were when this build measured them.
+/// Returns how quick both backends were when this engine measured them.
 pub(crate) fn measured() -> Option<Measured> {
     let text = storage()?.get_item(MEASURED).ok().flatten()?;
     let fields: Array = JSON::parse(&text).ok()?.dyn_into().ok()?;
@@ -22,17 +23,23 @@ pub(crate) fn measured() -> Option<Measured> {
         webgpu_ms: fields.get(2).as_f64()?,
         cpu_ms: fields.get(3).as_f64()?,
     };
-    (fields.get(0).as_string()? == BUILD).then_some(measured)
+    (fields.get(0).as_string()? == engine()?).then_some(measured)
 }
 
 /// Keeps it for the next visit.
 pub(crate) fn remember_measured(measured: &Measured) {
     let adapter = measured.adapter.as_deref().map_or(JsValue::NULL, JsValue::from);
-    let fields = Array::of4(&BUILD.into(), &adapter, &measured.webgpu_ms.into(), &measured.cpu_ms.into());
+    let Some(engine) = engine() else { return };
+    let fields = Array::of4(&engine.into(), &adapter, &measured.webgpu_ms.into(), &measured.cpu_ms.into());
     if let (Some(storage), Ok(text)) = (storage(), JSON::stringify(&fields)) {
         // A browser that is full measures again.
         let _ = storage.set_item(MEASURED, &String::from(text));
     }
+}
+
+/// Returns the name of the engine that measured, which has a hash of the engine's program in it.
+fn engine() -> Option<String> {
+    program().map(|[loader, ..]| loader)
 }
 
 /// Has it measured again on the next visit.

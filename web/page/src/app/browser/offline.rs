@@ -56,7 +56,7 @@ async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
     let registration: ServiceWorkerRegistration = JsFuture::from(ready).await.ok()?.unchecked_into();
     let (required, optional): (Vec<String>, Vec<String>) =
         loaded_by_engine.into_iter().chain(loaded_by_page()).partition(|address| is_program(address));
-    let required = page().into_iter().chain(program()).chain(required);
+    let required = page().into_iter().chain(program().into_iter().flatten()).chain(required);
     let optional = optional.into_iter().chain(INSTALLED.map(str::to_owned));
     let keep = Object::new();
     Reflect::set(&keep, &"required".into(), &array(required)).ok()?;

@@ -7,22 +7,16 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use crate::state::Event;
+use protocol::Request;
 use protocol::js::describe;
 use protocol::wire::{packed, unpacked};
-use protocol::{BUILD, Request};
 
-/// The script that loads the engine, and the two files that it loads: those that Trunk makes of the program `engine`.
-const PROGRAM: [&str; 3] = ["engine_loader.js", "engine.js", "engine_bg.wasm"];
-
-/// Returns the addresses of the engine's program, relative to the page. Trunk gives a worker's files no hash; either `cargo
-/// xtask dist` has done that and says so in the page, or they are asked for under the build's name: a copy of another
-/// build, in any cache on the way, has another address.
-pub(crate) fn program() -> [String; 3] {
-    named_in_page().unwrap_or_else(|| PROGRAM.map(|file| format!("{file}?v={BUILD}")))
-}
-
-/// Returns the names that `cargo xtask dist` gave to the three files.
-fn named_in_page() -> Option<[String; 3]> {
+/// Returns the addresses of the script that loads the engine and of the two files that it loads, relative to the page; none if
+/// the page names no such files.
+///
+/// `cargo xtask` writes the names with a hash of each file's content into the page: a copy of another build, in any cache on
+/// the way, has another address.
+pub(crate) fn program() -> Option<[String; 3]> {
     let meta = document().query_selector("meta[name='bastion-engine']").ok()??;
     let names: Vec<String> = meta.get_attribute("content")?.split_whitespace().map(str::to_owned).collect();
     names.try_into().ok()
@@ -49,7 +43,7 @@ impl WorkerHandle {
     pub(crate) fn start(generation: u32, on_event: impl Fn(Event) + Clone + 'static) -> Result<Self, String> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let [loader, ..] = program();
+        let [loader, ..] = program().ok_or("the page names no engine; `cargo xtask demo` builds a page that does")?;
         let worker = Worker::new_with_options(&loader, &options).map_err(|error| describe(&error))?;
 
         let on_failure = on_event.clone();
@@ -71,7 +65,7 @@ impl WorkerHandle {
         let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
             // A script that cannot be fetched gives an event without a message.
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
-            let message = message.unwrap_or_else(|| format!("{} did not load", PROGRAM[0]));
+            let message = message.unwrap_or_else(|| format!("{loader} did not load"));
             on_failure(Event::WorkerBroke { generation, message });
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
