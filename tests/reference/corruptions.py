@@ -80,7 +80,7 @@ CORRUPTIONS = {
 
 
 def run():
-    """Returns three pictures, bytes `[64, 64, 3]`, and every second row of a corrupted one for each corruption and severity."""
+    """Returns three pictures, `[64, 64, 3]`, and every second row of one with each corruption at each severity."""
     images = [pictures.scene(SIDE, SIDE, 60 + i, noise) for i, noise in enumerate((0, 4, 12))]
     tensors = {f"picture_{i}": torch.from_numpy(np.asarray(image).copy()) for i, image in enumerate(images)}
     for corruption, parameters in CORRUPTIONS.items():
