@@ -7,12 +7,12 @@ use anyhow::{Result, ensure};
 use clap::error::Error as ClapError;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use crate::compare::{Asked, Comparison, Interruption, Plan};
 use crate::data::{self, Cache};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
-use crate::output;
-use crate::progress;
+use crate::experiment::Workspace;
+use crate::experiment::compare::{self, ComparisonPlan, common_settings};
+use crate::progress::Stop;
 use crate::train::{ArchName, ConfigFlags};
 
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ impl Args for Networks {
 /// Runs `bastion compare`.
 ///
 /// # Errors
-/// As [`Comparison::run`], or when a setting is out of range, or was another one when the folder was begun.
+/// As [`compare::run`], or when a setting is out of range, or was another one when the folder was begun.
 pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
     let mut archs = args.networks.archs.clone();
     archs.dedup();
@@ -97,37 +97,32 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
     let cache = Cache::open(&data)?;
     cache.check_clean()?;
     let absolute = |path: &PathBuf| std::path::absolute(path);
-    let mut asked = Asked {
+    let mut plan = ComparisonPlan {
+        command: super::command_line(&["--data", "--out", "--device", "--pretrained-dir"]),
         data_sha256: cache.into_meta().sha256,
-        settings: Asked::settings(args.config_file.as_deref(), &args.networks.settings, &archs)?,
+        settings: common_settings(args.config_file.as_deref(), &args.networks.settings, &archs)?,
         pretrained: args.pretrained_dir.as_ref().map(absolute).transpose()?,
         weights_sha256: BTreeMap::new(),
         crafted: args.crafted.iter().map(absolute).collect::<Result<_, _>>()?,
+        batch_size: None,
+        fitting: BTreeMap::new(),
     };
-    asked.hash_weights(&archs)?;
-    let command = super::command_line(&["--data", "--out", "--device", "--pretrained-dir"]);
-    let mut plan = Plan::open(&args.out, command, asked)?;
+    plan.hash_weights(&archs)?;
+    let mut plan = plan.open(&args.out)?;
     for &arch in &archs {
         plan.check_weights(arch)?;
     }
     // Only to say what computes, or that nothing does: it is the children that compute.
-    drop(device::open(choice)?);
+    let engine = device::open(choice)?;
     plan.fit(&archs, &data, &args.out, choice)?;
-    let interruption = Interruption::default();
-    let (asked, again) = (interruption.clone(), interruption.clone());
-    let first = move || {
-        output::note("Saving and stopping; once more to stop at once");
-        asked.request();
-    };
-    progress::on_ctrl_c(first, move || again.request())?;
-    Comparison {
-        plan: &plan,
-        archs: &archs,
-        data: &data,
+    let workspace = Workspace {
+        command: &plan.command,
         out: &args.out,
+        data: &data,
         limit: args.limit.map(|limit| limit as usize),
         choice,
-        interruption: &interruption,
-    }
-    .run()
+        engine: &engine,
+        stop: &Stop::on_ctrl_c()?,
+    };
+    compare::run(&plan, &archs, &workspace)
 }

@@ -8,9 +8,9 @@ use clap::Args;
 use crate::data::{self, Cache};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
-use crate::output;
-use crate::progress;
-use crate::reproduce::{Interruption, Plan, Subset, reproduce};
+use crate::experiment::Workspace;
+use crate::experiment::reproduce::{self, DataPart, ReproductionPlan};
+use crate::progress::Stop;
 use crate::train::{BatchSize, ConfigFlags, resolve};
 
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub struct ReproduceArgs {
 /// Runs `bastion reproduce`.
 ///
 /// # Errors
-/// As [`reproduce`], or when a setting is out of range.
+/// As [`reproduce::run`], or when a setting is out of range.
 pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
     for own in ["recipe", "mix"] {
         ensure!(
@@ -70,10 +70,10 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
         )
     );
     let data = data::dir_or_default(args.data.as_deref());
-    let plan = Plan {
+    let plan = ReproductionPlan {
         command: super::command_line(&["--data", "--out", "--report", "--device"]),
         data_sha256: Cache::open(&data)?.into_meta().sha256,
-        subset: args.subset.then(|| Subset {
+        subset: args.subset.then(|| DataPart {
             classes: args.classes.into(),
             per_class: args.per_class.into(),
             val_per_class: args.val_per_class.into(),
@@ -82,13 +82,15 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
         limit: args.limit.map(|limit| limit as usize),
     };
     let engine = device::open(choice)?;
-    let interruption = Interruption::default();
-    let asked = interruption.clone();
-    let first = move || {
-        output::note("Saving and stopping; once more to stop at once");
-        asked.request();
+    let workspace = Workspace {
+        command: &plan.command,
+        out: &args.out,
+        data: &data,
+        limit: plan.limit,
+        choice,
+        engine: &engine,
+        stop: &Stop::on_ctrl_c()?,
     };
-    progress::on_ctrl_c(first, || {})?;
     let report = args.report.clone().unwrap_or_else(|| args.out.join("report"));
-    reproduce(&plan, &data, &args.out, &report, &engine, &interruption)
+    reproduce::run(&plan, &workspace, &report)
 }

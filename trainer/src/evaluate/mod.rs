@@ -82,7 +82,7 @@ impl Trial {
 
     /// What the trial costs for each image, in passes through a network: the most that it can be where images may leave
     /// early. So many networks see it.
-    fn work(&self, networks: usize) -> u64 {
+    pub(crate) fn work(&self, networks: usize) -> u64 {
         let networks = networks as u64;
         let Some(attack) = self.attack.as_ref().filter(|_| self.crafted.is_none()) else { return networks };
         let (starts, steps) = (attack.restarts as u64, attack.config.steps_total() as u64);
