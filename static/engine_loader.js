@@ -1,7 +1,5 @@
-// The engine's worker begins here: loads the program that Trunk made, in the version that the page asked for (`?v=`; Trunk's
-// own loader leaves that out), and tells the page how far that is.
-const { search } = new URL(import.meta.url);
-// Written by `cargo xtask dist`: what is counted below is unpacked, and the headers know no more than the packed length.
+// The engine's worker begins here: loads its program, and tells the page how far that is.
+// Written by `cargo xtask`: what is counted below is unpacked, and the headers know no more than the packed length.
 const unpackedBytes = 0;
 
 // Posts `[received, total, sent]`: bytes that are here and bytes there will be, unpacked, and the length of what is sent for
@@ -23,8 +21,8 @@ async function count(response) {
   }
 }
 
-const engine = import(`./engine.js${search}`);
-const program = await fetch(new URL(`./engine_bg.wasm${search}`, import.meta.url));
+const engine = import("./engine.js");
+const program = await fetch(new URL("./engine_bg.wasm", import.meta.url));
 // Whatever is wrong is for those to say who need the program.
 if (program.ok) count(program.clone()).catch(() => {});
 const { default: init } = await engine;

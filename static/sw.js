@@ -8,7 +8,7 @@
 
 const CACHE = "bastion-page";
 
-// Trunk puts a hash into these names: such a file never changes.
+// `cargo xtask` puts a hash into these names: such a file never changes.
 const HASHED = /-[0-9a-f]{8,}(_bg)?\.(js|wasm|css)$/;
 
 // Whether the visitor wants nothing kept. The page has unregistered this worker then, which goes on until the page is closed;
@@ -30,11 +30,10 @@ function ours(request) {
   return request.method === "GET" && here && !url.pathname.includes("/models/");
 }
 
-// Whether what is at this address never changes: it has its hash in its name, or as the engine has
-// without `cargo xtask dist`, its build in the query.
+// Whether what is at this address never changes: it has its hash in its name.
 function immutable(address) {
   const url = new URL(address);
-  return HASHED.test(url.pathname) || url.searchParams.has("v");
+  return HASHED.test(url.pathname);
 }
 
 self.addEventListener("fetch", (event) => {

@@ -1,11 +1,13 @@
-//! What holds of every attack on every network, whatever it finds: one table of attacks, one of networks, all pairs.
+//! Invariants of every attack on every network, whatever its success: all pairs of a table of attacks and a table of networks.
 
 use burn::prelude::*;
 use safetensors::{SafeTensors, tensor::TensorView};
-use shared::attack::{AttackConfig, AttackError, AttackKind, AttackRun, Goal, cross_entropy, loss_gradient};
+use shared::attack::{
+    AttackConfig, AttackError, AttackKind, AttackRun, Ball, Goal, Norm, cross_entropy, loss_gradient,
+};
 use shared::bundle::load_weights;
 use shared::image::{Picture, pictures_to_tensor};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 use tests::{Golden, compare, label_tensor, read};
 
 const CLASSES: usize = 20;
@@ -15,7 +17,7 @@ const LABELS: [usize; 4] = [3, 17, 0, 9];
 const TARGETS: [usize; 4] = [12, 5, 19, 1];
 const GOALS: [Goal; 2] = [Goal::Untargeted, Goal::Targeted];
 
-/// Radius in 255ths, steps, step size in 255ths.
+/// Makes an attack of a radius in 255ths, a number of steps and a step size in 255ths.
 fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32>) -> AttackConfig {
     AttackConfig {
         step_size: step_255.map(|step| step / 255.0),
@@ -25,7 +27,7 @@ fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32
 }
 
 fn attacks() -> Vec<AttackConfig> {
-    use AttackKind::{Bim, Fgsm, Noise, Pgd};
+    use AttackKind::{Bim, Fgsm, MiFgsm, Noise, Pgd};
     vec![
         attack(Fgsm, 8.0, 1, None),
         attack(Fgsm, 255.0, 1, None),
@@ -35,6 +37,11 @@ fn attacks() -> Vec<AttackConfig> {
         attack(Bim, 16.0, 2, Some(1.0)),
         attack(Pgd, 8.0, 3, None),
         attack(Pgd, 255.0, 2, None),
+        attack(MiFgsm, 8.0, 4, None),
+        attack(MiFgsm, 2.0, 3, Some(20.0)),
+        AttackConfig::pgd_l2(0.5, 3, 7),
+        // Beyond the ends of the range nearly everywhere.
+        AttackConfig::pgd_l2(60.0, 2, 7),
         attack(Noise, 8.0, 0, None),
     ]
 }
@@ -57,7 +64,7 @@ fn golden_network(weights: &[u8], device: &Device) -> Classifier {
     model.valid()
 }
 
-/// A made picture, noise, and the two that touch the ends of the range everywhere.
+/// Makes a smooth picture, noise, and two pictures whose values are all at an end of the range.
 fn images(device: &Device) -> Tensor<4> {
     let picture = |value: &dyn Fn(usize) -> u8| Picture::from_rgb8((0..64 * 64 * 3).map(value).collect()).unwrap();
     // A multiplicative hash: noise that needs no generator.
@@ -76,6 +83,19 @@ fn labels(goal: Goal) -> [usize; 4] {
 fn start(config: &AttackConfig, images: &Tensor<4>, goal: Goal) -> AttackRun {
     let count = images.dims()[0];
     AttackRun::new(config, images.clone(), label_tensor(&labels(goal)[..count], &images.device()), goal).unwrap()
+}
+
+/// How far the image that is furthest from `images` is, in the norm of the attack and the unit of epsilon.
+fn furthest(config: &AttackConfig, images: &Tensor<4>, attacked: Tensor<4>) -> f32 {
+    read(Ball::new(images.clone(), config.threat()).distance(attacked)).into_iter().fold(0.0, f32::max)
+}
+
+/// What rounding may add to a radius: sums of 12,288 squares are less exact.
+fn rounding(config: &AttackConfig) -> f32 {
+    match config.kind.norm() {
+        Norm::Linf => 1e-6,
+        Norm::L2 => 1e-5 * config.epsilon.max(0.1),
+    }
 }
 
 /// Cross entropy to `labels`, one an image.
@@ -105,7 +125,8 @@ fn every_step_stays_in_the_ball_and_in_the_pixel_range() {
             let now = read(run.adversarial());
             assert!(now.iter().all(|value| (0.0..=1.0).contains(value)), "{what}: out of range or NaN");
             let moved = compare(&now, &before, 0.0);
-            assert!(moved.max <= config.epsilon + 1e-6, "{what}: {moved:?}");
+            let distance = furthest(config, &images, run.adversarial());
+            assert!(distance <= config.epsilon + rounding(config), "{what}: {distance}");
             assert!(moved.max > 0.0, "{what}: nothing moved");
         }
         assert_eq!(run.steps_done(), config.steps_total(), "{what}");
@@ -127,7 +148,12 @@ fn iterated_attacks_do_what_they_are_for() {
     let device = Device::flex();
     let images = images(&device);
     for (name, model) in networks(&device) {
-        for config in [AttackConfig::bim(2.0 / 255.0, 5), AttackConfig::pgd(2.0 / 255.0, 5, 1)] {
+        for config in [
+            AttackConfig::bim(2.0 / 255.0, 5),
+            AttackConfig::pgd(2.0 / 255.0, 5, 1),
+            AttackConfig::mi_fgsm(2.0 / 255.0, 5),
+            AttackConfig::pgd_l2(0.5, 5, 1),
+        ] {
             let away = start(&config, &images, Goal::Untargeted).finish(&model);
             let towards = start(&config, &images, Goal::Targeted).finish(&model);
             for index in 0..LABELS.len() {
@@ -158,7 +184,7 @@ fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
     let images = images(&Device::flex());
     for_all(|what, config, model, goal| {
         // What is random is drawn for the batch as a whole.
-        if matches!(config.kind, AttackKind::Pgd | AttackKind::Noise) {
+        if config.kind.is_random() {
             return;
         }
         let together = read(start(config, &images, goal).finish(model));
@@ -166,7 +192,7 @@ fn an_image_is_attacked_the_same_alone_and_in_a_batch() {
             let label = label_tensor(&labels(goal)[index..=index], &image.device());
             read(AttackRun::new(config, image, label, goal).unwrap().finish(model))
         });
-        // Sums in another order may turn the sign of a gradient of nearly zero.
+        // Sums in another order may flip the sign of a gradient near zero.
         let difference = compare(&alone.collect::<Vec<_>>(), &together, 1e-6);
         assert!(difference.share <= 1e-2, "{what}: {difference:?}");
     });
@@ -182,6 +208,35 @@ fn the_seed_decides_where_pgd_starts() {
     // Half of the steps out of black and white are cut off; the rest of the ball is used evenly.
     let moved = compare(&one, &centre, 0.0);
     assert!(moved.max > 0.029 && (0.009..0.013).contains(&moved.mean), "{moved:?}");
+}
+
+#[test]
+fn several_starts_leave_no_image_better_off_than_the_first() {
+    let device = Device::flex();
+    let images = images(&device);
+    let (_, model) = networks(&device).pop().unwrap();
+    let mut worse = 0;
+    for goal in GOALS {
+        for config in
+            [AttackConfig::pgd(1.0 / 255.0, 2, 1), AttackConfig::pgd_l2(0.2, 2, 1), AttackConfig::noise(0.01, 1)]
+        {
+            let run = start(&config, &images, goal).with_restarts(3);
+            assert_eq!((run.steps_done(), run.steps_total()), (0, 3 * config.steps_total()));
+            let damage = |attacked: Tensor<4>| -> Vec<(bool, f32)> {
+                let classes = read(model.forward(attacked.clone()));
+                let reached =
+                    classes.chunks_exact(CLASSES).zip(labels(goal)).map(|(row, label)| goal.is_reached(row, label));
+                let loss = losses(&model, &attacked, &labels(goal)).into_iter();
+                reached.zip(loss.map(|loss| if goal == Goal::Targeted { -loss } else { loss })).collect()
+            };
+            let (worst, first) = (damage(run.finish(&model)), damage(start(&config, &images, goal).finish(&model)));
+            assert!(worst.iter().zip(&first).all(|(worst, first)| worst >= first), "{config}: {worst:?}, {first:?}");
+            worse += usize::from(worst != first);
+        }
+    }
+    assert!(worse > 0, "no other start is worse for any image");
+    let bim = start(&AttackConfig::bim(0.01, 2), &images, Goal::Untargeted).with_restarts(3);
+    assert_eq!(bim.steps_total(), 2, "without a random start all are the same");
 }
 
 #[test]
@@ -210,10 +265,19 @@ fn attacks_hurt_more_than_noise_of_their_size() {
             losses(&model, &start(&config, &images, Goal::Untargeted).finish(&model), &LABELS).iter().sum()
         };
         let noise = total(AttackConfig::noise(epsilon, 3));
-        for config in [AttackConfig::fgsm(epsilon), AttackConfig::bim(epsilon, 5), AttackConfig::pgd(epsilon, 5, 1)] {
+        for config in [
+            AttackConfig::fgsm(epsilon),
+            AttackConfig::bim(epsilon, 5),
+            AttackConfig::pgd(epsilon, 5, 1),
+            AttackConfig::mi_fgsm(epsilon, 5),
+        ] {
             let attacked = total(config.clone());
             assert!(attacked > noise, "{config}, {name}: a loss of {attacked}, and of {noise} under noise");
         }
+        let l2 = AttackConfig::pgd_l2(1.0, 5, 1);
+        let noisy = Ball::new(images.clone(), l2.threat()).random_corner(3);
+        let (attacked, noise) = (total(l2), losses(&model, &noisy, &LABELS).iter().sum::<f32>());
+        assert!(attacked > noise, "L2, {name}: a loss of {attacked}, and of {noise} under noise");
     }
 }
 
@@ -238,6 +302,13 @@ fn in_normalised_space_each_channel_has_its_own_radius() {
     let (_, model) = networks(&device).pop().unwrap();
     for kind in AttackKind::ALL {
         let config = AttackConfig { channel_scale: STD, ..attack(kind, 0.2 * 255.0, 4, None) };
+        if kind.norm() == Norm::L2 {
+            let attacked = start(&config, &images, Goal::Untargeted).finish(&model);
+            let scaled = furthest(&config, &images, attacked.clone());
+            let plain = furthest(&AttackConfig { channel_scale: [1.0; 3], ..config.clone() }, &images, attacked);
+            assert!((0.19..=0.2 + rounding(&config)).contains(&scaled) && plain < 0.06, "{config}: {scaled}, {plain}");
+            continue;
+        }
         let moved = start(&config, &images, Goal::Untargeted).finish(&model).sub(images.clone()).abs();
         for (channel, std) in STD.iter().enumerate() {
             let most = read(moved.clone().narrow(1, channel, 1)).into_iter().fold(0.0, f32::max);
@@ -294,8 +365,9 @@ fn impossible_attacks_are_refused_with_the_range() {
         AttackRun::new(&config, images.clone(), label_tensor(&LABELS, &images.device()), Goal::Untargeted).unwrap_err()
     };
     for epsilon in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-        assert!(matches!(refused(AttackConfig::fgsm(epsilon)), AttackError::Epsilon(_)), "{epsilon}");
+        assert!(matches!(refused(AttackConfig::fgsm(epsilon)), AttackError::Epsilon { .. }), "{epsilon}");
     }
+    assert!(matches!(refused(AttackConfig::pgd_l2(111.0, 1, 0)), AttackError::Epsilon { norm: Norm::L2, .. }));
     assert_eq!(refused(AttackConfig::bim(0.1, 0)), AttackError::Steps(0));
     let backwards = AttackConfig { step_size: Some(-1.0), ..AttackConfig::bim(0.1, 1) };
     assert_eq!(refused(backwards), AttackError::StepSize(-1.0));

@@ -1,12 +1,12 @@
-//! The one place that knows which engines a build has: open one, say its name, say whether it is software.
+//! Devices: the backends of a build, their names, and opening them. No other module depends on the backends.
 
 use burn::prelude::*;
 
-/// What computes.
+/// A backend that computes tensors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// burn's own CPU kernels; everywhere.
+    /// burn's own CPU kernels, in every build.
     Flex,
     /// wgpu with WGSL shaders: Vulkan, Metal or DirectX natively.
     Wgpu,
@@ -19,7 +19,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The name in print.
+    /// Returns the name in print.
     pub fn label(self) -> &'static str {
         match self {
             Self::Flex => "CPU (flex)",
@@ -30,7 +30,7 @@ impl Backend {
         }
     }
 
-    /// The cargo feature of the `bastion` that has it.
+    /// Returns the cargo feature of `bastion` that adds the backend.
     fn feature(self) -> &'static str {
         match self {
             Self::Flex => "default",
@@ -45,40 +45,40 @@ impl Backend {
 /// An opened device.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    /// Where tensors live; plain, without autodiff.
+    /// Plain device of the tensors, without autodiff.
     pub device: Device,
-    /// What computes.
+    /// Backend of the device.
     pub backend: Backend,
-    /// The adapter's name, if it has one and tells it.
+    /// Name of the adapter, if there is an adapter with a name.
     pub adapter: Option<String>,
-    /// Whether a "GPU" is in truth emulated on the CPU (lavapipe, SwiftShader, WARP).
+    /// Whether the GPU is emulated on the CPU (lavapipe, SwiftShader, WARP).
     pub software: bool,
 }
 
 /// A device that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// The build lacks it.
+    /// A backend that the build lacks.
     #[error("this build has no {} backend: build it with `--features {}`, or choose the CPU", .0.label(), .0.feature())]
     NotBuilt(Backend),
-    /// The machine or the browser lacks it.
+    /// A backend that the machine or the browser lacks.
     #[error("no {} device could be opened: {reason}", backend.label())]
     Unavailable {
-        /// What was asked for.
+        /// Backend that was asked for.
         backend: Backend,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// It was lost, or ran out of memory.
+    /// A device that was lost, or ran out of memory.
     #[error("the device failed: {0}")]
     Failed(String),
 }
 
-/// A tensor's values.
+/// Reads the values of a tensor, in row-major order.
 ///
 /// # Errors
 ///
-/// [`DeviceError::Failed`] if the device was lost or could not compute them.
+/// [`DeviceError::Failed`] if the device was lost or could not compute the values.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceError> {
     let data = tensor.into_data_async().await.map_err(|error| DeviceError::Failed(error.to_string()))?;
     data.try_into_vec_as::<f32>().map_err(|error| DeviceError::Failed(format!("{error:?}")))
@@ -88,7 +88,7 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceE
 ///
 /// # Errors
 ///
-/// [`DeviceError`] if the build, the machine or the browser lacks it.
+/// [`DeviceError`] if the build, the machine or the browser lacks the backend.
 pub async fn open(backend: Backend) -> Result<Engine, DeviceError> {
     match backend {
         Backend::Flex => Ok(Engine { device: Device::flex(), backend, adapter: None, software: false }),
@@ -111,12 +111,12 @@ fn libtorch() -> Device {
     Device::libtorch()
 }
 
-/// One of several devices, plain: GPU `number` (from 0) of the machine. The CPU is the same one under every number, so that
-/// what is written for several devices can be tried without them.
+/// Opens one of several devices, plain: GPU `number` (from 0) of the machine. The CPU is the same device under every number,
+/// so that code for several devices can be tried without them.
 ///
 /// # Errors
 ///
-/// [`DeviceError`] if the build or the machine lacks it.
+/// [`DeviceError`] if the build or the machine lacks the device.
 #[cfg(not(target_family = "wasm"))]
 #[cfg_attr(not(feature = "wgpu"), expect(unused_variables, reason = "a CPU has no number"))]
 pub fn nth(backend: Backend, number: usize) -> Result<Device, DeviceError> {

@@ -1,4 +1,4 @@
-//! What an input gradient and a training step cost, in forward passes, on the CPU path: `cargo xtask bench`.
+//! Cost of an input gradient and of a training step, in forward passes, on the CPU path: `cargo xtask bench`.
 //!
 //! Ratios of times taken in turn within one run hold on any machine and under any load; the times themselves do not.
 
@@ -8,9 +8,9 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use shared::attack::{cross_entropy, loss_gradient};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 
-/// Rounds measured after one that warms up.
+/// Number of measured rounds, after one round of warm-up.
 const ROUNDS: usize = 7;
 
 fn main() {
@@ -27,7 +27,7 @@ fn main() {
     }
 }
 
-/// Median seconds of a forward pass, an input gradient and a training step.
+/// Measures a forward pass, an input gradient and a training step, in median seconds.
 fn measure(network: &Classifier, batch: usize, device: &Device) -> [f64; 3] {
     let images = Tensor::<4>::random([batch, 3, 64, 64], Distribution::Uniform(0.0, 1.0), device);
     let labels = Tensor::<1, Int>::zeros([batch], device);
@@ -59,7 +59,7 @@ fn time(work: impl FnOnce()) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-/// Waits until a result is there.
+/// Waits for a result.
 fn read<const D: usize>(tensor: Tensor<D>) {
     if let Err(error) = pollster::block_on(tensor.into_data_async()) {
         panic!("the device failed: {error}");

@@ -10,7 +10,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use crate::layout::show;
-use crate::page::{Attack, CPU_PATIENCE, Page};
+use crate::page::{Attack, CPU_TIMEOUT, Page};
 use crate::pictures::encode;
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse};
@@ -18,7 +18,7 @@ use crate::session::{Graphics, browse};
 /// Widths and heights of the window in pixels.
 const WINDOWS: [(u32, u32); 2] = [(1280, 900), (390, 844)];
 
-/// Collects what is found, so that one run tells all.
+/// Violations collected over all states of the page, so that one run reports all of them.
 struct Audit<'a> {
     client: &'a Client,
     axe: String,
@@ -26,19 +26,19 @@ struct Audit<'a> {
 }
 
 impl Audit<'_> {
-    /// Looks at the page as it is, light and dark, wide and narrow.
-    async fn state(&mut self, name: &str) {
+    /// Checks the page in its present state, light and dark, wide and narrow.
+    async fn check_all_layouts(&mut self, name: &str) {
         for scheme in ["light", "dark"] {
             for (width, height) in WINDOWS {
                 show(self.client, scheme, width, height).await;
-                self.look(&format!("{name}, {scheme}, {width} pixels wide")).await;
+                self.check(&format!("{name}, {scheme}, {width} pixels wide")).await;
             }
         }
     }
 
-    /// Looks at the page as it is.
-    async fn look(&mut self, name: &str) {
-        // A script of the driver's is not subject to the page's policy.
+    /// Checks the page as it is shown now.
+    async fn check(&mut self, name: &str) {
+        // The page's policy does not apply to scripts of the driver.
         let loaded = self.client.execute("return typeof window.axe === 'object'", vec![]).await.unwrap();
         if loaded != json!(true) {
             self.client.execute(&self.axe, vec![]).await.unwrap();
@@ -51,12 +51,12 @@ impl Audit<'_> {
                 error => done(String(error)))";
         let violations = self.client.execute_async(script, vec![]).await.unwrap();
         let Value::Array(violations) = violations else { panic!("axe-core failed: {name}: {violations}") };
-        self.found.extend(violations.iter().map(|violation| format!("{name}: {}", in_words(violation))));
+        self.found.extend(violations.iter().map(|violation| format!("{name}: {}", describe(violation))));
     }
 }
 
-/// A violation for people: the rule, and each element that breaks it.
-fn in_words(violation: &Value) -> String {
+/// Describes a violation: the rule, and each element that breaks it.
+fn describe(violation: &Value) -> String {
     let text = |name: &str| violation[name].as_str().unwrap_or_default().to_owned();
     let mut words = format!("{} ({}): {}, {}", text("id"), text("impact"), text("help"), text("helpUrl"));
     for node in violation["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -76,22 +76,22 @@ fn no_rule_of_accessibility_is_broken() {
         let mut audit = Audit { client, axe: fs::read_to_string(script).unwrap(), found: Vec::new() };
         let server = Server::start(&page_folder());
         let folder = tempfile::tempdir().unwrap();
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
-        audit.look("at first").await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
+        audit.check("at first").await;
         page.wait_until_ready().await;
         page.wait_until_idle().await;
-        audit.state("ready").await;
+        audit.check_all_layouts("ready").await;
 
         page.choose_sample(0).await;
         page.attack(Attack { kind: "bim", epsilon_255: 8, steps: 5 }).await;
-        audit.state("after an attack").await;
+        audit.check_all_layouts("after an attack").await;
 
-        // Whatever can be opened, by whatever name: what unfolds, and one dialog after the other.
+        // Opens all that can be opened, by any name: sections that unfold, and one dialog after the other.
         client
             .execute("document.querySelectorAll('details').forEach(one => { one.open = true })", vec![])
             .await
             .unwrap();
-        audit.state("all unfolded").await;
+        audit.check_all_layouts("all unfolded").await;
         let count = client.execute("return document.querySelectorAll('dialog').length", vec![]).await.unwrap();
         for index in 0..count.as_u64().unwrap() {
             let dialog = async |method: &str| {
@@ -99,7 +99,7 @@ fn no_rule_of_accessibility_is_broken() {
                 client.execute(&script, vec![]).await.unwrap();
             };
             dialog("showModal").await;
-            audit.state(&format!("dialog {index}")).await;
+            audit.check_all_layouts(&format!("dialog {index}")).await;
             dialog("close").await;
         }
 
@@ -107,18 +107,18 @@ fn no_rule_of_accessibility_is_broken() {
         let file = folder.path().join("wide.png");
         fs::write(&file, encode(&RgbImage::from_pixel(320, 200, Rgb([200, 120, 70])), ImageFormat::Png)).unwrap();
         page.upload(&file).await;
-        audit.state("a picture of one's own").await;
+        audit.check_all_layouts("a picture of one's own").await;
 
         page.run_script("arguments[0].click()", "camera-open", vec![]).await;
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        audit.state("the camera").await;
+        audit.check_all_layouts("the camera").await;
         page.run_script("arguments[0]?.click()", "camera-close", vec![]).await;
 
         let file = folder.path().join("no picture.png");
         fs::write(&file, "words").unwrap();
         page.choose_file(&file).await;
         page.until("an alert", async || page.alert().await.is_some()).await;
-        audit.state("an alert").await;
+        audit.check_all_layouts("an alert").await;
 
         let found = audit.found;
         assert!(found.is_empty(), "{} violations:\n{}", found.len(), found.join("\n"));

@@ -1,4 +1,4 @@
-//! What is no picture, and what is no network: the visitor is told, and the page stays usable.
+//! Files that are no pictures and networks that are damaged: the page shows an error and stays usable.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use fantoccini::Client;
 use tempfile::TempDir;
 
-use crate::page::{CPU_PATIENCE, Page};
+use crate::page::{CPU_TIMEOUT, Page};
 use crate::pictures::{huge_png, truncated_png};
 use crate::server::{Server, copy_of_page, page_folder};
 use crate::session::{Graphics, browse};
@@ -19,7 +19,7 @@ fn bad_files_are_refused_in_words() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
         let folder = tempfile::tempdir().unwrap();
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         visit::classify_a_sample(&page).await;
         refuse_bad_files(&page, &folder).await;
@@ -38,13 +38,13 @@ fn a_flipped_byte_in_the_weights_is_noticed() {
 fn bad_links_are_refused_in_words() {
     browse(Graphics::NoAdapter, async |client| {
         let dist = page_without_policy();
-        // Longer than what is read, and nothing but zeros.
+        // A file of zeros above the size limit.
         File::create(dist.path().join("wall.png")).unwrap().set_len(65 << 20).unwrap();
         fs::write(dist.path().join("half.png"), truncated_png()).unwrap();
         let server = Server::start(dist.path());
-        // The same picture from elsewhere, which says nothing of other pages.
+        // The same picture from another origin, whose server allows no other pages (CORS).
         let elsewhere = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         visit::classify_a_sample(&page).await;
         let shown_before = page.pixels("input-canvas").await;
@@ -75,10 +75,10 @@ fn a_silent_site_is_given_up_or_stopped() {
     browse(Graphics::NoAdapter, async |client| {
         let dist = page_without_policy();
         let server = Server::start(dist.path());
-        // The system takes the connection, and nobody ever answers.
+        // The system accepts the connection, and no answer follows.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/lemon.png", silent.local_addr().unwrap());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         visit::classify_a_sample(&page).await;
 
@@ -95,21 +95,21 @@ fn a_silent_site_is_given_up_or_stopped() {
         page.wait_for_alert(&["sent nothing for 15 seconds"]).await;
         assert_eq!(page.text("link-status").await.unwrap_or_default(), "");
         page.click("alert-dismiss").await;
-        // Another picture is not kept waiting.
+        // Another picture does not wait for the link.
         fetch_link(&page, &address).await;
         page.choose_sample(2).await;
     });
 }
 
-/// A copy of the page that may ask sites on this computer, which have no https: the page's content security policy knows none.
+/// Copies the page without its content security policy, which forbids requests to sites on this computer without https.
 fn page_without_policy() -> TempDir {
     let dist = copy_of_page();
-    // Only `cargo xtask dist` makes one.
+    // Only `cargo xtask dist` makes this file.
     let _ = fs::remove_file(dist.path().join("_headers"));
     dist
 }
 
-/// Three files that are no pictures are refused in words, and what was shown before stays.
+/// Asserts that three files that are no pictures are refused with a message, and that the shown picture stays.
 pub async fn refuse_bad_files(page: &Page<'_>, folder: &TempDir) {
     page.wait_until_idle().await;
     let shown_before = page.pixels("input-canvas").await;
@@ -129,7 +129,7 @@ pub async fn refuse_bad_files(page: &Page<'_>, folder: &TempDir) {
     assert_eq!(page.alert().await, None);
 }
 
-/// A page whose weights have one wrong byte says so instead of computing with them.
+/// Asserts that a page whose weights have one wrong byte shows an error instead of computing with the weights.
 pub async fn refuse_spoilt_weights(client: &Client, query: &str) {
     let dist = copy_of_page();
     let weights = dist.path().join("models/hardened/model.safetensors");
@@ -139,7 +139,7 @@ pub async fn refuse_spoilt_weights(client: &Client, query: &str) {
     fs::write(&weights, bytes).unwrap();
 
     let server = Server::start(dist.path());
-    let page = Page::open(client, &server.url, query, CPU_PATIENCE).await;
+    let page = Page::open(client, &server.url, query, CPU_TIMEOUT).await;
     page.until("the engine to refuse", async || page.engine_state().await == "failed").await;
     let error = page.text("engine-error").await.unwrap();
     for word in ["hardened", "sha256", "damaged"] {

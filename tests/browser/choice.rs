@@ -1,4 +1,4 @@
-//! A page with more than two networks: which stand side by side, the visitor chooses.
+//! A page with more than two networks, of which the visitor chooses the two to compare.
 
 use std::fs;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 use burn::prelude::*;
 use serde_json::json;
 use shared::bundle::{Bundle, Card, Description, Precision, Recipe};
-use shared::model::{Architecture, ResNetConfig, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, ResNetConfig, WideResNetConfig};
 
-use crate::page::{Attack, CPU_PATIENCE, Page};
+use crate::page::{Attack, CPU_TIMEOUT, Page};
 use crate::scores;
 use crate::server::{Server, copy_of_page};
 use crate::session::{Graphics, browse};
 use crate::visit;
 
-/// Adds a network that has learned nothing to a page; its weights are in parts of so many bytes.
+/// Adds an untrained network to a page, with weights in parts of `part_bytes` bytes.
 fn add_network(page: &Path, name: &str, architecture: Architecture, part_bytes: usize) -> Card {
     let models = page.join("models");
     let standard = Card::from_json(&fs::read(models.join("standard/model.json")).unwrap()).unwrap();
@@ -51,11 +51,11 @@ fn list(page: &Path, names: &[&str]) {
     fs::write(page.join("models/index.json"), json!({ "models": names }).to_string()).unwrap();
 }
 
-/// Gives the addresses of the networks' files that the browser keeps.
+/// Script that returns the addresses of the networks' files in the browser's cache.
 const KEPT_FILES: &str =
     "return caches.open('bastion-models').then(cache => cache.keys()).then(all => all.map(it => it.url))";
 
-/// What the page says of the first shipped network before it is loaded.
+/// Returns the page's text about the first shipped network before the network is loaded.
 fn shipped(page: &Path) -> String {
     let json = scores::card(page, "standard");
     let clean = json["scores"].as_array().unwrap().iter().find(|score| score["attack"].is_null()).unwrap();
@@ -65,7 +65,7 @@ fn shipped(page: &Path) -> String {
     format!("Standard: {network}, {}, {megabytes:.1} MB, {} clean", weights.precision, scores::top1(clean))
 }
 
-/// Waits until a column shows a network, and both networks have answered to a picture.
+/// Waits until a column shows a network and both networks have classified a picture.
 async fn wait_until_shown(page: &Page<'_>, side: &str, network: &str) {
     page.until(&format!("{network} on the {side}"), async || {
         page.attribute(&format!("column-{side}"), "data-network").await.as_deref() == Some(network)
@@ -91,7 +91,7 @@ fn other_networks_are_chosen_attacked_and_remembered() {
 
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(copy.path());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_eq!(page.text("title-left").await.as_deref(), Some("Standard"));
         let menu = page.text("network-left").await.unwrap();
@@ -156,7 +156,7 @@ fn a_large_network_is_asked_for_and_its_download_goes_on_where_it_broke_off() {
 
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(copy.path());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         page.wait_until_idle().await;
         page.select("network-right", "wide").await;

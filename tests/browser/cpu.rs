@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::native::Native;
-use crate::page::{Attack, CPU_PATIENCE, Page};
+use crate::page::{Attack, CPU_TIMEOUT, Page};
 use crate::pictures::large_png;
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse};
@@ -16,7 +16,7 @@ fn a_visit_on_the_cpu() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
         let folder = tempfile::tempdir().unwrap();
-        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_eq!(page.attribute("backend-badge", "data-backend").await.unwrap(), "cpu");
         let reason = page.text("backend-reason").await.unwrap();
@@ -39,21 +39,21 @@ fn a_visit_on_the_cpu() {
 fn the_page_reacts_while_the_engine_works() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("large.png");
         fs::write(&file, large_png()).unwrap();
         let reacts = async || {
             page.wait_until_idle().await;
-            page.watch("opening").await;
+            page.measure_responsiveness("opening").await;
             page.upload(&file).await;
-            let watched = page.watched().await;
+            let watched = page.responsiveness().await;
             println!("{watched:?}");
             assert!(watched.work_ms > 100.0, "the page was not seen to react while the engine worked: {watched:?}");
             watched.longest_stall_ms < watched.work_ms / 4.0
         };
-        // Another program may hold up the page once, and twice; a page that waits for its engine stalls every time.
+        // Another program may stall the page once or twice; a page that waits for its engine stalls every time.
         assert!(reacts().await || reacts().await || reacts().await, "the page does not react while the engine works");
     });
 }
@@ -63,7 +63,7 @@ fn the_page_reacts_while_the_engine_works() {
 fn webgpu_asked_for_where_there_is_none() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=webgpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=webgpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_eq!(page.attribute("backend-badge", "data-backend").await.unwrap(), "cpu");
         let reason = page.text("backend-reason").await.unwrap();
@@ -77,7 +77,7 @@ fn webgpu_asked_for_where_there_is_none() {
 fn a_second_visit_needs_no_network() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_eq!(page.attribute("engine-status", "data-weights").await.unwrap(), "network");
         let answers = visit::classify_a_sample(&page).await;

@@ -1,11 +1,11 @@
-//! The page as `cargo xtask dist` makes it: its own policy, compressed files, in any folder, installed, and gone again.
+//! The page as `cargo xtask dist` makes it: content security policy, compressed files, any folder, installation and removal.
 
 use std::fs;
 
 use fantoccini::Client;
 use serde_json::{Value, json};
 
-use crate::page::{Attack, CPU_PATIENCE, NETWORKS, Page};
+use crate::page::{Attack, CPU_TIMEOUT, NETWORKS, Page};
 use crate::server::{Server, copy_of_page_in, page_folder};
 use crate::session::{Graphics, browse, console};
 use crate::visit;
@@ -15,31 +15,31 @@ use crate::visit;
 fn the_page_keeps_to_its_own_policy() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let policy = header(client, "", "content-security-policy").await;
         let policy = policy.expect("no policy: these tests open the page that `cargo xtask test` makes of dist/");
         let scripts = policy.split("; ").find(|directive| directive.starts_with("script-src ")).unwrap();
         assert!(!scripts.contains("'unsafe-eval'") && !scripts.contains("'unsafe-inline'"), "{scripts}");
 
-        // It holds: a script that is in nobody's files is not run.
+        // The policy holds: an injected script does not run.
         let script = "const script = document.createElement('script');
             script.textContent = 'window.smuggled = true';
             document.head.append(script);
             return window.smuggled ?? false";
         assert_eq!(client.execute(script, vec![]).await.unwrap(), json!(false));
-        let complaints = policy_complaints(client).await;
-        assert_eq!(complaints.len(), 1, "the one script that was smuggled in: {complaints:?}");
+        let violations = policy_violations(client).await;
+        assert_eq!(violations.len(), 1, "the one script that was smuggled in: {violations:?}");
 
-        // And nothing that the page does goes against it.
+        // The page itself does not violate the policy.
         visit::classify_a_sample(&page).await;
         page.attack(Attack { kind: "bim", epsilon_255: 4, steps: 3 }).await;
-        assert_eq!(policy_complaints(client).await, Vec::<String>::new());
+        assert_eq!(policy_violations(client).await, Vec::<String>::new());
     });
 }
 
-/// What the console said of breaches of the policy since it was asked last.
-async fn policy_complaints(client: &Client) -> Vec<String> {
+/// Returns the console's messages about violations of the policy since the last call.
+async fn policy_violations(client: &Client) -> Vec<String> {
     console(client).await.into_iter().filter(|line| line.contains("Content Security Policy")).collect()
 }
 
@@ -48,7 +48,7 @@ async fn policy_complaints(client: &Client) -> Vec<String> {
 fn programs_come_compressed_and_are_kept_for_ever_and_the_page_is_asked_for_again() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let card = format!("models/{}/model.json", NETWORKS[0]);
         assert_eq!(header(client, "", "cache-control").await.as_deref(), Some("no-cache"));
@@ -66,7 +66,7 @@ fn programs_come_compressed_and_are_kept_for_ever_and_the_page_is_asked_for_agai
         let engine: Vec<&str> = engine.as_str().unwrap().split_whitespace().collect();
         assert_eq!(engine.len(), 3, "the page does not name its engine's three files");
         programs.extend(engine.iter().map(|name| (*name).to_owned()));
-        // The app's two, the engine's three, and at least one style sheet.
+        // Two files of the app, three of the engine, and at least one style sheet.
         assert!(programs.len() >= 6, "{programs:?}");
         for program in &programs {
             let kept = header(client, program, "cache-control").await.unwrap_or_default();
@@ -83,9 +83,9 @@ fn programs_come_compressed_and_are_kept_for_ever_and_the_page_is_asked_for_agai
 fn the_engines_download_is_told_in_the_bytes_that_are_sent() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
-        // Another engine is loaded, which is watched from its beginning.
+        // Another engine is loaded, whose download is observed from its beginning.
         let script = "window.told = [];
             new MutationObserver(() => {
                 const told = document.querySelector('[data-testid=progress-engine]')?.dataset;
@@ -107,7 +107,7 @@ fn the_engines_download_is_told_in_the_bytes_that_are_sent() {
     });
 }
 
-/// A header of what is at an address.
+/// Returns a header of the response at an address, or the status of an error.
 async fn header(client: &Client, address: &str, name: &str) -> Option<String> {
     let script = "const [address, name, done] = arguments;
         fetch(address || location.href, { method: 'HEAD', cache: 'no-store' })
@@ -120,12 +120,12 @@ async fn header(client: &Client, address: &str, name: &str) -> Option<String> {
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn the_page_works_in_a_folder_of_another_site() {
     browse(Graphics::NoAdapter, async |client| {
-        // Without its headers, which such a host does not send, and with the site's front page beside it.
+        // Without the page's headers, which such a host does not send, and with the site's front page beside it.
         let copy = copy_of_page_in("some/folder");
         fs::write(copy.path().join("index.html"), "<p>another page</p>").unwrap();
         let server = Server::start(copy.path());
         let address = format!("{}some/folder/", server.url);
-        let page = Page::open(client, &address, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &address, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let answers = visit::classify_a_sample(&page).await;
         visit::reload_without_network(&page, server).await;
@@ -143,7 +143,7 @@ fn the_page_works_in_a_folder_of_another_site() {
 fn the_page_can_be_installed() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let script = "const done = arguments[0];
             (async () => {
@@ -182,7 +182,7 @@ fn the_page_can_be_installed() {
 fn what_the_page_keeps_is_gone_once_the_visitor_says_so() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let offline = async || page.attribute("offline-status", "data-state").await.unwrap_or_default();
         page.until("the page to be kept", async || offline().await == "kept").await;
@@ -199,10 +199,10 @@ fn what_the_page_keeps_is_gone_once_the_visitor_says_so() {
         assert_eq!(kept(client).await, json!({ "addresses": 0, "workers": 0 }));
         assert_eq!(offline().await, "not-kept");
 
-        // The open page works on, and keeps nothing by the way.
+        // The open page still works, and stores nothing.
         visit::classify_a_sample(&page).await;
         assert_eq!(kept(client).await["addresses"], json!(0));
-        // The next visit begins anew.
+        // The next visit stores the page again.
         page.reload().await;
         page.wait_until_ready().await;
         assert_eq!(page.attribute("engine-status", "data-weights").await.unwrap(), "network");
@@ -210,7 +210,7 @@ fn what_the_page_keeps_is_gone_once_the_visitor_says_so() {
     });
 }
 
-/// How many addresses and service workers the browser keeps for the page.
+/// Counts the cached addresses and the service workers of the page.
 async fn kept(client: &Client) -> Value {
     let script = "const done = arguments[0];
         (async () => {

@@ -1,21 +1,21 @@
-//! A closer look: settings of attacks, steps, epsilons, disturbances, and what a visitor keeps.
+//! The page's laboratory: settings of attacks, steps, epsilons, disturbances, links and saved files.
 
 use std::collections::HashSet;
 
 use fantoccini::Client;
 use serde_json::{Value, json};
 
-use crate::page::{Attack, CPU_PATIENCE, Page, SIDES};
+use crate::page::{Attack, CPU_TIMEOUT, Page, SIDES};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, allow, browse};
 
 const BIM: Attack = Attack { kind: "bim", epsilon_255: 8, steps: 6 };
 
-/// Runs `test` on a page on the CPU whose networks have looked at a sample.
+/// Runs `test` on a page on the CPU whose networks have classified a sample.
 fn visit(test: impl AsyncFnOnce(&Page<'_>, &Server)) {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         page.choose_sample(1).await;
         for folded in ["more-settings", "disturb"] {
@@ -25,7 +25,7 @@ fn visit(test: impl AsyncFnOnce(&Page<'_>, &Server)) {
     });
 }
 
-/// The attacked pictures of both networks.
+/// Returns the RGB values of both networks' attacked pictures.
 async fn attacked(page: &Page<'_>) -> [Vec<u8>; 2] {
     [page.pixels("attacked-canvas-left").await, page.pixels("attacked-canvas-right").await]
 }
@@ -34,7 +34,7 @@ async fn click_hidden(page: &Page<'_>, testid: &str) {
     page.run_script("arguments[0].click()", testid, vec![]).await;
 }
 
-/// What is on the clipboard as a type of content.
+/// Reads the clipboard's content of a media type.
 async fn clipboard(client: &Client, media_type: &str) -> Vec<u8> {
     let script = "const [type, done] = arguments;
         navigator.clipboard.read()
@@ -44,7 +44,7 @@ async fn clipboard(client: &Client, media_type: &str) -> Vec<u8> {
     serde_json::from_value(bytes.clone()).unwrap_or_else(|_| panic!("{bytes}"))
 }
 
-/// Waits until the attack that a changed setting has begun is over.
+/// Waits until the attack that a changed setting has started is over.
 async fn settle(page: &Page<'_>) {
     tokio::time::sleep(std::time::Duration::from_millis(250)).await;
     page.wait_until_idle().await;
@@ -55,7 +55,7 @@ async fn settle(page: &Page<'_>) {
 fn one_press_gives_two_verdicts() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         page.wait_until_idle().await;
         page.click("attack-button").await;
@@ -66,7 +66,7 @@ fn one_press_gives_two_verdicts() {
         for side in SIDES {
             let verdict = page.attribute(&format!("verdict-{side}"), "data-verdict").await.unwrap();
             let (before, now) = (page.answers("clean", side).await[0].0, page.answers("attacked", side).await[0].0);
-            // Also where the hardened network fails or was wrong before, the page says so.
+            // The hardened network may be fooled, too, or wrong before the attack.
             match verdict.as_str() {
                 "fooled" => assert_ne!(before, now, "{side}"),
                 "held" => assert_eq!(before, now, "{side}"),
@@ -97,7 +97,7 @@ fn an_attack_can_be_looked_at_step_by_step() {
         page.set_slider("scrubber", BIM.steps).await;
         page.until("the end", async || attacked(page).await == end).await;
         assert_eq!(page.text("step-left").await.unwrap(), last_words);
-        // Where it began is a point as well.
+        // The start of the attack is a point as well.
         for plot in ["loss-plot", "share-plot"] {
             assert_eq!(page.number(plot, "data-points").await, u64::from(BIM.steps) + 1);
         }
@@ -125,7 +125,7 @@ fn transfer_shows_both_networks_the_same_picture() {
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn more_settings_do_what_they_say() {
     visit(async |page, _| {
-        // Half a level a step: after two steps nothing has moved by more than one.
+        // Half a level in each step: after two steps no value has moved by more than one level.
         page.attack(Attack { steps: 2, ..BIM }).await;
         page.set_slider("step-size", 5).await;
         settle(page).await;
@@ -134,7 +134,7 @@ fn more_settings_do_what_they_say() {
         settle(page).await;
         assert!(page.number("change-left", "data-levels").await > 1);
 
-        // Whoever stops at the first success takes no step more than needed.
+        // An attack that stops at the first success takes no further step.
         page.attack(Attack { epsilon_255: 16, steps: 20, ..BIM }).await;
         click_hidden(page, "stop-at-success").await;
         settle(page).await;
@@ -150,7 +150,7 @@ fn more_settings_do_what_they_say() {
         click_hidden(page, "stop-at-success").await;
         settle(page).await;
 
-        // PGD begins elsewhere with another seed; noise asks no network and fills the ball.
+        // PGD has another random start with another seed; noise moves every value by epsilon.
         page.attack(Attack { kind: "pgd", epsilon_255: 8, steps: 3 }).await;
         let first = attacked(page).await;
         click_hidden(page, "another-start").await;
@@ -178,7 +178,7 @@ fn a_target_is_found_by_typing() {
         page.run_script(enter, "target-search", vec![]).await;
         let chosen = page.run_script("return arguments[0].selectedOptions[0].text", "target-class", vec![]).await;
         assert_eq!(chosen, json!("goldfish"));
-        // Its probability is told after the attack, wherever the class stands among the answers.
+        // The target's probability is shown after the attack, whatever its rank.
         page.attack(BIM).await;
         for side in SIDES {
             let told = page.text(&format!("target-{side}")).await.unwrap();
@@ -261,7 +261,7 @@ fn the_real_world_disturbs_what_the_networks_see() {
         settle(page).await;
         assert_ne!(page.pixels("input-canvas").await, mirrored);
         assert_ne!(page.answers("clean", "left").await, before, "the networks saw the picture as it was");
-        // An attack begins at what they see, and begins anew when that changes.
+        // An attack begins at the disturbed picture, and starts again when the disturbance changes.
         page.attack(BIM).await;
         click_hidden(page, "disturb-reset").await;
         settle(page).await;
@@ -272,13 +272,13 @@ fn the_real_world_disturbs_what_the_networks_see() {
     });
 }
 
-/// The content of the file that the page gave last, as text.
+/// Returns the content of the file that the page saved last, as text.
 async fn last_file(page: &Page<'_>) -> Option<String> {
     let text = page.run_script("return window.files?.at(-1)?.text ?? null", "picture", vec![]).await;
     text.as_str().map(str::to_owned)
 }
 
-/// From here on the files that the page gives are looked at.
+/// Records the files that the page saves from now on.
 async fn catch_files(page: &Page<'_>) {
     let script = "window.files = []; const make = URL.createObjectURL;
         URL.createObjectURL = blob => {

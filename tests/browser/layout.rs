@@ -1,4 +1,4 @@
-//! The page on a wide and on a narrow screen, light and dark; `cargo xtask shots` keeps the pictures.
+//! The page on a wide and on a narrow screen, light and dark; `cargo xtask shots` saves the pictures.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use fantoccini::Client;
 use serde_json::json;
 
-use crate::page::{Attack, CPU_PATIENCE, Page, SOFTWARE_GPU_PATIENCE};
+use crate::page::{Attack, CPU_TIMEOUT, Page, SOFTWARE_GPU_TIMEOUT};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse, chrome_command};
 use crate::visit;
@@ -17,13 +17,13 @@ const WINDOWS: [(u32, u32); 2] = [(1280, 900), (390, 844)];
 #[test]
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn everything_fits_wide_and_narrow_light_and_dark() {
-    let (graphics, query, patience) = match std::env::var_os("BASTION_SHOT_WEBGPU") {
-        Some(_) => (Graphics::SwiftShader, "?backend=webgpu", SOFTWARE_GPU_PATIENCE),
-        None => (Graphics::NoAdapter, "", CPU_PATIENCE),
+    let (graphics, query, timeout) = match std::env::var_os("BASTION_SHOT_WEBGPU") {
+        Some(_) => (Graphics::SwiftShader, "?backend=webgpu", SOFTWARE_GPU_TIMEOUT),
+        None => (Graphics::NoAdapter, "", CPU_TIMEOUT),
     };
     browse(graphics, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, query, patience).await;
+        let page = Page::open(client, &server.url, query, timeout).await;
         page.wait_until_ready().await;
         match std::env::var_os("BASTION_SHOT_PICTURE") {
             Some(picture) => page.upload(&PathBuf::from(picture)).await,
@@ -48,18 +48,18 @@ fn everything_fits_wide_and_narrow_light_and_dark() {
     });
 }
 
-/// Gives the page a screen of this size, and a system in this colour scheme.
+/// Sets the size of the screen in pixels and the system's colour scheme.
 pub async fn show(client: &Client, scheme: &str, width: u32, height: u32) {
     let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
     chrome_command(client, "Emulation.setDeviceMetricsOverride", screen).await;
     chrome_command(client, "Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
     let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
     chrome_command(client, "Emulation.setEmulatedMedia", media).await;
-    // Bars and colours move for a moment.
+    // Waits for the transitions of bars and colours.
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
 }
 
-/// Saves the whole page where `cargo xtask shots` wants it, if that is who asked.
+/// Saves a picture of the whole page into the folder of `cargo xtask shots`, if the tests run for that command.
 async fn keep_picture(client: &Client, scheme: &str, width: u32) {
     let Some(folder) = std::env::var_os("BASTION_SHOTS").map(PathBuf::from) else { return };
     let height = client.execute("return document.documentElement.scrollHeight", vec![]).await.unwrap();

@@ -1,6 +1,6 @@
-//! The built page in a real Chromium, over the server that `cargo xtask demo` uses: `cargo xtask test` runs these.
+//! The built page in a real Chromium, over the server of `cargo xtask demo`: `cargo xtask test` runs these tests.
 //!
-//! All are ignored otherwise, and say why, because they need a built page, Chromium and chromedriver.
+//! `cargo test` ignores these tests, with the reason, because they need a built page, Chromium and chromedriver.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop and say where")]
 

@@ -1,4 +1,4 @@
-//! What a visit costs on this machine: `cargo xtask bench page` asks for it, and gets the figures in a file.
+//! Costs of a visit on this machine, written to a file for `cargo xtask bench page`.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,12 +7,12 @@ use fantoccini::Client;
 use serde_json::json;
 
 use crate::long_tasks;
-use crate::page::{Attack, CPU_PATIENCE, Page, SIDES};
+use crate::page::{Attack, CPU_TIMEOUT, Page, SIDES};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse, chrome_command};
 use crate::visit;
 
-/// Steps of the attack that is measured.
+/// Steps of the measured attack.
 const STEPS: u32 = 20;
 
 #[test]
@@ -26,23 +26,23 @@ fn what_a_visit_costs() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
         note_when_ready(client).await;
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
-        arrival(client, &page, "first visit", &mut figures).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
+        write_load_times(client, &page, "first visit", &mut figures).await;
         page.until("the page to be kept", async || {
             page.attribute("offline-status", "data-state").await.as_deref() == Some("kept")
         })
         .await;
         page.reload().await;
-        arrival(client, &page, "second visit", &mut figures).await;
+        write_load_times(client, &page, "second visit", &mut figures).await;
 
         visit::classify_a_sample(&page).await;
-        page.watch("attacking").await;
-        long_tasks::watch(client).await;
+        page.measure_responsiveness("attacking").await;
+        long_tasks::observe(client).await;
         page.attack(Attack { kind: "bim", epsilon_255: 8, steps: STEPS }).await;
-        let longest = long_tasks::seen(client).await.into_iter().fold(0.0, f64::max);
+        let longest = long_tasks::durations_ms(client).await.into_iter().fold(0.0, f64::max);
         let task = if longest > 0.0 { format!("{longest:.0} ms") } else { "below 50 ms".into() };
         line(&mut figures, "longest task of the main thread during an attack", &task);
-        let stall = page.watched().await.longest_stall_ms;
+        let stall = page.responsiveness().await.longest_stall_ms;
         line(&mut figures, "longest time without a turn of its event loop", &format!("{stall:.0} ms"));
 
         for side in SIDES {
@@ -52,7 +52,7 @@ fn what_a_visit_costs() {
             let ms = elapsed.map_or("not told".into(), |ms| format!("{:.1} ms", ms / f64::from(STEPS)));
             line(&mut figures, &format!("a step of BIM on {network}"), &ms);
         }
-        // It measures a forward pass and a step itself, and shows them.
+        // The page measures a forward pass and a step itself, and shows the times.
         if let Some(words) = page.text("timing").await {
             line(&mut figures, "as the page says", &words);
         }
@@ -65,7 +65,7 @@ fn line(figures: &mut String, what: &str, value: &str) {
     writeln!(figures, "{what:50}  {value:>12}").unwrap();
 }
 
-/// Has each page that is opened from now on note the moment at which its engine was ready.
+/// Makes each page opened from now on record the time at which its engine was ready.
 async fn note_when_ready(client: &Client) {
     let source = "const noted = setInterval(() => {
             if (document.querySelector(\"[data-testid='engine-status'][data-state='ready']\")) {
@@ -76,8 +76,8 @@ async fn note_when_ready(client: &Client) {
     chrome_command(client, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await;
 }
 
-/// When the page painted something, and when its engine was ready, in milliseconds since the navigation began.
-async fn arrival(client: &Client, page: &Page<'_>, visit: &str, figures: &mut String) {
+/// Writes the times of the first paint and of the ready engine, in milliseconds since the start of the navigation.
+async fn write_load_times(client: &Client, page: &Page<'_>, visit: &str, figures: &mut String) {
     page.wait_until_ready().await;
     page.until("the page's own note", async || {
         client.execute("return window.readyAt ?? null", vec![]).await.unwrap().is_number()

@@ -1,4 +1,4 @@
-//! What the page shows, computed here: the networks that it has, on the CPU, compiled for this machine.
+//! The page's results computed natively: the same networks, on the CPU.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,14 @@ use tests::{label_tensor, read};
 
 use crate::page::{NETWORKS, SIDES};
 
-/// Both networks.
+/// The page's two networks, loaded natively.
 pub struct Native {
     bundles: [Bundle; 2],
     device: Device,
 }
 
 impl Native {
-    /// Loads what the page in `folder` loads.
+    /// Loads the networks of the page in `folder`.
     pub fn load(folder: &Path) -> Self {
         let device = Device::flex();
         let bundles = NETWORKS.map(|network| {
@@ -30,13 +30,13 @@ impl Native {
         Self { bundles, device }
     }
 
-    /// A network's share for each class, of a picture's RGB values.
+    /// Returns a network's probability of each class for a picture's RGB values.
     pub fn shares(&self, side: &str, rgb8: &[u8]) -> Vec<f32> {
         let picture = Picture::from_rgb8(rgb8.to_vec()).unwrap();
         softmax(&read(self.bundle(side).model.forward(picture.to_tensor(&self.device))))
     }
 
-    /// The RGB values after an untargeted FGSM, rounded to what a canvas shows as the engine does it: to the nearest byte.
+    /// Returns the RGB values after an untargeted FGSM, rounded to the nearest byte as the engine does for a canvas.
     pub fn fgsm(&self, side: &str, rgb8: &[u8], epsilon_255: u8) -> Vec<u8> {
         let own_answer = top_k(&self.shares(side, rgb8), 1);
         let images = Picture::from_rgb8(rgb8.to_vec()).unwrap().to_tensor(&self.device);

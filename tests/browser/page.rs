@@ -1,5 +1,5 @@
-//! The page as a visitor handles it. Tests say what they do and see; this module knows the elements (`data-testid`, listed
-//! at the top of `web/src/lib.rs`).
+//! The page as a visitor uses it. Tests name actions and results; this module finds the elements (`data-testid`, listed in
+//! `docs/page-test-ids.md`).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,62 +7,62 @@ use std::time::{Duration, Instant};
 use fantoccini::{Client, Locator, key::Key};
 use serde_json::{Value, json};
 
-/// Where the two networks stand that the page compares.
+/// Sides of the two networks that the page compares.
 pub const SIDES: [&str; 2] = ["left", "right"];
 
-/// Folders of those that stand there at first.
+/// Folders of the networks that the page compares at first.
 pub const NETWORKS: [&str; 2] = ["standard", "hardened"];
 
-/// How long the engine may take. WebGPU emulated on two cores compiles shaders for a minute and computes slowly.
-pub const CPU_PATIENCE: Duration = Duration::from_secs(120);
-/// See [`CPU_PATIENCE`].
-pub const SOFTWARE_GPU_PATIENCE: Duration = Duration::from_secs(1200);
+/// Timeout of the engine on the CPU.
+pub const CPU_TIMEOUT: Duration = Duration::from_secs(120);
+/// Timeout of the engine on emulated WebGPU, which on two cores compiles shaders for a minute and computes slowly.
+pub const SOFTWARE_GPU_TIMEOUT: Duration = Duration::from_secs(1200);
 
 /// An open page.
 pub struct Page<'a> {
-    /// The browser.
+    /// Client of the browser.
     pub client: &'a Client,
-    patience: Duration,
+    timeout: Duration,
 }
 
-/// What an attack is asked to do.
+/// Settings of an attack.
 #[derive(Clone, Copy, Debug)]
 pub struct Attack {
     /// `fgsm`, `bim`, `pgd`.
     pub kind: &'static str,
     /// Largest change of a pixel, in 255ths.
     pub epsilon_255: u8,
-    /// Gradient steps; FGSM has no choice.
+    /// Gradient steps; ignored for FGSM.
     pub steps: u32,
 }
 
-/// How the page reacted while its engine was at work.
+/// Responsiveness of the page while its engine was at work.
 #[derive(Clone, Copy, Debug)]
-pub struct Watched {
-    /// How long the page was seen to say that the work was going on, in milliseconds.
+pub struct Responsiveness {
+    /// Time during which the page showed that the engine was at work, in milliseconds.
     pub work_ms: f64,
-    /// The longest time, in milliseconds, that the page did not react meanwhile.
+    /// Longest time between two turns of the page's event loop meanwhile, in milliseconds.
     pub longest_stall_ms: f64,
 }
 
 impl<'a> Page<'a> {
-    /// Opens the page of a server with `query` (`?backend=cpu`, say); does not wait for the engine.
-    pub async fn open(client: &'a Client, server: &str, query: &str, patience: Duration) -> Self {
+    /// Opens the page of a server with `query` (`?backend=cpu`, say), without waiting for the engine.
+    pub async fn open(client: &'a Client, server: &str, query: &str, timeout: Duration) -> Self {
         client.goto(&format!("{server}{query}")).await.unwrap();
-        Self { client, patience }
+        Self { client, timeout }
     }
 
-    /// Opens another address of it.
+    /// Opens another address of the page.
     pub async fn go_to(&self, address: &str) {
         self.client.goto(address).await.unwrap();
     }
 
-    /// Loads the page anew.
+    /// Reloads the page.
     pub async fn reload(&self) {
         self.client.refresh().await.unwrap();
     }
 
-    /// Waits until the engine is ready; fails with what the page says if the engine does.
+    /// Waits until the engine is ready; panics with the page's message if the engine fails.
     pub async fn wait_until_ready(&self) {
         self.until("the engine to be ready", async || {
             if let Some(error) = self.text("engine-error").await {
@@ -73,24 +73,24 @@ impl<'a> Page<'a> {
         .await;
     }
 
-    /// `starting` to `ready`, or `failed`; empty before there is a page.
+    /// Returns the state of the engine: `starting` to `ready`, or `failed`; empty before there is a page.
     pub async fn engine_state(&self) -> String {
         self.attribute("engine-status", "data-state").await.unwrap_or_default()
     }
 
-    /// Chooses a picture of the gallery and waits for both networks' answers.
+    /// Chooses a picture of the gallery and waits for both networks' predictions.
     pub async fn choose_sample(&self, index: usize) {
         let sample = format!("sample-{index}");
         self.until(&sample, async || self.exists(&sample).await).await;
         self.open_picture(async || self.click(&sample).await).await;
     }
 
-    /// Chooses a file and waits for both networks' answers.
+    /// Chooses a file and waits for both networks' predictions.
     pub async fn upload(&self, file: &Path) {
         self.open_picture(async || self.choose_file(file).await).await;
     }
 
-    /// Does what opens a picture, and waits for both networks' answers to that very picture.
+    /// Opens a picture by `choose` and waits for both networks' predictions of that picture.
     pub async fn open_picture(&self, choose: impl AsyncFnOnce()) {
         self.wait_until_idle().await;
         let opened_before = self.pictures_opened().await;
@@ -104,18 +104,18 @@ impl<'a> Page<'a> {
         .await;
     }
 
-    /// Waits until nothing is under way. At first the page opens a picture by itself, which must not be taken for another.
+    /// Waits until the engine is idle. At first the page opens a picture by itself, which must not be mistaken for another.
     pub async fn wait_until_idle(&self) {
         self.until("the engine to be done", async || self.work().await == "idle" && self.pictures_opened().await > 0)
             .await;
     }
 
-    /// `idle`, `opening`, `classifying`, `attacking`.
+    /// Returns the present work of the engine: `idle`, `opening`, `classifying`, `attacking`.
     pub async fn work(&self) -> String {
         self.attribute("engine-status", "data-work").await.unwrap_or_default()
     }
 
-    /// Chooses a file and waits for nothing.
+    /// Chooses a file, without waiting.
     pub async fn choose_file(&self, file: &Path) {
         let path = file.to_str().unwrap();
         self.client.find(locate("file-input").as_locator()).await.unwrap().send_keys(path).await.unwrap();
@@ -134,7 +134,7 @@ impl<'a> Page<'a> {
         true
     }
 
-    /// `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`.
+    /// Returns the state of a column: `empty`, `classifying`, `clean`, `attacking`, `stopped`, `done`.
     pub async fn column_state(&self, side: &str) -> String {
         self.attribute(&format!("column-{side}"), "data-state").await.unwrap_or_default()
     }
@@ -149,35 +149,35 @@ impl<'a> Page<'a> {
         .await;
     }
 
-    /// Sets the controls and presses the button; does not wait for the end.
+    /// Sets the controls and presses the button, without waiting for the end.
     ///
-    /// A setting that is changed while a result is shown starts an attack by itself; this one starts afterwards, anew.
+    /// A setting that is changed while a result is shown starts an attack by itself; the button starts another one afterwards.
     pub async fn begin_attack(&self, attack: Attack) {
         self.run_script("arguments[0].click()", &format!("attack-kind-{}", attack.kind), vec![]).await;
         self.set_slider("epsilon", u32::from(attack.epsilon_255)).await;
         if attack.kind != "fgsm" {
             self.set_slider("steps", attack.steps).await;
         }
-        // The page waits a moment for the hand to come to rest.
+        // The page waits until the movement has ended.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let run = self.number("column-left", "data-run").await;
         self.click("attack-button").await;
         self.until("the attack to begin", async || self.number("column-left", "data-run").await > run).await;
     }
 
-    /// Moves a slider, as a hand does.
+    /// Moves a slider and sends the events of a movement by hand.
     pub async fn set_slider(&self, slider: &str, value: u32) {
         let script =
             "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}))";
         self.run_script(script, slider, vec![json!(value.to_string())]).await;
     }
 
-    /// Steps done (`data-steps-done`) or asked for (`data-steps-total`), left network first.
+    /// Returns the steps done (`data-steps-done`) or asked for (`data-steps-total`), left network first.
     pub async fn steps(&self, which: &str) -> [u64; 2] {
         [self.number("column-left", which).await, self.number("column-right", which).await]
     }
 
-    /// The classes that the attacked picture's best guesses mark as the one aimed at.
+    /// Returns the classes marked as the target among the predictions of the attacked picture.
     pub async fn marked_targets(&self, side: &str) -> Vec<u64> {
         let script = "return [...arguments[0].querySelectorAll('[data-role=target]')]
             .map(item => Number(item.dataset.class))";
@@ -185,7 +185,7 @@ impl<'a> Page<'a> {
         serde_json::from_value(classes).unwrap()
     }
 
-    /// The classes and shares of the best guesses, best first; `when` is `clean` or `attacked`.
+    /// Returns classes and probabilities of the shown predictions, best first; `when` is `clean` or `attacked`.
     pub async fn answers(&self, when: &str, side: &str) -> Vec<(u64, f64)> {
         let script = "return [...arguments[0].querySelectorAll('[data-class]')]
             .map(item => [Number(item.dataset.class), Number(item.dataset.share)])";
@@ -193,7 +193,7 @@ impl<'a> Page<'a> {
         serde_json::from_value(answers).unwrap()
     }
 
-    /// The red, green and blue values that a canvas shows, row by row.
+    /// Returns the RGB values of a canvas, row by row.
     pub async fn pixels(&self, canvas: &str) -> Vec<u8> {
         let script = "const [canvas] = arguments;
             return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]";
@@ -203,12 +203,12 @@ impl<'a> Page<'a> {
         rgba.chunks_exact(4).flat_map(|pixel| pixel[..3].to_vec()).collect()
     }
 
-    /// The last thing that went wrong, if it is shown.
+    /// Returns the shown error, if any.
     pub async fn alert(&self) -> Option<String> {
         self.text("alert").await
     }
 
-    /// Waits for an alert that holds all of `words`.
+    /// Waits for an alert that contains all of `words`.
     pub async fn wait_for_alert(&self, words: &[&str]) {
         self.until(&format!("an alert with {words:?}"), async || {
             self.alert().await.is_some_and(|alert| words.iter().all(|word| alert.contains(word)))
@@ -216,8 +216,8 @@ impl<'a> Page<'a> {
         .await;
     }
 
-    /// Begins to watch how the page reacts while it says that its engine is at `work`.
-    pub async fn watch(&self, work: &str) {
+    /// Starts to measure the page's responsiveness while it shows that its engine is at `work`.
+    pub async fn measure_responsiveness(&self, work: &str) {
         let script = "const [status, work] = arguments;
             const watch = window.watch = { work_ms: 0, longest_stall_ms: 0 };
             let last = performance.now(), began = null;
@@ -237,11 +237,11 @@ impl<'a> Page<'a> {
         self.run_script(script, "engine-status", vec![json!(work)]).await;
     }
 
-    /// What [`Self::watch`] has seen so far.
-    pub async fn watched(&self) -> Watched {
+    /// Returns the measurement of [`Self::measure_responsiveness`] so far.
+    pub async fn responsiveness(&self) -> Responsiveness {
         let watch = self.client.execute("return window.watch", vec![]).await.unwrap();
         let ms = |name: &str| watch[name].as_f64().unwrap();
-        Watched { work_ms: ms("work_ms"), longest_stall_ms: ms("longest_stall_ms") }
+        Responsiveness { work_ms: ms("work_ms"), longest_stall_ms: ms("longest_stall_ms") }
     }
 
     /// Presses a button.
@@ -249,7 +249,7 @@ impl<'a> Page<'a> {
         self.client.find(locate(testid).as_locator()).await.unwrap().click().await.unwrap();
     }
 
-    /// Presses Escape, wherever the keyboard is.
+    /// Presses Escape, whichever element has the focus.
     pub async fn press_escape(&self) {
         self.client.active_element().await.unwrap().send_keys(&char::from(Key::Escape).to_string()).await.unwrap();
     }
@@ -259,21 +259,21 @@ impl<'a> Page<'a> {
         self.client.find(locate(testid).as_locator()).await.unwrap().select_by_value(value).await.unwrap();
     }
 
-    /// The text that an element shows, if there is such an element.
+    /// Returns the text of an element; none without the element.
     pub async fn text(&self, testid: &str) -> Option<String> {
         let script = "return document.querySelector(arguments[0])?.innerText ?? null";
         let text = self.client.execute(script, vec![json!(locate(testid).0)]).await.unwrap();
         text.as_str().map(str::to_owned)
     }
 
-    /// An attribute's value, if there is such an element and it has it.
+    /// Returns the value of an attribute; none without the element or the attribute.
     pub async fn attribute(&self, testid: &str, name: &str) -> Option<String> {
         let script = "return document.querySelector(arguments[0])?.getAttribute(arguments[1]) ?? null";
         let value = self.client.execute(script, vec![json!(locate(testid).0), json!(name)]).await.unwrap();
         value.as_str().map(str::to_owned)
     }
 
-    /// An attribute that holds a whole number; 0 where it is missing.
+    /// Returns the value of an attribute that holds a whole number; 0 if the attribute is missing.
     pub async fn number(&self, testid: &str, name: &str) -> u64 {
         self.attribute(testid, name).await.and_then(|value| value.parse().ok()).unwrap_or_default()
     }
@@ -290,14 +290,14 @@ impl<'a> Page<'a> {
         outcome.unwrap_or_else(|error| panic!("on {testid}: {error}"))
     }
 
-    /// Asks again and again until `condition` holds; fails with what the page shows when patience runs out.
+    /// Polls until `condition` holds; panics with the page's state after the timeout.
     pub async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
         let started = Instant::now();
         while !condition().await {
-            if started.elapsed() > self.patience {
+            if started.elapsed() > self.timeout {
                 let body = self.client.execute("return document.body.innerText", vec![]).await;
                 let shown = body.ok().and_then(|body| body.as_str().map(str::to_owned)).unwrap_or_default();
-                panic!("waited {:?} in vain for {what}; the page shows:\n{shown}", self.patience);
+                panic!("waited {:?} in vain for {what}; the page shows:\n{shown}", self.timeout);
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }

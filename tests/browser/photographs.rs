@@ -1,4 +1,5 @@
-//! Real photographs, of the data set's validation pictures where they are at hand: the page's verdicts are the native ones.
+//! Real photographs, from the data set's validation pictures where they are available: the page's predictions equal the native
+//! ones.
 
 use std::env;
 use std::fs::{self, File};
@@ -10,15 +11,15 @@ use shared::image::Picture;
 use shared::metrics::top_k;
 
 use crate::native::Native;
-use crate::page::{Attack, CPU_PATIENCE, Page, SIDES};
+use crate::page::{Attack, CPU_TIMEOUT, Page, SIDES};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse};
 use crate::visit::assert_shares;
 
 const PHOTOGRAPHS: usize = 10;
-/// Of a picture of 64x64 in 8-bit RGB.
+/// Bytes of a picture of 64x64 in 8-bit RGB.
 const BYTES: usize = 64 * 64 * 3;
-/// Validation pictures of the whole data set.
+/// Number of validation pictures in the whole data set.
 const WHOLE: usize = 10_000;
 
 #[test]
@@ -33,7 +34,7 @@ fn photographs_get_the_native_verdicts() {
     let folder = tempfile::tempdir().unwrap();
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let attack = Attack { kind: "fgsm", epsilon_255: 4, steps: 1 };
         for (number, photograph) in photographs.iter().enumerate() {
@@ -47,11 +48,11 @@ fn photographs_get_the_native_verdicts() {
                 assert_shares(&clean, &shares);
                 assert_eq!(clean[0].0, first(&shares), "photograph {number}, {side}");
 
-                // The page scores what it shows.
+                // The page classifies the picture that it shows.
                 let attacked = page.answers("attacked", side).await;
                 let shown = page.pixels(&format!("attacked-canvas-{side}")).await;
                 assert_shares(&attacked, &native.shares(side, &shown));
-                // The native attack's picture may differ where a gradient is next to nothing, which tips no clear answer over.
+                // The native attack's picture may differ where a gradient is near zero, which changes no clear prediction.
                 let natively = native.shares(side, &native.fgsm(side, photograph.as_rgb8(), attack.epsilon_255));
                 let best = top_k(&natively, 2);
                 let is_clear = natively[best[0]] - natively[best[1]] > 0.02;
@@ -67,17 +68,17 @@ fn photographs_get_the_native_verdicts() {
     });
 }
 
-/// The class that comes first.
+/// Returns the most probable class.
 fn first(shares: &[f32]) -> u64 {
     top_k(shares, 1)[0] as u64
 }
 
-/// Some validation pictures, spread over the set; or why there are none.
+/// Reads some validation pictures, spread over the set; the error says why there are none.
 fn photographs() -> Result<Vec<Picture>, String> {
     imported().or_else(|no_import| archived().map_err(|no_archive| format!("{no_import}; {no_archive}")))
 }
 
-/// Out of what `bastion data import` has written.
+/// Reads pictures from the folder that `bastion data import` has written.
 fn imported() -> Result<Vec<Picture>, String> {
     let folder = match env::var_os("BASTION_DATA") {
         Some(folder) => PathBuf::from(folder),
@@ -99,7 +100,7 @@ fn imported() -> Result<Vec<Picture>, String> {
     spread(count).map(read).collect()
 }
 
-/// Out of the archive, which `tar` and `zstd` unpack.
+/// Reads pictures from the archive, which `tar` and `zstd` unpack.
 fn archived() -> Result<Vec<Picture>, String> {
     let archive = repository().join("../shared/data/tiny-imagenet-200.tar.zst");
     if !archive.is_file() {
@@ -126,7 +127,7 @@ fn archived() -> Result<Vec<Picture>, String> {
     names.iter().map(read).collect()
 }
 
-/// Numbers of so many of `count` pictures, evenly spaced.
+/// Returns evenly spaced numbers of `PHOTOGRAPHS` of `count` pictures.
 fn spread(count: usize) -> impl Iterator<Item = usize> {
     (0..PHOTOGRAPHS).map(move |place| (2 * place + 1) * count / (2 * PHOTOGRAPHS))
 }

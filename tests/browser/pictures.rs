@@ -1,14 +1,14 @@
-//! Pictures for the page, good and bad, all made here.
+//! Pictures for the page, valid and invalid, all made by code.
 
 use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-/// Pixels a side of what the networks see.
+/// Side of the networks' input in pixels.
 pub const SIDE: u32 = 64;
 
-/// A 64x64 picture with colour, edges and texture, whose pixels the page must show unchanged: no scaling, nothing lost.
-/// All values are 40 to 215, so that an attack of up to 40/255 is never cut off by black or white.
+/// Makes a 64x64 picture with colour, edges and texture, whose pixels the page must show unchanged: without scaling or loss.
+/// All values are 40 to 215, so that an attack of up to 40/255 is never clipped at black or white.
 pub fn striped_disc() -> RgbImage {
     RgbImage::from_fn(SIDE, SIDE, |x, y| {
         let (dx, dy) = (f64::from(x) - 31.5, f64::from(y) - 31.5);
@@ -22,26 +22,26 @@ pub fn striped_disc() -> RgbImage {
     })
 }
 
-/// The bytes of a picture file.
+/// Encodes a picture file.
 pub fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
-/// A PNG of 49 megapixels, which keeps the engine busy for a second or so, in one piece.
+/// Makes a PNG of 49 megapixels, which keeps the engine busy for about a second without a pause.
 pub fn large_png() -> Vec<u8> {
     encode(&RgbImage::from_pixel(7000, 7000, Rgb([200, 120, 70])), ImageFormat::Png)
 }
 
-/// A PNG that stops in the middle.
+/// Makes a PNG that stops in the middle.
 pub fn truncated_png() -> Vec<u8> {
     let mut bytes = encode(&striped_disc(), ImageFormat::Png);
     bytes.truncate(bytes.len() / 2);
     bytes
 }
 
-/// A well-formed PNG of a few bytes that says it has 20,000 x 20,000 pixels: 1.2 GB if anybody believed it.
+/// Makes a well-formed PNG of a few bytes whose header declares 20,000 x 20,000 pixels, 1.2 GB when decoded.
 pub fn huge_png() -> Vec<u8> {
     let mut header = Vec::new();
     header.extend(20_000_u32.to_be_bytes());

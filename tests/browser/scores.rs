@@ -1,15 +1,15 @@
-//! What the networks scored, as the page shows it.
+//! The networks' scores as the page shows them.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::page::{CPU_PATIENCE, NETWORKS, Page, SIDES};
+use crate::page::{CPU_TIMEOUT, NETWORKS, Page, SIDES};
 use crate::server::{Server, copy_of_page, page_folder};
 use crate::session::{Graphics, browse};
 
-/// A network's card.
+/// Reads a network's card.
 pub fn card(page: &Path, network: &str) -> Value {
     serde_json::from_slice(&fs::read(page.join("models").join(network).join("model.json")).unwrap()).unwrap()
 }
@@ -21,7 +21,7 @@ fn set_scores(page: &Path, network: &str, scores: Value) {
     fs::write(page.join("models").join(network).join("model.json"), card.to_string()).unwrap();
 }
 
-/// As the page writes a top-1 score.
+/// Formats a top-1 score as the page does.
 pub fn top1(score: &Value) -> String {
     let share = score["top1"]["hits"].as_f64().unwrap() / score["top1"]["of"].as_f64().unwrap();
     format!("{:.1}%", 100.0 * share)
@@ -32,7 +32,7 @@ pub fn top1(score: &Value) -> String {
 fn the_shipped_scores_are_shown_as_the_cards_have_them() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let shown = page.text("scores").await.unwrap();
         for (network, side) in NETWORKS.into_iter().zip(SIDES) {
@@ -85,7 +85,7 @@ fn scores_that_are_missing_and_scores_of_many_kinds_are_shown_alike() {
             ]),
         );
         let server = Server::start(copy.path());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_eq!(
             page.text("scores-missing").await.as_deref(),
@@ -96,7 +96,7 @@ fn scores_that_are_missing_and_scores_of_many_kinds_are_shown_alike() {
             let text = page.text(&format!("scores-{protocol}")).await.unwrap_or_default();
             assert!(text.contains("10.0%") && text.contains("5.5–17.4%"), "{protocol}: {text}");
         }
-        // One attack was measured at several radii; its chart says in words what it shows.
+        // One attack was measured at several radii; its chart has a description in words.
         let script = "return [...arguments[0].querySelectorAll('svg[role=img] desc')].map(desc => desc.textContent)";
         let charts = page.run_script(script, "score-curves", vec![]).await;
         assert_eq!(charts, json!(["Hardened: 10.0% without attack, 10.0% at 2/255, 10.0% at 4/255."]));

@@ -1,4 +1,4 @@
-//! The server that `cargo xtask demo` serves the page with, as a process of its own, so that it can be taken away.
+//! The server of `cargo xtask demo` as a separate process, so that a test can stop it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,25 +7,25 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// The built page, as `cargo xtask` hands it to the tests.
+/// Returns the folder of the built page, which `cargo xtask` names in BASTION_PAGE.
 pub fn page_folder() -> PathBuf {
     from_environment("BASTION_PAGE")
 }
 
-/// A path from the environment.
+/// Reads a path from an environment variable.
 pub fn from_environment(name: &str) -> PathBuf {
     let path = std::env::var_os(name);
     path.unwrap_or_else(|| panic!("{name} is not set: start these tests with `cargo xtask test`")).into()
 }
 
-/// A copy of the built page that may be changed, or spoilt.
+/// Copies the built page, so that a test may change or damage it.
 pub fn copy_of_page() -> TempDir {
     copy_of_page_in("")
 }
 
-/// The same, in a folder of the one that this gives.
+/// Copies the built page into a subfolder of the returned folder.
 ///
-/// Compressed copies stay behind, or a changed file would still be served as it was.
+/// Compressed copies are left out, or a changed file would still be served unchanged.
 pub fn copy_of_page_in(subfolder: &str) -> TempDir {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).unwrap();
@@ -47,10 +47,10 @@ pub fn copy_of_page_in(subfolder: &str) -> TempDir {
     folder
 }
 
-/// A running server; it dies with this value.
+/// A running server, which ends when this value is dropped.
 pub struct Server {
     process: Child,
-    /// Its address, with a slash at the end.
+    /// Address of the server, with a slash at the end.
     pub url: String,
 }
 
@@ -75,7 +75,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, which its clients notice.
+        // The server may have ended by itself, which its clients notice.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! A Chromium of its own for each test, driven through chromedriver, and what is left to look at when a test fails.
+//! A separate Chromium for each test, driven through chromedriver, with a screenshot and the console of a failed test.
 
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -16,16 +16,16 @@ use url::{ParseError, Url};
 
 use crate::server::from_environment;
 
-/// What graphics the browser offers to the page.
+/// Graphics that the browser offers to the page.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Graphics {
-    /// `navigator.gpu` is there, but gives no adapter: what headless Chromium does by itself on a machine without a GPU.
+    /// `navigator.gpu` without an adapter, as in headless Chromium on a machine without a GPU.
     NoAdapter,
-    /// WebGPU on SwiftShader, the browser's software adapter. Right, and some 70 times slower than the CPU path.
+    /// WebGPU on SwiftShader, the browser's software adapter: correct, and some 70 times slower than the CPU path.
     SwiftShader,
 }
 
-/// Starts a browser, runs `test` in it, and closes it whatever happened. A failed test leaves a screenshot and the
+/// Starts a browser, runs `test` in it, and closes it, also if the test fails. A failed test leaves a screenshot and the
 /// browser's console.
 pub fn browse(graphics: Graphics, test: impl AsyncFnOnce(&Client)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -34,7 +34,7 @@ pub fn browse(graphics: Graphics, test: impl AsyncFnOnce(&Client)) {
     let client = runtime.block_on(open_browser(&driver, graphics, &profile));
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&client))));
     if outcome.is_err() {
-        runtime.block_on(save_evidence(&client));
+        runtime.block_on(save_failure(&client));
     }
     let closed = runtime.block_on(client.close());
     match outcome {
@@ -46,7 +46,7 @@ pub fn browse(graphics: Graphics, test: impl AsyncFnOnce(&Client)) {
 async fn open_browser(driver: &Driver, graphics: Graphics, profile: &TempDir) -> Client {
     let mut arguments = vec![
         "--headless".to_owned(),
-        // Containers and root have no use for Chromium's own sandbox, and no kernel support for it.
+        // Chromium's own sandbox does not work for root, nor in containers without kernel support.
         "--no-sandbox".to_owned(),
         "--disable-dev-shm-usage".to_owned(),
         "--no-first-run".to_owned(),
@@ -54,7 +54,7 @@ async fn open_browser(driver: &Driver, graphics: Graphics, profile: &TempDir) ->
         "--disable-component-update".to_owned(),
         "--disable-sync".to_owned(),
         "--disable-quic".to_owned(),
-        // A made-up camera, and a made-up visitor who allows its use.
+        // A fake camera, and automatic permission to use it.
         "--use-fake-device-for-media-stream".to_owned(),
         "--use-fake-ui-for-media-stream".to_owned(),
         "--window-size=1280,1000".to_owned(),
@@ -69,7 +69,7 @@ async fn open_browser(driver: &Driver, graphics: Graphics, profile: &TempDir) ->
     let capabilities = json!({
         "goog:chromeOptions": { "binary": from_environment("CHROME"), "args": arguments },
         "goog:loggingPrefs": { "browser": "ALL" },
-        // A page that computes on a software adapter answers late, but it answers.
+        // A page that computes on a software adapter is slow to respond.
         "timeouts": { "script": 120_000, "pageLoad": 120_000 },
     });
     let Value::Object(capabilities) = capabilities else { unreachable!("it is written as an object") };
@@ -79,7 +79,7 @@ async fn open_browser(driver: &Driver, graphics: Graphics, profile: &TempDir) ->
     builder.connect(&url).await.unwrap_or_else(|error| panic!("Chromium does not start: {error}"))
 }
 
-/// A running chromedriver; it dies with this value.
+/// A running chromedriver, which ends when this value is dropped.
 struct Driver {
     process: Child,
     port: u16,
@@ -105,7 +105,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Asked politely it closes the browsers it has started; killed, it leaves them running.
+        // On SIGTERM chromedriver closes the browsers that it has started; on SIGKILL they would keep running.
         if cfg!(unix) {
             let _ = Command::new("kill").arg(self.process.id().to_string()).status();
             let deadline = Instant::now() + Duration::from_secs(5);
@@ -118,13 +118,13 @@ impl Drop for Driver {
     }
 }
 
-/// Runs a command of the Chrome DevTools Protocol and gives its result.
+/// Runs a command of the Chrome DevTools Protocol and returns its result.
 pub async fn chrome_command(client: &Client, name: &str, parameters: Value) -> Value {
     let command = Extension { path: "goog/cdp/execute", body: json!({ "cmd": name, "params": parameters }) };
     client.issue_cmd(command).await.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// A command that chromedriver knows and WebDriver's standard does not.
+/// A command of chromedriver that is not in the WebDriver standard.
 #[derive(Debug)]
 struct Extension {
     path: &'static str,
@@ -141,7 +141,7 @@ impl WebDriverCompatibleCommand for Extension {
     }
 }
 
-/// Answers for the visitor whether the page may do something.
+/// Grants permissions to the page.
 pub async fn allow(client: &Client, permissions: &[&str]) {
     for name in permissions {
         let body = json!({ "descriptor": { "name": name }, "state": "granted" });
@@ -149,8 +149,9 @@ pub async fn allow(client: &Client, permissions: &[&str]) {
     }
 }
 
-/// Saves what can be seen of a failed test under `target/browser-failures`. Nothing here may hide the test's own message.
-async fn save_evidence(client: &Client) {
+/// Saves a screenshot of a failed test under `target/browser-failures` and prints the page's console. Never panics, which would
+/// hide the test's own message.
+async fn save_failure(client: &Client) {
     let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/browser-failures");
     let _ = std::fs::create_dir_all(&folder);
@@ -166,7 +167,7 @@ async fn save_evidence(client: &Client) {
     }
 }
 
-/// What the page's console has got since it was asked last.
+/// Returns the messages of the page's console since the last call.
 pub async fn console(client: &Client) -> Vec<String> {
     console_lines(&client.issue_cmd(console_command()).await.unwrap()).collect()
 }

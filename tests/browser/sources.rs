@@ -1,5 +1,4 @@
-//! The other ways to a picture, besides the gallery and the button for files: dropped, pasted, from a link and from the
-//! camera.
+//! Sources of pictures besides the gallery and the file button: drop, paste, link and camera.
 
 use std::fs;
 
@@ -8,7 +7,7 @@ use image::{ImageFormat, RgbImage, imageops};
 use serde_json::{Value, json};
 use shared::image::Picture;
 
-use crate::page::{CPU_PATIENCE, Page};
+use crate::page::{CPU_TIMEOUT, Page};
 use crate::pictures::{encode, striped_disc};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse};
@@ -18,7 +17,7 @@ use crate::session::{Graphics, browse};
 fn dropped_and_pasted_files_are_opened() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let upright = striped_disc();
         for (way, picture) in [("drop", imageops::flip_horizontal(&upright)), ("paste", upright)] {
@@ -36,7 +35,7 @@ fn dropped_and_pasted_files_are_opened() {
     });
 }
 
-/// Drops or pastes a file on the page, as a browser does on the visitor's behalf.
+/// Drops or pastes a file on the page, with the events of a browser.
 async fn hand_over(page: &Page<'_>, way: &str, picture: &RgbImage) {
     let script = "const [place, way, bytes] = arguments;
         const data = new DataTransfer();
@@ -55,29 +54,29 @@ async fn hand_over(page: &Page<'_>, way: &str, picture: &RgbImage) {
 fn links_are_fetched_whether_typed_or_dropped() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let address = |name: &str| format!("{}samples/{name}", server.url);
 
         page.open_picture(async || fetch_link(&page, &address("lemon.png")).await).await;
-        shows(&page, "lemon.png").await;
+        assert_sample_shown(&page, "lemon.png").await;
         assert_eq!(page.attribute("picture", "data-picture-title").await.as_deref(), Some("lemon.png"));
         assert_eq!(page.text("link-status").await.unwrap_or_default(), "", "nothing is fetched any more");
 
         let list = format!("# a comment\r\n{}\r\n", address("alp.png"));
         page.open_picture(async || drop_text(&page, json!({ "text/uri-list": list })).await).await;
-        shows(&page, "alp.png").await;
+        assert_sample_shown(&page, "alp.png").await;
 
-        // A picture in a link to something else, as a browser drags it from another page.
+        // A picture inside a link to another address, as a browser drags it from another page.
         let html = format!("<a href='https://example.org/'><img alt=\"\" src=\"{}\"></a>", address("orange.png"));
         let data = json!({ "text/uri-list": "https://example.org/", "text/html": html });
         page.open_picture(async || drop_text(&page, data).await).await;
-        shows(&page, "orange.png").await;
+        assert_sample_shown(&page, "orange.png").await;
         assert_eq!(page.alert().await, None);
     });
 }
 
-/// Types an address into the field for links and has it fetched; waits for nothing.
+/// Types an address into the field for links and starts to fetch it, without waiting.
 pub async fn fetch_link(page: &Page<'_>, address: &str) {
     let script = "const [field, address] = arguments;
         field.value = address;
@@ -93,8 +92,8 @@ async fn drop_text(page: &Page<'_>, data: Value) {
     page.run_script(script, "picture", vec![data]).await;
 }
 
-/// Asserts that the networks see the sample of that name.
-async fn shows(page: &Page<'_>, name: &str) {
+/// Asserts that the page shows the sample of that name.
+async fn assert_sample_shown(page: &Page<'_>, name: &str) {
     let sample = Picture::decode(&fs::read(page_folder().join("samples").join(name)).unwrap()).unwrap();
     let shown = page.pixels("input-canvas").await;
     let farthest = shown.iter().zip(sample.as_rgb8()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -106,7 +105,7 @@ async fn shows(page: &Page<'_>, name: &str) {
 fn a_camera_that_cannot_be_had_is_explained() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         page.wait_until_idle().await;
         let cases: [(&str, &[&str]); 3] = [
@@ -123,7 +122,7 @@ fn a_camera_that_cannot_be_had_is_explained() {
             let open = page.attribute("camera-open", "aria-expanded").await;
             assert_eq!(open.as_deref(), Some("false"), "{name}: an empty view is left");
         }
-        // What a browser does on a page that is not https.
+        // Browsers hide `mediaDevices` on a page without https.
         let insecure = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined, configurable: true })";
         client.execute(insecure, vec![]).await.unwrap();
         page.click("camera-open").await;
@@ -136,7 +135,7 @@ fn a_camera_that_cannot_be_had_is_explained() {
 fn the_camera_gives_a_picture_and_is_off_afterwards() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         page.wait_until_idle().await;
         let sample = page.pixels("input-canvas").await;
@@ -161,7 +160,7 @@ fn the_camera_gives_a_picture_and_is_off_afterwards() {
     });
 }
 
-/// `live` or `ended`, for each of the tracks of the camera that was seen.
+/// Returns the state of each recorded track of the camera: `live` or `ended`.
 async fn tracks(client: &Client) -> Value {
     client.execute("return window.tracks.map(track => track.readyState)", vec![]).await.unwrap()
 }

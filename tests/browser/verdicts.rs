@@ -1,12 +1,12 @@
-//! What the page says of an attack: who was fooled, that a setting began it, what the picture of the change is.
+//! The page's verdict on an attack: which network was fooled, which setting started the attack, the picture of the change.
 
 use serde_json::Value;
 
-use crate::page::{Attack, CPU_PATIENCE, Page, SIDES};
+use crate::page::{Attack, CPU_TIMEOUT, Page, SIDES};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse, console};
 
-/// The classes that the samples show, in their order.
+/// Returns the true classes of the samples, in order.
 fn truths() -> Vec<u64> {
     let read =
         |file: &str| -> Value { serde_json::from_slice(&std::fs::read(page_folder().join(file)).unwrap()).unwrap() };
@@ -21,7 +21,7 @@ fn truths() -> Vec<u64> {
 fn who_was_wrong_before_is_not_called_fooled() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         let mut seen = Vec::new();
         for (sample, truth) in truths().into_iter().enumerate() {
@@ -52,7 +52,7 @@ fn who_was_wrong_before_is_not_called_fooled() {
 fn nothing_happens_unsaid() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "?backend=cpu", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         page.choose_sample(0).await;
         let complaints = console(client).await;

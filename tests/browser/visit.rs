@@ -1,4 +1,4 @@
-//! What every visit must be able to do, whatever computes. Each step asserts what a visitor would see.
+//! Steps of a visit that must work on every backend. Each step asserts the results that a visitor is shown.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::page::{Attack, Page, SIDES};
 use crate::pictures::{encode, striped_disc};
 use crate::server::Server;
 
-/// Both networks answer to a picture of the gallery, with shares that add up. Gives their answers.
+/// Opens a picture of the gallery, asserts that both networks' probabilities add up, and returns their predictions.
 pub async fn classify_a_sample(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
     page.choose_sample(0).await;
     let answers = clean_answers(page).await;
@@ -23,12 +23,12 @@ pub async fn classify_a_sample(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
     answers
 }
 
-/// The answers to the clean picture, left network first.
+/// Returns the predictions of the clean picture, left network first.
 pub async fn clean_answers(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
     [page.answers("clean", SIDES[0]).await, page.answers("clean", SIDES[1]).await]
 }
 
-/// A file of the visitor's is what the networks see: 64x64 in a lossless format must not change by a single value.
+/// Opens a file, and asserts that a 64x64 picture in a lossless format is shown without a changed value.
 pub async fn upload_a_file(page: &Page<'_>, folder: &TempDir) {
     let picture = striped_disc();
     let file = folder.path().join("striped disc.png");
@@ -39,7 +39,7 @@ pub async fn upload_a_file(page: &Page<'_>, folder: &TempDir) {
     }
 }
 
-/// An attack on [`upload_a_file`]'s picture changes what is shown, by as much as epsilon and no more.
+/// Attacks [`upload_a_file`]'s picture, and asserts that the largest change is epsilon.
 pub async fn attack_within_epsilon(page: &Page<'_>, attack: Attack) {
     page.attack(attack).await;
     for side in SIDES {
@@ -48,7 +48,7 @@ pub async fn attack_within_epsilon(page: &Page<'_>, attack: Attack) {
         let changes: Vec<u8> = clean.iter().zip(&attacked).map(|(before, after)| before.abs_diff(*after)).collect();
         let largest = *changes.iter().max().unwrap();
         let changed = changes.iter().filter(|change| **change > 0).count();
-        // The picture keeps clear of black and white, so the attacks reach the edge of what they may do.
+        // The picture is far from black and white, so the attacks reach the edge of the ball.
         assert_eq!(largest, attack.epsilon_255, "{attack:?} on the {side} network");
         assert!(changed > changes.len() / 2, "{attack:?} on the {side} network changed {changed} values only");
 
@@ -56,15 +56,15 @@ pub async fn attack_within_epsilon(page: &Page<'_>, attack: Attack) {
         assert_eq!(said, u64::from(largest), "what the page says about the {side} network");
         let (before, after) = (page.answers("clean", side).await, page.answers("attacked", side).await);
         let verdict = page.attribute(&format!("verdict-{side}"), "data-verdict").await.unwrap();
-        // Nobody has said what it shows.
+        // A visitor's own picture has no label.
         let expected = if before[0].0 == after[0].0 { "kept" } else { "changed" };
         assert_eq!(verdict, expected, "{attack:?} on the {side} network: {before:?} became {after:?}");
     }
 }
 
-/// FGSM on [`upload_a_file`]'s picture, whose every number must be what the same networks give natively.
+/// Runs FGSM on [`upload_a_file`]'s picture, and asserts that all numbers equal those of the same networks natively.
 pub async fn attack_as_natively(page: &Page<'_>, native: &Native) {
-    /// Where the gradient is next to nothing, rounding decides on its sign, and the value goes the other way.
+    /// Largest share of values that may move the other way, because rounding decides the sign of a gradient near zero.
     const MOST_DIFFERING: f64 = 0.03;
     let attack = Attack { kind: "fgsm", epsilon_255: 8, steps: 1 };
     attack_within_epsilon(page, attack).await;
@@ -72,7 +72,7 @@ pub async fn attack_as_natively(page: &Page<'_>, native: &Native) {
         let clean = page.pixels(&format!("clean-canvas-{side}")).await;
         let attacked = page.pixels(&format!("attacked-canvas-{side}")).await;
         assert_shares(&page.answers("clean", side).await, &native.shares(side, &clean));
-        // What is shown is what is scored, whether or not it is the native attack's picture to the last value.
+        // The picture that is shown is the picture that is classified, even where it differs from the native attack's.
         assert_shares(&page.answers("attacked", side).await, &native.shares(side, &attacked));
 
         let expected = native.fgsm(side, &clean, attack.epsilon_255);
@@ -85,7 +85,7 @@ pub async fn attack_as_natively(page: &Page<'_>, native: &Native) {
     }
 }
 
-/// Asserts that the page's guesses have the shares of all classes that `native` lists, and that none is missing on top.
+/// Asserts that the page's predictions have the probabilities of `native`, and that no better class is missing.
 #[track_caller]
 pub fn assert_shares(answers: &[(u64, f64)], native: &[f32]) {
     const TOLERANCE: f64 = 1e-3;
@@ -101,8 +101,8 @@ pub fn assert_shares(answers: &[(u64, f64)], native: &[f32]) {
     assert!(best - of_class(answers[0].0) < TOLERANCE, "natively another class is best, with {best}: {answers:?}");
 }
 
-/// A targeted attack on [`upload_a_file`]'s picture moves both networks towards the class that was chosen, and the page
-/// marks that class.
+/// Runs a targeted attack on [`upload_a_file`]'s picture, and asserts that it moves both networks towards the chosen class and
+/// that the page marks that class.
 pub async fn attack_towards_a_class(page: &Page<'_>, native: &Native) {
     let [standard, hardened] = clean_answers(page).await;
     let own_answers = [standard[0].0, hardened[0].0];
@@ -125,7 +125,7 @@ pub async fn attack_towards_a_class(page: &Page<'_>, native: &Native) {
     page.select("target-class", "").await;
 }
 
-/// A long attack stops when told to, by button or by key, and the page goes on from there.
+/// Stops a long attack by `stop`, a button or a key, and asserts that the page stays usable.
 pub async fn cancel(page: &Page<'_>, attack: Attack, stop: impl AsyncFnOnce()) {
     page.begin_attack(attack).await;
     page.until("the first step", async || page.number("column-left", "data-steps-done").await > 0).await;
@@ -138,7 +138,7 @@ pub async fn cancel(page: &Page<'_>, attack: Attack, stop: impl AsyncFnOnce()) {
     assert_eq!(page.steps("data-steps-done").await[0], done, "it went on after it was stopped");
 }
 
-/// Takes the server away and loads the page again, from what the browser has kept.
+/// Stops the server and reloads the page from the browser's cache.
 pub async fn reload_without_network(page: &Page<'_>, server: Server) {
     page.until("the page to be kept", async || {
         page.attribute("offline-status", "data-state").await.as_deref() == Some("kept")

@@ -1,15 +1,15 @@
-//! The same visit on WebGPU, on the browser's software adapter, and what it computes beside what the CPU does.
+//! The same visit on WebGPU, on the browser's software adapter, compared with the results of the CPU.
 
 use serde_json::json;
 
 use crate::bad_input;
 use crate::native::Native;
-use crate::page::{Attack, CPU_PATIENCE, Page, SOFTWARE_GPU_PATIENCE};
+use crate::page::{Attack, CPU_TIMEOUT, Page, SOFTWARE_GPU_TIMEOUT};
 use crate::server::{Server, page_folder};
 use crate::session::{Graphics, browse, chrome_command};
 use crate::visit;
 
-/// One browser and few steps, because a step takes seconds here.
+/// Uses one browser and few steps, because a step takes seconds on the software adapter.
 #[test]
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn a_visit_on_webgpu() {
@@ -17,7 +17,7 @@ fn a_visit_on_webgpu() {
     browse(Graphics::SwiftShader, async |client| {
         let server = Server::start(&page_folder());
         let folder = tempfile::tempdir().unwrap();
-        let page = Page::open(client, &server.url, "?backend=webgpu", SOFTWARE_GPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=webgpu", SOFTWARE_GPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_is_software_webgpu(&page).await;
 
@@ -30,7 +30,7 @@ fn a_visit_on_webgpu() {
         visit::upload_a_file(&page, &folder).await;
         visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 4 }).await;
         bad_input::refuse_bad_files(&page, &folder).await;
-        // A device that was given up in the middle would have made the CPU compute the rest.
+        // Had the device been lost in between, the CPU would have computed the rest.
         assert_is_software_webgpu(&page).await;
 
         visit::reload_without_network(&page, server).await;
@@ -56,7 +56,7 @@ fn a_visit_on_webgpu() {
 fn a_software_adapter_is_left_alone_unless_asked_for() {
     browse(Graphics::SwiftShader, async |client| {
         let server = Server::start(&page_folder());
-        let page = Page::open(client, &server.url, "", CPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_eq!(page.attribute("backend-badge", "data-backend").await.unwrap(), "cpu");
         let reason = page.text("backend-reason").await.unwrap();
@@ -70,7 +70,7 @@ fn a_lost_device_costs_neither_picture_nor_settings() {
     browse(Graphics::SwiftShader, async |client| {
         let server = Server::start(&page_folder());
         let folder = tempfile::tempdir().unwrap();
-        let page = Page::open(client, &server.url, "?backend=webgpu", SOFTWARE_GPU_PATIENCE).await;
+        let page = Page::open(client, &server.url, "?backend=webgpu", SOFTWARE_GPU_TIMEOUT).await;
         page.wait_until_ready().await;
         assert_is_software_webgpu(&page).await;
         visit::upload_a_file(&page, &folder).await;
@@ -78,7 +78,7 @@ fn a_lost_device_costs_neither_picture_nor_settings() {
             (page.attribute("picture", "data-picture-title").await, page.pixels("input-canvas").await);
         page.set_slider("epsilon", 7).await;
 
-        // As a driver does that is updated, or a laptop that wakes up.
+        // A crash of the GPU process loses the device, as the update of a driver or the wake-up of a laptop does.
         chrome_command(client, "Browser.crashGpuProcess", json!({})).await;
         page.until("the CPU to take over", async || {
             page.attribute("backend-badge", "data-fallback").await.as_deref() == Some("true")
@@ -103,7 +103,8 @@ async fn assert_is_software_webgpu(page: &Page<'_>) {
     }
 }
 
-/// The same classes with the same shares, up to rounding. The fifth guess may have a close rival that took its place.
+/// Asserts the same classes with the same probabilities, up to rounding. The fifth class is left out, since a close rival may
+/// take its place.
 #[track_caller]
 fn assert_same_answers(some: &[Vec<(u64, f64)>; 2], others: &[Vec<(u64, f64)>; 2]) {
     for (answers, other_answers) in some.iter().zip(others) {

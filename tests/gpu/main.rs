@@ -9,12 +9,12 @@ use burn::prelude::*;
 use burn::tensor::Distribution;
 use shared::attack::{AttackConfig, AttackRun, Goal, cross_entropy, loss_gradient};
 use shared::device::{Backend, open};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 
 const BATCH: usize = 4;
 const CLASSES: usize = 5;
 
-/// wgpu's device. Opened once: a second time in one process is an error.
+/// Returns wgpu's device, opened once: opening it again in one process is an error.
 fn gpu() -> Device {
     static GPU: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
     let open_gpu = || {
@@ -26,13 +26,13 @@ fn gpu() -> Device {
     GPU.get_or_init(open_gpu).clone()
 }
 
-/// A small network with random weights, the same ones on every device.
+/// Builds a small network with random weights, the same on every device.
 fn network(device: &Device) -> Classifier {
     let architecture = Architecture::WideResNet(WideResNetConfig::new(10, 1));
     architecture.init_seeded(CLASSES, [0.48, 0.45, 0.40], [0.28, 0.27, 0.28], 11, device).unwrap()
 }
 
-/// Pictures and labels, the same ones on every device.
+/// Makes pictures and labels, the same on every device.
 fn batch(device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
     let cpu = Device::flex();
     cpu.seed(5);
@@ -44,7 +44,7 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     pollster::block_on(tensor.into_data_async()).unwrap().try_into_vec_as::<f32>().unwrap()
 }
 
-/// Asserts that `gpu` is `cpu` up to `tolerance`, relative to the largest value.
+/// Asserts that `gpu` equals `cpu` up to `tolerance`, relative to the largest value.
 #[track_caller]
 fn assert_close(what: &str, gpu: &[f32], cpu: &[f32], tolerance: f32) {
     assert_eq!(gpu.len(), cpu.len(), "{what}");
@@ -88,7 +88,7 @@ fn attacks_agree() {
         for change in [&gpu_change, &cpu_change] {
             assert!(change.iter().all(|change| change.abs() <= epsilon + 1e-6), "{config:?} left the ball");
         }
-        // Where a gradient is all but zero its sign is a matter of rounding, and an attack follows signs.
+        // The sign of a gradient near zero depends on rounding, and an attack follows signs.
         let other = gpu_change.iter().zip(&cpu_change).filter(|(a, b)| (*a - *b).abs() > 1e-5).count();
         let share = other as f64 / cpu_change.len() as f64;
         assert!(share < 0.01, "{config:?}: {:.2}% of the values were attacked otherwise", 100.0 * share);

@@ -1,8 +1,8 @@
-//! FGSM, BIM and PGD move every pixel as torchattacks does, but where the gradient is so near zero that rounding decides
+//! FGSM, BIM, PGD, MI-FGSM and L2-PGD move every pixel as torchattacks does, but where the gradient is so near zero that rounding decides
 //! its sign.
 
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackRun, Goal, LinfBall, loss_gradient};
+use shared::attack::{AttackConfig, AttackRun, Ball, Goal, ThreatModel, loss_gradient};
 use shared::model::Classifier;
 use tests::{Golden, compare, label_tensor, read};
 
@@ -50,13 +50,32 @@ impl Setup {
         AttackRun::new(config, self.images.clone(), label_tensor(labels, &self.device), goal).unwrap()
     }
 
+    /// The images after each step from `start`, of the length `step_size` away from `labels` (below zero: towards them).
+    fn steps(&self, threat: ThreatModel, start: Tensor<4>, labels: &[usize], step_size: f32) -> Vec<Tensor<4>> {
+        let ball = Ball::new(self.images.clone(), threat);
+        let length = Tensor::<1>::from_floats([step_size], &self.device);
+        let mut attacked = ball.project(start);
+        let step = |_| {
+            let gradient = loss_gradient(&self.model, attacked.clone(), label_tensor(labels, &self.device));
+            attacked = ball.project(ball.ascend(attacked.clone(), gradient, length.clone()));
+            attacked.clone()
+        };
+        (0..STEPS).map(step).collect()
+    }
+
     /// Asserts that `found` is the golden images `name`, but for `share` of the values, and within the attack's ball.
     #[track_caller]
     fn assert_matches(&self, found: Tensor<4>, name: &str, share: f32) {
+        self.assert_is(found, &self.golden, name, share);
+    }
+
+    /// The same with the golden images `name` of another file.
+    #[track_caller]
+    fn assert_is(&self, found: Tensor<4>, golden: &Golden, name: &str, share: f32) {
         let found = read(found);
         let moved = compare(&found, &read(self.images.clone()), 0.0);
         assert!(moved.max <= EPSILON + 1e-6, "{name} leaves the ball: {moved:?}");
-        let difference = compare(&found, &self.golden.values(name).0, ROUNDING);
+        let difference = compare(&found, &golden.values(name).0, ROUNDING);
         // A value that goes the other way at every step ends up twice epsilon apart.
         assert!(difference.share <= share, "{name}: {difference:?}");
         assert!(difference.mean <= ROUNDING + share * 2.0 * EPSILON, "{name}: {difference:?}");
@@ -111,13 +130,42 @@ fn targeted_bim_is_that_of_torchattacks() {
 fn pgd_from_the_same_start_is_that_of_torchattacks() {
     // The random start is the library's own, so PGD's steps are taken from torchattacks' start.
     let setup = Setup::new();
-    let ball = LinfBall::new(setup.images.clone(), [EPSILON; 3]);
     let step_size = AttackConfig::pgd(EPSILON, STEPS, 0).resolved_step_size();
-    let mut attacked = ball.project(setup.golden.images("pgd_start", &setup.device));
-    for _ in 0..STEPS {
-        let labels = label_tensor(&setup.labels, &setup.device);
-        let gradient = loss_gradient(&setup.model, attacked.clone(), labels);
-        attacked = ball.project(ball.ascend(attacked, gradient, [step_size; 3]));
-    }
+    let start = setup.golden.images("pgd_start", &setup.device);
+    let steps = setup.steps(ThreatModel::linf(EPSILON), start, &setup.labels, step_size);
+    let attacked = steps.last().unwrap().clone();
     setup.assert_matches(attacked, "pgd_5", MAX_SHARE_LATER);
+}
+
+#[test]
+fn every_step_of_mi_fgsm_is_that_of_torchattacks() {
+    let (setup, golden) = (Setup::new(), Golden::open("mi_fgsm.safetensors"));
+    let config = AttackConfig::mi_fgsm(EPSILON, STEPS);
+    let mut run = setup.start(&config, Goal::Untargeted);
+    for step in 1..=STEPS {
+        run.step(&setup.model);
+        let share = if step == 1 { MAX_SHARE } else { MAX_SHARE_LATER };
+        setup.assert_is(run.adversarial(), &golden, &format!("step_{step}"), share);
+    }
+    let targeted = setup.start(&config, Goal::Targeted).finish(&setup.model);
+    setup.assert_is(targeted, &golden, "targeted", MAX_SHARE_LATER);
+}
+
+#[test]
+fn every_step_of_l2_pgd_is_that_of_torchattacks() {
+    // From the images themselves, as the random start is the library's own.
+    const EPSILON: f32 = 0.5;
+    let (setup, golden) = (Setup::new(), Golden::open("pgd_l2.safetensors"));
+    let threat = ThreatModel::l2(EPSILON);
+    let step_size = AttackConfig::pgd_l2(EPSILON, STEPS, 0).resolved_step_size();
+    // No sign decides here, so all values agree.
+    let assert_is = |found: Tensor<4>, name: &str| {
+        let difference = compare(&read(found), &golden.values(name).0, ROUNDING);
+        assert!(difference.max <= 2.0 * ROUNDING, "{name}: {difference:?}");
+    };
+    for (step, found) in setup.steps(threat, setup.images.clone(), &setup.labels, step_size).into_iter().enumerate() {
+        assert_is(found, &format!("step_{}", step + 1));
+    }
+    let towards = setup.steps(threat, setup.images.clone(), &setup.targets, -step_size);
+    assert_is(towards.last().unwrap().clone(), "targeted");
 }

@@ -1,17 +1,17 @@
-//! Corruptions that draw no random numbers make the pictures that numpy, scipy and Pillow make, level by level.
+//! Corruptions that draw no random numbers, level by level against numpy, scipy and Pillow.
 
-use shared::corrupt::{Corruption, Severity};
+use shared::corrupt::{Corrupt as _, Corruption, Severity};
 use shared::image::{Picture, SIDE};
 use tests::{Golden, compare};
 
-/// How many levels of 255 a value may differ, and on average. Levels are truncated, so a rounding error of the last bit
-/// below a whole level shows as one level.
+/// Allowed difference of a value, and of values on average, in levels of 255. Levels are truncated, so a rounding error in the
+/// last bit below a whole level shows as one level.
 const CASES: [(Corruption, f32, f32); 6] = [
     (Corruption::Brightness, 1.0, 0.2),
     (Corruption::Contrast, 1.0, 0.01),
     (Corruption::Pixelate, 0.0, 0.0),
-    // libjpeg's cosine transform is in whole numbers: a frequency on the border between two steps may fall to the other
-    // one, which changes a whole block. The mean is what counts.
+    // libjpeg's cosine transform is in whole numbers: a frequency on the border between two steps may be rounded to the other
+    // step, which changes a whole block. So the mean is limited.
     (Corruption::JpegCompression, 255.0, 0.5),
     (Corruption::DefocusBlur, 1.0, 0.2),
     (Corruption::ZoomBlur, 1.0, 0.2),

@@ -1,4 +1,4 @@
-//! Bastion computes what PyTorch, torchvision, torchattacks, scipy and Pillow compute. `tests/reference` made the golden files.
+//! Parity with PyTorch, torchvision, torchattacks, scipy and Pillow. The scripts in `tests/reference` made the golden files.
 
 mod attacks;
 mod corruptions;

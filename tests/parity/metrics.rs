@@ -1,4 +1,4 @@
-//! Accuracy@k and softmax are torch's, Wilson intervals scipy's.
+//! Accuracy@k and softmax against torch, Wilson intervals against scipy.
 
 use shared::metrics::{Proportion, correct_at_k, softmax, top_k};
 use tests::{Golden, compare, golden_bytes};

@@ -1,17 +1,17 @@
-//! The Wide ResNet with PyTorch's weights: the same logits, the same input gradient, the same names in its files.
+//! The Wide ResNet with PyTorch's weights: logits, input gradient and names in files are the same.
 
 use burn::prelude::*;
 use shared::attack::loss_gradient;
 use shared::bundle::{Precision, load_weights, save_weights};
-use shared::model::{Architecture, Classifier, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 use tests::{Golden, compare, label_tensor, read, shapes};
 
-/// As in `tests/reference/network.py`.
+/// Mean and standard deviation, as in `tests/reference/network.py`.
 const MEAN: [f32; 3] = [0.480, 0.448, 0.398];
 const STD: [f32; 3] = [0.277, 0.269, 0.282];
 const CLASSES: usize = 20;
 
-/// The network of the golden files, ready to classify.
+/// Loads the network of the golden files, ready to classify.
 pub fn classifier(weights: &'static str, strides: [usize; 3], device: &Device) -> Classifier {
     let config = WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) };
     let mut model = Architecture::WideResNet(config).init(CLASSES, MEAN, STD, device).unwrap();

@@ -1,4 +1,4 @@
-//! Each perturbation with a fixed strength is that of torchvision (`tests/reference/perturbations.py`).
+//! Perturbations with fixed strengths against torchvision's (`tests/reference/perturbations.py`).
 
 use burn::prelude::*;
 use shared::perturb::{ColorChange, Drawn, Projective, perturb};
@@ -7,7 +7,7 @@ use tests::{Golden, compare, read};
 /// A thousandth of a level: torchvision computes its grid in f32, and the golden values are rounded to 1/65535.
 const TOLERANCE: f32 = 1e-3 / 255.0 + 1e-5;
 
-/// Asserts that `drawn` makes of the golden image what `name` is, but for `share` of the values.
+/// Asserts that `drawn` turns the golden image into the golden tensor `name`, up to a `share` of the values.
 #[track_caller]
 fn assert_matches(name: &str, drawn: Drawn, share: f32) {
     let golden = Golden::open("perturbations.safetensors");
@@ -21,7 +21,7 @@ fn assert_matches(name: &str, drawn: Drawn, share: f32) {
 fn geometry_is_that_of_torchvision() {
     let flip_then_affine = Projective::horizontal_flip().then(Projective::affine(0.0, [3.0, -5.0], 0.9, [12.0, 0.0]));
     for (name, geometry, share) in [
-        // Coordinates differ by rounding, some 1e-6 of the side: seen only where neighbours differ most.
+        // Coordinates differ by rounding, some 1e-6 of the side, which shows only where neighbours differ most.
         ("affine", Projective::affine(20.0, [6.0, -4.0], 1.2, [10.0, -7.0]), 0.02),
         ("rotation", Projective::rotation(17.0), 0.02),
         ("perspective", Projective::perspective([[5.0, 9.0], [60.0, 2.0], [50.0, 61.0], [11.0, 48.0]]), 0.02),
@@ -30,7 +30,7 @@ fn geometry_is_that_of_torchvision() {
     ] {
         assert_matches(name, Drawn { geometry, ..Drawn::default() }, share);
     }
-    // torchvision resamples after a mirror, which is exact: so one resampling is the same.
+    // torchvision resamples after the flip, which is exact, so one resampling gives the same.
     assert_matches("flip_then_affine", Drawn { geometry: flip_then_affine, ..Drawn::default() }, 0.02);
 }
 

@@ -1,4 +1,4 @@
-//! Picture files become the 64x64 pictures that Pillow makes of them.
+//! Decoding and scaling of picture files to 64x64 against Pillow.
 
 use shared::image::Picture;
 use tests::{compare, golden_bytes};

@@ -1,4 +1,4 @@
-//! torchvision's residual networks: the same names and shapes, logits, input gradients and running statistics.
+//! torchvision's residual networks: names and shapes, logits, input gradients and running statistics are the same.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use shared::attack::loss_gradient;
 use shared::bundle::{Precision, load_weights, save_weights};
-use shared::model::{Architecture, Classifier, HeadKind, ResNetConfig, Stem};
+use shared::model::{Architecture, BuildNetwork as _, Classifier, HeadKind, ResNetConfig, Stem};
 use tests::{Golden, compare, golden_bytes, label_tensor, made_state, read, values};
 
-/// As in `tests/reference/network.py`.
+/// Mean and standard deviation, as in `tests/reference/network.py`.
 const MEAN: [f32; 3] = [0.480, 0.448, 0.398];
 const STD: [f32; 3] = [0.277, 0.269, 0.282];
 const CLASSES: usize = 10;
 
-/// The networks of `tests/reference/resnet.py`.
+/// Returns the networks of `tests/reference/resnet.py`.
 fn networks() -> Vec<(&'static str, ResNetConfig)> {
     let layers = [1; 4];
     let basic = ResNetConfig { layers, ..ResNetConfig::resnet18() };
@@ -84,14 +84,14 @@ fn names_and_shapes_are_those_of_torchvision() {
         let model = Architecture::ResNet(config).init(1000, MEAN, STD, &Device::flex()).unwrap();
         let ours: BTreeMap<String, Vec<usize>> = model.backbone.state_shapes().into_iter().collect();
         let mut expected = golden[&name].clone();
-        // Counts the batches seen; nothing reads it while momentum is a number.
+        // A count of batches, which is unused while momentum is a number.
         expected.retain(|name, _| !name.ends_with("num_batches_tracked"));
         assert_eq!(ours, expected, "{name}");
     }
 }
 
-/// Three steps of SGD as the trainer takes them. Running means and variances are torchvision's but for one thing: burn takes
-/// the variance of a batch as it is, and PyTorch `n / (n - 1)` of it, for `n` values a channel.
+/// Takes three steps of SGD, as the trainer does. Running means and variances are torchvision's with one difference: burn
+/// averages the variance of a batch, and PyTorch `n / (n - 1)` times that variance, for `n` values a channel.
 #[test]
 fn training_moves_running_statistics_as_in_torchvision() {
     let device = Device::flex();
@@ -139,8 +139,8 @@ fn training_moves_running_statistics_as_in_torchvision() {
     assert_eq!(compared, 2 * (1 + 4 * 4));
 }
 
-/// The side of the map that a batch norm of the bottleneck sees, from pictures of 64x64: a bottleneck halves it between its
-/// first and its second one.
+/// Returns the side of the input of a batch norm of the bottleneck network, for pictures of 64x64: a bottleneck halves the side
+/// between its first and its second batch norm.
 fn side_of(name: &str) -> usize {
     let last = |group: usize| 16 >> (group - 1);
     match name.strip_prefix("layer").and_then(|rest| rest[..1].parse::<usize>().ok()) {

@@ -60,7 +60,7 @@ def zoom_blur(image, stop):
 
 
 def enlarged(values, factor):
-    """The centre, `factor` times as large, cut to the size it had."""
+    """Enlarges the centre `factor` times and cuts it to the size of the picture."""
     cut = int(np.ceil(SIDE / factor))
     first = (SIDE - cut) // 2
     large = ndimage.zoom(values[first : first + cut, first : first + cut], (factor, factor, 1), order=1)
@@ -80,13 +80,13 @@ CORRUPTIONS = {
 
 
 def run():
-    """Three made pictures, and each corruption at each severity of one of them. Bytes, `[64, 64, 3]`."""
+    """Returns three made pictures, and one of them with each corruption at each severity. Bytes, `[64, 64, 3]`."""
     images = [pictures.scene(SIDE, SIDE, 60 + i, noise) for i, noise in enumerate((0, 4, 12))]
     tensors = {f"picture_{i}": torch.from_numpy(np.asarray(image).copy()) for i, image in enumerate(images)}
     for corruption, parameters in CORRUPTIONS.items():
         for severity, parameter in enumerate(parameters, 1):
             values = corruption(images[severity % 3], parameter)
-            # Truncated, not rounded, as the benchmark does. Every second row, which keeps the file small.
+            # Truncated, not rounded, as in the benchmark. Every second row, which keeps the file small.
             levels = (np.clip(values, 0, 1) * 255).astype(np.uint8)[::2]
             tensors[f"{corruption.__name__}_{severity}"] = torch.from_numpy(levels.copy())
     return tensors

@@ -1,4 +1,4 @@
-"""Writes ../golden: what PyTorch, torchattacks, scipy and Pillow compute. See README.md."""
+"""Writes ../golden: values computed by PyTorch, torchattacks, scipy and Pillow. See README.md."""
 
 import json
 from pathlib import Path
@@ -20,12 +20,12 @@ NUM_CLASSES = 20
 
 
 def as_u16(images):
-    """Images in units of 1/65535: half the size of f32, and 7.6e-6 off at most."""
+    """Converts images to units of 1/65535: half the size of f32, with an error of at most 7.6e-6."""
     return (images.clamp(0, 1) * 65535).round().to(torch.uint16)
 
 
 def batch():
-    """Four made pictures as bytes: every pixel is a multiple of 1/255 in Rust and here alike."""
+    """Makes four pictures as bytes, so that every pixel is a multiple of 1/255 in Rust and in Python alike."""
     chw = [torch.from_numpy(pictures.numpy_rgb(pictures.scene(64, 64, 40 + i, noise=6))).permute(2, 0, 1) for i in range(4)]
     return torch.stack(chw).contiguous()
 
@@ -51,14 +51,17 @@ def main():
     model = write_network("wrn_10_1", [1, 2, 2], images_u8, labels, with_gradient=True)
     write_network("wrn_10_1_strides_222", [2, 2, 2], images_u8, labels, with_gradient=False)
 
-    # Two of the images are enough for the attacks, and keep the file small.
+    # Two of the images suffice for the attacks, and keep the file small.
     images, targets = images_u8[:2].float() / 255, torch.tensor([12, 5])
     attacked = attacks.run(model, images, labels[:2], targets)
     results = {name: as_u16(result) for name, result in attacked.items()}
-    # Where the steps begin, rounding would turn the sign of many a small gradient.
+    # The random start is not rounded, since rounding would flip the sign of many small gradients.
     results["pgd_start"] = attacked["pgd_start"]
     results["targets"] = targets.to(torch.int32)
     save_file(results, GOLDEN / "attacks.safetensors")
+    for name, attack in [("mi_fgsm", attacks.run_mi_fgsm), ("pgd_l2", attacks.run_pgd_l2)]:
+        attacked = attack(model, images, labels[:2], targets)
+        save_file({step: as_u16(result) for step, result in attacked.items()}, GOLDEN / f"{name}.safetensors")
 
     image = images_u8[1].float() / 255
     perturbed = {name: as_u16(result).contiguous() for name, result in perturbations.run(image).items()}
@@ -73,7 +76,7 @@ def main():
     values, trained = resnet.run(images_u8, labels % resnet.NUM_CLASSES)
     save_file(values, GOLDEN / "resnet.safetensors")
     save_file(trained, GOLDEN / "resnet_trained.safetensors")
-    # The same weights as above in the other format that people have them in.
+    # The same weights in the format of PyTorch.
     torch.save(model.backbone.state_dict(), GOLDEN / "wrn_10_1.pth")
     weights.write(GOLDEN / "weights")
 

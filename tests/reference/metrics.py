@@ -7,7 +7,7 @@ KS = (1, 2, 3, 5, 10, 20)
 
 
 def tables():
-    """Tensors for a safetensors file, and what goes into a JSON file."""
+    """Returns the tensors of a safetensors file and the tables of a JSON file."""
     generator = torch.Generator().manual_seed(11)
     logits = 3 * torch.randn(60, 20, generator=generator)
     labels = torch.randint(20, (60,), generator=generator)

@@ -8,7 +8,7 @@ STD = (0.277, 0.269, 0.282)
 
 
 class Block(nn.Module):
-    """Pre-activation basic block; the projection takes the activated input, as in Zagoruyko's code."""
+    """A pre-activation basic block; the projection takes the activated input, as in Zagoruyko's code."""
 
     def __init__(self, inputs, outputs, stride):
         super().__init__()
@@ -47,7 +47,7 @@ class WideResNet(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Pixels in [0, 1] to logits: normalisation is the first layer, so an attack's epsilon means pixels."""
+    """A network from pixels in [0, 1] to logits: normalisation is the first layer, so an attack's epsilon means pixels."""
 
     def __init__(self, backbone):
         super().__init__()
@@ -60,9 +60,9 @@ class Classifier(nn.Module):
 
 
 def random_classifier(depth, width, strides, num_classes, seed):
-    """Random weights, with batch norm statistics as of a trained network: measured, then put off by a random factor.
+    """Builds a network with random weights and batch norm statistics that are measured, then changed at random.
 
-    Left at 0 and 1 they would hide a swapped mean and variance.
+    Statistics left at 0 and 1 would hide a swapped mean and variance.
     """
     torch.manual_seed(seed)
     model = Classifier(WideResNet(depth, width, strides, num_classes))
@@ -86,6 +86,6 @@ def random_classifier(depth, width, strides, num_classes, seed):
 
 
 def weights(model):
-    """The state dict without the step counters of batch norm, which inference has no use for."""
+    """Returns the state dict without the step counters of batch norm, which inference does not use."""
     state = model.state_dict()
     return {name: value.contiguous() for name, value in state.items() if not name.endswith("num_batches_tracked")}

@@ -1,4 +1,4 @@
-"""Picture files as cameras and programs write them, and the 64x64 pictures that Pillow makes of them.
+"""Picture files as cameras and programs write them, and their 64x64 pictures by Pillow.
 
 Pillow's bilinear filter widens with the reduction, which torchvision calls antialiased.
 """
@@ -14,7 +14,7 @@ SIDE = 64
 
 
 def scene(width, height, seed, noise=12):
-    """A made picture with gradients, edges, thin lines and some noise."""
+    """Makes a picture with gradients, edges, thin lines and some noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(width, height)
     waves = [120 + 90 * np.sin(6 * x + 4 * y * (c + 1) + seed) for c in range(3)]
@@ -42,7 +42,7 @@ def centre_square(image):
 
 
 def expected(image):
-    """Upright, on white, centre square, 64x64, RGB."""
+    """Prepares a picture: upright, on white, centre square, 64x64, RGB."""
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -51,7 +51,7 @@ def expected(image):
 
 
 def check_with_torchvision(image, reference):
-    """The pictures in use were made by Pillow and by torchvision alike: both must mean the same."""
+    """Checks that torchvision agrees with Pillow, since pictures in use were made by both."""
     chw = torch.from_numpy(numpy_rgb(centre_square(image))).permute(2, 0, 1)
     resized = v2.functional.resize(chw, [SIDE, SIDE], antialias=True).permute(1, 2, 0).numpy()
     difference = np.abs(resized.astype(int) - np.asarray(reference, dtype=int)).max()
@@ -60,7 +60,7 @@ def check_with_torchvision(image, reference):
 
 
 def write(folder):
-    """Writes the files, what each should become (`NAME.64.png`) and `cases.json`."""
+    """Writes the files, the expected picture of each (`NAME.64.png`) and `cases.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     cases = []
 

@@ -1,6 +1,6 @@
-"""torchvision's residual networks: names and shapes of the full ones, numbers of narrow ones.
+"""torchvision's residual networks: names and shapes of full networks, numbers of narrow networks.
 
-Even narrow ones have millions of weights, so these are not kept: both sides compute them from their names.
+Even narrow networks have millions of weights, so weights are not kept: both sides compute them from their names.
 """
 
 import zlib
@@ -21,14 +21,14 @@ STEPS = 3
 
 
 def state_dict_shapes():
-    """Names and shapes of torchvision's state dicts, without allocating them."""
+    """Returns names and shapes of torchvision's state dicts, without allocating the tensors."""
     with torch.device("meta"):
         models = {name: getattr(torchvision.models, name)() for name in FULL}
     return {name: {key: list(value.shape) for key, value in model.state_dict().items()} for name, model in models.items()}
 
 
 def made(name, shape):
-    """Values in [-0.5, 0.5) that follow from the name and the place alone; `tests/src/made.rs` has the same."""
+    """Computes values in [-0.5, 0.5) from name and position alone; `tests/src/made.rs` computes the same."""
     x = np.arange(int(np.prod(shape)), dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(zlib.crc32(name.encode()))
     x ^= x >> np.uint32(16)
     x *= np.uint32(0x85EBCA6B)
@@ -44,7 +44,7 @@ def made_state(backbone):
         if name.endswith("num_batches_tracked"):
             continue
         unit = made(name, value.shape)
-        if value.ndim > 1:  # He et al., for what comes in; a unit has a variance of 1/12
+        if value.ndim > 1:  # He et al., with the fan-in; a unit has a variance of 1/12
             unit = unit * np.float32(np.sqrt(24 / value[0].numel()))
         elif name.endswith("running_var") or (name.endswith("weight") and value.ndim == 1):
             unit = unit + 1
@@ -53,7 +53,7 @@ def made_state(backbone):
 
 
 class Enlarged(nn.Module):
-    """Pictures resized inside the network, as with `--input-size`."""
+    """A network that resizes its pictures, as with `--input-size`."""
 
     def __init__(self, network, side):
         super().__init__()
@@ -65,7 +65,7 @@ class Enlarged(nn.Module):
 
 
 def narrow(block, **kwargs):
-    """One block a group, of torchvision's own class."""
+    """Builds a network of torchvision's class with one block in each group."""
     return ResNet(block, [1, 1, 1, 1], num_classes=NUM_CLASSES, **kwargs)
 
 
@@ -94,7 +94,7 @@ def networks():
 
 
 def trained(images, labels):
-    """Losses of three steps of SGD, and the running statistics after them."""
+    """Takes three steps of SGD and returns their losses and the running statistics."""
     network = narrow(Bottleneck, width_per_group=4)
     network.load_state_dict(made_state(network))
     model = Classifier(network).train()

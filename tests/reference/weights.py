@@ -1,4 +1,4 @@
-"""Small files of weights as people have them, and as nobody can load them: for the reader's tests."""
+"""Small files of weights in usual forms, and in forms that cannot be loaded, for the tests of the reader."""
 
 import warnings
 
@@ -14,7 +14,7 @@ def write(folder):
     momentum = {"state": {0: {"momentum_buffer": bias}}, "param_groups": [{"lr": 0.1}]}
     torch.save({"epoch": 3, "state_dict": state, "optimizer": momentum}, folder / "nested.pth")
     torch.save({"model": {"conv1.weight": kernel.bfloat16()}}, folder / "model.pth")
-    # What is refused.
+    # Files that the reader refuses.
     torch.save({"conv1.weight": kernel.to(torch.complex64)}, folder / "complex.pth")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

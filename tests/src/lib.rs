@@ -1,4 +1,4 @@
-//! What the tests of Bastion share: golden files from PyTorch, and tensors read back in one line.
+//! Helpers of Bastion's tests: golden files from PyTorch, reading of tensors, comparison of numbers.
 
 mod made;
 
@@ -11,12 +11,12 @@ use safetensors::{Dtype, SafeTensors};
 
 pub use made::{made, made_state};
 
-/// A file under `tests/golden`; `tests/reference` says how it was made.
+/// Returns the path of a file under `tests/golden`, which the scripts in `tests/reference` made.
 pub fn golden_path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
 }
 
-/// The content of a file under `tests/golden`.
+/// Reads a file under `tests/golden`.
 pub fn golden_bytes(name: &str) -> Vec<u8> {
     let path = golden_path(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -34,17 +34,17 @@ impl Golden {
         Self { name, bytes: golden_bytes(name) }
     }
 
-    /// The file as it is.
+    /// Returns the bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Names and shapes of all tensors, sorted by name.
+    /// Returns names and shapes of all tensors, sorted by name.
     pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
         shapes(&self.bytes)
     }
 
-    /// A tensor's values and shape. Bytes are given as multiples of 1/255 and 16-bit values as multiples of 1/65535.
+    /// Returns values and shape of a tensor. Bytes become multiples of 1/255 and 16-bit values multiples of 1/65535.
     pub fn values(&self, tensor: &str) -> (Vec<f32>, Vec<usize>) {
         let file = SafeTensors::deserialize(&self.bytes).expect("a golden file is valid safetensors");
         let view = file.tensor(tensor).unwrap_or_else(|error| panic!("{}: {tensor}: {error}", self.name));
@@ -59,19 +59,19 @@ impl Golden {
         (values, view.shape().to_vec())
     }
 
-    /// A batch of images.
+    /// Returns a tensor as a batch of images, `[batch, channels, height, width]`.
     pub fn images(&self, tensor: &str, device: &Device) -> Tensor<4> {
         let (values, shape) = self.values(tensor);
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    /// Class indices.
+    /// Returns a tensor as class indices.
     pub fn labels(&self, tensor: &str) -> Vec<usize> {
         self.values(tensor).0.into_iter().map(|label| label as usize).collect()
     }
 }
 
-/// Names and shapes of the tensors of a safetensors file, sorted by name.
+/// Returns names and shapes of the tensors of a safetensors file, sorted by name.
 pub fn shapes(safetensors: &[u8]) -> Vec<(String, Vec<usize>)> {
     let file = SafeTensors::deserialize(safetensors).expect("a valid safetensors file");
     let mut shapes: Vec<_> = file.tensors().into_iter().map(|(name, view)| (name, view.shape().to_vec())).collect();
@@ -79,26 +79,26 @@ pub fn shapes(safetensors: &[u8]) -> Vec<(String, Vec<usize>)> {
     shapes
 }
 
-/// The values of all tensors of a safetensors file in full precision, by name.
+/// Returns the values of all tensors of a safetensors file in full precision, by name.
 pub fn values(safetensors: &[u8]) -> BTreeMap<String, Vec<f32>> {
     let file = SafeTensors::deserialize(safetensors).expect("a valid safetensors file");
     let values = |(name, view): (String, TensorView)| (name, numbers(view.data(), f32::from_le_bytes));
     file.tensors().into_iter().map(values).collect()
 }
 
-/// Class indices as a tensor.
+/// Makes a tensor of class indices.
 pub fn label_tensor(labels: &[usize], device: &Device) -> Tensor<1, Int> {
     let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
     Tensor::from_ints(labels.as_slice(), device)
 }
 
-/// A tensor's values.
+/// Reads the values of a tensor.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data = pollster::block_on(tensor.into_data_async()).expect("the CPU can always be read");
     data.try_into_vec_as::<f32>().expect("a float tensor")
 }
 
-/// How two slices of numbers differ.
+/// Difference of two slices of numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
     /// The largest absolute difference; NaN where there is a NaN.
@@ -109,11 +109,11 @@ pub struct Difference {
     pub share: f32,
 }
 
-/// Compares two slices; `tolerance` is that of [`Difference::share`].
+/// Compares two slices; [`Difference::share`] counts the pairs further apart than `tolerance`.
 ///
 /// # Panics
 ///
-/// Where the lengths differ.
+/// If the lengths differ.
 #[track_caller]
 pub fn compare(found: &[f32], expected: &[f32], tolerance: f32) -> Difference {
     assert_eq!(found.len(), expected.len(), "lengths differ");

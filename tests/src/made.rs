@@ -1,12 +1,12 @@
-//! Weights that follow from their names, for networks whose weights would be too large to keep. `tests/reference/resnet.py`
-//! has the same.
+//! Weights that are computed from their names, for networks whose weights would be too large to keep.
+//! `tests/reference/resnet.py` computes the same weights.
 
 use std::collections::BTreeMap;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-/// Values in `[-0.5, 0.5)`, by the name and the place alone.
+/// Computes values in `[-0.5, 0.5)` from name and position alone.
 pub fn made(name: &str, count: usize) -> Vec<f32> {
     let seed = crc32fast::hash(name.as_bytes());
     (0..count as u32)
@@ -22,8 +22,8 @@ pub fn made(name: &str, count: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A state dict as a safetensors file: the tensors of `like`, a file of such a network, with made values. Names lose
-/// `prefix` before values are made of them.
+/// Makes a state dict as a safetensors file: the tensors of `like`, a file of such a network, with values computed from their
+/// names without `prefix`.
 pub fn made_state(like: &[u8], prefix: &str) -> Vec<u8> {
     let file = SafeTensors::deserialize(like).expect("a valid safetensors file");
     let tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)> = file

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::device::DeviceChoice;
+use crate::progress::ProgressChoice;
 
 /// The environment variable that tells a child its parent's process number.
 const PARENT: &str = "BASTION_PARENT";
@@ -18,15 +19,17 @@ const FAILURE: &str = "BASTION_FAILURE";
 /// The environment variable with the command that was given to the parent, for the record of what a child makes.
 pub const COMMAND: &str = "BASTION_COMMAND";
 
-/// This very program on the device `choice`, to be given a subcommand.
+/// This very program on the device `choice`, with progress in the form `progress`, to be given a subcommand.
 ///
 /// # Errors
 /// When the program does not find itself.
-pub fn command(choice: DeviceChoice) -> Result<Command> {
+pub fn command(choice: DeviceChoice, progress: ProgressChoice) -> Result<Command> {
     let program = std::env::current_exe().context("this program cannot find its own file")?;
     let mut command = Command::new(program);
-    if let Some(device) = choice.to_possible_value() {
-        command.args(["--device", device.get_name()]);
+    for (flag, value) in [("--device", choice.to_possible_value()), ("--progress", progress.to_possible_value())] {
+        if let Some(value) = value {
+            command.args([flag, value.get_name()]);
+        }
     }
     // What this one is to tell its own parent is no child's business.
     command.env(PARENT, std::process::id().to_string()).env_remove(FAILURE);
@@ -72,15 +75,6 @@ pub fn interrupt(id: u32) {
     let _ = id;
 }
 
-/// The processor time that process `id` has used, in ticks of the system, if it tells.
-pub fn processor_time(id: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name, in brackets, may contain anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
-    Some(user + system)
-}
-
 /// The signal that ended a process, if one did.
 pub fn signal(status: ExitStatus) -> Option<i32> {
     #[cfg(unix)]
@@ -97,17 +91,4 @@ pub fn was_stopped(status: ExitStatus) -> bool {
     const STOPS: [i32; 3] = [1, 2, 15]; // SIGHUP, SIGINT, SIGTERM
     status.code() == Some(crate::error::Stopped::EXIT_CODE.into())
         || signal(status).is_some_and(|signal| STOPS.contains(&signal))
-}
-
-#[cfg(test)]
-mod tests {
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_process_uses_the_processor() {
-        let began = std::time::Instant::now();
-        while super::processor_time(std::process::id()).unwrap() == 0 {
-            assert!(began.elapsed().as_secs() < 60, "it works, and that takes no time");
-        }
-        assert_eq!(super::processor_time(u32::MAX), None);
-    }
 }

@@ -13,9 +13,9 @@ use crate::commands::export::ExportArgs;
 use crate::commands::measure_network::MeasureNetworkArgs;
 use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
-use crate::commands::try_batch::TryBatchArgs;
 use crate::commands::weights::WeightsArgs;
 use crate::device::DeviceChoice;
+use crate::progress::ProgressChoice;
 
 /// Train image classifiers that hold under attack, and attack them.
 #[derive(Debug, Parser)]
@@ -26,6 +26,10 @@ pub struct Cli {
     /// What computes: auto (a real GPU if there is one, else the CPU), wgpu, vulkan, libtorch or cpu
     #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = true)]
     pub device: DeviceChoice,
+    /// How progress is shown on stderr: auto (the dashboard of train, or bar), bar (on a terminal, else lines), lines, json (an
+    /// object a line: docs/progress.md) or none (warnings and errors alone)
+    #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = true)]
+    pub progress: ProgressChoice,
 }
 
 const EXAMPLES: &str = "\
@@ -63,9 +67,6 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Attack a picture
     Attack(AttackArgs),
-    /// Try whether a step of training fits into the memory: what `--batch-size auto` asks
-    #[command(hide = true)]
-    TryBatch(TryBatchArgs),
     /// Measure a trained network: what `bastion compare` asks
     #[command(hide = true)]
     MeasureNetwork(MeasureNetworkArgs),

@@ -5,7 +5,7 @@ use burn::prelude::*;
 use clap::ValueEnum;
 use shared::device::{Backend, Engine};
 
-use crate::output;
+use crate::progress::Progress;
 
 /// What `--device` takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -27,23 +27,23 @@ pub enum DeviceChoice {
 ///
 /// # Errors
 /// As [`open`], or when there is no device of a number.
-pub fn open_all(choice: DeviceChoice, numbers: &[usize]) -> Result<Vec<Device>> {
-    let engine = open(choice)?;
+pub fn open_all(choice: DeviceChoice, numbers: &[usize], progress: &Progress) -> Result<Vec<Device>> {
+    let engine = open(choice, progress)?;
     if numbers.is_empty() {
         return Ok(vec![engine.device]);
     }
     if numbers.len() > 1 && matches!(engine.backend, Backend::Flex | Backend::LibTorch) {
-        output::warn("a CPU is one device: several numbers only make it take each batch in parts");
+        progress.warn("a CPU is one device: several numbers only make it take each batch in parts");
     }
     let open = |&number: &usize| shared::device::nth(engine.backend, number);
     Ok(numbers.iter().map(open).collect::<Result<_, _>>()?)
 }
 
-/// Opens the device and says on stderr which one it is, and why.
+/// Opens the device and notes which one it is, and why.
 ///
 /// # Errors
 /// When a device that was asked for by name is not in this build or not on this machine.
-pub fn open(choice: DeviceChoice) -> Result<Engine> {
+pub fn open(choice: DeviceChoice, progress: &Progress) -> Result<Engine> {
     let (engine, why) = match choice {
         DeviceChoice::Cpu => (open_backend(Backend::Flex)?, String::new()),
         DeviceChoice::Wgpu => (open_backend(Backend::Wgpu)?, String::new()),
@@ -53,7 +53,7 @@ pub fn open(choice: DeviceChoice) -> Result<Engine> {
     };
     let adapter = engine.adapter.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
     let software = if engine.software { ", emulated in software" } else { "" };
-    output::note(&format!("Device: {}{adapter}{software}{why}", engine.backend.label()));
+    progress.note(format!("Device: {}{adapter}{software}{why}", engine.backend.label()));
     Ok(engine)
 }
 

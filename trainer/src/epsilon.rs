@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use shared::attack::{DEFAULT_EPSILON_255, PAPER_EPSILON_STD, in_255ths};
+use shared::attack::{DEFAULT_EPSILON_255, Norm, PAPER_EPSILON_STD, ThreatModel, in_255ths};
 use shared::bundle::Card;
 
 /// What `--epsilon-space` takes: what a radius is measured in.
@@ -18,14 +18,6 @@ pub enum EpsilonSpace {
 }
 
 impl EpsilonSpace {
-    /// The radius where none is given: in normalised space the paper's.
-    pub fn default_radius(self) -> Epsilon {
-        match self {
-            Self::Pixel => Epsilon::default(),
-            Self::Normalized => Epsilon(PAPER_EPSILON_STD),
-        }
-    }
-
     /// What a radius for the network of `card` is multiplied with to be in pixel units, RGB.
     pub fn scale(self, card: &Card) -> [f32; 3] {
         match self {
@@ -59,16 +51,74 @@ impl Epsilon {
     pub fn value(self) -> f32 {
         self.0
     }
+}
 
-    /// For the name of a file: `eps8`, `eps7.65`.
-    pub fn in_file_name(self) -> String {
-        format!("eps{}", self.levels())
+/// Returns a length in pixel units in 255ths, with two places but without the zeros that say nothing: `8`, `7.65`.
+fn levels(length: f32) -> String {
+    let levels = format!("{:.2}", length * 255.0);
+    levels.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+/// Returns a length in pixel units both ways: `8/255 (0.0314)`.
+pub fn in_levels(length: f32) -> String {
+    format!("{}/255 ({length:.4})", levels(length))
+}
+
+/// Returns the radius of an attack for the name of a file: `eps8` and `eps7.65` in 255ths, in L2 `eps0.5` in pixel units.
+pub fn in_file_name(threat: &ThreatModel) -> String {
+    match threat.norm {
+        Norm::Linf => format!("eps{}", levels(threat.epsilon)),
+        Norm::L2 => format!("eps{}", threat.epsilon),
+    }
+}
+
+/// A length as it was typed, `8/255` or a decimal, before it is known which norm it is measured in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Radius(f32);
+
+impl Radius {
+    /// Returns the radius of attacks in `norm` where none is typed: in the normalised space of L-infinity the paper's.
+    pub fn usual(norm: Norm, space: EpsilonSpace) -> Self {
+        match (norm, space) {
+            (Norm::Linf, EpsilonSpace::Normalized) => Self(PAPER_EPSILON_STD),
+            (norm, _) => Self(norm.default_epsilon()),
+        }
     }
 
-    /// In 255ths, with two places but without the zeros that say nothing: `8`, `7.65`.
-    fn levels(self) -> String {
-        let levels = format!("{:.2}", self.0 * 255.0);
-        levels.trim_end_matches('0').trim_end_matches('.').into()
+    /// Returns the number that was typed.
+    pub fn value(self) -> f32 {
+        self.0
+    }
+
+    /// Returns the number as a radius in `norm`.
+    ///
+    /// # Errors
+    /// When it is out of the norm's range.
+    pub fn in_norm(self, norm: Norm) -> Result<f32, String> {
+        match norm {
+            Norm::Linf => Epsilon::new(self.0).map(Epsilon::value).map_err(|error| {
+                // Steps of 8 bits are what people mean who write 8.
+                let in_levels = (1.0..=255.0).contains(&self.0);
+                let hint = if in_levels { format!(" (did you mean {}/255?)", self.0) } else { String::new() };
+                format!("{error}: write it as 8/255 or as a decimal such as 0.03{hint}")
+            }),
+            Norm::L2 => match ThreatModel::l2(self.0).validate() {
+                Ok(()) => Ok(self.0),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+}
+
+impl FromStr for Radius {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.trim().parse::<f32>().map_err(|_| format!("'{text}' is not a number"));
+        Ok(Self(match text.split_once('/') {
+            Some((above, below)) => number(above)? / number(below)?,
+            None => number(text)?,
+        }))
     }
 }
 
@@ -102,23 +152,13 @@ impl FromStr for Epsilon {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.trim().parse::<f32>().map_err(|_| format!("'{text}' is not a number"));
-        let value = match text.split_once('/') {
-            Some((above, below)) => number(above)? / number(below)?,
-            None => number(text)?,
-        };
-        Self::new(value).map_err(|error| {
-            // Steps of 8 bits are what people mean who write 8.
-            let hint =
-                if (1.0..=255.0).contains(&value) { format!(" (did you mean {value}/255?)") } else { String::new() };
-            format!("{error}: write it as 8/255 or as a decimal such as 0.03{hint}")
-        })
+        text.parse::<Radius>()?.in_norm(Norm::Linf).map(Self)
     }
 }
 
 impl Display for Epsilon {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{}/255 ({:.4})", self.levels(), self.0)
+        formatter.write_str(&in_levels(self.0))
     }
 }
 
@@ -161,7 +201,8 @@ mod tests {
         assert_eq!("8/255".parse::<Epsilon>().unwrap().to_string(), "8/255 (0.0314)");
         assert_eq!("0.03".parse::<Epsilon>().unwrap().to_string(), "7.65/255 (0.0300)");
         assert_eq!("0".parse::<Epsilon>().unwrap().to_string(), "0/255 (0.0000)");
-        assert_eq!("8/255".parse::<Epsilon>().unwrap().in_file_name(), "eps8");
-        assert_eq!("0.03".parse::<Epsilon>().unwrap().in_file_name(), "eps7.65");
+        let of_file = |text: &str| in_file_name(&ThreatModel::linf(text.parse::<Epsilon>().unwrap().value()));
+        assert_eq!((of_file("8/255"), of_file("0.03")), ("eps8".into(), "eps7.65".into()));
+        assert_eq!(in_file_name(&ThreatModel::l2(0.5)), "eps0.5");
     }
 }

@@ -5,31 +5,33 @@ use std::process::ExitCode;
 use clap::Parser;
 use trainer::cli::{Cli, Command};
 use trainer::commands::{self, Failure};
+use trainer::progress::{Event, Progress};
 
 fn main() -> ExitCode {
     trainer::child::follow_parent();
-    let Cli { command, device } = Cli::parse();
+    let Cli { command, device, progress } = Cli::parse();
+    let progress = &Progress::new(progress);
     let result = match &command {
-        Command::Data(args) => commands::data::run(args),
-        Command::Train(args) => commands::train::run(args, device),
+        Command::Data(args) => commands::data::run(args, progress),
+        Command::Train(args) => commands::train::run(args, device, progress),
         Command::Weights(args) => commands::weights::run(args),
-        Command::Craft(args) => commands::craft::run(args, device),
-        Command::Evaluate(args) => commands::evaluate::run(args, device),
-        Command::Check(args) => commands::check::run(args, device),
-        Command::Reproduce(args) => commands::reproduce::run(args, device),
-        Command::Compare(args) => commands::compare::run(args, device),
-        Command::Export(args) => commands::export::run(args, device),
-        Command::Classify(args) => commands::classify::run(args, device),
-        Command::Attack(args) => commands::attack::run(args, device),
-        Command::TryBatch(args) => commands::try_batch::run(args, device),
-        Command::MeasureNetwork(args) => commands::measure_network::run(args, device),
+        Command::Craft(args) => commands::craft::run(args, device, progress),
+        Command::Evaluate(args) => commands::evaluate::run(args, device, progress),
+        Command::Check(args) => commands::check::run(args, device, progress),
+        Command::Reproduce(args) => commands::reproduce::run(args, device, progress),
+        Command::Compare(args) => commands::compare::run(args, device, progress),
+        Command::Export(args) => commands::export::run(args, device, progress),
+        Command::Classify(args) => commands::classify::run(args, device, progress),
+        Command::Attack(args) => commands::attack::run(args, device, progress),
+        Command::MeasureNetwork(args) => commands::measure_network::run(args, device, progress),
     };
     match result.map_err(Failure::from) {
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
-            trainer::child::tell_failure(&failure.to_string());
-            ExitCode::from(failure.exit_code())
+            let (text, exit_code) = (failure.to_string(), failure.exit_code());
+            trainer::child::tell_failure(&text);
+            progress.tell(&Event::Failed { text, exit_code });
+            ExitCode::from(exit_code)
         }
     }
 }

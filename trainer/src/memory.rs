@@ -1,4 +1,4 @@
-//! How much memory there is, and how much was taken: what the system tells of it.
+//! How much memory was taken, as far as the system tells.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use burn::prelude::*;
 use indicatif::BinaryBytes;
 use serde::{Deserialize, Serialize};
 
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 const FILE: &str = "memory.json";
 
@@ -44,33 +44,12 @@ impl Memory {
     }
 }
 
-/// Bytes of the machine's memory that could be taken now, if the system tells: what Linux says is available, and not more
-/// than a container may still have.
-pub fn available() -> Option<u64> {
-    let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable")?;
-    let cgroup = |file: &str| fs::read_to_string(Path::new("/sys/fs/cgroup").join(file)).ok();
-    let left = left_in_container(
-        &cgroup("memory.max").unwrap_or_default(),
-        &cgroup("memory.current").unwrap_or_default(),
-        &cgroup("memory.stat").unwrap_or_default(),
-    );
-    Some(left.map_or(machine, |left| left.min(machine)))
-}
-
 /// `1.50 GiB`.
 pub fn in_words(bytes: u64) -> String {
     BinaryBytes(bytes).to_string()
 }
 
-/// What a control group may have, less what it has; pages of files that were read can be given back.
-fn left_in_container(max: &str, current: &str, stat: &str) -> Option<u64> {
-    let max: u64 = max.trim().parse().ok()?;
-    let current: u64 = current.trim().parse().ok()?;
-    let files = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok());
-    Some(max.saturating_sub(current.saturating_sub(files.unwrap_or(0))))
-}
-
-/// `MemAvailable:   123 kB` in bytes.
+/// `VmHWM:   123 kB` in bytes.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
@@ -84,11 +63,9 @@ mod tests {
 
     #[test]
     fn what_linux_says_is_read() {
-        let text = "MemTotal:       24684096 kB\nMemAvailable:   19861172 kB\n";
-        assert_eq!(field(text, "MemAvailable"), Some(19_861_172 * 1024));
-        assert_eq!((field(text, "Mem"), field("", "MemAvailable")), (None, None));
-        assert_eq!(left_in_container("1000\n", "700\n", "anon 3\ninactive_file 200\n"), Some(500));
-        assert_eq!(left_in_container("max\n", "700\n", ""), None);
+        let text = "VmPeak:       24684096 kB\nVmHWM:   19861172 kB\n";
+        assert_eq!(field(text, "VmHWM"), Some(19_861_172 * 1024));
+        assert_eq!((field(text, "Vm"), field("", "VmHWM")), (None, None));
         assert_eq!(in_words(3 << 29), "1.50 GiB");
     }
 

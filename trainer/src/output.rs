@@ -16,13 +16,3 @@ pub fn text(text: &str) -> Result<()> {
     writeln!(out, "{text}")?;
     Ok(out.flush()?)
 }
-
-/// Prints a warning.
-pub fn warn(message: &str) {
-    note(&format!("warning: {message}"));
-}
-
-/// Says on stderr how it goes. Whoever closed it wants to hear no more, which is no reason to end hours of work.
-pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}

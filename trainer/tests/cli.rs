@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use burn::prelude::*;
 use serde_json::Value;
 use shared::bundle::{Bundle, Class, Description, Precision, Recipe};
-use shared::model::{Architecture, WideResNetConfig};
+use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 use tempfile::TempDir;
 use trainer::data::made::{self, Made};
 
@@ -247,19 +247,20 @@ fn numbers_below_zero_are_called_what_they_are() {
     assert_fails(&dir, &["evaluate", "--epsilon", "4/255,-8/255"], 2, "is not from 0 to 1");
     assert_fails(&dir, &["craft", "--model", "model", "--out", "x", "--epsilon", "-8/255"], 2, "is not from 0 to 1");
     assert_fails(&dir, &["evaluate", "--steps", "-1"], 2, "-1 is not in 1..=10000");
+    assert_fails(&dir, &["attack", "disc.png", "--out", "attacked", "--steps", "0"], 2, "0 is not in 1..=10000");
 }
 
 #[test]
 fn what_would_have_no_effect_is_a_usage_error() {
     let dir = TempDir::new().unwrap();
     for (args, says) in [
-        (&["--attack", "fgsm", "--steps", "5"][..], "--steps is for bim and pgd"),
-        (&["--attack", "fgsm,bim", "--restarts", "2"], "--restarts is for pgd and noise"),
+        (&["--attack", "fgsm", "--steps", "5"][..], "fgsm takes one step"),
+        (&["--attack", "fgsm,bim", "--restarts", "2"], "--restarts is for pgd, pgd-l2 and noise"),
         (&["--source", "1"], "give --protocol transfer or both"),
         (&["--source", "1", "--protocol", "white-box"], "give --protocol transfer or both"),
         (&["--attack", "none", "--epsilon", "2/255"], "--epsilon has no effect"),
         (&["--attack", "none,bim"], "--attack none excludes"),
-        (&["--attack", "pgd-50", "--steps", "5"], "names neither, or says their steps"),
+        (&["--attack", "pgd-50", "--steps", "5"], "names none of them, or says their steps"),
         (&["--attack", "fgsm-3"], "fgsm has no steps"),
         (&["--attack", "pgd-0"], "0 is no number of steps"),
         (&["--attack", "fgsm,bim", "--last-step"], "--last-step is for white-box pgd"),
@@ -270,7 +271,7 @@ fn what_would_have_no_effect_is_a_usage_error() {
     }
     let dir = with_model();
     let craft = ["craft", "--model", "model", "--out", "x", "--steps", "5"];
-    assert_fails(&dir, &craft, 2, "--steps is for bim and pgd: FGSM has none");
+    assert_fails(&dir, &craft, 2, "fgsm takes one step");
 }
 
 #[test]
@@ -402,7 +403,7 @@ fn a_failed_check_is_named_and_is_a_failure() {
     let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(said.contains("  FAIL     the loss climbs to a plateau"), "{said}");
-    assert!(error.contains("1 of 14 checks failed: random: the loss climbs to a plateau"), "{error}");
+    assert!(error.contains("1 of 15 checks failed: random: the loss climbs to a plateau"), "{error}");
 }
 
 /// Imports a made set of 4 classes, with 40 training pictures when 2 of each class are held out, to the folder `name`.
@@ -484,7 +485,7 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     // Whatever it finds is noted.
     run(&dir, &[&["check"], &of_model[..]].concat());
     let checked = card(&dir, "models/full");
-    assert_eq!((checked["checks"]["items"].as_array().unwrap().len(), &checked["checks"]["images"]), (14, &4.into()));
+    assert_eq!((checked["checks"]["items"].as_array().unwrap().len(), &checked["checks"]["images"]), (15, &4.into()));
     assert_eq!(checked["scores"], with_fewer["scores"]);
 }
 
@@ -590,6 +591,36 @@ fn a_mistaken_setting_leaves_no_run_in_the_way_of_the_right_one() {
     }
     stdout(&dir, &small_run("run", "5", &[]));
     assert_fails(&dir, &small_run("run", "5", &[]), 1, "not empty");
+}
+
+#[test]
+fn progress_as_json_is_an_object_a_line() {
+    let dir = TempDir::new().unwrap();
+    import(&dir, "data", 1);
+    let events = |args: &[&str], code: i32| -> Vec<(String, Value)> {
+        let output = run(&dir, args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let event = |line: &str| {
+            let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            (event["event"].as_str().unwrap().into(), event)
+        };
+        text.lines().map(event).collect()
+    };
+    let train = small_run("run", "10", &["--progress", "json"]);
+    let told = events(&train, 0);
+    let count = |name: &str| told.iter().filter(|(event, _)| event == name).count();
+    // Two rounds, each of a training and a validation.
+    assert_eq!(["started", "finished", "round", "checkpoint"].map(count), [4, 4, 2, 2], "{told:?}");
+    let (_, last) = told.iter().rfind(|(event, _)| event == "round").unwrap();
+    assert_eq!((&last["step"], &last["steps_total"], &last["epochs_total"]), (&10.into(), &10.into(), &2.0.into()));
+
+    assert!(dir.path().join("run/memory.json").is_file());
+
+    let told = events(&train, 1);
+    let [.., (event, failure)] = &told[..] else { panic!("nothing was told") };
+    assert_eq!((event.as_str(), &failure["exit_code"]), ("failed", &1.into()));
+    assert!(failure["text"].as_str().unwrap().contains("not empty"), "{failure}");
 }
 
 #[cfg(unix)]

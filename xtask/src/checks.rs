@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check there is, in an order that compiles nothing twice.
 //!
-//! There are four builds of the dependencies: type-checked with the GPU stack (clippy and the documentation), native without
-//! it (tests; with `--gpu` native with it instead), wasm32 (the page), and type-checked for wasm32 (the page's lints).
+//! There are three builds of the dependencies: type-checked with the GPU stack (clippy and the documentation), native without
+//! it (tests; with `--gpu` native with it instead), and wasm32 (the page and its lints).
 
 use std::path::PathBuf;
 
@@ -9,8 +9,9 @@ use anyhow::Result;
 
 use crate::browser::Browser;
 use crate::dist::Effort;
+use crate::page::programs::{self, Profile};
 use crate::steps::{Steps, human};
-use crate::{dist, full, gpu, npm, process, scores, tools};
+use crate::{dist, full, gpu, npm, process, scores, tools, walls};
 
 /// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
 /// selection of packages would change those of burn, and compile it again.
@@ -41,6 +42,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
     let python = if full { Some(steps.run("Python", full::ensure_python)?) } else { None };
     steps.run("format", || process::run(process::cargo()?.args(["fmt", "--all", "--check"])))?;
     steps.run("scores", || scores::run(true))?;
+    steps.run("walls", walls::check)?;
     steps.run("clippy", || {
         let command = &mut process::cargo()?;
         process::run(
@@ -70,7 +72,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
     if let Some(browser) = browser {
         // As it is served to the world: with headers, names and compressed copies.
         let page = dist::ensure_for(TESTED_PAGE, steps, Effort::Quick)?;
-        steps.run("clippy (wasm32)", clippy_for_wasm)?;
+        steps.run("clippy (wasm32)", || programs::lint(Profile::Demo))?;
         let axe = steps.run("axe-core", || Ok(axe()))?;
         let settings: Vec<_> = axe.iter().map(|script| ("BASTION_AXE", script.as_path())).collect();
         steps.run("browser tests", || browser.test(&page, selection, "", &settings))?;
@@ -90,13 +92,4 @@ fn axe() -> Option<PathBuf> {
             None
         }
     }
-}
-
-/// Lints the page and its engine as the browser gets them.
-///
-/// That type-checks their dependencies for wasm32. Sharing those that building the page has left, with clippy's driver in the
-/// compiler's place, would optimise both programs as a whole once more, which costs twice as much.
-fn clippy_for_wasm() -> Result<()> {
-    let page = ["--package", "web", "--lib", "--bins", "--target", tools::WASM_TARGET, "--profile", "page"];
-    process::run(process::cargo()?.args(["clippy", "--locked"]).args(page).args(["--", "-D", "warnings"]))
 }

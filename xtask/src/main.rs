@@ -10,15 +10,17 @@ mod demo;
 mod dist;
 mod full;
 mod gpu;
+#[cfg(test)]
+mod made;
 mod npm;
 mod page;
 mod process;
 mod scores;
 mod server;
 mod shots;
-mod stamp;
 mod steps;
 mod tools;
+mod walls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

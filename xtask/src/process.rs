@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 /// The workspace root.
 ///
@@ -21,6 +22,24 @@ pub fn root() -> Result<PathBuf> {
         root.display()
     );
     Ok(root)
+}
+
+/// Returns what cargo says of the workspace's own packages: `cargo metadata`, without dependencies.
+///
+/// # Errors
+/// If cargo does not answer, or not in JSON.
+pub fn metadata() -> Result<Value> {
+    let text = output(cargo()?.args(["metadata", "--locked", "--no-deps", "--format-version", "1"]))?;
+    serde_json::from_str(&text).context("`cargo metadata` did not write JSON")
+}
+
+/// Returns the folder that cargo builds in, which CARGO_TARGET_DIR or a configuration file may name.
+///
+/// # Errors
+/// If cargo does not say.
+pub fn target_folder() -> Result<PathBuf> {
+    let folder = metadata()?["target_directory"].as_str().map(PathBuf::from);
+    folder.context("`cargo metadata` names no target folder")
 }
 
 /// A command that runs in the workspace root, free of what `cargo run` has added to the environment.

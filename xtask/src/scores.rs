@@ -5,7 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use terms::attack::{AttackConfig, AttackKind, BIM_STEPS, Goal, PAPER_EPSILON_STD};
+use terms::card::Card;
+use terms::picture::SIDE;
+use terms::score::{ImageSet, Score};
 
 use crate::process;
 
@@ -47,31 +50,24 @@ fn with_tables(readme: &str, tables: &str) -> Result<String> {
 }
 
 fn tables(models: &Path) -> Result<String> {
-    let cards = MODELS
-        .map(|name| -> Result<Card> {
-            let file = models.join(name).join("model.json");
-            let json = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            Card::new(serde_json::from_slice(&json).with_context(|| format!("cannot understand {}", file.display()))?)
-        })
-        .into_iter()
-        .collect::<Result<Vec<_>>>()?;
+    let cards = MODELS.iter().map(|name| read_card(models, name)).collect::<Result<Vec<_>>>()?;
     let names = cards.iter().map(|card| card.name.as_str()).collect::<Vec<_>>();
-    let images = cards.iter().map(|card| card.images).max().unwrap_or_default();
+    let images = cards.iter().map(images).max().unwrap_or_default();
     let mut text = format!("\n{}", head(&names));
     for (title, fact) in FACTS {
-        text += &row(title, cards.iter().map(fact));
+        text += &row(title, cards.iter().map(|card| Some(fact(card))));
     }
     for (title, measured) in white_box() {
-        text += &row(&title, cards.iter().map(|card| card.cell(&measured, images)));
+        text += &row(&title, cards.iter().map(|card| cell(card, &measured, images)));
     }
-    text += &row("items of `bastion check` that hold", cards.iter().map(Card::checks));
+    text += &row("items of `bastion check` that hold", cards.iter().map(checks));
     text += &format!(
         "\nTop-1 accuracy with Wilson's 95% interval on {} validation images, or on as many of them as is said. Attacks are \
          white-box; PGD counts an image as fooled if any of its steps from any of its starts fools.\n",
         grouped(images)
     );
     let [normal, augmented, fgsm, bim] = transfer(MODELS[0]);
-    if cards.iter().any(|card| [&fgsm, &bim].iter().any(|measured| card.find(measured).is_some())) {
+    if cards.iter().any(|card| [&fgsm, &bim].iter().any(|measured| find(card, measured).is_some())) {
         text += &format!(
             "\nThe paper's protocol, in which images are crafted on {} and shown to all, at epsilon 0.2 in normalised space; it \
              says how an attack carries over, not how robust a network is:\n\n{}",
@@ -80,7 +76,7 @@ fn tables(models: &Path) -> Result<String> {
         );
         let rows = [("clean", normal), ("augmented", augmented), ("FGSM", fgsm), ("BIM-5", bim)];
         for ((title, measured), paper) in rows.into_iter().zip(PAPER) {
-            let cells = cards.iter().map(|card| card.cell(&measured, images));
+            let cells = cards.iter().map(|card| cell(card, &measured, images));
             text += &row(title, cells.chain([Some(format!("{:.2}%", 100.0 * paper))]));
         }
     }
@@ -102,135 +98,123 @@ fn row(title: &str, cells: impl Iterator<Item = Option<String>>) -> String {
     format!("| {title} | {} |\n", cells.join(" | "))
 }
 
-/// A cell of a row about the networks themselves.
-type Fact = fn(&Card) -> Option<String>;
+/// Makes a cell of a row about the networks themselves.
+type Fact = fn(&Card) -> String;
 
-/// What is said of a network itself.
+/// The rows about the networks themselves.
 const FACTS: [(&str, Fact); 3] = [
-    ("architecture", |card| {
-        let architecture = &card.json["architecture"];
-        match architecture["family"].as_str()? {
-            "wide-resnet" => Some(format!("WRN-{}-{}", architecture["depth"], architecture["width"])),
-            family => Some(family.into()),
-        }
+    ("architecture", |card| card.architecture.name()),
+    ("weights", |card| format!("{:.1} MB", card.weights.bytes as f64 / 1e6)),
+    ("multiply-accumulates", |card| {
+        format!("{:.0} million", card.architecture.cost(card.classes.len(), SIDE).macs as f64 / 1e6)
     }),
-    ("weights", |card| Some(format!("{:.1} MB", card.json["weights"]["bytes"].as_f64()? / 1e6))),
-    ("multiply-accumulates", |card| Some(format!("{:.0} million", card.json["cost"]["macs"].as_f64()? / 1e6))),
 ];
 
-/// What a score has to be of.
+/// The measurement that a row shows.
 struct Measured {
-    set: &'static str,
-    attack: Option<Attack>,
+    set: ImageSet,
+    /// With epsilon in pixel units, or in normalised space where images are crafted on another network.
+    attack: Option<AttackConfig>,
+    restarts: usize,
     crafted_on: Option<&'static str>,
 }
 
-struct Attack {
-    kind: &'static str,
-    steps: u64,
-    /// In pixels, or in normalised space where images are crafted on another network.
-    epsilon: f64,
-    restarts: u64,
+impl Measured {
+    fn plain(set: ImageSet) -> Self {
+        Self { set, attack: None, restarts: 1, crafted_on: None }
+    }
+
+    fn attacked(attack: AttackConfig) -> Self {
+        Self { attack: Some(attack), ..Self::plain(ImageSet::Validation) }
+    }
+
+    /// Tells whether `score` is of this measurement, whatever seed it had.
+    fn is(&self, score: &Score) -> bool {
+        let attack = match (&self.attack, &score.attack) {
+            (None, None) => true,
+            (Some(wanted), Some(found)) => {
+                let in_pixels = found.channel_scale == [1.0; 3];
+                let same = AttackConfig { seed: found.seed, channel_scale: found.channel_scale, ..wanted.clone() };
+                // PGD counts as the sentence below the table has it.
+                let counted = wanted.kind != AttackKind::Pgd || score.until_fooled;
+                same == *found && in_pixels == self.crafted_on.is_none() && counted
+            }
+            _ => false,
+        };
+        attack
+            && score.set == self.set
+            && score.goal == Goal::Untargeted
+            && score.restarts == self.restarts
+            && score.crafted_on.as_deref() == self.crafted_on
+    }
 }
 
-/// The rows of the first table.
+/// Returns the rows of the first table.
 fn white_box() -> Vec<(String, Measured)> {
-    let plain = |set| Measured { set, attack: None, crafted_on: None };
-    let attacked = |name: &str, kind, steps, epsilon_255: u8, restarts| {
-        let attack = Some(Attack { kind, steps, epsilon: f64::from(epsilon_255) / 255.0, restarts });
-        let starts = if restarts > 1 { format!(", {restarts} starts") } else { String::new() };
-        (format!("{name}, {epsilon_255}/255{starts}"), Measured { set: "validation", attack, crafted_on: None })
-    };
-    vec![
-        ("clean".into(), plain("validation")),
-        ("augmented".into(), plain("augmented")),
-        attacked("FGSM", "fgsm", 1, 4, 1),
-        attacked("PGD-50", "pgd", 50, 4, 1),
-        attacked("PGD-50", "pgd", 50, 4, 10),
-        attacked("FGSM", "fgsm", 1, 8, 1),
-        attacked("PGD-50", "pgd", 50, 8, 1),
-        attacked("PGD-50", "pgd", 50, 8, 10),
+    let mut rows = vec![
+        ("clean".into(), Measured::plain(ImageSet::Validation)),
+        ("augmented".into(), Measured::plain(ImageSet::Augmented)),
+    ];
+    for epsilon_255 in [4u8, 8] {
+        let epsilon = f32::from(epsilon_255) / 255.0;
+        rows.push((format!("FGSM, {epsilon_255}/255"), Measured::attacked(AttackConfig::fgsm(epsilon))));
+        for restarts in [1, 10] {
+            let starts = if restarts > 1 { format!(", {restarts} starts") } else { String::new() };
+            let measured = Measured { restarts, ..Measured::attacked(AttackConfig::pgd(epsilon, 50, 0)) };
+            rows.push((format!("PGD-50, {epsilon_255}/255{starts}"), measured));
+        }
+    }
+    rows
+}
+
+/// Returns the rows of the second table.
+fn transfer(source: &'static str) -> [Measured; 4] {
+    let attacked = |attack| Measured { crafted_on: Some(source), ..Measured::attacked(attack) };
+    [
+        Measured::plain(ImageSet::Validation),
+        Measured::plain(ImageSet::Augmented),
+        attacked(AttackConfig::fgsm(PAPER_EPSILON_STD)),
+        attacked(AttackConfig::bim(PAPER_EPSILON_STD, BIM_STEPS)),
     ]
 }
 
-/// The rows of the second one.
-fn transfer(source: &'static str) -> [Measured; 4] {
-    let plain = |set| Measured { set, attack: None, crafted_on: None };
-    let attacked = |kind, steps| Measured {
-        set: "validation",
-        attack: Some(Attack { kind, steps, epsilon: 0.2, restarts: 1 }),
-        crafted_on: Some(source),
-    };
-    [plain("validation"), plain("augmented"), attacked("fgsm", 1), attacked("bim", 5)]
+/// Reads the card of a network in `models`, which must have a clean accuracy.
+fn read_card(models: &Path, name: &str) -> Result<Card> {
+    let file = models.join(name).join("model.json");
+    let json = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let card = Card::from_json(&json).with_context(|| format!("cannot understand {}", file.display()))?;
+    ensure!(images(&card) > 0, "{} has no scores; run `cargo bastion evaluate --save`", card.name);
+    Ok(card)
 }
 
-/// A model's `model.json`.
-struct Card {
-    name: String,
-    /// On which its clean accuracy was measured.
-    images: u64,
-    json: Value,
+/// Returns how many images the clean accuracy was measured on; 0 if it was not.
+fn images(card: &Card) -> usize {
+    find(card, &Measured::plain(ImageSet::Validation)).map_or(0, |score| score.top1.of)
 }
 
-impl Card {
-    fn new(json: Value) -> Result<Self> {
-        let name = json["name"].as_str().context("a model without a name")?.to_owned();
-        let mut card = Self { name, images: 0, json };
-        let clean = Measured { set: "validation", attack: None, crafted_on: None };
-        let score = card.find(&clean).and_then(|score| score["top1"]["of"].as_u64());
-        card.images =
-            score.with_context(|| format!("{} has no scores; run `cargo bastion evaluate --save`", card.name))?;
-        Ok(card)
-    }
-
-    /// The score of what is asked for, on the most images if there are several.
-    fn find(&self, measured: &Measured) -> Option<&Value> {
-        let scores = self.json["scores"].as_array()?.iter().filter(|score| measured.is(score));
-        scores.max_by_key(|score| score["top1"]["of"].as_u64())
-    }
-
-    /// `27.1% [26.3, 28.0]`, and how many images it is of if it is not of `images`.
-    fn cell(&self, measured: &Measured, images: u64) -> Option<String> {
-        let score = self.find(measured)?;
-        let (hits, of) = (score["top1"]["hits"].as_f64()?, score["top1"]["of"].as_u64()?);
-        let [low, high] = [0, 1].map(|end| score["top1_interval"][end].as_f64());
-        let part = if of == images { String::new() } else { format!(" of {}", grouped(of)) };
-        Some(format!("{:.1}% [{:.1}, {:.1}]{part}", 100.0 * (hits / of as f64), 100.0 * low?, 100.0 * high?))
-    }
-
-    /// `14 of 14, on 1,000 images`. What could not be measured is not among them.
-    fn checks(&self) -> Option<String> {
-        let checks = &self.json["checks"];
-        let verdicts = checks["items"].as_array()?.iter().filter_map(|item| item["passed"].as_bool());
-        let verdicts: Vec<bool> = verdicts.collect();
-        let passed = verdicts.iter().filter(|&&passed| passed).count();
-        Some(format!("{passed} of {}, on {} images", verdicts.len(), grouped(checks["images"].as_u64()?)))
-    }
+/// Returns the score of a measurement, on the most images if there are several.
+fn find<'a>(card: &'a Card, measured: &Measured) -> Option<&'a Score> {
+    card.scores.iter().filter(|score| measured.is(score)).max_by_key(|score| score.top1.of)
 }
 
-impl Measured {
-    fn is(&self, score: &Value) -> bool {
-        if score["set"] != self.set || !score["goal"].is_null() || score["crafted_on"].as_str() != self.crafted_on {
-            return false;
-        }
-        let found = &score["attack"];
-        let Some(attack) = &self.attack else { return found.is_null() };
-        let in_pixels = found["channel_scale"].is_null();
-        // Epsilon was an f32.
-        let close = |epsilon: f64| (epsilon - attack.epsilon).abs() < 1e-6;
-        found["kind"] == attack.kind
-            && found["steps"] == attack.steps
-            && found["step_size"].is_null()
-            && in_pixels == self.crafted_on.is_none()
-            && found["epsilon"].as_f64().is_some_and(close)
-            && score["restarts"].as_u64().unwrap_or(1) == attack.restarts
-            // As the text below the table says.
-            && (attack.kind != "pgd" || score["until_fooled"] == true)
-    }
+/// Writes a score as `27.1% [26.3, 28.0]`, with the number of images if it is not `images`.
+fn cell(card: &Card, measured: &Measured, images: usize) -> Option<String> {
+    let score = find(card, measured)?;
+    let [low, high] = score.top1_interval.map(|end| 100.0 * end);
+    let part = if score.top1.of == images { String::new() } else { format!(" of {}", grouped(score.top1.of)) };
+    Some(format!("{:.1}% [{low:.1}, {high:.1}]{part}", 100.0 * score.top1.value()))
+}
+
+/// Counts the items that hold: `14 of 14, on 1,000 images`. Items that could not be measured do not count.
+fn checks(card: &Card) -> Option<String> {
+    let checks = card.checks.as_ref()?;
+    let verdicts: Vec<bool> = checks.items.iter().filter_map(|item| item.passed).collect();
+    let passed = verdicts.iter().filter(|&&passed| passed).count();
+    Some(format!("{passed} of {}, on {} images", verdicts.len(), grouped(checks.images)))
 }
 
 /// `10,000`.
-fn grouped(count: u64) -> String {
+fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -244,31 +228,34 @@ fn grouped(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
 
-    fn write_model(folder: &Path, name: &str, scores: &str, more: &str) {
+    use super::*;
+    use crate::made;
+
+    fn write_model(folder: &Path, name: &str, scores: &[String], checks: Value) {
         fs::create_dir_all(folder.join(name)).unwrap();
-        let json = format!(
-            r#"{{"name": "{name}", "architecture": {{"family": "wide-resnet", "depth": 10, "width": 3}},
-            "weights": {{"bytes": 1500000}}, "scores": {scores}{more}}}"#
-        );
-        fs::write(folder.join(name).join("model.json"), json).unwrap();
+        let scores: Vec<Value> = scores.iter().map(|score| serde_json::from_str(score).unwrap()).collect();
+        let card = made::card(name, &json!({ "scores": scores, "checks": checks }));
+        fs::write(folder.join(name).join("model.json"), card).unwrap();
     }
 
-    const CLEAN: &str = r#"{"set": "validation", "top1": {"hits": 1, "of": 4}, "top1_interval": [0.0456, 0.6994]}"#;
+    const CLEAN: &str = r#"{"set": "validation", "top1": {"hits": 1, "of": 4}, "top1_interval": [0.0456, 0.6994],
+        "top5": {"hits": 2, "of": 4}}"#;
 
     /// An attack's score: `settings` of the attack, `more` of the score.
     fn attacked(settings: &str, hits: u32, of: u32, more: &str) -> String {
         format!(
             r#"{{"set": "validation", "attack": {{{settings}, "step_size": null, "seed": 0}},
-            "top1": {{"hits": {hits}, "of": {of}}}, "top1_interval": [0.125, 0.5]{more}}}"#
+            "top1": {{"hits": {hits}, "of": {of}}}, "top1_interval": [0.125, 0.5],
+            "top5": {{"hits": {of}, "of": {of}}}{more}}}"#
         )
     }
 
     #[test]
     fn tables_show_values_with_their_intervals_and_counts() {
         let folder = tempfile::tempdir().unwrap();
-        write_model(folder.path(), "standard", &format!("[{CLEAN}]"), "");
+        write_model(folder.path(), "standard", &[CLEAN.into()], Value::Null);
         let pgd = r#""kind": "pgd", "epsilon": 0.015686275, "steps": 50"#;
         let transferred = r#""kind": "bim", "epsilon": 0.2, "steps": 5, "channel_scale": [0.28, 0.27, 0.28]"#;
         let scores = [
@@ -281,15 +268,16 @@ mod tests {
             attacked(r#""kind": "pgd", "epsilon": 0.03137255, "steps": 50"#, 3, 4, ""),
             attacked(transferred, 2, 4, r#", "crafted_on": "standard""#),
         ];
-        let more = r#", "cost": {"parameters": 1, "macs": 97500000}, "checks": {"images": 1000, "items": [{"passed": true},
-            {"passed": false}, {}]}"#;
-        write_model(folder.path(), "hardened", &format!("[{}]", scores.join(",")), more);
+        let item = |passed: Option<bool>| json!({ "name": "", "figure": "", "limit": "", "passed": passed });
+        let items = [Some(true), Some(false), None].map(item);
+        let checks = json!({ "epsilon": 0.03, "images": 1000, "items": items });
+        write_model(folder.path(), "hardened", &scores, checks);
         let text = tables(folder.path()).unwrap();
         for line in [
             "| | standard | hardened |",
-            "| architecture | WRN-10-3 | WRN-10-3 |",
+            "| architecture | WRN-16-4 | WRN-16-4 |",
             "| weights | 1.5 MB | 1.5 MB |",
-            "| multiply-accumulates | – | 98 million |",
+            "| multiply-accumulates | 98 million | 98 million |",
             "| clean | 25.0% [4.6, 69.9] | 25.0% [4.6, 69.9] |",
             "| augmented | – | 25.0% [4.6, 69.9] |",
             "| PGD-50, 4/255 | – | 25.0% [12.5, 50.0] |",
@@ -309,7 +297,7 @@ mod tests {
     fn without_transfer_there_is_one_table() {
         let folder = tempfile::tempdir().unwrap();
         for name in MODELS {
-            write_model(folder.path(), name, &format!("[{CLEAN}]"), "");
+            write_model(folder.path(), name, &[CLEAN.into()], Value::Null);
         }
         assert!(!tables(folder.path()).unwrap().contains("paper"));
     }
@@ -317,8 +305,8 @@ mod tests {
     #[test]
     fn a_model_without_scores_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        write_model(folder.path(), "standard", &format!("[{CLEAN}]"), "");
-        write_model(folder.path(), "hardened", "[]", "");
+        write_model(folder.path(), "standard", &[CLEAN.into()], Value::Null);
+        write_model(folder.path(), "hardened", &[], Value::Null);
         assert!(tables(folder.path()).unwrap_err().to_string().contains("hardened"));
     }
 

@@ -3,13 +3,13 @@
 use crate::canvas::Canvas;
 use crate::paint::{Color, Dice, capsule, dim, ellipse, fbm, inflate, join, lit, mix, rgb, smooth, turn};
 
-/// Soft blobs of light as of a garden out of focus.
+/// Draws soft blobs of light, as of a garden out of focus.
 fn garden(canvas: &mut Canvas, dice: &mut Dice, dark: Color, bright: Color) {
     let seed = dice.seed();
     canvas.fill(|x, y| mix(dark, bright, smooth(0.25, 0.75, fbm(x, y, 2.5, seed))));
 }
 
-/// A goldfish in dark water.
+/// Draws a goldfish in dark water.
 pub fn goldfish(canvas: &mut Canvas, dice: &mut Dice) {
     let seed = dice.seed();
     let water = dice.pick([(0x06141c, 0x2a5a6a), (0x0a1a0c, 0x3a5a2a), (0x08204a, 0x2a6ab0), (0x101010, 0x303a40)]);
@@ -25,7 +25,7 @@ pub fn goldfish(canvas: &mut Canvas, dice: &mut Dice) {
     let angle = dice.range(-0.25, 0.2);
     let center = (0.52, 0.48);
     let fish = rgb(dice.pick([0xff7a12, 0xff8c1a, 0xf26410]));
-    // The fish swims to the left; everything is drawn level and turned.
+    // The fish swims to the left; every part is drawn level and then turned.
     let fin = |canvas: &mut Canvas, shape: &dyn Fn(f32, f32) -> f32, from: (f32, f32), opacity: f32| {
         canvas.over(|x, y| {
             let (x, y) = turn(x, y, center, angle);
@@ -52,7 +52,7 @@ pub fn goldfish(canvas: &mut Canvas, dice: &mut Dice) {
     };
     canvas.shape(body, |x, y| {
         let (u, v) = turn(x, y, center, angle);
-        // Rows of scales, each row half a scale on.
+        // Rows of scales, each row shifted by half a scale.
         let row = (v * 26.0).floor();
         let (sx, sy) = ((u * 26.0 + 0.5 * row.rem_euclid(2.0)).fract() - 0.5, (v * 26.0).fract() - 0.5);
         let edge = smooth(0.3, 0.55, (sx - 0.15).hypot(sy)) * smooth(0.3, 0.36, u);
@@ -82,7 +82,7 @@ pub fn goldfish(canvas: &mut Canvas, dice: &mut Dice) {
     }
 }
 
-/// A monarch with open wings on a blossom.
+/// Draws a monarch with open wings on a blossom.
 pub fn monarch(canvas: &mut Canvas, dice: &mut Dice) {
     garden(canvas, dice, rgb(0x16320e), rgb(0x7aa848));
     let flower = dice.pick([rgb(0x9a4ac0), rgb(0xd860a0), rgb(0xf0c020)]);
@@ -98,7 +98,7 @@ pub fn monarch(canvas: &mut Canvas, dice: &mut Dice) {
     let center = (0.5, 0.5);
     canvas.over(|x, y| {
         let (x, y) = turn(x, y, center, angle);
-        // One wing is painted; the other is its mirror image.
+        // The left wing is the mirror image of the right wing.
         let (u, v) = ((x - 0.5).abs() / spread, y - 0.5);
         wing(u, v, seed).map(|color| (color, 1.0))
     });
@@ -122,7 +122,7 @@ pub fn monarch(canvas: &mut Canvas, dice: &mut Dice) {
     }
 }
 
-/// A wing to the right of a body at 0, `v` down.
+/// Returns the colour of a wing at `u` to the right of the body and `v` down; none beside the wing.
 fn wing(u: f32, v: f32, seed: u32) -> Option<Color> {
     let (fu, fv) = turn(u, v, (0.0, -0.05), 0.5);
     let fore = ellipse(fu, fv, (0.26, -0.05), (0.265, 0.14));
@@ -141,7 +141,7 @@ fn wing(u: f32, v: f32, seed: u32) -> Option<Color> {
         let dot = out > 0.16 && [0.28, 0.74].into_iter().any(|row| arc.hypot(edge + border * row) < 0.0065);
         return Some(if dot { rgb(0xf6f0e4) } else { black });
     }
-    // Veins fan out from the root, and one crosses them.
+    // Veins fan out from the root, and a further vein crosses them.
     let fan = ((y - root).atan2(x + 0.02) * 4.6).rem_euclid(1.0);
     let vein = fan.min(1.0 - fan) * (x + 0.02).hypot(y - root) / 4.6 * 2.4;
     let cross = (x.hypot(y - root) - 0.17).abs();
@@ -149,7 +149,7 @@ fn wing(u: f32, v: f32, seed: u32) -> Option<Color> {
     Some(mix(black, orange, smooth(0.006, 0.011, vein.min(cross))))
 }
 
-/// A ladybug on a leaf.
+/// Draws a ladybug on a leaf.
 pub fn ladybug(canvas: &mut Canvas, dice: &mut Dice) {
     garden(canvas, dice, rgb(0x3a6a1c), rgb(0xa8cc5c));
     let seed = dice.seed();
@@ -165,7 +165,7 @@ pub fn ladybug(canvas: &mut Canvas, dice: &mut Dice) {
     );
     let center = (0.5, 0.54);
     let (angle, size) = (dice.range(-0.7, 0.7), dice.range(0.27, 0.33));
-    // In the beetle's own measure: its body is a circle of radius 1, its head points up.
+    // Coordinates of the beetle: its body is a circle of radius 1, its head points up.
     let local = move |x: f32, y: f32| {
         let (x, y) = turn(x, y, center, angle);
         ((x - center.0) / size, (y - center.1) / size)
@@ -204,7 +204,7 @@ pub fn ladybug(canvas: &mut Canvas, dice: &mut Dice) {
             let spot = spots.iter().any(|at| (u.abs() - at.0).hypot(v - at.1) < 0.19);
             let seam = u.abs() < 0.025;
             let color = if spot || seam { black } else { red };
-            // The light comes from the upper left however the beetle sits.
+            // The light comes from the upper left, whatever the angle of the beetle.
             let normal = ((x - center.0) / size * 0.95, (y - center.1) / size * 0.95);
             let length = normal.0.hypot(normal.1).max(1.0);
             (lit((normal.0 / length, normal.1 / length)).on(color, 0.85), 1.0)
@@ -212,7 +212,7 @@ pub fn ladybug(canvas: &mut Canvas, dice: &mut Dice) {
     });
 }
 
-/// A jellyfish that glows in blue water.
+/// Draws a jellyfish that glows in blue water.
 pub fn jellyfish(canvas: &mut Canvas, dice: &mut Dice) {
     let seed = dice.seed();
     let deep = dice.pick([(0x1040d8, 0x020a50), (0x0a50c0, 0x02103a), (0x1478c8, 0x042050)]);
@@ -247,7 +247,7 @@ pub fn jellyfish(canvas: &mut Canvas, dice: &mut Dice) {
         let (nx, ny) = ((x - cx) / wide, (y - cy) / high);
         let edge = nx.hypot(ny);
         (edge < 1.0 && y < rim).then(|| {
-            // Thin in the middle, thick to look through at the edge, with canals towards the rim.
+            // Transparent in the middle and opaque at the edge, with canals towards the rim.
             let canal = (nx.atan2(0.35 - ny) * 14.0).sin() * 0.5 + 0.5;
             let opacity = 0.32 + 0.5 * smooth(0.55, 1.0, edge) + 0.16 * canal;
             let lantern = smooth(0.5, 0.1, nx.hypot(ny + 0.35));

@@ -1,11 +1,11 @@
-//! A picture under way: layers of colour painted over each other at three times the final resolution.
+//! A canvas: layers of colour painted over each other at three times the final resolution.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder as _};
 
 use crate::paint::{Color, mix};
 
-/// Painted pixels a final pixel, each way: edges come out smooth.
+/// Painted pixels for each final pixel along each axis, for smooth edges.
 const OVERSAMPLING: usize = 3;
 
 /// A square picture. Places are `(x, y)` in `[0, 1]`, from the left and from the top.
@@ -15,18 +15,18 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A black picture of `side` pixels each way.
+    /// Makes a black picture of `side` x `side` pixels.
     pub fn new(side: usize) -> Self {
         let painted = side * OVERSAMPLING;
         Self { side, pixels: vec![[0.0; 3]; painted * painted] }
     }
 
-    /// Paints everything.
+    /// Paints the whole picture.
     pub fn fill(&mut self, color: impl Fn(f32, f32) -> Color) {
         self.over(|x, y| Some((color(x, y), 1.0)));
     }
 
-    /// Paints where `layer` gives a colour, with its opacity.
+    /// Paints where `layer` returns a colour, with its opacity.
     pub fn over(&mut self, layer: impl Fn(f32, f32) -> Option<(Color, f32)>) {
         let painted = self.side * OVERSAMPLING;
         for (index, pixel) in self.pixels.iter_mut().enumerate() {
@@ -37,12 +37,12 @@ impl Canvas {
         }
     }
 
-    /// Paints where `inside` is negative: the inside of a signed distance.
+    /// Paints where the signed distance `inside` is negative.
     pub fn shape(&mut self, inside: impl Fn(f32, f32) -> f32, color: impl Fn(f32, f32) -> Color) {
         self.over(|x, y| (inside(x, y) < 0.0).then(|| (color(x, y), 1.0)));
     }
 
-    /// A soft shadow around the inside of a signed distance.
+    /// Paints a soft shadow around the inside of a signed distance.
     pub fn shadow(&mut self, inside: impl Fn(f32, f32) -> f32, softness: f32, darkness: f32) {
         self.over(|x, y| {
             let nearness = 1.0 - (inside(x, y) / softness).clamp(0.0, 1.0);
@@ -50,7 +50,7 @@ impl Canvas {
         });
     }
 
-    /// The picture as a PNG file.
+    /// Encodes the picture as a PNG file.
     pub fn png(&self) -> Result<Vec<u8>, image::ImageError> {
         let mut rgb8 = Vec::with_capacity(self.side * self.side * 3);
         for row in 0..self.side {

@@ -1,9 +1,9 @@
-//! What one eats: oranges, lemons, a bell pepper.
+//! Oranges, lemons and a bell pepper.
 
 use crate::canvas::Canvas;
 use crate::paint::{Color, Dice, capsule, dim, ellipse, fbm, inflate, join, lit, mix, rgb, smooth, turn};
 
-/// A heap of oranges that fills the picture.
+/// Draws a heap of oranges that fills the picture.
 pub fn oranges(canvas: &mut Canvas, dice: &mut Dice) {
     let seed = dice.seed();
     canvas.fill(|x, y| mix(rgb(0x3a1c08), rgb(0x8a4a14), fbm(x, y, 5.0, seed)));
@@ -38,7 +38,7 @@ fn orange(canvas: &mut Canvas, dice: &mut Dice, center: (f32, f32), radius: f32,
     });
 }
 
-/// Two whole lemons and a cut one.
+/// Draws two whole lemons and a cut one.
 pub fn lemons(canvas: &mut Canvas, dice: &mut Dice) {
     let seed = dice.seed();
     let cloth = dice.pick([0xd9dde2, 0x4a78b8, 0x6f9f58, 0xf2efe6]);
@@ -86,7 +86,7 @@ fn slice(canvas: &mut Canvas, center: (f32, f32), radius: f32, seed: u32) {
     });
 }
 
-/// One bell pepper, red, green, yellow or orange.
+/// Draws a bell pepper, red, green, yellow or orange.
 pub fn bell_pepper(canvas: &mut Canvas, dice: &mut Dice) {
     let seed = dice.seed();
     let table = dice.pick([0xf4f4f2, 0xe6dccb, 0x7a1f1c, 0xf4f4f2]);
@@ -100,7 +100,7 @@ pub fn bell_pepper(canvas: &mut Canvas, dice: &mut Dice) {
     };
     canvas.shadow(|x, y| ellipse(x, y, (0.54, 0.86), (0.36, 0.06)), 0.1, 0.6);
     canvas.shape(body, |x, y| {
-        // Each lobe is round on its own, and all are round together.
+        // Each lobe is round, and so is the whole fruit.
         let nearest = lobes.into_iter().min_by(|a, b| (a.0 - x).abs().total_cmp(&(b.0 - x).abs()));
         let bulge = nearest.map_or(0.0, |(cx, _, r)| (x - cx) / r);
         let whole = (0.4 * (x - 0.5) / 0.32 + 0.45 * bulge, (y - 0.56) / 0.36);

@@ -1,8 +1,8 @@
-//! Draws the page's sample pictures: no photograph, only code, so that the repository may ship them.
+//! Draws the page's sample pictures, without photographs, so that the repository may ship them.
 //!
 //! `cargo run -p shared --example draw_samples` writes `static/samples/*.png` and their `index.json`.
-//! `cargo run -p shared --example draw_samples -- FOLDER COUNT` writes the first COUNT variants of every picture to FOLDER, to
-//! choose among; the choice goes into `SAMPLES`.
+//! `cargo run -p shared --example draw_samples -- FOLDER COUNT` writes the first COUNT variants of every picture to FOLDER; the
+//! variant of choice goes into `SAMPLES`.
 
 #![allow(clippy::disallowed_methods, reason = "an example runs natively and may write files")]
 
@@ -26,10 +26,10 @@ const SIDE: usize = 128;
 struct Sample {
     file: &'static str,
     title: &'static str,
-    /// The Tiny ImageNet class that it shows.
+    /// Tiny ImageNet class of the picture.
     wnid: &'static str,
     draw: fn(&mut Canvas, &mut Dice),
-    /// Which variant is shipped.
+    /// Number of the variant that is shipped.
     variant: u64,
 }
 

@@ -3,7 +3,7 @@
 use crate::canvas::Canvas;
 use crate::paint::{Dice, capsule, dim, ellipse, fbm, lit, mix, rgb, rounded_box, smooth};
 
-/// A sky with clouds above `horizon`.
+/// Draws a sky with clouds above `horizon`.
 fn sky(canvas: &mut Canvas, dice: &mut Dice, zenith: u32, haze: u32, horizon: f32, cloudiness: f32) {
     let seed = dice.seed();
     canvas.fill(|x, y| {
@@ -13,12 +13,12 @@ fn sky(canvas: &mut Canvas, dice: &mut Dice, zenith: u32, haze: u32, horizon: f3
     });
 }
 
-/// The height of a ridge at `x`, 0 to about 1.
+/// Returns the height of a ridge at `x`, 0 to about 1.
 fn ridge(x: f32, frequency: f32, seed: u32) -> f32 {
     1.0 - (2.0 * fbm(x, 0.37, frequency, seed) - 1.0).abs() * 1.6
 }
 
-/// Snowy mountains above a meadow.
+/// Draws snowy mountains above a meadow.
 pub fn alp(canvas: &mut Canvas, dice: &mut Dice) {
     let cloudiness = dice.range(0.2, 0.9);
     sky(canvas, dice, 0x2a62b4, 0xb4d0ec, 0.6, cloudiness);
@@ -52,7 +52,7 @@ pub fn alp(canvas: &mut Canvas, dice: &mut Dice) {
     );
 }
 
-/// A beach with a foaming sea.
+/// Draws a beach with a foaming sea.
 pub fn seashore(canvas: &mut Canvas, dice: &mut Dice) {
     let cloudiness = dice.range(0.3, 0.9);
     sky(canvas, dice, 0x4a8cd0, 0xdcecf6, 0.42, cloudiness);
@@ -61,7 +61,7 @@ pub fn seashore(canvas: &mut Canvas, dice: &mut Dice) {
     canvas.shape(
         |_, y| horizon - y,
         |x, y| {
-            // Waves are the flatter the farther away.
+            // Waves become flatter with the distance.
             let depth = (y - horizon).max(0.002);
             let swell = fbm(x * 0.25 / depth.sqrt(), depth.ln() * 2.4, 4.0, seed);
             let water = mix(rgb(0x2a6a94), rgb(0x5ab4b8), smooth(0.0, 0.3, depth));
@@ -87,7 +87,7 @@ pub fn seashore(canvas: &mut Canvas, dice: &mut Dice) {
     );
 }
 
-/// A red and white lighthouse on a rock.
+/// Draws a red and white lighthouse on a rock.
 pub fn lighthouse(canvas: &mut Canvas, dice: &mut Dice) {
     let cloudiness = dice.range(0.3, 1.0);
     sky(canvas, dice, 0x3a70b8, 0xcfe0ee, 0.8, cloudiness);
@@ -126,7 +126,7 @@ pub fn lighthouse(canvas: &mut Canvas, dice: &mut Dice) {
     canvas.shape(|x, y| capsule(x, y, (cx, 0.09), (cx, 0.04), 0.005), |_, _| rgb(0x2a2a2e));
 }
 
-/// An obelisk against the sky.
+/// Draws an obelisk against the sky.
 pub fn obelisk(canvas: &mut Canvas, dice: &mut Dice) {
     let cloudiness = dice.range(0.0, 0.7);
     let (zenith, haze) = dice.pick([(0x1e56b0, 0x9cc4ea), (0x3a78c8, 0xd0e4f4), (0x60708a, 0xd0d4da)]);

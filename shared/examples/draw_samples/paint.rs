@@ -3,28 +3,28 @@
 /// Red, green and blue in `[0, 1]`, as stored in a file.
 pub type Color = [f32; 3];
 
-/// `0xRRGGBB`.
+/// Converts `0xRRGGBB` to a colour.
 pub fn rgb(hex: u32) -> Color {
     [16, 8, 0].map(|shift| (hex >> shift & 255) as f32 / 255.0)
 }
 
-/// From `a` (at 0) to `b` (at 1).
+/// Interpolates from `a` (at 0) to `b` (at 1).
 pub fn mix(a: Color, b: Color, t: f32) -> Color {
     [0, 1, 2].map(|channel| a[channel] + (b[channel] - a[channel]) * t)
 }
 
-/// Brighter or darker.
+/// Multiplies all channels by a factor.
 pub fn dim(color: Color, factor: f32) -> Color {
     color.map(|value| value * factor)
 }
 
-/// 0 below `low`, 1 above `high`, smooth between.
+/// Returns the smoothstep: 0 below `low`, 1 above `high`, smooth between.
 pub fn smooth(low: f32, high: f32, value: f32) -> f32 {
     let t = ((value - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// Numbers that look random and are the same for the same variant.
+/// A generator of pseudo-random numbers, seeded by the variant.
 pub struct Dice(u64);
 
 impl Dice {
@@ -32,7 +32,7 @@ impl Dice {
         Self(variant.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51_7cc1_b727)
     }
 
-    /// From `low` to `high`.
+    /// Draws a number from `low` to `high`.
     pub fn range(&mut self, low: f32, high: f32) -> f32 {
         // SplitMix64 (Steele et al., 2014).
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -43,18 +43,18 @@ impl Dice {
         low + (high - low) * ((bits >> 40) as f32 / (1u64 << 24) as f32)
     }
 
-    /// One of `options`.
+    /// Draws one of `options`.
     pub fn pick<T: Copy, const N: usize>(&mut self, options: [T; N]) -> T {
         options[(self.range(0.0, N as f32) as usize).min(N - 1)]
     }
 
-    /// A seed for [`fbm`].
+    /// Draws a seed for [`fbm`].
     pub fn seed(&mut self) -> u32 {
         self.range(0.0, 65_536.0) as u32
     }
 }
 
-/// Fractal noise, about 0 to 1 around 0.5: four octaves from `frequency` up.
+/// Returns fractal noise, about 0 to 1 around 0.5: four octaves from `frequency` up.
 pub fn fbm(x: f32, y: f32, frequency: f32, seed: u32) -> f32 {
     (0..4u32)
         .map(|octave| {
@@ -65,7 +65,7 @@ pub fn fbm(x: f32, y: f32, frequency: f32, seed: u32) -> f32 {
         / 0.9375
 }
 
-/// Smooth noise in `[0, 1]` with a knot at every whole number.
+/// Returns smooth noise in `[0, 1]` with a knot at every whole number.
 pub fn value_noise(x: f32, y: f32, seed: u32) -> f32 {
     let (column, row) = (x.floor(), y.floor());
     let (u, v) = (smooth(0.0, 1.0, x - column), smooth(0.0, 1.0, y - row));
@@ -83,33 +83,33 @@ fn hash(x: i32, y: i32, seed: u32) -> f32 {
     (bits ^ (bits >> 15)) as f32 / u32::MAX as f32
 }
 
-/// Signed distance to an ellipse (near its edge), negative inside.
+/// Returns the signed distance to an ellipse (near its edge), negative inside.
 pub fn ellipse(x: f32, y: f32, center: (f32, f32), radii: (f32, f32)) -> f32 {
     let (dx, dy) = ((x - center.0) / radii.0, (y - center.1) / radii.1);
     (dx.hypot(dy) - 1.0) * radii.0.min(radii.1)
 }
 
-/// Signed distance to a rectangle with rounded corners.
+/// Returns the signed distance to a rectangle with rounded corners.
 pub fn rounded_box(x: f32, y: f32, center: (f32, f32), half: (f32, f32), radius: f32) -> f32 {
     let (dx, dy) = ((x - center.0).abs() - half.0 + radius, (y - center.1).abs() - half.1 + radius);
     dx.max(0.0).hypot(dy.max(0.0)) + dx.max(dy).min(0.0) - radius
 }
 
-/// Signed distance to a line from `a` to `b`, as thick as twice `radius`.
+/// Returns the signed distance to a line from `a` to `b`, as thick as twice `radius`.
 pub fn capsule(x: f32, y: f32, a: (f32, f32), b: (f32, f32), radius: f32) -> f32 {
     let (px, py, dx, dy) = (x - a.0, y - a.1, b.0 - a.0, b.1 - a.1);
     let along = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
     (px - dx * along).hypot(py - dy * along) - radius
 }
 
-/// Union of two shapes with a fillet `k` wide.
+/// Joins the signed distances of two shapes, with a fillet `k` wide.
 pub fn join(a: f32, b: f32, k: f32) -> f32 {
     let h = (k - (a - b).abs()).max(0.0) / k;
     a.min(b) - h * h * k / 4.0
 }
 
-/// `(x, y)` turned around `center` by `angle` (radians, clockwise on the screen), so that what is drawn with the result
-/// appears turned the other way.
+/// Turns `(x, y)` around `center` by `angle` (radians, clockwise on the screen), so that a shape drawn at the result appears
+/// turned counter-clockwise.
 pub fn turn(x: f32, y: f32, center: (f32, f32), angle: f32) -> (f32, f32) {
     let (sin, cos) = angle.sin_cos();
     let (dx, dy) = (x - center.0, y - center.1);
@@ -119,20 +119,20 @@ pub fn turn(x: f32, y: f32, center: (f32, f32), angle: f32) -> (f32, f32) {
 /// Light on a surface.
 #[derive(Clone, Copy)]
 pub struct Light {
-    /// How much falls on it, 0 to about 1.1.
+    /// Diffuse light, 0 to about 1.1.
     pub diffuse: f32,
-    /// The mirrored lamp, 0 to 1.
+    /// Specular highlight, 0 to 1.
     pub shine: f32,
 }
 
 impl Light {
-    /// `color` in this light, with highlights as strong as `gloss`.
+    /// Returns `color` in this light, with highlights of the strength `gloss`.
     pub fn on(self, color: Color, gloss: f32) -> Color {
         mix(dim(color, self.diffuse), [1.0; 3], self.shine * gloss)
     }
 }
 
-/// Light from the upper left on a shape blown up like a cushion: flat deeper than `depth` inside, round at the edge.
+/// Returns the light from the upper left on a shape inflated like a cushion: flat deeper than `depth`, round at the edge.
 pub fn inflate(inside: impl Fn(f32, f32) -> f32, x: f32, y: f32, depth: f32) -> Light {
     const STEP: f32 = 1e-3;
     let distance = inside(x, y);
@@ -145,11 +145,11 @@ pub fn inflate(inside: impl Fn(f32, f32) -> f32, x: f32, y: f32, depth: f32) -> 
     lit((slope.0 / length * tilt, slope.1 / length * tilt))
 }
 
-/// Light from the upper left on a surface whose normal has these `x` and `y`.
+/// Returns the light from the upper left on a surface whose normal has these `x` and `y`.
 pub fn lit(normal: (f32, f32)) -> Light {
     let z = (1.0 - normal.0 * normal.0 - normal.1 * normal.1).max(0.0).sqrt();
     let facing = -0.48 * normal.0 - 0.62 * normal.1 + 0.62 * z;
-    // The lamp half way to the eye.
+    // Half-way vector between lamp and eye.
     let mirror = -0.27 * normal.0 - 0.34 * normal.1 + 0.9 * z;
     Light { diffuse: 0.42 + 0.68 * facing.max(0.0), shine: mirror.max(0.0).powi(40) }
 }

@@ -3,7 +3,7 @@
 use crate::canvas::Canvas;
 use crate::paint::{Dice, dim, ellipse, fbm, mix, rgb, rounded_box, smooth};
 
-/// A school bus from the side.
+/// Draws a school bus from the side.
 pub fn school_bus(canvas: &mut Canvas, dice: &mut Dice) {
     let seed = dice.seed();
     let horizon = dice.range(0.5, 0.58);

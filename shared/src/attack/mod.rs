@@ -1,20 +1,26 @@
-//! Gradient attacks within an L-infinity ball: FGSM, BIM and PGD are one loop with other settings.
+//! Gradient attacks within a ball around an image, in L-infinity or L2.
+//!
+//! What distinguishes attacks is one row of properties each ([`AttackKind`]): the norm, where the attack begins, how long its
+//! steps are, which direction they follow. One executor takes the steps of all of them; [`AttackRun`] lets it run to the last
+//! step, [`UntilFooled`] until an image is fooled for the first time.
 
-mod ascent;
-mod config;
+mod ball;
+mod executor;
+mod gradient_step;
 mod n_fgsm;
-mod pursuit;
-mod restarts;
 mod run;
-mod threat;
+mod until_fooled;
 
-pub use ascent::{cross_entropy, loss_gradient};
-pub use config::{
-    AttackConfig, AttackError, AttackKind, BIM_STEPS, DEFAULT_EPSILON_255, Goal, PAPER_EPSILON_STD, PGD_STEPS,
-    in_255ths,
-};
+use crate::seed::{Purpose, derive};
+
+pub use ball::{Ball, Seeds};
+pub use gradient_step::{cross_entropy, loss_gradient};
 pub use n_fgsm::n_fgsm;
-pub use pursuit::{Outcome, Pursued, Pursuit};
-pub use restarts::worst_of;
 pub use run::AttackRun;
-pub use threat::LinfBall;
+pub use terms::attack::*;
+pub use until_fooled::{NewImage, Outcome, UntilFooled};
+
+/// Returns the seed of a later start of an image, or of a batch, whose first one has the seed `seed`.
+fn seed_of_restart(seed: u64, restart: usize) -> u64 {
+    if restart == 0 { seed } else { derive(seed, restart as u64, Purpose::Restart) }
+}

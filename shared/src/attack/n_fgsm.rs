@@ -1,6 +1,6 @@
 use burn::prelude::*;
 
-use super::{AttackError, LinfBall, loss_gradient};
+use super::{AttackError, Ball, ThreatModel, loss_gradient};
 use crate::model::Classifier;
 
 /// How far N-FGSM's noise reaches, as a multiple of epsilon (section 4 of the paper).
@@ -27,14 +27,12 @@ pub fn n_fgsm(
     model: &Classifier,
     seed: u64,
 ) -> Result<Tensor<4>, AttackError> {
-    if !(0.0..=1.0).contains(&epsilon) {
-        return Err(AttackError::Epsilon(epsilon));
-    }
+    ThreatModel::linf(epsilon).validate()?;
     let ([images_len, ..], [labels_len]) = (images.dims(), labels.dims());
     if images_len != labels_len {
         return Err(AttackError::Labels { images: images_len, labels: labels_len });
     }
-    let noisy = LinfBall::new(images, [NOISE * epsilon; 3]).random_start(seed);
+    let noisy = Ball::new(images, ThreatModel::linf(NOISE * epsilon)).random_start(seed);
     let gradient = loss_gradient(model, noisy.clone(), labels);
     Ok(noisy.add(gradient.sign().mul_scalar(epsilon)).clamp(0.0, 1.0))
 }
@@ -43,7 +41,7 @@ pub fn n_fgsm(
 mod tests {
     use super::*;
     use crate::device::read;
-    use crate::model::{Architecture, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     #[test]
     fn each_value_moves_by_epsilon_from_where_the_noise_has_put_it() {
@@ -55,7 +53,7 @@ mod tests {
         let epsilon = 8.0 / 255.0;
         let crafted = |seed| n_fgsm(epsilon, images.clone(), labels(), &model, seed).unwrap();
         let values = |tensor: Tensor<4>| pollster::block_on(read(tensor)).unwrap();
-        let noisy = values(LinfBall::new(images.clone(), [2.0 * epsilon; 3]).random_start(7));
+        let noisy = values(Ball::new(images.clone(), ThreatModel::linf(2.0 * epsilon)).random_start(7));
         let moved = values(crafted(7));
         let mut still = 0;
         for (before, after) in noisy.iter().zip(&moved) {

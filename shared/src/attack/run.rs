@@ -1,10 +1,12 @@
 use burn::prelude::*;
 
-use super::ascent::Ascent;
-use super::{AttackConfig, AttackError, Goal};
+use super::ball::Seeds;
+use super::executor::Executor;
+use super::{AttackConfig, AttackError, Goal, cross_entropy, seed_of_restart};
 use crate::model::Classifier;
 
-/// An attack under way: a value that its owner steps, so that a page can show each step, yield and cancel.
+/// An attack that all images follow to its last step: a value that its owner steps, so that a page can show each step, yield
+/// and cancel. Nothing is read from the device.
 ///
 /// # Shapes
 ///
@@ -12,14 +14,21 @@ use crate::model::Classifier;
 /// Images of a batch do not influence each other.
 #[derive(Clone, Debug)]
 pub struct AttackRun {
-    ascent: Ascent,
-    steps_total: usize,
+    executor: Executor,
+    config: AttackConfig,
+    labels: Tensor<1, Int>,
+    goal: Goal,
+    starts: usize,
+    /// Starts whose last step is taken and, where there are several, whose results are compared with the worst.
+    starts_done: usize,
+    /// Of the start under way.
     steps_done: usize,
-    adversarial: Tensor<4>,
+    /// The worst result of each image so far, and how well it serves the attacker: where there are several starts.
+    worst: Option<(Tensor<4>, Tensor<1>)>,
 }
 
 impl AttackRun {
-    /// Starts an attack: at the images (FGSM, BIM), at a random point of the ball (PGD), or at a random corner of it, which
+    /// Begins an attack: at the images (FGSM, BIM), at a random point of the ball (PGD), or at a random corner of it, which
     /// is all that noise does.
     ///
     /// # Errors
@@ -31,45 +40,101 @@ impl AttackRun {
         labels: Tensor<1, Int>,
         goal: Goal,
     ) -> Result<Self, AttackError> {
-        let ascent = Ascent::new(config, images, labels, goal)?;
-        let adversarial = ascent.start(config.kind, config.seed);
-        Ok(Self { ascent, steps_total: config.steps_total(), steps_done: 0, adversarial })
+        let executor = Executor::new(config, images, labels.clone(), goal, Seeds::Batch(config.seed))?;
+        let (starts, config) = (1, config.clone());
+        Ok(Self { executor, config, labels, goal, starts, starts_done: 0, steps_done: 0, worst: None })
     }
 
-    /// One gradient step against `model`, which is on a plain device; nothing once the run is done.
+    /// Takes all steps from so many random starts, and keeps the worst result of each image: one that reaches the goal if
+    /// there is any, and of those the one with the largest loss (to a target: the smallest). The first start is that of the
+    /// configuration itself. Attacks without a random start give the same each time, so they have one.
+    #[must_use]
+    pub fn with_restarts(self, restarts: usize) -> Self {
+        Self { starts: self.config.starts(restarts), ..self }
+    }
+
+    /// Takes one gradient step against `model`, which is on a plain device; none once the run is done. The step that ends one
+    /// of several starts also shows the images to the model, to compare them, and begins the next start.
     pub fn step(&mut self, model: &Classifier) {
         if self.is_done() {
             return;
         }
-        self.adversarial = self.ascent.step(model, self.adversarial.clone()).0;
-        self.steps_done += 1;
+        if self.steps_done < self.config.steps_total() {
+            self.executor.step(model);
+            self.steps_done += 1;
+        }
+        if self.starts > 1 && self.steps_done == self.config.steps_total() {
+            self.end_start(model);
+        }
     }
 
-    /// Takes all steps that are left.
+    fn end_start(&mut self, model: &Classifier) {
+        let images = self.executor.images();
+        let damage = damage(model, images.clone(), self.labels.clone(), self.goal);
+        self.worst = Some(match self.worst.take() {
+            None => (images, damage),
+            Some((worst, most)) => {
+                let worse = damage.clone().greater(most.clone());
+                let most = most.mask_where(worse.clone(), damage);
+                let worse: Tensor<4, Bool> = worse.reshape([worst.dims()[0], 1, 1, 1]).expand(worst.dims());
+                (worst.mask_where(worse, images), most)
+            }
+        });
+        self.starts_done += 1;
+        if self.starts_done < self.starts {
+            let seed = seed_of_restart(self.config.seed, self.starts_done);
+            (self.executor, self.steps_done) = (self.executor.restarted(Seeds::Batch(seed)), 0);
+        }
+    }
+
+    /// Takes all steps that are left. Returns the attacked images.
     pub fn finish(mut self, model: &Classifier) -> Tensor<4> {
         while !self.is_done() {
             self.step(model);
         }
-        self.adversarial
+        self.adversarial()
     }
 
-    /// Steps taken so far.
+    /// Returns the steps taken so far, over all starts.
     pub fn steps_done(&self) -> usize {
-        self.steps_done
+        match self.starts_done < self.starts {
+            true => self.starts_done * self.config.steps_total() + self.steps_done,
+            false => self.steps_total(),
+        }
     }
 
-    /// Steps of the whole run.
+    /// Returns the steps of the whole run, over all starts.
     pub fn steps_total(&self) -> usize {
-        self.steps_total
+        self.starts * self.config.steps_total()
     }
 
-    /// Whether all steps are taken.
+    /// Tells whether all steps are taken.
     pub fn is_done(&self) -> bool {
-        self.steps_done >= self.steps_total
+        match self.starts {
+            1 => self.steps_done >= self.config.steps_total(),
+            starts => self.starts_done >= starts,
+        }
     }
 
-    /// The attacked images as they are now.
+    /// Returns the attacked images as they are now; of several starts, once the run is done, the worst.
     pub fn adversarial(&self) -> Tensor<4> {
-        self.adversarial.clone()
+        match &self.worst {
+            Some((worst, _)) if self.is_done() => worst.clone(),
+            _ => self.executor.images(),
+        }
+    }
+}
+
+/// Returns how well each image serves the attacker, `[batch]`: any that reaches the goal better than any that does not.
+fn damage(model: &Classifier, images: Tensor<4>, labels: Tensor<1, Int>, goal: Goal) -> Tensor<1> {
+    // Above every loss that f32 logits give in practice, and small enough to leave their order.
+    const REACHED: f32 = 1e4;
+    let logits = model.forward(images);
+    let [batch, _] = logits.dims();
+    let named = logits.clone().argmax(1).reshape([batch]).equal(labels.clone()).float();
+    let loss = cross_entropy(logits, labels);
+    match goal {
+        Goal::Untargeted => loss.add(named.neg().add_scalar(1.0).mul_scalar(REACHED)),
+        Goal::Targeted => loss.neg().add(named.mul_scalar(REACHED)),
     }
 }

@@ -1,52 +1,52 @@
 //! A deployable model: `model.json` (the card) and `model.safetensors` (the weights), both loadable from bytes.
 //!
-//! Whoever loads one gets either a network that computes what it computed when it was exported, or an error that says
-//! what is wrong: the hash of the weights is checked, then every tensor, then the golden probe on the device at hand.
+//! Loading a bundle returns a network that computes the same as when it was exported, or an error that says what is wrong:
+//! the hash of the weights is checked, then every tensor, then the golden probe on the device at hand.
 
-mod card;
 mod error;
 mod probe;
 mod quantize;
-mod score;
 mod weights;
 
 use burn::prelude::*;
 
-pub use card::{Card, CheckItem, Checks, Class, FORMAT_VERSION, Part, Recipe, Weights};
 pub use error::BundleError;
-pub use probe::{Probe, probe_image};
-pub use score::{ImageSet, Score};
-pub use weights::{Precision, load_weights, save_weights};
+pub use probe::probe_image;
+pub use terms::card::{
+    Card, CardError, CheckItem, Checks, Class, FORMAT_VERSION, Part, Precision, Probe, Recipe, Weights,
+};
+pub use terms::score::{ImageSet, Score};
+pub use weights::{load_weights, save_weights};
 
-use crate::model::{Architecture, Classifier};
+use crate::model::{Architecture, BuildNetwork as _, Classifier};
 
-/// A model that was checked and is ready to use.
+/// A model whose files and computations were checked.
 #[derive(Debug)]
 pub struct Bundle {
-    /// What it is.
+    /// Card of the model.
     pub card: Card,
-    /// The network, on the plain device it was loaded to.
+    /// Network, on the plain device that the bundle was loaded to.
     pub model: Classifier,
 }
 
-/// What an exporter knows of a model, besides its weights.
+/// Description of a model for export, besides its weights.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// Short name: `standard`, `hardened`.
     pub name: String,
-    /// What the network is made of.
+    /// Architecture of the network.
     pub architecture: Architecture,
-    /// Its classes, in the order of the logits.
+    /// Classes in the order of the logits.
     pub classes: Vec<Class>,
-    /// Mean of the training pictures.
+    /// Mean of the training pictures, RGB in `[0, 1]`.
     pub mean: [f32; 3],
-    /// Standard deviation of the training pictures.
+    /// Standard deviation of the training pictures, RGB in `[0, 1]`.
     pub std: [f32; 3],
-    /// How it was trained.
+    /// Recipe of the training.
     pub recipe: Recipe,
-    /// sha256 of the training data.
+    /// SHA-256 of the training data.
     pub data_sha256: String,
-    /// What it scored.
+    /// Measured accuracies.
     pub scores: Vec<Score>,
 }
 
@@ -55,23 +55,23 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// [`BundleError`] if the card cannot be read or is of a newer format, if the weights have another size or hash
-    /// than the card says, if a tensor is missing, left over or misshapen, or if the network computes something else on
-    /// `device` than it did when it was exported.
+    /// [`BundleError`] if the card cannot be read or is of a newer format, if size or hash of the weights differ from the
+    /// card's, if a tensor is missing, left over or misshapen, or if the network's results on `device` differ from those of
+    /// the export.
     pub async fn load(card: &[u8], weights: &[u8], device: &Device) -> Result<Self, BundleError> {
         let card = Card::from_json(card)?;
         card.weights.check(weights)?;
-        let mut model = card.build(device)?;
+        let mut model = build(&card, device)?;
         load_weights(&mut model, weights)?;
         let model = model.valid();
-        card.probe.check(&model, device).await?;
+        probe::check(&card.probe, &model, device).await?;
         Ok(Self { card, model })
     }
 
     /// Makes the two files of a model: `model.json` and `model.safetensors`.
     ///
-    /// The probe is computed with the weights as they will be read back, in `precision`, on the CPU, which is what every other
-    /// device must agree with; then the files are loaded and checked on `device`.
+    /// The probe is computed with the weights as they will be read back, in `precision`, on the CPU, which every other device
+    /// must agree with; then the files are loaded and checked on `device`.
     ///
     /// # Errors
     ///
@@ -100,13 +100,18 @@ impl Bundle {
             probe: Probe::default(),
         };
         let cpu = Device::flex();
-        let mut shipped = card.build(&cpu)?;
+        let mut shipped = build(&card, &cpu)?;
         load_weights(&mut shipped, &weights)?;
-        card.probe = Probe::measure(&shipped.valid(), &cpu).await?;
+        card.probe = probe::measure(&shipped.valid(), &cpu).await?;
         let json = card.to_json();
         Self::load(&json, &weights, device).await?;
         Ok((json, weights))
     }
+}
+
+/// Builds the network that a card describes, with weights that are yet to be loaded.
+fn build(card: &Card, device: &Device) -> Result<Classifier, BundleError> {
+    card.architecture.init(card.classes.len(), card.mean, card.std, device).map_err(BundleError::Architecture)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! The golden probe: what a network computed on a fixed image when it was exported.
+//! The golden probe: logits and input gradient of a network on a fixed image, recorded at export.
 //!
-//! A driver or a browser may compute wrongly without saying so (a shader that fails to compile is skipped, say). So
-//! every load computes the probe again, forward and backward, and compares.
+//! A driver or a browser may compute wrongly without an error (a shader that fails to compile is skipped, say). So every
+//! load computes the probe again, forward and backward, and compares.
 
 use burn::prelude::*;
-use serde::{Deserialize, Serialize};
+use terms::card::Probe;
 
 use super::BundleError;
 use crate::attack::loss_gradient;
@@ -15,57 +15,45 @@ use crate::model::Classifier;
 const SIDE: usize = 64;
 /// Side of the squares over which the input gradient is summed.
 const SQUARE: usize = 8;
-/// Allowed difference of logits, relative to the largest of them.
+/// Allowed difference of logits, relative to the largest logit.
 const LOGITS_TOLERANCE: f32 = 1e-3;
-/// Allowed difference of gradient sums, relative to the largest of them; wider, since a ReLU near its kink may flip.
+/// Allowed difference of gradient sums, relative to the largest sum; wider, since a ReLU near its kink may flip.
 const GRADIENT_TOLERANCE: f32 = 1e-2;
 
-/// Logits and input gradient on [`probe_image`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
-    /// One a class.
-    pub logits: Vec<f32>,
-    /// Gradient of the cross entropy to class 0 with respect to the pixels, summed over 8x8 squares: 3 channels of 8
-    /// rows of 8 squares.
-    pub input_gradient_sums: Vec<f32>,
+/// Computes the probe of a model on a plain device.
+///
+/// # Errors
+///
+/// [`BundleError::Device`] if a result cannot be read back.
+pub(super) async fn measure(model: &Classifier, device: &Device) -> Result<Probe, BundleError> {
+    let image = probe_image(device);
+    let failed = |error: DeviceError| BundleError::Device(error.to_string());
+    let logits = read(model.forward(image.clone())).await.map_err(failed)?;
+    let label = Tensor::<1, Int>::from_ints([0], device);
+    let gradient = loss_gradient(model, image, label); // [1, 3, 64, 64]
+    let squares = SIDE / SQUARE;
+    let sums = gradient.reshape([3, squares, SQUARE, squares, SQUARE]).sum_dim(4).sum_dim(2);
+    Ok(Probe { logits, input_gradient_sums: read(sums).await.map_err(failed)? })
 }
 
-impl Probe {
-    /// Computes the probe of a model on a plain device.
-    ///
-    /// # Errors
-    ///
-    /// [`BundleError::Device`] if a result cannot be read back.
-    pub async fn measure(model: &Classifier, device: &Device) -> Result<Self, BundleError> {
-        let image = probe_image(device);
-        let failed = |error: DeviceError| BundleError::Device(error.to_string());
-        let logits = read(model.forward(image.clone())).await.map_err(failed)?;
-        let label = Tensor::<1, Int>::from_ints([0], device);
-        let gradient = loss_gradient(model, image, label); // [1, 3, 64, 64]
-        let squares = SIDE / SQUARE;
-        let sums = gradient.reshape([3, squares, SQUARE, squares, SQUARE]).sum_dim(4).sum_dim(2);
-        Ok(Self { logits, input_gradient_sums: read(sums).await.map_err(failed)? })
-    }
-
-    /// Computes the probe again and compares.
-    ///
-    /// # Errors
-    ///
-    /// [`BundleError::ProbeDiffers`] if anything differs by more than rounding explains.
-    pub async fn check(&self, model: &Classifier, device: &Device) -> Result<(), BundleError> {
-        let now = Self::measure(model, device).await?;
-        compare("logits", &now.logits, &self.logits, LOGITS_TOLERANCE)?;
-        compare("input gradients", &now.input_gradient_sums, &self.input_gradient_sums, GRADIENT_TOLERANCE)
-    }
+/// Computes the probe of a model and compares it with the recorded probe.
+///
+/// # Errors
+///
+/// [`BundleError::ProbeDiffers`] if anything differs by more than rounding explains.
+pub(super) async fn check(recorded: &Probe, model: &Classifier, device: &Device) -> Result<(), BundleError> {
+    let now = measure(model, device).await?;
+    compare("logits", &now.logits, &recorded.logits, LOGITS_TOLERANCE)?;
+    compare("input gradients", &now.input_gradient_sums, &recorded.input_gradient_sums, GRADIENT_TOLERANCE)
 }
 
-/// The fixed image `[1, 3, 64, 64]`: soft waves that differ in each channel, every value a multiple of 1/255.
+/// Makes the fixed image `[1, 3, 64, 64]`: soft waves that differ in each channel, every value a multiple of 1/255.
 pub fn probe_image(device: &Device) -> Tensor<4> {
     let mut pixels = Vec::with_capacity(3 * SIDE * SIDE);
     for channel in 0..3 {
         for y in 0..SIDE {
             for x in 0..SIDE {
-                // Integer triangle waves: the same bits on every machine, which a sine would not promise.
+                // Integer triangle waves: the same bits on every machine, which a sine does not guarantee.
                 let wave = |t: usize, period: usize| {
                     let phase = t % (2 * period);
                     phase.min(2 * period - phase) * 127 / period

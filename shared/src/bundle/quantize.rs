@@ -1,7 +1,7 @@
-//! Weights in 8 bits: whole numbers from -127 to 127, and for each output channel what one of them stands for.
+//! Weights in 8 bits: whole numbers from -127 to 127, and a step (the value of 1) for each output channel.
 //!
 //! Not burn's own quantisation: its blocks do not fit convolutions of 3x3 on WebGPU, and it multiplies out at every pass.
-//! Here a file is small, and a network that was loaded is as fast and as exact as its rounded weights.
+//! Here a file is small, and a loaded network is as fast and as exact as a network with the rounded weights in f32.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::BundleError;
 /// A tensor as burn's stores read it.
 type Stored = burn::store::burn_pack::Tensor;
 
-/// Added to the name of a tensor to name its steps.
+/// Suffix of a tensor's name that names the tensor's steps.
 const STEPS: &str = ".scale";
 
 /// Rounds a safetensors file of f32 tensors in PyTorch's layouts: tensors of two dimensions or more to 8 bits with one step
@@ -41,7 +41,7 @@ pub(super) fn to_8_bits(file: &[u8]) -> Result<Vec<u8>, BundleError> {
         let (mut steps, mut rounded) = (Vec::with_capacity(shape[0]), Vec::with_capacity(values.len()));
         for channel in values.chunks(channel) {
             let step = channel.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) / 127.0;
-            // A channel of zeros has no step; anything times zero is right.
+            // A channel of zeros has no step; any factor of zero is right.
             let per_value = if step > 0.0 { 1.0 / step } else { 0.0 };
             steps.extend(step.to_le_bytes());
             rounded.extend(channel.iter().map(|value| (value * per_value).round() as i8 as u8));
@@ -55,7 +55,7 @@ pub(super) fn to_8_bits(file: &[u8]) -> Result<Vec<u8>, BundleError> {
     safetensors::serialize(views, Some([("format".into(), "pt".into())].into())).map_err(bad)
 }
 
-/// What a file holds, with 8-bit tensors multiplied out and their steps gone.
+/// Multiplies the 8-bit tensors of a file by their steps and removes the steps; other tensors stay as they are.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ pub(super) fn multiplied_out(mut stored: BTreeMap<String, Stored>) -> Result<Vec
         }
         let channel = shape.num_elements() / steps.len();
         let times = move |data: TensorData| {
-            // A tensor of another type is told by whoever asked for this one.
+            // Values of type i8, by which the tensors were selected.
             let values: Vec<i8> = data.iter::<i8>().collect();
             let values = values.iter().enumerate().map(|(place, value)| f32::from(*value) * steps[place / channel]);
             TensorData::new(values.collect(), data.shape().clone())
@@ -89,7 +89,7 @@ pub(super) fn multiplied_out(mut stored: BTreeMap<String, Stored>) -> Result<Vec
 mod tests {
     use super::*;
     use crate::bundle::{Precision, load_weights, save_weights};
-    use crate::model::{Architecture, Classifier, HeadKind, ResNetConfig, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, Classifier, HeadKind, ResNetConfig, WideResNetConfig};
     use burn::prelude::*;
 
     fn networks() -> [Architecture; 2] {

@@ -1,3 +1,4 @@
+use crate::model::BuildNetwork as _;
 use burn::prelude::*;
 use pollster::block_on;
 
@@ -45,13 +46,13 @@ fn a_flipped_byte_is_a_wrong_hash() {
     let (card, mut weights) = made();
     let middle = weights.len() / 2;
     weights[middle] ^= 1;
-    assert!(matches!(load(&card, &weights), Err(BundleError::WrongHash { .. })));
+    assert!(matches!(load(&card, &weights), Err(BundleError::Card(CardError::WrongHash { .. }))));
 }
 
 #[test]
 fn a_truncated_file_is_a_wrong_size() {
     let (card, weights) = made();
-    assert!(matches!(load(&card, &weights[..100]), Err(BundleError::WrongSize { found: 100, .. })));
+    assert!(matches!(load(&card, &weights[..100]), Err(BundleError::Card(CardError::WrongSize { found: 100, .. }))));
 }
 
 #[test]
@@ -91,12 +92,12 @@ fn files_elsewhere_and_parts_that_do_not_add_up_are_refused() {
 #[test]
 fn a_newer_format_is_told_even_if_the_rest_is_unknown() {
     let error = load(br#"{"format_version": 9, "surprise": true}"#, &[]).unwrap_err();
-    assert_eq!(error, BundleError::NewerFormat { found: 9, known: FORMAT_VERSION });
+    assert_eq!(error, CardError::NewerFormat { found: 9, known: FORMAT_VERSION }.into());
 }
 
 #[test]
 fn text_is_no_card() {
-    assert!(matches!(load(b"<html>not found</html>", &[]), Err(BundleError::BadJson(_))));
+    assert!(matches!(load(b"<html>not found</html>", &[]), Err(BundleError::Card(CardError::BadJson(_)))));
 }
 
 #[test]

@@ -1,47 +1,25 @@
 //! Weights as safetensors, with PyTorch's names and layouts, so that other tools can read them.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Display;
 
 use burn::store::{
     BurnToPyTorchAdapter, FloatCastAdapter, HalfPrecisionAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore,
     PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::DType;
-use serde::{Deserialize, Serialize};
+use terms::card::Precision;
 
 use super::BundleError;
 use super::quantize::{multiplied_out, to_8_bits};
 use crate::model::Classifier;
 
-/// Number format of stored weights. All computing is in f32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// Half precision for convolutions and the head; batch norm stays f32, whose small variances would underflow.
-    F16,
-    /// Full precision.
-    F32,
-    /// 8 bits and a step an output channel for convolutions and the head; the rest stays f32.
-    Q8,
-}
-
-impl Display for Precision {
-    fn fmt(&self, formatter: &mut Formatter) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::F16 => "f16",
-            Self::F32 => "f32",
-            Self::Q8 => "q8",
-        })
-    }
-}
-
-/// The weights of `model` as a safetensors file.
+/// Writes the weights of `model` as a safetensors file.
 ///
 /// # Errors
 ///
-/// [`BundleError::Tensors`] if they cannot be read from the device.
+/// [`BundleError::Tensors`] if the weights cannot be read from the device.
 pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>, BundleError> {
-    // One entry, since several are written in any order, and the same weights shall have the same hash.
+    // One entry of metadata, since several are written in any order, and the same weights must have the same hash.
     let mut store =
         SafetensorsStore::from_bytes(None).clear_metadata().metadata("format", "pt").skip_enum_variants(true);
     store = match precision {
@@ -53,18 +31,17 @@ pub fn save_weights(model: &Classifier, precision: Precision) -> Result<Vec<u8>,
     if precision == Precision::Q8 { to_8_bits(&file) } else { Ok(file) }
 }
 
-/// Fills `model` with the weights of a safetensors file of any precision; it stays on its device, in f32.
+/// Fills `model` with the weights of a safetensors file of any precision; the model stays on its device, in f32.
 ///
 /// # Errors
 ///
-/// [`BundleError::Tensors`] if the file is damaged, or a tensor is missing, left over or misshapen; it names the first
-/// few of them.
+/// [`BundleError::Tensors`] if the file is damaged, or a tensor is missing, left over or misshapen; the text names the first.
 pub fn load_weights(model: &mut Classifier, file: &[u8]) -> Result<(), BundleError> {
     let mut store = SafetensorsStore::from_bytes(Some(file.to_vec()));
     let stored = store.get_all_tensors().map_err(tensors)?.clone();
     let stored = multiplied_out(stored.into_iter().collect())?;
     let adapter = FloatCastAdapter::to(DType::F32).chain(PyTorchToBurnAdapter);
-    // Names of enum variants are none of PyTorch's.
+    // PyTorch's names have no enum variants.
     let result = model.apply(stored, None, Some(Box::new(adapter)), true);
     let missing: Vec<&String> = result.missing.iter().map(|(path, _)| path).collect();
     for (what, names) in [("missing", missing), ("not known", result.unused.iter().collect())] {

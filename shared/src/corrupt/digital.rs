@@ -1,13 +1,13 @@
-//! What a camera's and a program's settings do: brightness, contrast, warping and coarse pixels. JPEG has its own file.
+//! Digital corruptions: brightness, contrast, elastic warping and pixelation. JPEG has its own file.
 
 use std::ops::Range;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::Severity;
 use super::plane::{Border, Plane};
 use super::rgb::Rgb;
-use super::severity::Severity;
 use crate::image::SIDE;
 
 /// Raises the value of HSV, which is the largest of red, green and blue; hue and saturation stay.
@@ -16,7 +16,8 @@ pub(super) fn brightness(image: &Rgb, severity: Severity) -> Rgb {
     image.map_pixels(|pixel| {
         let value = pixel.into_iter().fold(0.0, f32::max);
         let raised = (value + raise).min(1.0);
-        // At the same hue and saturation all three are proportional to the value. Black has neither, and becomes grey.
+        // At the same hue and saturation all three channels are proportional to the value. Black has neither hue nor
+        // saturation, and becomes grey.
         if value > 0.0 { pixel.map(|channel| channel * (raised / value)) } else { [raised; 3] }
     })
 }
@@ -30,9 +31,9 @@ pub(super) fn contrast(image: &Rgb, severity: Severity) -> Rgb {
     })
 }
 
-/// Stretches the picture as rubber: a random affine map, then smoothed random shifts of each pixel.
+/// Warps the picture by a random affine map, then by smoothed random shifts of each pixel.
 pub(super) fn elastic(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {
-    // Length of the shifts, the sigma that smooths them, and how far the affine map moves a corner. In picture sides.
+    // Length of the shifts, sigma of their smoothing, and largest move of a corner by the affine map. In picture sides.
     let (length, sigma, jitter) =
         severity.pick([(0.0, 0.0, 0.08), (0.05, 0.3, 0.06), (0.1, 0.08, 0.06), (0.1, 0.03, 0.03), (0.16, 0.03, 0.02)]);
     let [length, sigma, jitter] = [length, sigma, jitter].map(|share| share * SIDE as f32);
@@ -55,8 +56,8 @@ pub(super) fn elastic(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb 
     })
 }
 
-/// Where a pixel comes from under the affine map that moves three corners of the inner square, a third of the picture
-/// to either side of its centre, by up to `jitter` pixels each way.
+/// Draws the affine map that moves three corners of the inner square, a third of the picture to either side of its centre, by
+/// up to `jitter` pixels each way, and returns the map's inverse: from a pixel of the result to its source.
 fn affine(jitter: f32, rng: &mut StdRng) -> impl Fn(f32, f32) -> [f32; 2] + use<> {
     let (centre, reach) = ((SIDE / 2) as f32, (SIDE / 3) as f32);
     let from = [[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]].map(|corner| corner.map(|sign: f32| centre + sign * reach));
@@ -65,7 +66,7 @@ fn affine(jitter: f32, rng: &mut StdRng) -> impl Fn(f32, f32) -> [f32; 2] + use<
     let ([u, v], [p, q]) = (sides(to), sides(from));
     let area = u[0] * v[1] - u[1] * v[0];
     move |x, y| {
-        // In steps along two sides of the moved triangle; the same steps along the first one's lead to the origin.
+        // Coordinates along two sides of the moved triangle; along the sides of the original triangle they give the source.
         let [dx, dy] = [x - to[0][0], y - to[0][1]];
         let [along_u, along_v] = [(dx * v[1] - dy * v[0]) / area, (u[0] * dy - u[1] * dx) / area];
         [0, 1].map(|axis| from[0][axis] + along_u * p[axis] + along_v * q[axis])
@@ -81,7 +82,7 @@ pub(super) fn pixelate(image: &Rgb, severity: Severity) -> Rgb {
     })
 }
 
-/// Scales to `side` pixels a side: means of whole pixels, rounded to whole levels after the rows and after the columns.
+/// Resizes to `side` x `side` pixels: means of whole pixels, rounded to whole levels after the rows and after the columns.
 fn box_resize(levels: &Plane, side: usize) -> Plane {
     let windows: Vec<_> = (0..side).map(|i| window(i, levels.side(), side)).collect();
     let mean = |window: &Range<usize>, level: &dyn Fn(usize) -> f32| {
@@ -91,7 +92,7 @@ fn box_resize(levels: &Plane, side: usize) -> Plane {
     Plane::from_fn(side, |x, y| mean(&windows[y], &|y| mean(&windows[x], &|x| levels.get(x, y))))
 }
 
-/// The pixels of `from` whose centres pixel `i` of `to` covers: one at least.
+/// Returns the pixels of `from` whose centres pixel `i` of `to` covers, at least one.
 fn window(i: usize, from: usize, to: usize) -> Range<usize> {
     let scale = from as f64 / to as f64;
     let centre = (i as f64 + 0.5) * scale;

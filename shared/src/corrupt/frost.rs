@@ -1,22 +1,22 @@
-//! Frost on a window, drawn: the benchmark lays photographs over the picture, which are not ours to ship.
+//! Frost on a window, drawn: the benchmark lays photographs over the picture, which this repository may not ship.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;
 
+use super::Severity;
 use super::plane::{Border, Plane, sine_and_cosine};
 use super::rgb::Rgb;
-use super::severity::Severity;
 use crate::image::SIDE;
 
-/// Ice is bluish: the shares of red, green and blue.
+/// Shares of red, green and blue in the colour of ice.
 const TINT: [f32; 3] = [0.88, 0.97, 1.0];
-/// Feathers of ice in a picture.
+/// Number of feathers of ice in a picture.
 const FEATHERS: usize = 14;
-/// Side branches leave at the angle of ice's hexagonal crystals.
+/// Angle of the side branches: that of the hexagonal crystals of ice.
 const BRANCH_DEGREES: f32 = 60.0;
 
-/// A weighted sum of the picture and of the frost, whose weights sum to more than 1: it also brightens.
+/// Adds frost to the picture, with weights that sum to more than 1, so that the picture also brightens.
 pub(super) fn frost(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {
     let (kept, added) = severity.pick([(1.0, 0.3), (0.9, 0.4), (0.8, 0.45), (0.75, 0.5), (0.7, 0.55)]);
     let ice = window(rng);
@@ -27,7 +27,7 @@ pub(super) fn frost(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {
     })
 }
 
-/// A frozen window's brightness: uneven rime, feathers of ice over it, and grain.
+/// Draws the brightness of a frozen window in `[0, 1]`: uneven rime, feathers of ice, and grain.
 fn window(rng: &mut StdRng) -> Plane {
     let rime = stretch(&noise(rng).gaussian_blur(8.0, 3.0, Border::Reflect));
     let grain = noise(rng).gaussian_blur(0.6, 3.0, Border::Reflect);
@@ -43,7 +43,7 @@ fn window(rng: &mut StdRng) -> Plane {
     frozen.zip(&grain, |brightness, grain| (brightness * (1.0 + 0.15 * grain)).clamp(0.0, 1.0))
 }
 
-/// A needle of `length` pixels from `root`, with ever shorter needles to either side.
+/// Draws a needle of `length` pixels from `root`, with ever shorter needles to either side.
 fn feather(ice: &mut Plane, root: [f32; 2], degrees: f32, length: f32, rng: &mut StdRng) {
     const SHORTEST: f32 = 2.0;
     let [sine, cosine] = sine_and_cosine(degrees);
@@ -52,7 +52,7 @@ fn feather(ice: &mut Plane, root: [f32; 2], degrees: f32, length: f32, rng: &mut
     for half_pixel in 0..=(2.0 * length) as usize {
         deposit(ice, along(half_pixel as f32 / 2.0), density);
     }
-    // Uneven, or the branches of neighbouring feathers make a lattice.
+    // Uneven distances, or the branches of neighbouring feathers make a lattice.
     let mut distance = rng.random_range(1.0..4.0);
     while distance < length {
         for turn in [-BRANCH_DEGREES, BRANCH_DEGREES] {
@@ -66,7 +66,7 @@ fn feather(ice: &mut Plane, root: [f32; 2], degrees: f32, length: f32, rng: &mut
     }
 }
 
-/// Adds `amount` at a place between pixels, spread over the four around it. What is off the picture is lost.
+/// Adds `amount` at a place between pixels, spread over the four pixels around the place; pixels off the picture are dropped.
 fn deposit(ice: &mut Plane, [x, y]: [f32; 2], amount: f32) {
     let (left, top) = (x.floor(), y.floor());
     for (dx, dy) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
@@ -84,7 +84,7 @@ fn noise(rng: &mut StdRng) -> Plane {
     Plane::from_fn(SIDE, |_, _| rng.sample(StandardNormal))
 }
 
-/// The same plane, from 0 to 1.
+/// Rescales a plane to the range 0 to 1.
 fn stretch(plane: &Plane) -> Plane {
     let (min, max) = (plane.min(), plane.max());
     plane.map(|value| (value - min) / (max - min))

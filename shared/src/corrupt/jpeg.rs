@@ -1,16 +1,16 @@
-//! What a JPEG file loses, without the file: entropy coding loses nothing, so it is left out.
+//! The losses of JPEG, without a file: entropy coding is lossless, so it is left out.
 //!
-//! The steps are those of libjpeg's defaults, which Pillow uses: YCbCr of JFIF, colour at half the resolution (4:2:0),
-//! the 8x8 cosine transform, the example tables of ITU-T T.81 (annex K), and triangle interpolation of the colour on
-//! the way back. The encoder of the `image` crate keeps the colour at full resolution: a milder corruption.
+//! The pipeline has libjpeg's defaults, which Pillow uses: YCbCr of JFIF, colour at half the resolution (4:2:0), the 8x8
+//! cosine transform, the example tables of ITU-T T.81 (annex K), and triangle interpolation of the colour on the way back.
+//! The encoder of the `image` crate keeps the colour at full resolution: a milder corruption.
 
+use super::Severity;
 use super::plane::{Border, Plane, sine_and_cosine};
 use super::rgb::Rgb;
-use super::severity::Severity;
 
 const BLOCK: usize = 8;
 
-/// Steps of luminance at quality 50, by rising frequency across and down.
+/// Quantisation steps of luminance at quality 50, by rising frequency across and down.
 #[rustfmt::skip]
 const LUMINANCE: [u32; BLOCK * BLOCK] = [
     16, 11, 10, 16, 24, 40, 51, 61,
@@ -23,7 +23,7 @@ const LUMINANCE: [u32; BLOCK * BLOCK] = [
     72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
-/// Steps of colour at quality 50.
+/// Quantisation steps of chrominance at quality 50.
 #[rustfmt::skip]
 const CHROMINANCE: [u32; BLOCK * BLOCK] = [
     17, 18, 24, 47, 99, 99, 99, 99,
@@ -36,7 +36,7 @@ const CHROMINANCE: [u32; BLOCK * BLOCK] = [
     99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
-/// Compresses to a JPEG file and reads it again.
+/// Applies the losses of a JPEG file.
 pub(super) fn compress(image: &Rgb, severity: Severity) -> Rgb {
     let quality = severity.pick([65, 58, 50, 40, 25]);
     let Rgb([luma, blue, red]) = image.map_pixels(|pixel| to_ycbcr(pixel.map(|value| value * 255.0)));
@@ -45,7 +45,7 @@ pub(super) fn compress(image: &Rgb, severity: Severity) -> Rgb {
     Rgb([luma, blue, red]).map_pixels(|pixel| to_rgb(pixel).map(|level| level / 255.0))
 }
 
-/// Red, green and blue levels as luminance and two colour differences, whole levels around 128.
+/// Converts levels of red, green and blue to luminance and two colour differences around 128, in whole levels.
 fn to_ycbcr([red, green, blue]: [f32; 3]) -> [f32; 3] {
     [
         0.299 * red + 0.587 * green + 0.114 * blue,
@@ -55,14 +55,14 @@ fn to_ycbcr([red, green, blue]: [f32; 3]) -> [f32; 3] {
     .map(f32::round)
 }
 
-/// The inverse of [`to_ycbcr`], within 0 to 255.
+/// Converts back, as the inverse of [`to_ycbcr`], within 0 to 255.
 fn to_rgb([luma, blue, red]: [f32; 3]) -> [f32; 3] {
     let (blue, red) = (blue - 128.0, red - 128.0);
     [1.402 * red, -0.344_136_3 * blue - 0.714_136_3 * red, 1.772 * blue]
         .map(|difference| (luma + difference).round().clamp(0.0, 255.0))
 }
 
-/// Means of 2x2 pixels. Halves are rounded down in even columns and up in odd ones, so that rounding adds no cast.
+/// Returns means of 2x2 pixels. Halves are rounded down in even columns and up in odd columns, so that rounding adds no cast.
 fn halve(plane: &Plane) -> Plane {
     Plane::from_fn(plane.side() / 2, |x, y| {
         let sum =
@@ -71,7 +71,7 @@ fn halve(plane: &Plane) -> Plane {
     })
 }
 
-/// Twice the size, bilinear between the middles of the large pixels; ties are rounded up and down by turns, as above.
+/// Doubles the size, bilinear between the centres of the large pixels; ties are rounded up and down by turns, as in [`halve`].
 fn double(plane: &Plane) -> Plane {
     let position = |i: usize| (i as f32 + 0.5) / 2.0 - 0.5;
     Plane::from_fn(plane.side() * 2, |x, y| {
@@ -80,13 +80,13 @@ fn double(plane: &Plane) -> Plane {
     })
 }
 
-/// The steps at `quality`, 1 to 100, by the rule of libjpeg.
+/// Returns the quantisation steps at `quality`, 1 to 100, by the rule of libjpeg.
 fn steps(at_50: &[u32; BLOCK * BLOCK], quality: u32) -> [f32; BLOCK * BLOCK] {
     let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
     at_50.map(|step| ((step * percent + 50) / 100).clamp(1, 255) as f32)
 }
 
-/// Each 8x8 block's frequencies rounded to whole `steps`, and the levels that they give.
+/// Rounds the frequencies of each 8x8 block to multiples of `steps` and transforms them back to levels.
 fn quantise(levels: &Plane, steps: &[f32; BLOCK * BLOCK]) -> Plane {
     let waves = cosines();
     let mut changed = levels.clone();
@@ -96,7 +96,7 @@ fn quantise(levels: &Plane, steps: &[f32; BLOCK * BLOCK]) -> Plane {
             let frequencies = transform(&block, |frequency, position| waves.get(position, frequency));
             let kept = Plane::from_fn(BLOCK, |x, y| {
                 let step = steps[y * BLOCK + x];
-                // libjpeg knows frequencies in eighths, which decides the many ties alike.
+                // libjpeg has frequencies in eighths, so the many ties are decided as there.
                 let eighths = (frequencies.get(x, y) * 8.0).round();
                 (eighths / (8.0 * step)).round() * step
             });
@@ -111,7 +111,7 @@ fn quantise(levels: &Plane, steps: &[f32; BLOCK * BLOCK]) -> Plane {
     changed
 }
 
-/// The orthonormal cosine basis: column is position, row is frequency.
+/// Returns the orthonormal cosine basis: columns are positions, rows are frequencies.
 fn cosines() -> Plane {
     let side = BLOCK as f32;
     Plane::from_fn(BLOCK, |position, frequency| {
@@ -121,7 +121,7 @@ fn cosines() -> Plane {
     })
 }
 
-/// The block's rows and then its columns multiplied by a matrix, `weight(output, input)`.
+/// Multiplies the rows of a block and then its columns by a matrix, `weight(output, input)`.
 fn transform(block: &Plane, weight: impl Fn(usize, usize) -> f32) -> Plane {
     let rows = Plane::from_fn(BLOCK, |x, y| (0..BLOCK).map(|i| weight(x, i) * block.get(i, y)).sum());
     Plane::from_fn(BLOCK, |x, y| (0..BLOCK).map(|i| weight(y, i) * rows.get(x, i)).sum())

@@ -1,6 +1,6 @@
-//! One colour channel as numbers, with the filters that several corruptions share.
+//! A colour channel as numbers, with the filters that several corruptions share.
 
-/// What a filter sees beyond the edge of a plane. The reference takes another one from each library it calls.
+/// Continuation of a plane beyond its edges. The reference has a different one from each library that it calls.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Border {
     /// `a a | a b c | c c`
@@ -12,11 +12,11 @@ pub(super) enum Border {
 }
 
 impl Border {
-    /// The position within `0..side` that stands for `position`.
+    /// Returns the position within `0..side` that stands for `position`.
     fn resolve(self, position: isize, side: usize) -> usize {
         let last = side as isize - 1;
         let resolved = match self {
-            // Nearly always, and the divisions below are slow.
+            // The usual case first: the divisions below are slow.
             _ if (0..=last).contains(&position) => position,
             Self::Nearest => position.clamp(0, last),
             Self::Reflect => {
@@ -40,8 +40,8 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// The value of every pixel, asked for row by row from the top: `value(x, y)`.
-    pub fn from_fn(side: usize, mut value: impl FnMut(usize, usize) -> f32) -> Self {
+    /// Makes a plane of `value(x, y)`, called row by row from the top.
+    pub(super) fn from_fn(side: usize, mut value: impl FnMut(usize, usize) -> f32) -> Self {
         let mut values = Vec::with_capacity(side * side);
         for y in 0..side {
             for x in 0..side {
@@ -51,29 +51,29 @@ impl Plane {
         Self { side, values }
     }
 
-    pub fn side(&self) -> usize {
+    pub(super) fn side(&self) -> usize {
         self.side
     }
 
-    pub fn values(&self) -> &[f32] {
+    pub(super) fn values(&self) -> &[f32] {
         &self.values
     }
 
-    pub fn get(&self, x: usize, y: usize) -> f32 {
+    pub(super) fn get(&self, x: usize, y: usize) -> f32 {
         self.values[y * self.side + x]
     }
 
-    pub fn set(&mut self, x: usize, y: usize, value: f32) {
+    pub(super) fn set(&mut self, x: usize, y: usize, value: f32) {
         self.values[y * self.side + x] = value;
     }
 
-    /// The value at any position, beyond the edges too.
-    pub fn at(&self, x: isize, y: isize, border: Border) -> f32 {
+    /// Returns the value at any position, beyond the edges too.
+    pub(super) fn at(&self, x: isize, y: isize, border: Border) -> f32 {
         self.get(border.resolve(x, self.side), border.resolve(y, self.side))
     }
 
-    /// The value between pixels, interpolated bilinearly; whole numbers are pixel centres.
-    pub fn sample(&self, x: f32, y: f32, border: Border) -> f32 {
+    /// Interpolates the value between pixels bilinearly; whole numbers are pixel centres.
+    pub(super) fn sample(&self, x: f32, y: f32, border: Border) -> f32 {
         let (left, top) = (x.floor(), y.floor());
         let (right_share, lower_share) = (x - left, y - top);
         let row = |y| {
@@ -83,38 +83,38 @@ impl Plane {
         row(top as isize) * (1.0 - lower_share) + row(top as isize + 1) * lower_share
     }
 
-    pub fn map(&self, change: impl FnMut(f32) -> f32) -> Self {
+    pub(super) fn map(&self, change: impl FnMut(f32) -> f32) -> Self {
         Self { side: self.side, values: self.values.iter().copied().map(change).collect() }
     }
 
-    /// Both planes' values, pixel by pixel.
-    pub fn zip(&self, other: &Self, mut join: impl FnMut(f32, f32) -> f32) -> Self {
+    /// Joins the values of both planes, pixel by pixel.
+    pub(super) fn zip(&self, other: &Self, mut join: impl FnMut(f32, f32) -> f32) -> Self {
         let pairs = self.values.iter().zip(&other.values);
         Self { side: self.side, values: pairs.map(|(&a, &b)| join(a, b)).collect() }
     }
 
-    pub fn mean(&self) -> f32 {
+    pub(super) fn mean(&self) -> f32 {
         let sum: f64 = self.values.iter().copied().map(f64::from).sum();
         (sum / self.values.len() as f64) as f32
     }
 
-    pub fn min(&self) -> f32 {
+    pub(super) fn min(&self) -> f32 {
         self.values.iter().copied().fold(f32::INFINITY, f32::min)
     }
 
-    pub fn max(&self) -> f32 {
+    pub(super) fn max(&self) -> f32 {
         self.values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
 
-    /// A Gaussian blur of `sigma` pixels, cut off `truncate` sigmas from its middle. A sigma near 0 changes nothing.
-    pub fn gaussian_blur(&self, sigma: f32, truncate: f32, border: Border) -> Self {
+    /// Applies a Gaussian blur of `sigma` pixels, cut off `truncate` sigmas from its middle. A sigma near 0 changes nothing.
+    pub(super) fn gaussian_blur(&self, sigma: f32, truncate: f32, border: Border) -> Self {
         let radius = (truncate * sigma + 0.5) as isize;
         if radius == 0 {
             return self.clone();
         }
         let weights: Vec<f32> = (-radius..=radius).map(|i| gaussian(i as f32, sigma)).collect();
         let total: f32 = weights.iter().sum();
-        // What each position takes from which others, found once for all rows and columns.
+        // Sources and weights of each position, computed once for all rows and columns.
         let taps_of = |position: usize| -> Vec<(usize, f32)> {
             let shifted = (-radius..=radius).map(|i| border.resolve(position as isize + i, self.side));
             shifted.zip(weights.iter().map(|weight| weight / total)).collect()
@@ -129,9 +129,9 @@ impl Plane {
         blur_rows(&blur_columns(self))
     }
 
-    /// The centre, enlarged `factor` times (1 or more) with bilinear interpolation; the corner pixels of what is cut
-    /// out stay corner pixels.
-    pub fn clipped_zoom(&self, factor: f32) -> Self {
+    /// Enlarges the centre `factor` times (1 or more) with bilinear interpolation; the corner pixels of the part cut out stay
+    /// corner pixels.
+    pub(super) fn clipped_zoom(&self, factor: f32) -> Self {
         let cut = (self.side as f32 / factor).ceil();
         let enlarged = (cut * factor).round();
         let first = ((self.side as f32 - cut) / 2.0).floor();
@@ -142,14 +142,14 @@ impl Plane {
     }
 }
 
-/// The bell curve at `distance`, 1 in its middle.
+/// Returns the unnormalised Gaussian at `distance`: 1 in its middle.
 pub(super) fn gaussian(distance: f32, sigma: f32) -> f32 {
     let in_sigmas = f64::from(distance) / f64::from(sigma);
-    // Rounded from 64 bits, as wherever pictures need such a function: the last bit is each platform's own.
+    // Rounded from 64 bits, since the last bit of such a function differs between platforms.
     (-0.5 * in_sigmas * in_sigmas).exp() as f32
 }
 
-/// Sine and cosine of an angle in degrees.
+/// Returns sine and cosine of an angle in degrees.
 pub(super) fn sine_and_cosine(degrees: f32) -> [f32; 2] {
     let (sine, cosine) = f64::from(degrees).to_radians().sin_cos();
     [sine as f32, cosine as f32]

@@ -8,14 +8,14 @@ use crate::image::{Picture, SIDE};
 pub(super) struct Rgb(pub [Plane; 3]);
 
 impl Rgb {
-    pub fn from_picture(picture: &Picture) -> Self {
+    pub(super) fn from_picture(picture: &Picture) -> Self {
         let bytes = picture.as_rgb8();
         let plane = |channel| Plane::from_fn(SIDE, |x, y| f32::from(bytes[(y * SIDE + x) * 3 + channel]) / 255.0);
         Self([plane(0), plane(1), plane(2)])
     }
 
-    /// Clamps to `[0, 1]` and drops what is behind the point of a level, as the benchmark does; it does not round.
-    pub fn into_picture(self) -> Picture {
+    /// Clamps to `[0, 1]` and truncates to whole levels, without rounding, as the benchmark does.
+    pub(super) fn into_picture(self) -> Picture {
         let mut bytes = Vec::with_capacity(SIDE * SIDE * 3);
         for pixel in 0..SIDE * SIDE {
             bytes.extend(self.0.iter().map(|plane| truncate_to_byte(plane.values()[pixel])));
@@ -24,18 +24,18 @@ impl Rgb {
         Picture::from_rgb8(bytes).expect("three planes of 64x64 values")
     }
 
-    /// Each channel changed alike.
-    pub fn map(&self, change: impl FnMut(&Plane) -> Plane) -> Self {
+    /// Applies `change` to each channel.
+    pub(super) fn map(&self, change: impl FnMut(&Plane) -> Plane) -> Self {
         Self(self.0.each_ref().map(change))
     }
 
-    /// Each value changed alike, channel by channel.
-    pub fn map_values(&self, mut change: impl FnMut(f32) -> f32) -> Self {
+    /// Applies `change` to each value, channel by channel.
+    pub(super) fn map_values(&self, mut change: impl FnMut(f32) -> f32) -> Self {
         self.map(|plane| plane.map(&mut change))
     }
 
-    /// Each pixel's `[red, green, blue]` changed.
-    pub fn map_pixels(&self, mut change: impl FnMut([f32; 3]) -> [f32; 3]) -> Self {
+    /// Applies `change` to the `[red, green, blue]` of each pixel.
+    pub(super) fn map_pixels(&self, mut change: impl FnMut([f32; 3]) -> [f32; 3]) -> Self {
         let mut changed = self.clone();
         for y in 0..SIDE {
             for x in 0..SIDE {
@@ -48,12 +48,12 @@ impl Rgb {
         changed
     }
 
-    pub fn max(&self) -> f32 {
+    pub(super) fn max(&self) -> f32 {
         self.0.iter().map(Plane::max).fold(f32::NEG_INFINITY, f32::max)
     }
 }
 
-/// A value in `[0, 1]` as the byte at or below it.
+/// Converts a value in `[0, 1]` to the byte at or below it.
 pub(super) fn truncate_to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0) as u8
 }

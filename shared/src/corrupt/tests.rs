@@ -3,7 +3,7 @@ use super::*;
 use crate::image::SIDE;
 
 const VALUES: usize = SIDE * SIDE * 3;
-/// Those that draw nothing.
+/// Corruptions that draw no random numbers.
 const DETERMINISTIC: [Corruption; 6] = [
     Corruption::DefocusBlur,
     Corruption::ZoomBlur,
@@ -13,7 +13,7 @@ const DETERMINISTIC: [Corruption; 6] = [
     Corruption::JpegCompression,
 ];
 
-/// Slopes, fine stripes, a disk with sharp edges, and colour.
+/// Makes a picture with slopes, fine stripes, a disk with sharp edges, and colour.
 fn scene() -> Picture {
     picture(|x, y| {
         let disk = (x as i32 - 24).pow(2) + (y as i32 - 36).pow(2) < 256;
@@ -44,12 +44,12 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Mean absolute difference, in levels.
+/// Returns the mean absolute difference, in levels.
 fn damage(a: &Picture, b: &Picture) -> f64 {
     levels(a).iter().zip(levels(b)).map(|(a, b)| (a - b).abs()).sum::<f64>() / VALUES as f64
 }
 
-/// That of each severity, the mean of a few seeds.
+/// Returns the damage at each severity, the mean over a few seeds.
 fn damages(corruption: Corruption) -> [f64; 5] {
     const SEEDS: u64 = 4;
     let scene = scene();
@@ -77,11 +77,11 @@ fn damage_grows_with_severity() {
     for corruption in Corruption::ALL {
         let damages = damages(corruption);
         match corruption {
-            // Ends with fine ripples of a picture that stays where it is.
+            // At severity 5 fine ripples leave the picture in its place.
             Corruption::ElasticTransform => {}
-            // The picture's weight falls as that of the frost rises, and so the sum may be no further off.
+            // The picture's weight falls as the weight of the frost rises, so the sum may be no further off.
             Corruption::Frost => {}
-            // Made of several parameters that do not all grow, in the benchmark too.
+            // Not all of their parameters grow with the severity, in the benchmark too.
             Corruption::GlassBlur | Corruption::Snow => {
                 assert!(damages[4] > damages[0], "{corruption}: {damages:?}");
             }
@@ -93,7 +93,7 @@ fn damage_grows_with_severity() {
 
 #[test]
 fn gaussian_noise_has_its_standard_deviation() {
-    // Only the first two: beyond, the ends of the range cut off some of it.
+    // Only the first two severities: beyond, the ends of the range cut off some of the noise.
     for (number, deviation) in [(1, 0.04), (2, 0.08)] {
         let noisy = levels(&Corruption::GaussianNoise.apply(&plain(128), severity(number), 1));
         let center = mean(&noisy);

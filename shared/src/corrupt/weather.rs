@@ -4,16 +4,16 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;
 
+use super::Severity;
 use super::blur::streak;
 use super::plane::Plane;
 use super::rgb::{Rgb, truncate_to_byte};
-use super::severity::Severity;
 use crate::image::SIDE;
 
-/// Snowfall: the picture pales, and blown flakes lie over it.
+/// Adds snow: pales the picture and lays blown flakes over it.
 pub(super) fn snow(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {
-    // Mean and deviation of the flakes, their size, the value under which there is none, radius and sigma of their
-    // fall, and what is kept of the picture's colours.
+    // Mean and deviation of the flakes, their size, the value below which there is no flake, radius and sigma of their motion
+    // blur, and the share of the picture's colours that is kept.
     let (mean, deviation, size, threshold, radius, sigma, kept) = severity.pick([
         (0.1, 0.2, 1.0, 0.6, 8, 3.0, 0.8),
         (0.1, 0.2, 1.0, 0.5, 10, 4.0, 0.8),
@@ -35,7 +35,7 @@ pub(super) fn snow(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {
     pale.map(|plane| plane.zip(&layer, |value, flake| value + flake))
 }
 
-/// Fog: a cloud over the picture, which dims it by as much as the cloud is bright.
+/// Adds fog: a cloud, after which all values are scaled down, so that the sum is as bright as the picture was at most.
 pub(super) fn fog(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {
     let (density, decay) = severity.pick([(0.4, 3.0), (0.7, 3.0), (1.0, 2.5), (1.5, 2.0), (2.0, 1.75)]);
     let brightest = image.max();
@@ -43,9 +43,9 @@ pub(super) fn fog(image: &Rgb, severity: Severity, rng: &mut StdRng) -> Rgb {
     image.map(|plane| plane.zip(&cloud, |value, fog| (value + density * fog) * brightest / (brightest + density)))
 }
 
-/// A fractal cloud in `[0, 1]` by the diamond-square algorithm (Fournier, Fussell & Carpenter, 1982), the edges joined.
+/// Draws a fractal cloud in `[0, 1]` by the diamond-square algorithm (Fournier, Fussell & Carpenter, 1982), the edges joined.
 ///
-/// Each halving of the grid divides the random shifts by the square of `decay`: the larger, the smoother.
+/// Each halving of the grid divides the random shifts by the square of `decay`: a larger `decay` makes a smoother cloud.
 fn plasma(decay: f32, rng: &mut StdRng) -> Plane {
     let mut map = Plane::from_fn(SIDE, |_, _| 0.0);
     let mut shift: f32 = 100.0 * 100.0;

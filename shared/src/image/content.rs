@@ -1,10 +1,10 @@
-//! Says what a file is by its first bytes.
+//! Detection of a file's format by its first bytes.
 
 use image::ImageFormat;
 
 use super::ImageError;
 
-/// The formats that are read, with the names that people know them by.
+/// Formats that are read, with their names for visitors.
 const READ: [(ImageFormat, &str); 5] = [
     (ImageFormat::Png, "PNG"),
     (ImageFormat::Jpeg, "JPEG"),
@@ -13,7 +13,7 @@ const READ: [(ImageFormat, &str); 5] = [
     (ImageFormat::Bmp, "BMP"),
 ];
 
-/// The file's format and its name, by content.
+/// Returns the format of a picture file and the format's name, by content.
 ///
 /// # Errors
 ///
@@ -32,9 +32,9 @@ pub(super) fn format(bytes: &[u8]) -> Result<(ImageFormat, &'static str), ImageE
     })
 }
 
-/// The name of a picture format that is not read here.
+/// Returns the name of a picture format that is not read here; none for other content.
 fn other_picture(bytes: &[u8], guess: Option<ImageFormat>) -> Option<&'static str> {
-    // ISO base media files name their brand at byte 8; phones write HEIC by default, so it deserves its name.
+    // ISO base media files name their brand at byte 8; phones write HEIC by default, so the error names it.
     match (bytes.get(4..8), bytes.get(8..12)) {
         (Some(b"ftyp"), Some(b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1")) => {
             return Some("HEIC");
@@ -49,7 +49,7 @@ fn other_picture(bytes: &[u8], guess: Option<ImageFormat>) -> Option<&'static st
         return Some("Photoshop");
     }
     if is_text(bytes) {
-        // A portable pixmap's two letters also begin many a text, and an SVG is text.
+        // The two letters of a portable pixmap also begin many texts, and an SVG is text.
         return contains(head(bytes), b"<svg").then_some("SVG");
     }
     match guess? {
@@ -65,7 +65,7 @@ fn other_picture(bytes: &[u8], guess: Option<ImageFormat>) -> Option<&'static st
     }
 }
 
-/// What a file that is no picture holds, in a few words.
+/// Describes the content of a file that is no picture, with its article: "text", "a PDF document".
 fn looks_like(bytes: &[u8]) -> &'static str {
     const SIGNATURES: [(usize, &[u8], &str); 11] = [
         (0, b"%PDF", "a PDF document"),
@@ -92,12 +92,12 @@ fn looks_like(bytes: &[u8]) -> &'static str {
     if contains(&text, b"<!doctype html") || contains(&text, b"<html") { "a web page" } else { "text" }
 }
 
-/// Whether the beginning is UTF-8 without control characters other than white space.
+/// Returns whether the beginning is UTF-8 without control characters other than white space.
 fn is_text(bytes: &[u8]) -> bool {
     let head = head(bytes);
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // A character cut at the end of the looked-at part is still text.
+        // A character cut at the end of the examined part is still text.
         Err(error) if error.error_len().is_none() => {
             return is_text(&head[..error.valid_up_to()]);
         }

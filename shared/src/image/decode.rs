@@ -1,21 +1,15 @@
-//! The decode chain: sniff, check sizes, decode, lay on white. Cutting, scaling and turning upright is the photo's.
+//! Decoding: detect the format, check sizes, decode, lay on white. `Photo` crops, scales and turns upright.
 
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage, metadata::Orientation};
 
-use super::{ImageError, content};
+use super::{ImageError, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, content};
 
-/// The longest file that is looked at.
-pub const MAX_FILE_BYTES: usize = 64 << 20;
-/// The most pixels, so that decoding fits into a browser tab's memory: above a phone's 50 megapixels.
-pub const MAX_PIXELS: u64 = 64_000_000;
-/// The longest side, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-/// What a decoder may allocate: the most pixels with 16-bit RGBA would need.
+/// Most bytes that a decoder may allocate: those of the most pixels in 16-bit RGBA.
 const MAX_ALLOC_BYTES: u64 = MAX_PIXELS * 8;
 
-/// The picture as it is stored, on white, and what turns it upright.
+/// Decodes a picture as it is stored, on white, and returns the orientation that turns it upright.
 pub(super) fn decode(bytes: &[u8]) -> Result<(RgbImage, Orientation), ImageError> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(ImageError::FileTooLarge { bytes: bytes.len() });
@@ -32,17 +26,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(RgbImage, Orientation), ImageError
     let (width, height) = decoder.dimensions();
     check_size(name, width, height)?;
     if format == ImageFormat::Jpeg && jpeg_is_cut_short(bytes) {
-        // The decoder would fill the missing rows with grey, and the network would classify those.
+        // The decoder would fill the missing rows with grey, and the network would classify the grey.
         return Err(ImageError::Damaged { format: name, detail: "it ends before the picture does".into() });
     }
-    // A broken EXIF block does not spoil the pixels.
+    // A broken EXIF block leaves the pixels intact.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     Ok((flatten_on_white(image), orientation))
 }
 
 fn limits() -> Limits {
-    // Not the sides: the error of `check_size` names them.
+    // No limit of the sides: the error of `check_size` names them.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOC_BYTES);
     limits
@@ -58,14 +52,14 @@ fn check_size(format: &'static str, width: u32, height: u32) -> Result<(), Image
     Ok(())
 }
 
-/// Width and height from a PNG's first chunk: the decoder wants more of the file before it says anything.
+/// Reads width and height from the first chunk of a PNG: the decoder needs more of the file before it returns them.
 fn png_header_size(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
     let field = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     (format == ImageFormat::Png && bytes.get(12..16)? == b"IHDR").then_some((field(16)?, field(20)?))
 }
 
-/// Whether a JPEG has no end-of-image marker after its first scan begins. In a scan's own data a 0xFF is always followed by a
-/// zero or a restart marker, so the marker cannot appear there by chance.
+/// Returns whether a JPEG has no end-of-image marker after its first scan begins. In the data of a scan a 0xFF is always
+/// followed by a zero or a restart marker, so the end-of-image marker cannot appear there by chance.
 fn jpeg_is_cut_short(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
     const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
@@ -81,7 +75,7 @@ fn jpeg_is_cut_short(bytes: &[u8]) -> bool {
     !bytes.get(at..).is_some_and(|rest| rest.windows(2).any(|pair| pair == END_OF_IMAGE))
 }
 
-/// 8-bit RGB, with transparent parts laid on white, as on a web page. Grayscale and 16-bit pictures are converted.
+/// Converts to 8-bit RGB, with transparent parts laid on white, as on a web page. Grayscale and 16-bit pictures are converted.
 fn flatten_on_white(image: DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.into_rgb8();
@@ -93,7 +87,7 @@ fn flatten_on_white(image: DynamicImage) -> RgbImage {
     })
 }
 
-/// `value` with opacity `alpha` on white, rounded to the nearest byte.
+/// Blends `value` with opacity `alpha` on white, rounded to the nearest byte.
 fn over_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     // At most 255, so the cast keeps everything.
@@ -106,9 +100,9 @@ fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
         E::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => "it ends before the picture does".into(),
         E::Unsupported(_) => format!("it uses a variant of the format that is not supported: {error}"),
         E::Limits(_) => "decoding it would need too much memory".into(),
-        // What the format's own decoder says; the outer text only repeats the format's name.
+        // The message of the format's own decoder; the outer text only repeats the format's name.
         _ => match std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string).trim() {
-            // The JPEG decoder's way of saying it.
+            // The JPEG decoder's message for the same.
             short if short.contains("Not enough bytes") => "it ends before the picture does".into(),
             detail => detail.into(),
         },

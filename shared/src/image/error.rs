@@ -1,93 +1,93 @@
-//! What can be wrong with a picture, in words for the person who chose it.
+//! Errors of reading and making pictures, with texts for the person who chose the picture.
 
 use thiserror::Error;
 
-use super::decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
+use super::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
 
-/// Why a picture could not be read or made: what is wrong and what to do.
+/// A picture that could not be read or made; the text says what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// There is not a single byte.
+    /// A file without a byte.
     #[error("The file is empty. Choose a picture in PNG, JPEG, WebP, GIF or BMP format.")]
     Empty,
-    /// The content is no picture, whatever the file is called.
+    /// Content that is no picture, whatever the name of the file.
     #[error(
         "This is not a picture: the file holds {looks_like}, whatever its name says. Choose a PNG, JPEG, WebP, GIF or BMP file."
     )]
     NotAnImage {
-        /// What the content looks like, with its article: "text", "a PDF document".
+        /// Kind of the content, with its article: "text", "a PDF document".
         looks_like: &'static str,
     },
     /// A picture, in a format that is not read here.
     #[error("{format} pictures cannot be read here. Save the picture as PNG or JPEG and try again.")]
     UnsupportedFormat {
-        /// The format's name.
+        /// Name of the format.
         format: &'static str,
     },
-    /// The file begins as a picture but is cut short or broken inside.
+    /// A file that begins as a picture but is cut short or broken inside.
     #[error("The {format} file is damaged or incomplete ({detail}). Download or export the picture again.")]
     Damaged {
-        /// The format's name.
+        /// Name of the format.
         format: &'static str,
-        /// What the decoder stumbled over.
+        /// Message of the decoder.
         detail: String,
     },
-    /// The file itself is too long.
+    /// A file that is too long.
     #[error(
         "The file is too large: {megabytes} MB, and at most {limit} MB are read. Save the picture smaller, as a JPEG for example.",
         megabytes = .bytes.div_ceil(1 << 20), limit = MAX_FILE_BYTES >> 20
     )]
     FileTooLarge {
-        /// The file's length.
+        /// Length of the file.
         bytes: usize,
     },
-    /// The picture has too many pixels to decode in a browser's memory.
+    /// A picture with too many pixels to decode in a browser's memory.
     #[error(
         "The picture is too large: {width} x {height} pixels, and at most {limit} million in all and {MAX_SIDE} a side are read. \
          Scale it down first; the network sees 64 x 64 pixels.",
         limit = MAX_PIXELS / 1_000_000
     )]
     TooManyPixels {
-        /// Pixels a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
     },
-    /// A square that was to be cut out does not lie within the picture.
+    /// A crop that does not lie within the picture.
     #[error(
         "The crop does not lie within the picture: {side} x {side} pixels from {x}, {y}, of {width} x {height}. Move it inside."
     )]
     CropOutside {
-        /// Pixels to the left of it.
+        /// Pixels to the left of the crop.
         x: u32,
-        /// Pixels above it.
+        /// Pixels above the crop.
         y: u32,
-        /// Its pixels a side.
+        /// Side of the crop in pixels.
         side: u32,
-        /// Pixels a row of the upright picture.
+        /// Width of the upright picture in pixels.
         width: u32,
-        /// Its rows.
+        /// Height of the upright picture in pixels.
         height: u32,
     },
-    /// A buffer has the wrong number of values for 64x64 RGB.
+    /// A buffer with the wrong number of values for 64x64 RGB.
     #[error("A 64 x 64 RGB picture has {expected} values, but {found} were given.")]
     WrongLength {
-        /// 64 * 64 * 3.
+        /// Number of values of a picture, 64 * 64 * 3.
         expected: usize,
-        /// The buffer's length.
+        /// Length of the buffer.
         found: usize,
     },
-    /// A tensor's value is NaN or infinite.
+    /// A tensor with a value that is NaN or infinite.
     #[error("Value {index} of the picture is not a finite number, so the computation that made it has failed.")]
     NotFinite {
         /// Position of the first such value.
         index: usize,
     },
-    /// The PNG encoder failed.
+    /// A failure of the PNG encoder.
     #[error("The picture could not be written as PNG: {detail}.")]
     Encode {
-        /// What the encoder said.
+        /// Message of the encoder.
         detail: String,
     },
 }

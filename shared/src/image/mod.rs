@@ -1,7 +1,7 @@
-//! From the bytes of a picture file to the 64x64 RGB picture that the networks see, and back to a PNG.
+//! From the bytes of a picture file to the 64x64 RGB picture that the networks classify, and back to a PNG.
 //!
-//! Everything that shows, classifies or attacks a picture goes through [`Picture`], so the trainer and the page cannot prepare
-//! pictures differently.
+//! All code that shows, classifies or attacks a picture uses [`Picture`], so the trainer and the page cannot prepare pictures
+//! differently.
 
 mod content;
 mod crop;
@@ -13,16 +13,13 @@ mod tests;
 
 use burn::prelude::*;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
+use terms::attack::{Norm, ThreatModel};
 
-pub use crop::Crop;
-pub use decode::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
 pub use error::ImageError;
 pub use photo::Photo;
+pub use terms::picture::{Crop, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, SIDE};
 
-/// Width and height, in pixels, of the pictures that the networks see.
-pub const SIDE: usize = 64;
-
-/// Red, green and blue.
+/// Number of channels: red, green and blue.
 const CHANNELS: usize = 3;
 const PIXELS: usize = SIDE * SIDE;
 const VALUES: usize = PIXELS * CHANNELS;
@@ -50,11 +47,11 @@ impl Picture {
         Photo::decode(bytes)?.picture(None)
     }
 
-    /// A picture from its pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.
+    /// Makes a picture from its pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.
     ///
     /// # Errors
     ///
-    /// [`ImageError::WrongLength`] where there are not 64 * 64 * 3 values.
+    /// [`ImageError::WrongLength`] if there are not 64 * 64 * 3 values.
     pub fn from_rgb8(rgb8: Vec<u8>) -> Result<Self, ImageError> {
         if rgb8.len() != VALUES {
             return Err(ImageError::WrongLength { expected: VALUES, found: rgb8.len() });
@@ -62,11 +59,11 @@ impl Picture {
         Ok(Self { rgb8, original_size: None })
     }
 
-    /// A picture from a `[3, 64, 64]` tensor's values in `[0, 1]`, rounded to 8 bits. Values outside are clamped.
+    /// Makes a picture from a `[3, 64, 64]` tensor's values in `[0, 1]`, rounded to 8 bits. Values outside are clamped.
     ///
     /// # Errors
     ///
-    /// [`ImageError::WrongLength`] where there are not 3 * 64 * 64 values, [`ImageError::NotFinite`] for a NaN or infinity.
+    /// [`ImageError::WrongLength`] if there are not 3 * 64 * 64 values, [`ImageError::NotFinite`] for a NaN or infinity.
     pub fn from_chw(values: &[f32]) -> Result<Self, ImageError> {
         if values.len() != VALUES {
             return Err(ImageError::WrongLength { expected: VALUES, found: values.len() });
@@ -83,10 +80,25 @@ impl Picture {
         Self::from_rgb8(rgb8)
     }
 
-    /// This picture with no channel further than `radius` (RGB, pixel units) from `original`: rounding to 8 bits may have
-    /// carried it half a level outside, where the radius is no whole number of 255ths.
-    #[must_use]
-    pub fn clamped_around(&self, original: &Self, radius: [f32; 3]) -> Self {
+    /// Returns the picture that an attack made of `original`: its values, `[3, 64, 64]` in `[0, 1]`, rounded to 8 bits within
+    /// `threat`, since rounding alone may leave the ball. In L-infinity, where the radius is no whole number of 255ths, it may
+    /// carry a value half a level outside: such a value is clamped. In L2 it lengthens most changes: then the change is
+    /// shortened until, rounded, it is inside.
+    ///
+    /// # Errors
+    ///
+    /// As [`Picture::from_chw`].
+    pub fn from_attacked(values: &[f32], original: &Self, threat: &ThreatModel) -> Result<Self, ImageError> {
+        let rounded = Self::from_chw(values)?;
+        Ok(match threat.norm {
+            Norm::Linf => rounded.clamped_around(original, threat.radius()),
+            Norm::L2 if is_in_l2_ball(&rounded.rgb8, original, threat) => rounded,
+            Norm::L2 => Self { rgb8: shortened(values, original, threat), original_size: None },
+        })
+    }
+
+    /// Returns this picture with no channel further than `radius` (RGB, pixel units) from `original`.
+    fn clamped_around(&self, original: &Self, radius: [f32; 3]) -> Self {
         // 8/255 as f32 times 255 may be 7.9999995, which are 8 levels.
         let levels = radius.map(|radius| (radius * 255.0 + 1e-3).floor() as u8);
         let pairs = original.rgb8.iter().zip(&self.rgb8).enumerate();
@@ -97,33 +109,33 @@ impl Picture {
         Self { rgb8: pairs.map(clamp).collect(), original_size: self.original_size }
     }
 
-    /// The pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.
+    /// Returns the pixels: `[64, 64, 3]`, rows from the top, RGB interleaved.
     pub fn as_rgb8(&self) -> &[u8] {
         &self.rgb8
     }
 
-    /// The pixels with an opaque alpha, `[64, 64, 4]`: what a canvas takes.
+    /// Returns the pixels with an opaque alpha, `[64, 64, 4]`, as a canvas takes them.
     pub fn to_rgba8(&self) -> Vec<u8> {
         self.rgb8.chunks_exact(CHANNELS).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], u8::MAX]).collect()
     }
 
-    /// The values in a tensor's order, `[3, 64, 64]`, in `[0, 1]`.
+    /// Returns the values in a tensor's order, `[3, 64, 64]`, in `[0, 1]`.
     pub fn to_chw(&self) -> Vec<f32> {
         let mut values = Vec::with_capacity(VALUES);
         push_chw(&mut values, self);
         values
     }
 
-    /// The picture as a batch of one: `[1, 3, 64, 64]`, RGB in `[0, 1]`.
+    /// Returns the picture as a batch of one: `[1, 3, 64, 64]`, RGB in `[0, 1]`.
     pub fn to_tensor(&self, device: &Device) -> Tensor<4> {
         pictures_to_tensor(std::slice::from_ref(self), device)
     }
 
-    /// The picture as a PNG file; decoding it gives the same pixels.
+    /// Encodes the picture as a PNG file, which decodes to the same pixels.
     ///
     /// # Errors
     ///
-    /// [`ImageError::Encode`] where the encoder fails.
+    /// [`ImageError::Encode`] if the encoder fails.
     pub fn encode_png(&self) -> Result<Vec<u8>, ImageError> {
         let mut png = Vec::new();
         let side = SIDE as u32;
@@ -133,7 +145,8 @@ impl Picture {
         Ok(png)
     }
 
-    /// Width and height, in pixels, of the upright picture that this one was made from, where it was decoded from a file.
+    /// Returns width and height, in pixels, of the upright picture that this picture was cut from; none for a picture that was
+    /// not decoded from a file.
     pub fn original_size(&self) -> Option<(u32, u32)> {
         self.original_size
     }
@@ -146,11 +159,11 @@ impl std::fmt::Debug for Picture {
     }
 }
 
-/// Pictures as one batch: `[N, 3, 64, 64]`, RGB in `[0, 1]`.
+/// Joins pictures to a batch: `[N, 3, 64, 64]`, RGB in `[0, 1]`.
 ///
 /// # Panics
 ///
-/// Where `pictures` is empty: a tensor has no empty batch.
+/// If `pictures` is empty: a tensor has no empty batch.
 pub fn pictures_to_tensor(pictures: &[Picture], device: &Device) -> Tensor<4> {
     assert!(!pictures.is_empty(), "a batch needs at least one picture");
     let mut values = Vec::with_capacity(pictures.len() * VALUES);
@@ -160,11 +173,45 @@ pub fn pictures_to_tensor(pictures: &[Picture], device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [pictures.len(), CHANNELS, SIDE, SIDE]), device)
 }
 
-/// What `changed` adds to `original`, amplified `gain` times around mid-grey: grey is no change, lighter is more.
+/// Returns the difference of `changed` and `original`, amplified `gain` times around mid-grey: grey is no change, lighter is
+/// more.
 pub fn difference(original: &Picture, changed: &Picture, gain: f32) -> Picture {
     let pairs = original.rgb8.iter().zip(&changed.rgb8);
     let rgb8 = pairs.map(|(&from, &to)| to_byte(128.0 + gain * (f32::from(to) - f32::from(from)))).collect();
     Picture { rgb8, original_size: None }
+}
+
+/// Tells whether pixels, RGB interleaved, are within the L2 ball of `threat` around `original`.
+fn is_in_l2_ball(rgb8: &[u8], original: &Picture, threat: &ThreatModel) -> bool {
+    let square = |(index, (&from, &to)): (usize, (&u8, &u8))| {
+        let levels = f64::from(to) - f64::from(from);
+        (levels / f64::from(threat.channel_scale[index % CHANNELS])).powi(2)
+    };
+    let squares: f64 = original.rgb8.iter().zip(rgb8).enumerate().map(square).sum();
+    squares.sqrt() <= 255.0 * f64::from(threat.epsilon)
+}
+
+/// Returns the pixels that are left of a change when it is shortened by the least that brings it into the L2 ball of `threat`
+/// once it is rounded. The shorter a change, the smaller each of its rounded values, so halving an interval finds it.
+fn shortened(values: &[f32], original: &Picture, threat: &ThreatModel) -> Vec<u8> {
+    /// After as many halvings the next change of a factor moves hardly any of the 12,288 values.
+    const HALVINGS: usize = 16;
+    let pixels = |factor: f32| -> Vec<u8> {
+        let moved = |(index, &from): (usize, &u8)| {
+            let value = values[index % CHANNELS * PIXELS + index / CHANNELS].clamp(0.0, 1.0);
+            to_byte(f32::from(from) + (factor * (value * 255.0 - f32::from(from))).round())
+        };
+        original.rgb8.iter().enumerate().map(moved).collect()
+    };
+    let (mut inside, mut outside) = (0.0, 1.0);
+    for _ in 0..HALVINGS {
+        let factor = f32::midpoint(inside, outside);
+        match is_in_l2_ball(&pixels(factor), original, threat) {
+            true => inside = factor,
+            false => outside = factor,
+        }
+    }
+    pixels(inside)
 }
 
 fn push_chw(values: &mut Vec<f32>, picture: &Picture) {

@@ -1,4 +1,4 @@
-//! A decoded picture in full, of which squares can be taken.
+//! A decoded picture at full size, of which squares can be taken.
 
 use image::{
     DynamicImage, GenericImageView as _, RgbImage,
@@ -6,20 +6,20 @@ use image::{
     metadata::Orientation,
 };
 
-use super::{Crop, ImageError, Picture, SIDE, decode};
+use super::{Crop, ImageError, Picture, SIDE, crop, decode};
 
-/// A picture in its own size: what a [`Picture`] is cut from. Decoding a photograph takes much longer than cutting it, so
-/// whoever cuts again keeps this.
+/// A picture at its own size, which a [`Picture`] is cut from. Decoding a photograph takes much longer than cutting, so keep
+/// the photo to cut again.
 pub struct Photo {
-    /// As it is stored in the file, 8-bit RGB on white.
+    /// Pixels as they are stored in the file, 8-bit RGB on white.
     stored: RgbImage,
-    /// What turns it upright.
+    /// Transform that turns the stored pixels upright.
     orientation: Orientation,
 }
 
 impl Photo {
-    /// Decodes a PNG, JPEG, WebP, GIF (its first frame) or BMP file, told apart by its content and not by its name; what is
-    /// transparent is laid on white.
+    /// Decodes a PNG, JPEG, WebP, GIF (its first frame) or BMP file, told apart by its content and not by its name;
+    /// transparent parts are laid on white.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl Photo {
         Ok(Self { stored, orientation })
     }
 
-    /// Width and height, in pixels, of the upright picture.
+    /// Returns width and height, in pixels, of the upright picture.
     pub fn size(&self) -> (u32, u32) {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         let (width, height) = self.stored.dimensions();
@@ -39,17 +39,18 @@ impl Photo {
         }
     }
 
-    /// A square of the upright picture, scaled to 64x64 with an antialiased bilinear filter; without one, the full centre
-    /// square, which is how Tiny ImageNet's pictures were made. A square of 64x64 comes through unchanged.
+    /// Cuts a square of the upright picture and scales it to 64x64 with an antialiased bilinear filter; without a crop, the
+    /// full centre square, which is how Tiny ImageNet's pictures were made. A square of 64x64 comes through unchanged.
     ///
     /// # Errors
     ///
-    /// [`ImageError::CropOutside`] where the square does not lie within the picture.
+    /// [`ImageError::CropOutside`] if the square does not lie within the picture.
     pub fn picture(&self, crop: Option<Crop>) -> Result<Picture, ImageError> {
         let size = self.size();
-        let crop = crop.unwrap_or_else(|| Crop::centre(size)).within(size)?;
+        let crop = crop::inside(crop.unwrap_or_else(|| Crop::centre(size)), size)?;
         // Turning the small picture gives the same pixels as turning the large one, without a second copy of a photograph.
-        let mut upright = DynamicImage::ImageRgb8(scale(&self.stored, crop.stored(size, self.orientation), crop.side));
+        let mut upright =
+            DynamicImage::ImageRgb8(scale(&self.stored, crop::stored(crop, size, self.orientation), crop.side));
         upright.apply_orientation(self.orientation);
         Ok(Picture { rgb8: upright.into_rgb8().into_raw(), original_size: Some(size) })
     }
@@ -62,8 +63,7 @@ impl std::fmt::Debug for Photo {
     }
 }
 
-/// Scales a square with a triangle filter as wide as the reduction, which is what PIL calls bilinear and torchvision
-/// antialiased.
+/// Scales a square with a triangle filter as wide as the reduction, which PIL calls bilinear and torchvision antialiased.
 fn scale(image: &RgbImage, (x, y): (u32, u32), side: u32) -> RgbImage {
     const TO: u32 = SIDE as u32;
     let square = image.view(x, y, side, side);
@@ -74,7 +74,7 @@ fn scale(image: &RgbImage, (x, y): (u32, u32), side: u32) -> RgbImage {
 mod tests {
     use super::*;
 
-    /// Every pixel another one.
+    /// Makes a picture in which every pixel has another colour.
     fn numbered(width: u32, height: u32) -> RgbImage {
         let pixels = (0..width * height).flat_map(|i| [(i % 256) as u8, (i / 256) as u8, 7]).collect();
         RgbImage::from_raw(width, height, pixels).unwrap()
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_lies_outside_a_square_has_no_part_in_it() {
-        // Scaled down and up, whose filters would reach over the edge.
+        // Scaled down and up, with filters that would reach over the edge.
         for side in [3, 64, 90] {
             let stored = RgbImage::from_fn(200, 150, |x, y| {
                 let inside = (50..50 + side).contains(&x) && (20..20 + side).contains(&y);

@@ -3,9 +3,12 @@ use image::{
     codecs::{gif::GifEncoder, jpeg::JpegEncoder, png::PngEncoder},
 };
 
+use terms::attack::ThreatModel;
+use terms::metrics::l2_distance;
+
 use super::*;
 
-/// A picture without symmetry, `width` x `height`.
+/// Makes a picture without symmetry, `width` x `height`.
 fn pattern(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, (x * y % 251) as u8])
@@ -22,7 +25,7 @@ fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
     encode(image, ImageFormat::Png)
 }
 
-/// The RGB of the only colour in a picture.
+/// Returns the RGB of the only colour in a picture.
 #[track_caller]
 fn only_colour(picture: &Picture) -> [u8; 3] {
     let colour = [0, 1, 2].map(|channel| picture.as_rgb8()[channel]);
@@ -30,14 +33,14 @@ fn only_colour(picture: &Picture) -> [u8; 3] {
     colour
 }
 
-/// An EXIF block with one entry, the orientation.
+/// Makes an EXIF block with one entry, the orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
     exif
 }
 
-/// The first 33 bytes of a PNG of that size.
+/// Makes the first 33 bytes of a PNG of that size.
 fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut chunk = b"IHDR".to_vec();
     chunk.extend(width.to_be_bytes());
@@ -250,7 +253,7 @@ fn what_is_no_picture_is_named() {
     ] {
         assert_eq!(Picture::decode(bytes), Err(ImageError::NotAnImage { looks_like: expected }));
     }
-    // A character cut in two where the looked-at part ends is still text.
+    // A character cut in two where the examined part ends is still text.
     let long = format!("{}\u{fc}", "a".repeat(1023));
     assert_eq!(Picture::decode(long.as_bytes()), Err(ImageError::NotAnImage { looks_like: "text" }));
     assert_eq!(Picture::decode(b""), Err(ImageError::Empty));
@@ -331,13 +334,33 @@ fn rgba_is_opaque() {
 fn no_byte_leaves_the_ball() {
     let flat = |value: u8| Picture::from_rgb8(vec![value; SIDE * SIDE * 3]).unwrap();
     for (epsilon, allowed) in [(8.0 / 255.0, 8), (7.65 / 255.0, 7), (0.0, 0), (0.5, 127), (1.0, 200)] {
-        assert_eq!(flat(250).clamped_around(&flat(50), [epsilon; 3]).as_rgb8()[0], 50 + allowed, "{epsilon}");
+        let clamped = Picture::from_attacked(&flat(250).to_chw(), &flat(50), &ThreatModel::linf(epsilon)).unwrap();
+        assert_eq!(clamped.as_rgb8()[0], 50 + allowed, "{epsilon}");
     }
     for levels in 0..=32_u8 {
-        let radius = f32::from(levels) / 255.0;
-        let clamped = flat(0).clamped_around(&flat(100), [radius, 1.0, 0.0]);
+        let scaled = ThreatModel { channel_scale: [f32::from(levels) / 255.0, 1.0, 0.0], ..ThreatModel::linf(1.0) };
+        let clamped = Picture::from_attacked(&flat(0).to_chw(), &flat(100), &scaled).unwrap();
         assert_eq!(clamped.as_rgb8()[..3], [100 - levels, 0, 100]);
     }
+}
+
+#[test]
+fn rounding_does_not_leave_an_l2_ball_and_uses_all_of_it() {
+    let original = Picture::from_rgb8(pattern(64, 64).into_raw()).unwrap();
+    let wave = |by: f32| -> Vec<f32> {
+        let values = original.to_chw().into_iter().enumerate();
+        values.map(|(index, value)| (value + by * (index as f32 * 0.37).sin()).clamp(0.0, 1.0)).collect()
+    };
+    for (by, scale) in [(0.003, [1.0; 3]), (0.006, [1.0; 3]), (0.05, [1.0; 3]), (0.006, [0.25; 3])] {
+        // The values themselves are inside.
+        let length = l2_distance(&wave(by), &original.to_chw());
+        let threat = ThreatModel { channel_scale: scale, ..ThreatModel::l2(length / scale[0]) };
+        let picture = Picture::from_attacked(&wave(by), &original, &threat).unwrap();
+        let rounded = l2_distance(&picture.to_chw(), &original.to_chw());
+        assert!(rounded <= length + 1e-5 && rounded > 0.99 * length, "{by}: {rounded} of {length}");
+    }
+    let none = Picture::from_attacked(&wave(0.05), &original, &ThreatModel::l2(0.0)).unwrap();
+    assert_eq!(none.as_rgb8(), original.as_rgb8());
 }
 
 #[test]
@@ -356,7 +379,7 @@ fn a_photo_is_turned_upright_before_a_square_is_taken() {
             assert_eq!(only_colour(&photo.picture(Some(Crop { x, y, side: 40 })).unwrap()), [colour; 3], "{x}, {y}");
         }
     }
-    // Inside the picture as it is stored, and not inside what is seen.
+    // Inside the picture as it is stored, and not inside the upright picture.
     let error = photo.picture(Some(Crop { x: 60, y: 0, side: 40 })).unwrap_err();
     assert_eq!(error, ImageError::CropOutside { x: 60, y: 0, side: 40, width: 80, height: 120 });
 }

@@ -1,4 +1,4 @@
-//! Training with less memory.
+//! Gradient checkpointing: training with less memory.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
@@ -8,8 +8,8 @@ use burn::tensor::kind::Autodiff;
 use super::Classifier;
 
 impl Classifier {
-    /// The same weights, for training with gradient checkpointing (Chen et al., 2016, arXiv 1604.06174): what is cheap to
-    /// compute, activations and sums, is computed again on the way back and not kept. Images have to come from
+    /// Returns the same weights for training with gradient checkpointing (Chen et al., 2016, arXiv 1604.06174): activations
+    /// and sums, which are cheap, are computed again in the backward pass and not kept. Images must come from
     /// [`checkpointed`].
     ///
     /// `self` is in training, with autodiff.
@@ -20,7 +20,7 @@ impl Classifier {
     }
 }
 
-/// A tensor with autodiff as a network with gradient checkpointing takes it.
+/// Prepares a tensor with autodiff for a network with gradient checkpointing.
 pub fn checkpointed<const D: usize, K: Autodiff>(tensor: Tensor<D, K>) -> Tensor<D, K> {
     tensor.with_gradient_checkpointing_strategy(Balanced)
 }
@@ -30,7 +30,7 @@ struct Checkpointed;
 impl ModuleMapper for Checkpointed {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let is_trained = param.is_require_grad();
-        // The mapped tensor has lost what says whether it is trained.
+        // Mapping resets whether the tensor is trained.
         param.map(|tensor| checkpointed(tensor).set_require_grad(is_trained))
     }
 }
@@ -40,9 +40,9 @@ mod tests {
     use burn::module::ModuleVisitor;
 
     use super::*;
-    use crate::model::{Architecture, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
-    /// How many parameters there are, and how many of them are checkpointed.
+    /// Numbers of all parameters and of checkpointed parameters.
     #[derive(Default)]
     struct Count(usize, usize);
 

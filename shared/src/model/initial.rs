@@ -8,12 +8,12 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
 /// Draws every weight of a module from one seed: convolutions as He et al. (2015) with the fan-out, linear layers as
-/// PyTorch does, their biases zero. Batch norm is left as it is made.
+/// PyTorch does, their biases zero. Batch norm keeps burn's initial values.
 ///
-/// A weight that has a value already keeps it, and the others get the numbers that they would get without it.
+/// A weight that has a value already keeps it; the draws of the other weights do not depend on that.
 ///
 /// Not with burn's initializers: they draw from one generator for the whole process, at the first use of a weight, and
-/// other numbers on every backend. What is drawn here depends on the seed and the order of the layers alone.
+/// other numbers on every backend. These draws depend on the seed and the order of the layers alone.
 pub(super) struct Initial {
     rng: StdRng,
     /// Types of the modules around a parameter, outermost first.
@@ -58,7 +58,7 @@ impl ModuleMapper for Initial {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.values(param.lazy_shape().as_slice()) {
-            // `map` keeps what says whether the parameter is trained.
+            // `map` keeps whether the parameter is trained.
             Some(values) if !param.is_initialized() => {
                 param.map(|old| Tensor::from_data(TensorData::new(values, old.dims()), &old.device()))
             }

@@ -1,7 +1,7 @@
 //! Mixed precision (Micikevicius et al., 2018, arXiv 1710.03740; Kalamkar et al., 2019, arXiv 1905.12322): activations in
 //! bfloat16, and all weights, stem and head in f32. Bfloat16 has the range of f32, so no loss is scaled.
 //!
-//! What a layer computes in follows from the activations that it is given.
+//! The precision of a layer follows from its input activations.
 
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, PaddingConfig2d};
@@ -13,14 +13,14 @@ use burn::tensor::{DType, FloatDType};
 use super::Classifier;
 
 impl Classifier {
-    /// The same weights, for training in mixed precision. The device has to know bfloat16: libtorch's and CUDA's do.
+    /// Returns the same weights for training in mixed precision. The device must support bfloat16, as libtorch's and CUDA's do.
     #[must_use]
     pub fn in_mixed_precision(self) -> Self {
         Self { activations: FloatDType::BF16, ..self }
     }
 }
 
-/// `conv` in the precision of `x`: its weights are rounded to it, and their gradient goes back to f32.
+/// Applies `conv` in the precision of `x`: the weights are rounded to that precision, and their gradient goes back to f32.
 pub(super) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let dtype = x.dtype();
     if dtype == DType::F32 {
@@ -35,7 +35,7 @@ pub(super) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     conv2d(x, conv.weight.val().cast(dtype), bias, options)
 }
 
-/// `norm` in the precision of `x`; what it learns, its running statistics among it, stays in f32.
+/// Applies `norm` in the precision of `x`; its parameters and running statistics stay in f32.
 pub(super) fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
     let dtype = x.dtype();
     if dtype == DType::F32 {
@@ -65,9 +65,9 @@ pub(super) fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
 mod tests {
     use super::*;
     use crate::attack::loss_gradient;
-    use crate::model::{Architecture, ResNetConfig, WideResNetConfig};
+    use crate::model::{Architecture, BuildNetwork as _, ResNetConfig, WideResNetConfig};
 
-    /// Logits and input gradient of a network on two pictures, in f32 and in mixed precision.
+    /// Computes logits and input gradient of a network on two pictures, in f32 and in mixed precision.
     fn both(architecture: &Architecture) -> [[Vec<f32>; 2]; 2] {
         let device = Device::flex();
         let model = architecture.init_seeded(5, [0.5; 3], [0.25; 3], 1, &device).unwrap();
@@ -98,8 +98,8 @@ mod tests {
                 let difference = exact[place].iter().zip(&mixed[place]).map(|(a, b)| a - b);
                 norm(difference) / norm(exact[place].iter().copied())
             };
-            // A bfloat16 has 8 bits, and some ten to twenty layers add their roundings up. The gradient also loses or gains
-            // what goes through a ReLU that rounding has switched.
+            // A bfloat16 has 8 bits of precision, and the rounding errors of ten to twenty layers add up. The gradient also
+            // loses or gains the part through each ReLU that rounding has switched.
             for (place, most) in [(0, 0.05), (1, 0.35)] {
                 let error = error(place);
                 assert!(error > 0.0 && error < most, "{}: {place} is off by {error}", architecture.name());

@@ -1,7 +1,6 @@
 //! Classifiers: pixels in, logits out.
 
 mod checkpointing;
-mod cost;
 mod initial;
 mod mixed;
 mod normalize;
@@ -12,60 +11,53 @@ mod wide_resnet;
 
 use burn::prelude::*;
 use burn::tensor::{FloatDType, assert_shape};
-use serde::{Deserialize, Serialize};
 
 pub use checkpointing::checkpointed;
-pub use cost::Cost;
 pub use normalize::Normalize;
-pub use resnet::{BlockKind, HeadKind, ResNet, ResNetConfig, Stem};
-pub use wide_resnet::{WideResNet, WideResNetConfig};
+pub use resnet::ResNet;
+pub use terms::model::{Architecture, BlockKind, Cost, HeadKind, ResNetConfig, Stem, WideResNetConfig};
+pub use wide_resnet::WideResNet;
 
-/// What a network is made of: enough to build it again and fill it with weights.
-///
-/// In JSON the `family` says which variant it is: `{"family": "wide-resnet", "depth": 10, "width": 4, ...}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "kebab-case")]
-pub enum Architecture {
-    /// Zagoruyko's Wide ResNet, in a compact form for 64x64 pictures.
-    #[serde(rename = "wide-resnet")]
-    WideResNet(WideResNetConfig),
-    /// torchvision's residual networks.
-    #[serde(rename = "resnet")]
-    ResNet(ResNetConfig),
-}
-
-impl Architecture {
-    /// Builds the network, to be filled with weights: those it has are drawn when they are first used.
+/// Builds the network that an [`Architecture`] describes.
+pub trait BuildNetwork {
+    /// Builds the network, to be filled with weights: weights without values are drawn when they are first used.
     ///
-    /// `mean` and `std` are those of the training pictures, one value a channel, in `[0, 1]` pixel units.
+    /// `mean` and `std` are those of the training pictures, RGB in `[0, 1]` pixel units.
     ///
     /// # Errors
     ///
     /// A text that names the parameter out of range.
-    pub fn init(
-        &self,
-        num_classes: usize,
-        mean: [f32; 3],
-        std: [f32; 3],
-        device: &Device,
-    ) -> Result<Classifier, String> {
-        if num_classes == 0 {
-            return Err("a classifier needs at least one class".into());
-        }
-        let normalize = Normalize::new(mean, std, device)?;
-        let backbone = match self {
-            Self::WideResNet(config) => Backbone::WideResNet(config.init(num_classes, device)?),
-            Self::ResNet(config) => Backbone::ResNet(config.init(num_classes, device)?),
-        };
-        Ok(Classifier { normalize, backbone, activations: FloatDType::F32 })
-    }
+    fn init(&self, num_classes: usize, mean: [f32; 3], std: [f32; 3], device: &Device) -> Result<Classifier, String>;
 
     /// Builds the network with random weights, the same ones for a seed on every device.
     ///
     /// # Errors
     ///
-    /// As [`Self::init`].
-    pub fn init_seeded(
+    /// The errors of [`BuildNetwork::init`].
+    fn init_seeded(
+        &self,
+        num_classes: usize,
+        mean: [f32; 3],
+        std: [f32; 3],
+        seed: u64,
+        device: &Device,
+    ) -> Result<Classifier, String>;
+}
+
+impl BuildNetwork for Architecture {
+    fn init(&self, num_classes: usize, mean: [f32; 3], std: [f32; 3], device: &Device) -> Result<Classifier, String> {
+        if num_classes == 0 {
+            return Err("a classifier needs at least one class".into());
+        }
+        let normalize = Normalize::new(mean, std, device)?;
+        let backbone = match self {
+            Self::WideResNet(config) => Backbone::WideResNet(WideResNet::new(config, num_classes, device)?),
+            Self::ResNet(config) => Backbone::ResNet(ResNet::new(config, num_classes, device)?),
+        };
+        Ok(Classifier { normalize, backbone, activations: FloatDType::F32 })
+    }
+
+    fn init_seeded(
         &self,
         num_classes: usize,
         mean: [f32; 3],
@@ -75,21 +67,15 @@ impl Architecture {
     ) -> Result<Classifier, String> {
         Ok(self.init(num_classes, mean, std, device)?.draw_rest(seed))
     }
-
-    /// The usual name: `WRN-10-4` is depth 10, width 4; `wide_resnet50_2` is torchvision's.
-    pub fn name(&self) -> String {
-        match self {
-            Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
-            Self::ResNet(config) => config.name(),
-        }
-    }
 }
 
-/// What makes logits of normalised pictures.
+/// A network without its preprocessing: from normalised pictures to logits.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there are few networks, and a box would be a layer without a name")]
 pub enum Backbone {
+    /// Wide ResNet for 64x64 pictures.
     WideResNet(WideResNet),
+    /// Residual network of torchvision.
     ResNet(ResNet),
 }
 
@@ -106,32 +92,33 @@ impl Backbone {
 #[derive(Module, Debug)]
 pub struct Classifier {
     normalize: Normalize,
-    /// The network itself; its weights bear torchvision's names. Whoever saves or loads it skips the names of variants.
+    /// Network without its preprocessing, whose weights have torchvision's names; saving and loading must skip the names of
+    /// enum variants.
     pub backbone: Backbone,
     #[module(skip)]
     activations: FloatDType,
 }
 
 impl Classifier {
-    /// Class scores before the softmax.
+    /// Returns the logits of pictures.
     ///
     /// # Shapes
     ///
-    /// - `images`: `[batch, 3, height, width]`, RGB in `[0, 1]`; 64x64 is what the shipped networks were trained for
+    /// - `images`: `[batch, 3, height, width]`, RGB in `[0, 1]`; the shipped networks were trained for 64x64
     /// - output: `[batch, num_classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         assert_shape!(images, [_, 3, ..]);
         self.backbone.forward(self.normalize.forward(images), self.activations)
     }
 
-    /// Draws the weights that have no values yet: those that nothing was loaded into since [`Architecture::init`]. They get
-    /// the numbers of [`Architecture::init_seeded`].
+    /// Draws the weights that have no values since [`BuildNetwork::init`], because nothing was loaded into them. The values are
+    /// those of [`BuildNetwork::init_seeded`].
     #[must_use]
     pub fn draw_rest(self, seed: u64) -> Self {
         self.map(&mut initial::Initial::new(seed))
     }
 
-    /// The same weights, ready to differentiate with respect to the input: batch normalisation in inference mode, and
+    /// Returns the same weights, ready to differentiate with respect to the input: batch normalisation in inference mode, and
     /// no gradient computed for any weight.
     ///
     /// `self` is on a plain device (loaded weights, or [`Module::valid`] of a model in training).
@@ -139,7 +126,7 @@ impl Classifier {
         self.clone().train().freeze()
     }
 
-    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    /// Freezes all layers but the head: no gradients, and batch norm in inference mode.
     #[must_use]
     pub fn freeze_backbone(self) -> Self {
         let backbone = match self.backbone {
@@ -172,5 +159,20 @@ mod tests {
         let logits = pollster::block_on(crate::device::read(network(3).valid().forward(images))).unwrap();
         let size = (logits.iter().map(|logit| logit * logit).sum::<f32>() / 5.0).sqrt();
         assert!((0.02..5.0).contains(&size), "{logits:?}");
+    }
+
+    #[test]
+    fn the_parameters_are_those_of_the_network_that_is_built() {
+        let small = ResNetConfig { layers: [1, 2, 1, 1], width_per_group: 8, groups: 4, ..ResNetConfig::resnet50() };
+        let paper = ResNetConfig { head: HeadKind::Paper, stem: Stem::Conv3, ..small.clone() };
+        let basic = ResNetConfig { layers: [1, 1, 2, 1], ..ResNetConfig::resnet18() };
+        let wide = WideResNetConfig { strides: [1, 2, 1], ..WideResNetConfig::new(16, 2) };
+        let networks = [small, paper, basic].map(Architecture::ResNet);
+        for architecture in networks.into_iter().chain([Architecture::WideResNet(wide)]) {
+            let model = architecture.init(7, [0.5; 3], [0.25; 3], &Device::flex()).unwrap();
+            let trained = model.backbone.state_shapes().into_iter().filter(|(name, _)| !name.contains("running"));
+            let parameters: usize = trained.map(|(_, shape)| shape.iter().product::<usize>()).sum();
+            assert_eq!(architecture.cost(7, 64).parameters, parameters as u64, "{}", architecture.name());
+        }
     }
 }

@@ -2,9 +2,9 @@ use burn::prelude::*;
 
 use super::checkpointing::checkpointed;
 
-/// `(x - mean) / std` for each channel: the first layer of a classifier, never of the data pipeline.
+/// Normalisation, `(x - mean) / std` for each channel: the first layer of a classifier, and no part of the data pipeline.
 ///
-/// Attacks then work in pixel space, and epsilon means the same for every network.
+/// So attacks work in pixel space, and epsilon means the same for every network.
 #[derive(Module, Debug)]
 pub struct Normalize {
     mean: Tensor<4>,
@@ -12,7 +12,7 @@ pub struct Normalize {
 }
 
 impl Normalize {
-    /// `mean` and `std` in `[0, 1]` pixel units, RGB.
+    /// Makes the layer; `mean` and `std` are RGB in `[0, 1]` pixel units.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl Normalize {
         Self { mean: checkpointed(self.mean), std: checkpointed(self.std) }
     }
 
-    /// `[batch, 3, height, width]` in `[0, 1]` to the same shape, normalised.
+    /// Normalises pictures, `[batch, 3, height, width]` in `[0, 1]`; the shape stays.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
         images.sub(self.mean.clone()).div(self.std.clone())
     }

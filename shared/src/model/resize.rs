@@ -1,11 +1,11 @@
-//! Enlarging pictures inside a network.
+//! Resizing of pictures inside a network.
 
 use burn::prelude::*;
 
 /// Resizes `[batch, channels, height, width]` to `side` x `side` bilinearly, as PyTorch's `interpolate` does with
 /// `align_corners=False` and without antialiasing.
 ///
-/// Two matrix products, which have gradients on every backend; burn's `interpolate` has none for this mode on GPUs.
+/// The two matrix products have gradients on every backend; burn's `interpolate` has none for this mode on GPUs.
 pub(super) fn enlarge(images: Tensor<4>, side: usize) -> Tensor<4> {
     let [_, _, height, width] = images.dims();
     if (height, width) == (side, side) {
@@ -18,11 +18,11 @@ pub(super) fn enlarge(images: Tensor<4>, side: usize) -> Tensor<4> {
     rows.matmul(images.matmul(columns))
 }
 
-/// `[to, from]`: how much each old place counts in each new one.
+/// Returns the weights of the `from` old positions in each of the `to` new positions, `[to, from]`.
 fn weights(from: usize, to: usize) -> Vec<f32> {
     let mut weights = vec![0.0; to * from];
     for place in 0..to {
-        // The centre of the new place on the old line, held within it.
+        // Centre of the new position among the old positions, clamped to their range.
         let centre = ((place as f32 + 0.5) * from as f32 / to as f32 - 0.5).max(0.0);
         let low = (centre as usize).min(from - 1);
         let high = (low + 1).min(from - 1);

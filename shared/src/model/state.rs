@@ -1,4 +1,4 @@
-//! The names and shapes of a network's weights as PyTorch has them in a state dict.
+//! Names and shapes of a network's weights as in a state dict of PyTorch.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::prelude::*;
@@ -6,8 +6,8 @@ use burn::prelude::*;
 use super::Backbone;
 
 impl Backbone {
-    /// Names and shapes of all weights and running statistics as a state dict of PyTorch has them, in the order of the
-    /// layers. No weight is drawn for it.
+    /// Returns names and shapes of all weights and running statistics as in a state dict of PyTorch, in the order of the
+    /// layers. No weight is drawn.
     pub fn state_shapes(&self) -> Vec<(String, Vec<usize>)> {
         let mut names = StateShapes::default();
         self.visit(&mut names);
@@ -17,7 +17,7 @@ impl Backbone {
 
 #[derive(Default)]
 struct StateShapes {
-    /// Names and types of the modules around a parameter, outermost first; none for what PyTorch does not name.
+    /// Names and types of the modules around a parameter, outermost first; no name for enums, which PyTorch does not have.
     around: Vec<(Option<String>, String)>,
     shapes: Vec<(String, Vec<usize>)>,
 }
@@ -35,7 +35,7 @@ impl ModuleVisitor for StateShapes {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let mut path: Vec<&str> = self.around.iter().filter_map(|(name, _)| name.as_deref()).collect();
         let mut shape = param.lazy_shape().to_vec();
-        // The two things that burn does otherwise.
+        // burn differs in two things: names of batch norm, and transposed linear layers.
         if let (Some(name), Some((_, layer))) = (path.last_mut(), self.around.last()) {
             *name = match *name {
                 "gamma" => "weight",

@@ -1,8 +1,8 @@
 //! Wide ResNet (Zagoruyko and Komodakis, 2016, arXiv 1605.07146), compact, for 64x64 pictures.
 //!
 //! Pre-activation basic blocks in three groups of `16k`, `32k` and `64k` channels, behind a stride-2 stem. With strides
-//! `[1, 2, 2]` the groups work at 32x32, 16x16 and 8x8 and this is the CIFAR network of the paper after a stem that
-//! halves; with `[2, 2, 2]` they work at 16x16, 8x8 and 4x4, which buys four times the width for the same work.
+//! `[1, 2, 2]` the groups work at 32x32, 16x16 and 8x8, as the paper's network for CIFAR behind a stem that halves the side;
+//! with `[2, 2, 2]` the groups work at 16x16, 8x8 and 4x4, which allows twice the width at the same cost.
 
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
@@ -10,52 +10,31 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, Pa
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, FloatDType};
-use serde::{Deserialize, Serialize};
+use terms::model::{BASE_CHANNELS, WideResNetConfig};
 
 use super::mixed::{batch_norm, convolve};
 
-/// Channels of the stem, and of a group at width 1.
-pub(super) const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
-
-/// WRN-`depth`-`width`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WideResNetConfig {
-    /// Layers: `6n + 4` for `n` blocks a group.
-    pub depth: usize,
-    /// Channels, as a multiple of 16, 32 and 64.
-    pub width: usize,
-    /// Stride of the first block of each group.
-    #[serde(default = "paper_strides")]
-    pub strides: [usize; 3],
+/// A Wide ResNet, with the layer names of torchvision's ResNets.
+#[derive(Module, Debug)]
+pub struct WideResNet {
+    conv1: Conv2d,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    bn1: BatchNorm,
+    avgpool: AdaptiveAvgPool2d,
+    fc: Linear,
 }
 
-fn paper_strides() -> [usize; 3] {
-    [1, 2, 2]
-}
-
-impl WideResNetConfig {
-    /// The paper's strides: `[1, 2, 2]`.
-    pub fn new(depth: usize, width: usize) -> Self {
-        Self { depth, width, strides: paper_strides() }
-    }
-
+impl WideResNet {
     /// Builds the network with Kaiming-normal convolutions.
     ///
     /// # Errors
     ///
     /// If depth is not `6n + 4`, or width or a stride is out of range.
-    pub fn init(&self, num_classes: usize, device: &Device) -> Result<WideResNet, String> {
-        let Self { depth, width, strides } = *self;
-        if depth < 10 || !(depth - 4).is_multiple_of(6) || depth > 100 {
-            return Err(format!("depth {depth} of a Wide ResNet must be 6n + 4: 10, 16, 22, 28, ... up to 100"));
-        }
-        if !(1..=32).contains(&width) {
-            return Err(format!("width {width} of a Wide ResNet must be 1 to 32"));
-        }
-        if strides.iter().any(|s| !(1..=2).contains(s)) {
-            return Err(format!("strides {strides:?} of a Wide ResNet must be 1 or 2"));
-        }
+    pub fn new(config: &WideResNetConfig, num_classes: usize, device: &Device) -> Result<Self, String> {
+        config.check()?;
+        let WideResNetConfig { depth, width, strides } = *config;
         let blocks = (depth - 4) / 6;
         let group = |index: usize| {
             let input = match index {
@@ -71,7 +50,7 @@ impl WideResNetConfig {
                 .collect()
         };
         let channels = BASE_CHANNELS[3] * width;
-        Ok(WideResNet {
+        Ok(Self {
             conv1: conv(3, BASE_CHANNELS[0], 3, 2, device),
             layer1: group(0),
             layer2: group(1),
@@ -81,27 +60,13 @@ impl WideResNetConfig {
             fc: LinearConfig::new(channels, num_classes).init(device),
         })
     }
-}
 
-/// The network, with the layer names that torchvision gives its ResNets.
-#[derive(Module, Debug)]
-pub struct WideResNet {
-    conv1: Conv2d,
-    layer1: Vec<Block>,
-    layer2: Vec<Block>,
-    layer3: Vec<Block>,
-    bn1: BatchNorm,
-    avgpool: AdaptiveAvgPool2d,
-    fc: Linear,
-}
-
-impl WideResNet {
+    /// Returns the logits of normalised pictures. Blocks compute in the precision of `activations`; stem and head in f32.
+    ///
     /// # Shapes
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    ///
-    /// Blocks compute in the precision of `activations`; stem and head in f32.
     pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
         let mut x = self.conv1.forward(images).cast(activations); // [B, 16, H/2, W/2]
         for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
@@ -112,7 +77,7 @@ impl WideResNet {
         self.fc.forward(x)
     }
 
-    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    /// Freezes all layers but the head: no gradients, and batch norm in inference mode.
     #[must_use]
     pub fn freeze_backbone(self) -> Self {
         Self {
@@ -126,9 +91,9 @@ impl WideResNet {
     }
 }
 
-/// Pre-activation basic block: twice batch norm, ReLU, 3x3 convolution, around a shortcut.
+/// A pre-activation basic block: twice batch norm, ReLU and 3x3 convolution, beside a shortcut.
 #[derive(Module, Debug)]
-pub struct Block {
+struct Block {
     bn1: BatchNorm,
     conv1: Conv2d,
     bn2: BatchNorm,
@@ -150,7 +115,7 @@ impl Block {
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let activated = relu(batch_norm(&self.bn1, x.clone()));
-        // The projection takes the activated input (Zagoruyko's code), the identity the input itself.
+        // The projection takes the activated input (as in Zagoruyko's code), the identity the input itself.
         let shortcut = match &self.downsample {
             Some(project) => convolve(project, activated.clone()),
             None => x,
@@ -180,7 +145,7 @@ mod tests {
         let device = Device::flex();
         for strides in [[1, 2, 2], [2, 2, 2]] {
             let config = WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) };
-            let net = config.init(7, &device).unwrap();
+            let net = WideResNet::new(&config, 7, &device).unwrap();
             let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device), FloatDType::F32);
             assert_eq!(logits.dims(), [2, 7]);
         }
@@ -188,7 +153,7 @@ mod tests {
 
     #[test]
     fn depth_says_how_many_blocks() {
-        let net = WideResNetConfig::new(22, 1).init(5, &Device::flex()).unwrap();
+        let net = WideResNet::new(&WideResNetConfig::new(22, 1), 5, &Device::flex()).unwrap();
         assert_eq!((net.layer1.len(), net.layer2.len(), net.layer3.len()), (3, 3, 3));
     }
 
@@ -197,7 +162,7 @@ mod tests {
         // 2,748,890 for CIFAR-10 in the reference implementation: the stem's stride changes no shape. burn counts the
         // running mean and variance of each normalised channel as well.
         let normalised = 16 + 3 * 64 + 64 + 3 * 128 + 128 + 3 * 256 + 256;
-        let net = WideResNetConfig::new(16, 4).init(10, &Device::flex()).unwrap();
+        let net = WideResNet::new(&WideResNetConfig::new(16, 4), 10, &Device::flex()).unwrap();
         assert_eq!(net.num_params(), 2_748_890 + 2 * normalised);
     }
 
@@ -209,7 +174,7 @@ mod tests {
             (WideResNetConfig::new(10, 0), "width 0"),
             (WideResNetConfig { strides: [1, 3, 2], ..WideResNetConfig::new(10, 1) }, "strides [1, 3, 2]"),
         ] {
-            let error = config.init(2, &device).unwrap_err();
+            let error = WideResNet::new(&config, 2, &device).unwrap_err();
             assert!(error.contains(word), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! Changes of colour, pixel by pixel, with a strength of its own for each picture.
+//! Changes of colour, pixel by pixel, with a separate strength for each picture.
 
 use burn::prelude::*;
 use burn::tensor::TensorData;
@@ -6,16 +6,16 @@ use burn::tensor::TensorData;
 /// Luma weights of ITU-R BT.601, as torchvision rounds them.
 const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
 
-/// What happens to a picture's colours, in the order of the fields.
+/// Changes of a picture's colours, applied in the order of the fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColorChange {
-    /// Whether all channels become the luma.
+    /// Whether each channel is replaced by the luma.
     pub grayscale: bool,
-    /// Factor; 0 is black, 1 changes nothing.
+    /// Factor of the brightness; 0 gives black, 1 changes nothing.
     pub brightness: f32,
-    /// Factor; 0 is the mean luma everywhere, 1 changes nothing.
+    /// Factor of the contrast; 0 gives the mean luma everywhere, 1 changes nothing.
     pub contrast: f32,
-    /// Factor; 0 is the luma, 1 changes nothing.
+    /// Factor of the saturation; 0 gives the luma, 1 changes nothing.
     pub saturation: f32,
     /// Turn of the hue, as a part of the full circle: -0.5 to 0.5.
     pub hue: f32,
@@ -27,10 +27,10 @@ impl Default for ColorChange {
     }
 }
 
-/// `images` `[batch, 3, height, width]` with one change for each.
-pub fn recolor(images: Tensor<4>, changes: &[ColorChange]) -> Tensor<4> {
+/// Changes the colours of `images` `[batch, 3, height, width]`, with one change for each image.
+pub(super) fn recolor(images: Tensor<4>, changes: &[ColorChange]) -> Tensor<4> {
     let device = images.device();
-    // The strengths of one kind of change as `[batch, 1, 1, 1]`; `None` if no picture has any.
+    // Strengths of one kind of change, `[batch, 1, 1, 1]`; `None` if no picture is changed.
     let strengths = |of: fn(&ColorChange) -> f32| {
         let neutral = of(&ColorChange::default());
         let values: Vec<f32> = changes.iter().map(of).collect();
@@ -38,7 +38,7 @@ pub fn recolor(images: Tensor<4>, changes: &[ColorChange]) -> Tensor<4> {
         any.then(|| Tensor::<4>::from_data(TensorData::new(values, [changes.len(), 1, 1, 1]), &device))
     };
     let mut images = images;
-    // The part of colour that stays.
+    // Factor of the colour: 0 for grayscale.
     if let Some(factor) = strengths(|change| if change.grayscale { 0.0 } else { 1.0 }) {
         let gray = luma(&images);
         images = blend(images, gray, factor);
@@ -55,31 +55,31 @@ pub fn recolor(images: Tensor<4>, changes: &[ColorChange]) -> Tensor<4> {
         images = blend(images, gray, factor);
     }
     if let Some(turn) = strengths(|change| change.hue) {
-        // To HSV and back is not exact: pictures that keep their hue keep their bits.
+        // The way to HSV and back is not exact, so pictures without a turn are left out and keep their bits.
         let keeps = turn.clone().equal_elem(0.0).expand(images.dims());
         images = turn_hue(images.clone(), turn).mask_where(keeps, images);
     }
     images
 }
 
-/// `[batch, 1, height, width]`.
+/// Returns the luma, `[batch, 1, height, width]`.
 fn luma(images: &Tensor<4>) -> Tensor<4> {
     let weights = Tensor::<1>::from_floats(LUMA, &images.device()).reshape([1, 3, 1, 1]);
     images.clone().mul(weights).sum_dim(1)
 }
 
-/// `factor` of `images`, the rest of `other`; beyond 1 away from `other`.
+/// Blends `factor` of `images` with the rest of `other`; a factor above 1 moves away from `other`.
 fn blend(images: Tensor<4>, other: Tensor<4>, factor: Tensor<4>) -> Tensor<4> {
     let rest = factor.clone().neg().add_scalar(1.0);
     images.mul(factor).add(other.mul(rest)).clamp(0.0, 1.0)
 }
 
-/// Each pixel to hue, saturation and value, the hue turned, and back.
+/// Turns the hue of each pixel, by way of hue, saturation and value.
 fn turn_hue(images: Tensor<4>, turn: Tensor<4>) -> Tensor<4> {
     let value = images.clone().max_dim(1);
     let range = value.clone().sub(images.clone().min_dim(1));
     let (r, g, b) = (images.clone().narrow(1, 0, 1), images.clone().narrow(1, 1, 1), images.clone().narrow(1, 2, 1));
-    // Grey has no hue; any divisor will do.
+    // Grey has no hue, so any divisor is right.
     let divisor = range.clone().mask_fill(range.clone().equal_elem(0.0), 1.0);
     let sector =
         |first: Tensor<4>, second: Tensor<4>, offset: f32| first.sub(second).div(divisor.clone()).add_scalar(offset);
@@ -87,7 +87,7 @@ fn turn_hue(images: Tensor<4>, turn: Tensor<4>) -> Tensor<4> {
     let hue = sector(r.clone(), g.clone(), 4.0)
         .mask_where(is_green, sector(b.clone(), r, 2.0))
         .mask_where(is_red, sector(g, b, 0.0));
-    // In sixths of the circle, from 0 to below 6.
+    // Hue in sixths of the circle, from 0 to below 6.
     let hue = modulo(hue.add(turn.mul_scalar(6.0)).add_scalar(12.0), 6.0);
     // Each channel falls off around its own hue: red at 0, green at 2, blue at 4 (Smith 1978, in one formula).
     let channel = |offset: f32| {
@@ -98,7 +98,7 @@ fn turn_hue(images: Tensor<4>, turn: Tensor<4>) -> Tensor<4> {
     Tensor::cat(vec![channel(5.0), channel(3.0), channel(1.0)], 1)
 }
 
-/// The remainder of what is not negative.
+/// Returns the remainder of values that are not negative.
 fn modulo(values: Tensor<4>, by: f32) -> Tensor<4> {
     let whole = values.clone().div_scalar(by).floor();
     values.sub(whole.mul_scalar(by))

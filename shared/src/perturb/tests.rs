@@ -21,7 +21,7 @@ fn one(geometry: Projective) -> Tensor<4> {
 fn nothing_drawn_changes_no_bit() {
     let unchanged = perturb(images(), &[Drawn::default(); 3]);
     assert_eq!(values(unchanged), values(images()));
-    // Nor does it beside one that is changed.
+    // An unchanged image keeps its bits beside a changed one.
     let turned = Drawn { geometry: Projective::rotation(30.0), color: ColorChange { hue: 0.2, ..Default::default() } };
     let mixed = perturb(images(), &[Drawn::default(), turned, Drawn::default()]);
     for keeps in [0, 2] {
@@ -48,7 +48,7 @@ fn a_shift_moves_right_and_down_and_leaves_black() {
 
 #[test]
 fn a_quarter_turn_is_exact_and_counter_clockwise() {
-    // What was at the right end of the first row comes to its left end.
+    // The right end of the first row becomes its left end.
     let turned = values(one(Projective::rotation(90.0)));
     let expected = values(images().narrow(0, 0, 1).swap_dims(2, 3).flip([2]));
     assert!(turned.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4));
@@ -67,7 +67,7 @@ fn composed_maps_act_one_after_the_other() {
 
 #[test]
 fn corners_go_where_they_are_sent() {
-    // All corners where they are: nothing changes.
+    // Corners in their places change nothing.
     let still = Projective::perspective([[0.0, 0.0], [63.0, 0.0], [63.0, 63.0], [0.0, 63.0]]);
     let difference = values(one(still).sub(images().narrow(0, 0, 1))).iter().fold(0.0_f32, |most, d| most.max(d.abs()));
     assert!(difference < 1e-4, "{difference}");
@@ -91,10 +91,10 @@ fn smaller_pictures_are_moved_by_the_same_part_of_their_side() {
 #[test]
 fn draws_are_named_by_seed_and_number_and_stay_in_range() {
     let config = Perturbations::default();
-    assert_eq!(config.draw(1, 5), config.draw(1, 5));
-    assert_ne!(config.draw(1, 5), config.draw(1, 6));
-    assert_ne!(config.draw(1, 5), config.draw(2, 5));
-    let drawn: Vec<_> = (0..2000).map(|number| config.draw(0, number)).collect();
+    assert_eq!(draw(&config, 1, 5), draw(&config, 1, 5));
+    assert_ne!(draw(&config, 1, 5), draw(&config, 1, 6));
+    assert_ne!(draw(&config, 1, 5), draw(&config, 2, 5));
+    let drawn: Vec<_> = (0..2000).map(|number| draw(&config, 0, number)).collect();
     let share = |of: fn(&Drawn) -> bool| drawn.iter().filter(|drawn| of(drawn)).count() as f64 / 2000.0;
     assert!((share(|drawn| drawn.color.grayscale) - 0.1).abs() < 0.03);
     assert!((share(|drawn| drawn.color.brightness != 1.0) - 0.5).abs() < 0.05);
@@ -112,7 +112,7 @@ fn probability_0_is_never_and_the_other_families_draw_as_before() {
     without.affine.probability = 0.0;
     without.grayscale.probability = 0.0;
     for number in 0..50 {
-        let (with, without) = (config.draw(0, number), without.draw(0, number));
+        let (with, without) = (draw(&config, 0, number), draw(&without, 0, number));
         assert!(!without.color.grayscale);
         assert_eq!(ColorChange { grayscale: false, ..with.color }, without.color);
     }

@@ -1,4 +1,4 @@
-//! Resampling a batch, each picture through its own map.
+//! Resampling of a batch, each picture through its own map.
 
 use burn::prelude::*;
 use burn::tensor::TensorData;
@@ -6,8 +6,8 @@ use burn::tensor::ops::{GridSampleOptions, InterpolateMode};
 
 use super::Projective;
 
-/// `images` `[batch, channels, side, side]` seen through `maps`, one an image: bilinear, black outside the picture.
-pub fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
+/// Resamples `images` `[batch, channels, side, side]` through `maps`, one for each image: bilinear, black outside the picture.
+pub(super) fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
     if maps.iter().all(|map| *map == Projective::default()) {
         return images;
     }
@@ -17,14 +17,14 @@ pub fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
     // [batch, 3, side * side]: homogeneous source coordinates of the middle of each pixel.
     let source = matrices.matmul(pixel_centers(side, &device).repeat_dim(0, batch));
     let depth = source.clone().narrow(1, 2, 1);
-    // From pixels to what grid sampling takes: -1 and 1 are the outer edges of the picture.
+    // From pixels to the coordinates of grid sampling: -1 and 1 are the outer edges of the picture.
     let grid = source.narrow(1, 0, 2).div(depth).mul_scalar(2.0 / side as f32).sub_scalar(1.0);
     let grid = grid.swap_dims(1, 2).reshape([batch, side, side, 2]);
     // The defaults: zeros outside, edges aligned with the pixels' edges.
     images.grid_sample_2d(grid, GridSampleOptions::new(InterpolateMode::Bilinear))
 }
 
-/// `[1, 3, side * side]`: x, y and 1, row by row.
+/// Returns the centres of the pixels as x, y and 1, row by row: `[1, 3, side * side]`.
 fn pixel_centers(side: usize, device: &Device) -> Tensor<3> {
     let middle = |index: usize| index as f32 + 0.5;
     let pixels = || 0..side * side;

@@ -1,21 +1,23 @@
 //! What knows less of a network than its own gradients must do less damage.
 
+use std::rc::Rc;
+
 use anyhow::Result;
 use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
 use super::square::{QUERIES, search};
-use super::subject::{Outcome, Subject};
+use super::subject::{Outcome, Plan, Subject};
+use crate::evaluate::Trial;
 
 /// Images for which a random search of the ball may find something worse than what the gradients found: an attack that is right nearly
 /// everywhere is beaten on one or the other image.
 const FOUND_AT_RANDOM: f64 = 0.05;
 
 /// As large a change, aimed at nothing.
-pub fn noise(subject: &Subject) -> Result<Finding> {
-    let (noise, white_box) = (subject.under(&subject.noise())?, subject.under(&subject.white_box())?);
-    Ok(judge_noise(&noise.right, &white_box.right))
+pub fn noise(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    Ok(judge_noise(&outcomes[0].right, &outcomes[1].right))
 }
 
 /// An attack that is merely no weaker than noise is none: here the attack has to be stronger beyond chance.
@@ -29,14 +31,22 @@ fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
 }
 
 /// Images crafted on each of the other networks.
-pub fn transfer(subject: &Subject) -> Result<Finding> {
-    let white_box = subject.under(&subject.white_box())?;
-    let mut transfers = Vec::new();
-    for source in (0..subject.bundles.len()).filter(|&source| source != subject.index) {
-        let outcome = subject.under(&subject.pgd(subject.epsilon, 1, Some(source)))?;
-        transfers.push((subject.bundles[source].card.name.as_str(), outcome.right.clone()));
-    }
-    Ok(judge_transfer(&transfers, &white_box.right))
+pub fn transfer(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    let names = sources(&subject.plan).map(|source| subject.bundles()[source].card.name.as_str());
+    let transfers: Vec<_> = names.zip(outcomes[1..].iter().map(|outcome| outcome.right.clone())).collect();
+    Ok(judge_transfer(&transfers, &outcomes[0].right))
+}
+
+/// Returns the white-box attack, and then the one through the gradients of each other network.
+pub fn transfer_trials(plan: &Plan) -> Vec<Trial> {
+    let from = sources(plan).map(|source| plan.pgd_to_the_last_step(Some(source)));
+    std::iter::once(plan.white_box()).chain(from).collect()
+}
+
+/// Returns the places of the other networks.
+fn sources(plan: &Plan) -> impl Iterator<Item = usize> + use<> {
+    let index = plan.index;
+    (0..plan.networks).filter(move |&source| source != index)
 }
 
 /// Names of the networks that images were crafted on, and which of them this network still sees rightly.
@@ -51,8 +61,10 @@ fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Findin
 }
 
 /// A search that sees answers only, no gradients.
-pub fn random_search(subject: &Subject) -> Result<Finding> {
-    Ok(judge_random_search(&search(subject)?, &*subject.under(&subject.white_box())?))
+pub fn random_search(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    // A fooled image is left alone, so its loss says nothing of how far gradients lead: that of the last step does.
+    let white_box = Outcome { loss: outcomes[1].loss.clone(), ..(*outcomes[0]).clone() };
+    Ok(judge_random_search(&search(subject)?, &white_box))
 }
 
 /// By the losses, which every image has, whether the network sees it rightly or not; and by the images left right.

@@ -1,5 +1,7 @@
 //! Whether gradients are there, and lead uphill.
 
+use std::rc::Rc;
+
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
 use shared::attack::{AttackRun, Goal, loss_gradient};
@@ -8,7 +10,7 @@ use shared::metrics::Proportion;
 use super::Finding;
 use super::subject::{Outcome, Subject, label_tensor};
 use crate::data::IMAGE_BYTES;
-use crate::evaluate::logits;
+use crate::evaluate::{GRADIENT, logits};
 use crate::models::read;
 
 /// Images without a gradient, and values without one. Each such image is one of robust accuracy for nothing, so as many as
@@ -44,7 +46,7 @@ impl Zeros {
 }
 
 /// The gradients at the images themselves.
-pub fn zeros(subject: &Subject) -> Result<Finding> {
+pub fn zeros(subject: &Subject, _: &[Rc<Outcome>]) -> Result<Finding> {
     let none = Proportion { hits: 0, of: 0 };
     let mut zeros = Zeros { images: none, values: none };
     for batch in subject.batches() {
@@ -53,7 +55,7 @@ pub fn zeros(subject: &Subject) -> Result<Finding> {
         let gradients = read(loss_gradient(&subject.bundle().model, batch.images, labels))?;
         ensure!(gradients.iter().all(|value| value.is_finite()), "an input gradient is not a number");
         zeros.add(&gradients);
-        subject.passed(batch.labels.len(), 1);
+        subject.passed(batch.labels.len(), GRADIENT);
     }
     Ok(judge_zeros(zeros))
 }
@@ -65,9 +67,9 @@ fn judge_zeros(Zeros { images, values }: Zeros) -> Finding {
 }
 
 /// The mean loss after each step of the white-box attack, on the first batch.
-pub fn climb(subject: &Subject) -> Result<Finding> {
+pub fn climb(subject: &Subject, _: &[Rc<Outcome>]) -> Result<Finding> {
     let batch = subject.batches().next().context("there are no images")??;
-    let config = subject.white_box().attack.context("the white-box attack is one")?.config;
+    let config = subject.plan.white_box().attack.context("the white-box attack is one")?.config;
     let labels = label_tensor(&batch.labels, &batch.images.device());
     let mut run = AttackRun::new(&config, batch.images, labels, Goal::Untargeted)?;
     let mean_loss = |images: Tensor<4>| {

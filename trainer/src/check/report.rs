@@ -11,7 +11,7 @@ use shared::metrics::Proportion;
 
 use super::{Check, Verdict};
 use crate::figures::{Estimate, LineChart, LineSeries};
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// The figure of the losses, without `.svg`.
 const LOSS_CURVES: &str = "loss-curves";

@@ -1,41 +1,46 @@
 //! Whether an attack survives as a picture: 8 bits a channel, in a file.
 
+use std::rc::Rc;
+
 use anyhow::Result;
+use shared::attack::{BIM_STEPS, ThreatModel};
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::exceeds;
-use super::subject::{Outcome, Subject, passes_of};
+use super::subject::{Outcome, Subject};
 use crate::data::IMAGE_BYTES;
-use crate::evaluate::logits;
+use crate::evaluate::{GRADIENT, logits};
 use crate::models::read;
 
+/// Passes of each image: BIM anew, since a trial keeps no pictures, and one for the file.
+pub const PASSES: u64 = BIM_STEPS as u64 * GRADIENT + 2;
 /// Of the images that were fooled, how many may be seen rightly again.
 const LOST: f64 = 0.1;
 
 /// BIM's images, as they are and as PNG files.
-pub fn png(subject: &Subject) -> Result<Finding> {
+pub fn png(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     // A little below: 1/255 as f32 times 255 may be less than 1.
-    if subject.epsilon * 255.0 < 0.999 {
+    if subject.plan.epsilon * 255.0 < 0.999 {
         return Ok(Finding::skipped("not measurable: epsilon is less than a level of 8 bits"));
     }
-    let trial = subject.bim(subject.epsilon);
+    let trial = subject.plan.bim(subject.plan.epsilon);
     let (mut exact, mut rounded) = (Outcome::default(), Outcome::default());
     for batch in subject.batches() {
         let batch = batch?;
         let attacked = batch.attacked(&batch.images, &trial, subject.bundle())?;
         let mut files = Vec::with_capacity(batch.pictures.len());
         for (values, original) in read(attacked.clone())?.chunks_exact(IMAGE_BYTES).zip(&batch.pictures) {
-            let picture = Picture::from_chw(values)?.clamped_around(original, [subject.epsilon; 3]);
+            let picture = Picture::from_attacked(values, original, &ThreatModel::linf(subject.plan.epsilon))?;
             files.push(Picture::decode(&picture.encode_png()?)?);
         }
         let written = pictures_to_tensor(&files, &batch.images.device());
         exact.add(&logits(subject.bundle(), attacked)?, &batch.labels);
         rounded.add(&logits(subject.bundle(), written)?, &batch.labels);
-        subject.passed(batch.labels.len(), passes_of(&trial) + 1);
+        subject.passed(batch.labels.len(), PASSES);
     }
-    Ok(judge_png(&subject.clean()?.right, &exact.right, &rounded.right))
+    Ok(judge_png(&outcomes[0].right, &exact.right, &rounded.right))
 }
 
 fn judge_png(clean: &[bool], exact: &[bool], rounded: &[bool]) -> Finding {

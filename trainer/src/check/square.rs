@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use burn::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::subject::{Outcome, Subject};
 use crate::data::{IMAGE_BYTES, SIDE};
@@ -14,6 +14,8 @@ use crate::models::read;
 
 /// Changes that are tried on each image, one after the other.
 pub const QUERIES: usize = 100;
+/// Passes of each image: one for each change, and one for the image itself.
+pub const PASSES: u64 = QUERIES as u64 + 1;
 /// Part of the image that squares would cover before they are halved for the first time.
 const LARGEST_PART: f64 = 0.3;
 /// When squares become half as large, as parts of the queries: the schedule of the paper, whose 10,000 queries are these.
@@ -83,20 +85,21 @@ pub fn search(subject: &Subject) -> Result<Outcome> {
 }
 
 fn search_batch(batch: &Batch, subject: &Subject) -> Result<Outcome> {
-    const SALT: u64 = 10;
     let values = read(batch.images.clone())?;
     ensure!(values.len() == batch.labels.len() * IMAGE_BYTES, "the images are not {SIDE}x{SIDE}");
     let mut images: Vec<Searched> = values
         .chunks_exact(IMAGE_BYTES)
         .zip(&batch.indices)
-        .map(|(image, &index)| Searched::stripes(image, subject.epsilon, derive(0, index as u64, SALT)))
+        .map(|(image, &index)| {
+            Searched::stripes(image, subject.plan.epsilon, derive(0, index as u64, Purpose::SquareSearch))
+        })
         .collect();
     // Begins with the images themselves, which are in the ball too.
     let mut worst = Outcome::default();
     worst.add(&logits(subject.bundle(), batch.images.clone())?, &batch.labels);
     for query in 1..=QUERIES {
         if query > 1 {
-            images.iter_mut().for_each(|image| image.square(side(query), subject.epsilon));
+            images.iter_mut().for_each(|image| image.square(side(query), subject.plan.epsilon));
         }
         let candidates: Vec<f32> = images.iter().flat_map(|image| image.candidate.iter().copied()).collect();
         let candidates = Tensor::from_data(TensorData::new(candidates, batch.images.dims()), &batch.images.device());
@@ -109,7 +112,7 @@ fn search_batch(batch: &Batch, subject: &Subject) -> Result<Outcome> {
             }
         }
     }
-    subject.passed(batch.labels.len(), QUERIES + 1);
+    subject.passed(batch.labels.len(), PASSES);
     Ok(worst)
 }
 

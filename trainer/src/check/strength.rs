@@ -9,7 +9,7 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
-use super::subject::{Outcome, Subject};
+use super::subject::{Outcome, Plan, Subject};
 use crate::evaluate::Trial;
 
 /// Where an image may become whatever the attacker likes, or nearly: every one can become the same grey.
@@ -23,9 +23,8 @@ const ONE_POINT: f64 = 0.01;
 const OVERFITTED: f64 = 1.0 / 3.0;
 
 /// Several steps must fool as many as one.
-pub fn iterated(subject: &Subject) -> Result<Finding> {
-    let (fgsm, bim) = (subject.under(&subject.fgsm())?, subject.under(&subject.bim(subject.epsilon))?);
-    Ok(judge_iterated(&fgsm.right, &bim.right))
+pub fn iterated(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    Ok(judge_iterated(&outcomes[0].right, &outcomes[1].right))
 }
 
 fn judge_iterated(fgsm: &[bool], bim: &[bool]) -> Finding {
@@ -35,17 +34,22 @@ fn judge_iterated(fgsm: &[bool], bim: &[bool]) -> Finding {
 }
 
 /// A larger ball holds the smaller one.
-pub fn larger_epsilon(subject: &Subject) -> Result<Finding> {
-    let radii = LADDER.map(|factor| (factor * subject.epsilon).min(1.0));
-    let outcomes = |trial: &dyn Fn(f32) -> Trial| -> Result<Vec<Rc<Outcome>>> {
-        radii.iter().map(|&epsilon| subject.under(&trial(epsilon))).collect()
-    };
-    let attacks = [
-        ("BIM", outcomes(&|epsilon| subject.bim(epsilon))?),
-        ("PGD", outcomes(&|epsilon| subject.pgd(epsilon, 1, None))?),
-    ];
+pub fn larger_epsilon(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    let radii = radii(&subject.plan);
     let rights = |outcomes: &[Rc<Outcome>]| outcomes.iter().map(|outcome| outcome.right.clone()).collect();
-    Ok(judge_larger_epsilon(&radii, &attacks.map(|(name, outcomes)| (name, rights(&outcomes)))))
+    let (bim, pgd) = outcomes.split_at(radii.len());
+    Ok(judge_larger_epsilon(&radii, &[("BIM", rights(bim)), ("PGD", rights(pgd))]))
+}
+
+/// Returns BIM at each radius, and then PGD.
+pub fn ladder(plan: &Plan) -> Vec<Trial> {
+    let radii = radii(plan);
+    radii.iter().map(|&epsilon| plan.bim(epsilon)).chain(radii.iter().map(|&epsilon| plan.pgd(epsilon, 1))).collect()
+}
+
+/// Returns the radii whose accuracies are compared, ascending, pixel units.
+fn radii(plan: &Plan) -> [f32; LADDER.len()] {
+    LADDER.map(|factor| (factor * plan.epsilon).min(1.0))
 }
 
 /// Which images each attack leaves right at each of `radii`, ascending.
@@ -65,9 +69,8 @@ fn judge_larger_epsilon(radii: &[f32], attacks: &[(&str, Vec<Vec<bool>>)]) -> Fi
 }
 
 /// An attack that has arrived gets no further.
-pub fn more_steps(subject: &Subject) -> Result<Finding> {
-    let twice = subject.under(&subject.pgd(subject.epsilon, 2, None))?;
-    Ok(judge_more_steps(&subject.under(&subject.white_box())?.right, &twice.right))
+pub fn more_steps(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    Ok(judge_more_steps(&outcomes[0].right, &outcomes[1].right))
 }
 
 fn judge_more_steps(once: &[bool], twice: &[bool]) -> Finding {
@@ -80,13 +83,24 @@ fn judge_more_steps(once: &[bool], twice: &[bool]) -> Finding {
     Finding::new((moved as f64) < limit, figure, format!("below 1 point or {FEWEST} images"))
 }
 
-/// Nothing may be left in a ball that holds almost all there is.
-pub fn unbounded(subject: &Subject) -> Result<Finding> {
-    let classes = subject.bundle().card.classes.len();
-    Ok(judge_unbounded(subject.under(&subject.unbounded())?.correct(), classes))
+/// The worst case over all steps is no better for the network than the last step.
+pub fn until_fooled(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    Ok(judge_until_fooled(&outcomes[0].right, &outcomes[1].right))
 }
 
-impl Subject<'_> {
+/// The random starts are others, so images may differ by chance.
+fn judge_until_fooled(until_fooled: &[bool], last_step: &[bool]) -> Finding {
+    let pairs = Pairs::of(until_fooled, last_step);
+    let figure = format!("until fooled leaves {} right, the last step {}", count(until_fooled), count(last_step));
+    Finding::new(!pairs.first_leaves_more(), figure, "no more, beyond chance")
+}
+
+/// Nothing may be left in a ball that holds almost all there is.
+pub fn unbounded(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    Ok(judge_unbounded(outcomes[0].correct(), subject.bundle().card.classes.len()))
+}
+
+impl Plan {
     /// White-box with all the room there is. From the image itself: a random start in so large a ball would fool most
     /// networks, and hide that the gradients do not.
     pub fn unbounded(&self) -> Trial {
@@ -106,9 +120,8 @@ fn judge_unbounded(right: Proportion, classes: usize) -> Finding {
 }
 
 /// A network that one step does not fool, and many do.
-pub fn overfitting(subject: &Subject) -> Result<Finding> {
-    let (clean, fgsm, pgd) = (subject.clean()?, subject.under(&subject.fgsm())?, subject.under(&subject.white_box())?);
-    Ok(judge_overfitting(&clean.right, &fgsm.right, &pgd.right))
+pub fn overfitting(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    Ok(judge_overfitting(&outcomes[0].right, &outcomes[1].right, &outcomes[2].right))
 }
 
 fn judge_overfitting(clean: &[bool], fgsm: &[bool], pgd: &[bool]) -> Finding {
@@ -162,6 +175,15 @@ mod tests {
         assert_eq!(judge_more_steps(&of_10_000(2000), &of_10_000(1901)).verdict, Pass);
         assert_eq!(judge_more_steps(&of_10_000(2000), &of_10_000(1900)).verdict, Fail);
         assert_eq!(judge_more_steps(&of_10_000(1900), &of_10_000(2000)).verdict, Fail);
+    }
+
+    #[test]
+    fn an_attack_until_fooled_that_lets_images_go_fails() {
+        assert_eq!(judge_until_fooled(&right(15), &right(20)).verdict, Pass);
+        assert_eq!(judge_until_fooled(&right(23), &right(20)).verdict, Pass);
+        let finding = judge_until_fooled(&right(30), &right(20));
+        assert_eq!(finding.verdict, Fail);
+        assert_eq!(finding.figure, "until fooled leaves 30 of 200 right, the last step 20 of 200");
     }
 
     #[test]

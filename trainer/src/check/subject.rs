@@ -5,36 +5,40 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use shared::attack::{AttackConfig, BIM_STEPS, PGD_STEPS};
 use shared::bundle::Bundle;
-use shared::metrics::{Proportion, rank};
+use shared::metrics::{Proportion, cross_entropy, rank};
 
 use super::chance::exceeds;
-use super::square::QUERIES;
-use crate::data::Split;
-use crate::evaluate::{BATCH, Batch, Trial, logits};
-use crate::models::read;
+use crate::evaluate::{BATCH, Batch, Evaluation, ImageResult, Trial};
+use crate::progress::Task;
 
 /// With fewer images right, even all of them would resolve no difference of 5%.
 const MIN_RIGHT: usize = 20;
 
-/// One of the networks that are checked, with the images and everything measured so far: items share what they can.
-pub struct Subject<'a> {
-    pub bundles: &'a [Bundle],
-    /// Which of them.
+/// What the checks of one network are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Networks that are checked; the others are what images are transferred from.
+    pub networks: usize,
+    /// Which of them this is.
     pub index: usize,
     /// Radius of the attacks, pixel units.
     pub epsilon: f32,
-    split: &'a Split,
-    indices: &'a [usize],
+}
+
+/// One of the networks that are checked, with the images and everything measured so far: items share what they can.
+pub struct Subject<'a> {
+    evaluation: &'a Evaluation<'a>,
+    /// What its checks are made of.
+    pub plan: Plan,
     device: &'a Device,
-    bar: &'a ProgressBar,
+    task: &'a Task,
     measured: RefCell<Vec<(Trial, Rc<Outcome>)>>,
 }
 
 /// What a network makes of the images in one trial.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Outcome {
     /// Whether the true class came first, for each image.
     pub right: Vec<bool>,
@@ -43,7 +47,7 @@ pub struct Outcome {
     pub bounds: Bounds,
 }
 
-/// How far attacked images are from where they began, and whether they are images.
+/// How far attacked images are from where they began (L-infinity), and whether they are images.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
     /// The largest change of any value, pixel units.
@@ -54,21 +58,21 @@ pub struct Bounds {
     pub not_finite: usize,
 }
 
-impl Bounds {
-    /// Takes in images before and after an attack.
-    pub fn add(&mut self, before: &[f32], after: &[f32]) {
-        for (before, after) in before.iter().zip(after) {
-            if !after.is_finite() {
-                self.not_finite += 1;
-                continue;
-            }
-            self.linf = self.linf.max((after - before).abs());
-            self.outside += usize::from(!(0.0..=1.0).contains(after));
+impl Outcome {
+    /// Returns what the results of the images come to.
+    fn new(results: &[ImageResult]) -> Self {
+        let changes = || results.iter().filter_map(|result| result.change);
+        Self {
+            right: results.iter().map(|result| result.rank == 0).collect(),
+            loss: results.iter().map(|result| result.loss).collect(),
+            bounds: Bounds {
+                linf: changes().map(|change| change.linf).fold(0.0, f32::max),
+                outside: changes().map(|change| change.outside).sum(),
+                not_finite: changes().map(|change| change.not_finite).sum(),
+            },
         }
     }
-}
 
-impl Outcome {
     /// Takes in the logits of images whose true classes are `labels`.
     pub fn add(&mut self, logits: &[Vec<f32>], labels: &[usize]) {
         for (row, &label) in logits.iter().zip(labels) {
@@ -82,50 +86,40 @@ impl Outcome {
     }
 }
 
-/// In double precision: near 0 a single one cannot tell losses apart.
-fn cross_entropy(logits: &[f32], label: usize) -> f64 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
-    sum.ln() - f64::from(logits[label] - max)
-}
-
 impl<'a> Subject<'a> {
-    /// Network `index` of `bundles` on the images `indices` of `split`. `bar` advances by one a pass of an image.
-    pub fn new(
-        bundles: &'a [Bundle],
-        index: usize,
-        split: &'a Split,
-        indices: &'a [usize],
-        epsilon: f32,
-        device: &'a Device,
-        bar: &'a ProgressBar,
-    ) -> Self {
-        Self { bundles, index, epsilon, split, indices, device, bar, measured: RefCell::default() }
+    /// Returns the network of `plan` with the networks and images of `evaluation`. `task` advances by one a pass of an image.
+    pub fn new(evaluation: &'a Evaluation<'a>, plan: Plan, device: &'a Device, task: &'a Task) -> Self {
+        Self { evaluation, plan, device, task, measured: RefCell::default() }
     }
 
-    /// How often an image goes through networks in all items together, where none is skipped: what a bar is measured in.
-    pub fn passes(networks: usize) -> usize {
-        // Counted by the test of a sound evaluation; the loss on its way up is seen by the first batch alone.
-        const ALONE: usize = 164 + QUERIES + 1;
-        const FROM_ANOTHER: usize = PGD_STEPS + 1;
-        ALONE + FROM_ANOTHER * networks.saturating_sub(1)
+    /// Checks that the work is not to end.
+    ///
+    /// # Errors
+    /// [`crate::error::Stopped`] when it is.
+    pub fn check_stop(&self) -> Result<()> {
+        self.evaluation.stop.check()
     }
 
     /// Notes that some images have gone through the network so often.
-    pub fn passed(&self, images: usize, times: usize) {
-        self.bar.inc((images * times) as u64);
+    pub fn passed(&self, images: usize, times: u64) {
+        self.task.advance(images as u64 * times);
     }
 
     /// The network.
     pub fn bundle(&self) -> &'a Bundle {
-        &self.bundles[self.index]
+        &self.evaluation.bundles[self.plan.index]
+    }
+
+    /// The networks that are checked.
+    pub fn bundles(&self) -> &'a [Bundle] {
+        self.evaluation.bundles
     }
 
     /// The images, batched as an evaluation has them.
     pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
         let classes = self.bundle().card.classes.len();
-        let batch = move |(number, indices)| Batch::new(self.split, indices, number, classes, self.device);
-        self.indices.chunks(BATCH).enumerate().map(batch)
+        let batch = move |(number, indices)| Batch::new(self.evaluation.clean, indices, number, classes, self.device);
+        self.evaluation.indices.chunks(BATCH).enumerate().map(batch)
     }
 
     /// What the network makes of the images without an attack.
@@ -138,16 +132,8 @@ impl<'a> Subject<'a> {
         if let Some((_, outcome)) = self.measured.borrow().iter().find(|(measured, _)| measured == trial) {
             return Ok(outcome.clone());
         }
-        let crafted_on = trial.attack.as_ref().and_then(|attack| attack.crafted_on).unwrap_or(self.index);
-        let mut outcome = Outcome::default();
-        for batch in self.batches() {
-            let batch = batch?;
-            let attacked = batch.attacked(&batch.images, trial, &self.bundles[crafted_on])?;
-            outcome.bounds.add(&read(batch.images)?, &read(attacked.clone())?);
-            outcome.add(&logits(self.bundle(), attacked)?, &batch.labels);
-            self.passed(batch.labels.len(), passes_of(trial));
-        }
-        let outcome = Rc::new(outcome);
+        let results = self.evaluation.results(trial, &[self.plan.index], BATCH, self.device, self.task)?;
+        let outcome = Rc::new(Outcome::new(&results.concat()));
         self.measured.borrow_mut().push((trial.clone(), outcome.clone()));
         Ok(outcome)
     }
@@ -155,13 +141,15 @@ impl<'a> Subject<'a> {
     /// Why accuracies say nothing of the network on these images, if they do not.
     pub fn not_measurable(&self) -> Result<Option<String>> {
         let mut counts = vec![0usize; self.bundle().card.classes.len()];
-        for &index in self.indices {
-            counts[self.split.label(index)] += 1;
+        for &index in self.evaluation.indices {
+            counts[self.evaluation.clean.label(index)] += 1;
         }
         let commonest = counts.into_iter().max().unwrap_or_default();
         Ok(not_measurable(self.clean()?.correct(), commonest))
     }
+}
 
+impl Plan {
     /// FGSM.
     pub fn fgsm(&self) -> Trial {
         Trial::attack(AttackConfig::fgsm(self.epsilon), None)
@@ -172,25 +160,36 @@ impl<'a> Subject<'a> {
         Trial::attack(AttackConfig::bim(epsilon, BIM_STEPS), None)
     }
 
-    /// PGD with `times` the usual steps, on the network's own gradients or on those of network `crafted_on`.
-    pub fn pgd(&self, epsilon: f32, times: usize, crafted_on: Option<usize>) -> Trial {
-        Trial::attack(AttackConfig::pgd(epsilon, times * PGD_STEPS, 0), crafted_on)
+    /// PGD with `times` the usual steps, until an image is fooled: what is published.
+    pub fn pgd(&self, epsilon: f32, times: usize) -> Trial {
+        Trial::until_fooled(AttackConfig::pgd(epsilon, times * PGD_STEPS, 0))
     }
 
     /// The attack that the others are held against.
     pub fn white_box(&self) -> Trial {
-        self.pgd(self.epsilon, 1, None)
+        self.pgd(self.epsilon, 1)
+    }
+
+    /// The same attack, each image as it is after the last step; through the gradients of network `crafted_on`, where there is
+    /// one.
+    pub fn pgd_to_the_last_step(&self, crafted_on: Option<usize>) -> Trial {
+        Trial::attack(AttackConfig::pgd(self.epsilon, PGD_STEPS, 0), crafted_on)
+    }
+
+    /// The same attack, each image as it is after the last step.
+    pub fn last_step(&self) -> Trial {
+        self.pgd_to_the_last_step(None)
     }
 
     /// A random corner of the ball.
     pub fn noise(&self) -> Trial {
         Trial::attack(AttackConfig::noise(self.epsilon, 0), None)
     }
-}
 
-/// Gradients and, for the answer, one pass without; of every random start.
-pub fn passes_of(trial: &Trial) -> usize {
-    trial.attack.as_ref().map_or(1, |attack| attack.restarts * (attack.config.steps_total() + 1))
+    /// Every attack that any item compares, from the network's own gradients.
+    pub fn attacks(&self) -> Vec<Trial> {
+        vec![self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.unbounded()]
+    }
 }
 
 /// `commonest` images are of one class: whoever always names it is right about so many.
@@ -220,21 +219,5 @@ mod tests {
         // One answer for two classes.
         assert!(reason(100, 100).is_some());
         assert!(reason(120, 100).is_none());
-    }
-
-    #[test]
-    fn losses_are_told_apart_where_the_network_is_sure() {
-        assert!((cross_entropy(&[0.0; 4], 2) - 4f64.ln()).abs() < 1e-12);
-        let (sure, surer) = (cross_entropy(&[30.0, 0.0], 0), cross_entropy(&[31.0, 0.0], 0));
-        assert!(sure > surer && surer > 0.0, "{sure} {surer}");
-        assert!((cross_entropy(&[1000.0, 0.0], 1) - 1000.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn bounds_see_what_leaves_the_ball_and_what_is_no_number() {
-        let mut bounds = Bounds::default();
-        bounds.add(&[0.5, 0.5, 0.9, 0.5], &[0.5, 0.4, 1.1, f32::NAN]);
-        assert!((bounds.linf - 0.2).abs() < 1e-6);
-        assert_eq!((bounds.outside, bounds.not_finite), (1, 1));
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::data::made;
 use crate::evaluate::{Batch, Evaluation, Trial, logits};
 use crate::models::tests::bundle;
+use crate::progress::Task;
 
 const CLASSES: usize = 5;
 const IMAGES: usize = 20;
@@ -30,9 +31,19 @@ fn seen_by(bundle: &Bundle) -> Split {
 }
 
 /// Checks the first network; the others are there for transfer.
-fn check_first(bundles: &[Bundle], split: &Split, bar: &ProgressBar) -> Checked {
+fn check_first(bundles: &[Bundle], split: &Split, task: &Task) -> Checked {
     let (indices, device): (Vec<usize>, _) = ((0..split.len()).collect(), Device::flex());
-    check_one(&Subject::new(bundles, 0, split, &indices, EPSILON, &device, bar), &Stop::default()).unwrap()
+    let stop = Stop::default();
+    let evaluation = Evaluation { bundles, clean: split, indices: &indices, crafted: &[], trials: &[], stop: &stop };
+    check_one(&Subject::new(&evaluation, plan(bundles), &device, task)).unwrap()
+}
+
+fn plan(bundles: &[Bundle]) -> Plan {
+    Plan { networks: bundles.len(), index: 0, epsilon: EPSILON }
+}
+
+fn task() -> Task {
+    Progress::silent().start("Checking", None, Unit::Passes)
 }
 
 fn names(checked: &Checked, verdict: Verdict) -> Vec<&'static str> {
@@ -53,9 +64,9 @@ impl ModuleMapper for Sharpen {
 fn a_sound_evaluation_passes_all_that_can_be_measured() {
     let device = Device::flex();
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
-    let bar = ProgressBar::hidden();
-    let checked = check_first(&bundles, &seen_by(&bundles[0]), &bar);
-    assert_eq!(bar.position() as usize, IMAGES * Subject::passes(2));
+    let task = task();
+    let checked = check_first(&bundles, &seen_by(&bundles[0]), &task);
+    assert_eq!(task.done(), IMAGES as u64 * plan(&bundles).passes());
     assert_eq!(checked.clean, Proportion { hits: IMAGES, of: IMAGES });
     assert_eq!(names(&checked, Verdict::Pass).len(), CHECKS, "{:#?}", checked.checks);
 }
@@ -77,10 +88,10 @@ fn masked_gradients_are_found() {
         trials: &trials,
         stop: &Stop::default(),
     };
-    let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
+    let scores = evaluation.run(&device, &Progress::silent()).unwrap();
     assert_eq!(scores[0][1].top1.hits, IMAGES);
 
-    let checked = check_first(&bundles, &split, &ProgressBar::hidden());
+    let checked = check_first(&bundles, &split, &task());
     let failed = names(&checked, Verdict::Fail);
     for name in [
         "epsilon 0.5 leaves chance",
@@ -100,7 +111,7 @@ fn what_needs_accuracy_is_skipped_where_there_is_none() {
     let split = made_split();
     // Fewer than have to be right.
     let checked =
-        check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &device, &ProgressBar::hidden(), &Stop::default()).unwrap();
+        check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &device, &Progress::silent(), &Stop::default()).unwrap();
     assert_eq!(checked.len(), 1);
     let of_accuracy: Vec<_> = ITEMS.iter().filter(|item| item.of_accuracy).map(|item| item.name).collect();
     assert_eq!(names(&checked[0], Verdict::Skipped), of_accuracy, "{:#?}", checked[0].checks);

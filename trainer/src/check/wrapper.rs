@@ -1,13 +1,14 @@
 //! The attack around the network and the network around an image: neither may add anything of its own.
 
+use std::rc::Rc;
+
 use anyhow::{Context, Result};
 use burn::prelude::*;
-use shared::attack::AttackConfig;
+use shared::attack::{AttackConfig, AttackKind};
 
 use super::Finding;
 use super::chance::count;
-use super::strength::LARGEST;
-use super::subject::{Bounds, Outcome, Subject};
+use super::subject::{Bounds, Outcome, Plan, Subject};
 use crate::evaluate::{Trial, logits};
 
 /// What f32 rounding may add to a radius: 0.5 - 8/255 and its way back do not end at 8/255.
@@ -21,14 +22,16 @@ const FEW: usize = 5;
 const SAME_LOGITS: f32 = 1e-4;
 
 /// Each attack with epsilon 0 must be no attack.
-pub fn epsilon_zero(subject: &Subject) -> Result<Finding> {
-    let configs =
-        [AttackConfig::fgsm(0.0), AttackConfig::bim(0.0, 2), AttackConfig::pgd(0.0, 2, 0), AttackConfig::noise(0.0, 0)];
-    let attacked = configs.map(|config| subject.under(&Trial::attack(config, None)));
-    let attacked = attacked.into_iter().collect::<Result<Vec<_>>>()?;
-    let attacked: Vec<&Outcome> = attacked.iter().map(AsRef::as_ref).collect();
+pub fn epsilon_zero(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    let attacked: Vec<&Outcome> = outcomes.iter().map(AsRef::as_ref).collect();
     let plain = subject.clean()?;
     Ok(judge_epsilon_zero(&plain, &attacked))
+}
+
+/// Returns every attack there is with epsilon 0, and the one that is published as it is published.
+pub fn epsilon_zero_trials(_: &Plan) -> Vec<Trial> {
+    let attacks = AttackKind::ALL.map(|kind| Trial::attack(AttackConfig::new(kind, 0.0, 2), None));
+    attacks.into_iter().chain([Trial::until_fooled(AttackConfig::pgd(0.0, 2, 0))]).collect()
 }
 
 fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
@@ -41,17 +44,10 @@ fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
 }
 
 /// No attack may leave its ball or the range of pixels.
-pub fn ball(subject: &Subject) -> Result<Finding> {
-    let epsilon = subject.epsilon;
-    let trials = [
-        (epsilon, subject.fgsm()),
-        (epsilon, subject.bim(epsilon)),
-        (epsilon, subject.white_box()),
-        (epsilon, subject.noise()),
-        (LARGEST, subject.unbounded()),
-    ];
-    let bounds = trials.map(|(epsilon, trial)| anyhow::Ok((epsilon, subject.under(&trial)?.bounds)));
-    Ok(judge_ball(&bounds.into_iter().collect::<Result<Vec<_>>>()?))
+pub fn ball(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    let trials = subject.plan.attacks();
+    let epsilons = trials.iter().filter_map(|trial| trial.attack.as_ref()).map(|attack| attack.config.epsilon);
+    Ok(judge_ball(&epsilons.zip(outcomes.iter().map(|outcome| outcome.bounds)).collect::<Vec<_>>()))
 }
 
 /// `bounds` with the radius of each.
@@ -64,7 +60,7 @@ fn judge_ball(bounds: &[(f32, Bounds)]) -> Finding {
 }
 
 /// An image's logits must not depend on the batch it is in, nor on the run.
-pub fn logits_alone(subject: &Subject) -> Result<Finding> {
+pub fn logits_alone(subject: &Subject, _: &[Rc<Outcome>]) -> Result<Finding> {
     let batch = subject.batches().next().context("there are no images")??;
     let count = batch.labels.len().min(IMAGES);
     let forward = |images| Ok(logits(subject.bundle(), images)?.concat());
@@ -110,7 +106,8 @@ fn judge_logits(Differences { batch, run }: Differences) -> Finding {
 mod tests {
     use shared::attack::n_fgsm;
     use shared::image::{Picture, pictures_to_tensor};
-    use shared::model::{Architecture, Classifier, WideResNetConfig};
+    use shared::metrics::linf_distance;
+    use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 
     use super::*;
     use crate::check::Verdict;
@@ -149,8 +146,8 @@ mod tests {
         let (images, labels) = (images(&device), label_tensor(&[0; 7], &device));
         // Without a projection, so up to three times as far.
         let crafted = n_fgsm(epsilon, images.clone(), labels, &network(&device), 3).unwrap();
-        let mut bounds = Bounds::default();
-        bounds.add(&read(images).unwrap(), &read(crafted).unwrap());
+        let linf = linf_distance(&read(images).unwrap(), &read(crafted).unwrap());
+        let bounds = Bounds { linf, ..Bounds::default() };
         let finding = judge_ball(&[(epsilon, Bounds::default()), (epsilon, bounds)]);
         assert_eq!(finding.verdict, Verdict::Fail, "{}", finding.figure);
 

@@ -6,51 +6,41 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal};
+use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal, Norm};
 use shared::bundle::Bundle;
 use shared::image::Picture;
 use shared::metrics::{l2_distance, linf_distance};
 
+use super::attack_flags::{AttackFlags, ChosenAttack};
 use super::classify::{guess_line, read_picture};
 use crate::device::{self, DeviceChoice};
-use crate::epsilon::Epsilon;
+use crate::epsilon::{EpsilonSpace, in_file_name, in_levels};
 use crate::error::UsageError;
 use crate::models::{self, Guess};
-use crate::{montage, output, progress};
+use crate::progress::{Progress, Unit};
+use crate::{montage, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The attack uses each network's own gradients (white box). Without --target it leads away from what the network sees in
 the picture; with --target it leads towards that class. Success is judged on the written 8-bit picture, which is named after
-picture, model, attack, epsilon in 255ths and target: photo-hardened-bim-eps4.png, photo-hardened-bim-eps4-to-goldfish.png.
+picture, model, attack, epsilon (in 255ths, in L2 in pixel units) and target: photo-hardened-bim-eps4.png,
+photo-hardened-bim-eps4-to-goldfish.png.
 
 Examples:
   bastion attack photo.jpg --out attacked
   bastion attack photo.jpg --attack fgsm --epsilon 2/255 --out attacked
+  bastion attack photo.jpg --attack pgd-l2 --epsilon 0.5 --out attacked
   bastion attack photo.jpg --attack pgd --steps 50 --target goldfish --out attacked")]
 pub struct AttackArgs {
     /// Picture: PNG, JPEG, WebP, GIF or BMP
     image: PathBuf,
-    /// fgsm: one step; bim: several; pgd: several from a random start; noise: as large a change, aimed at nothing
-    #[arg(long, value_name = "ATTACK", default_value = "bim", value_parser = attack_kinds())]
-    attack: AttackKind,
-    /// How far each pixel may change, as 8/255 or as a decimal from 0 to 1
-    #[arg(long, default_value = "4/255", allow_hyphen_values = true)]
-    epsilon: Epsilon,
-    /// Gradient steps [default: 1 for fgsm, 5 for bim, as in the paper, 20 for pgd]
-    #[arg(long, allow_negative_numbers = true)]
-    steps: Option<usize>,
-    /// Length of a step [default: epsilon for fgsm, epsilon/4 for bim, 2.5 epsilon/steps for pgd]
-    #[arg(long, value_name = "EPSILON", allow_hyphen_values = true)]
-    step_size: Option<Epsilon>,
+    #[command(flatten)]
+    attack: AttackFlags,
     /// Class that the network shall see: a wnid, a name or an index
     #[arg(long, value_name = "CLASS")]
     target: Option<String>,
-    /// Seed of pgd's random start, and of noise
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Folder of a model or of a run; may be given more than once [default: standard and hardened in static/models]
     #[arg(long = "model", value_name = "DIR")]
     models: Vec<PathBuf>,
@@ -63,16 +53,6 @@ pub struct AttackArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
-}
-
-/// Reads `fgsm`, `bim`, `pgd` or `noise`.
-pub fn attack_kinds() -> impl TypedValueParser<Value = AttackKind> {
-    PossibleValuesParser::new(["fgsm", "bim", "pgd", "noise"]).map(|name| match name.as_str() {
-        "fgsm" => AttackKind::Fgsm,
-        "pgd" => AttackKind::Pgd,
-        "noise" => AttackKind::Noise,
-        _ => AttackKind::Bim,
-    })
 }
 
 /// What `--json` prints.
@@ -103,30 +83,34 @@ struct ModelReport {
 ///
 /// # Errors
 /// When the picture or a model cannot be read, the attack cannot be meant, or a picture cannot be written or is there already.
-pub fn run(args: &AttackArgs, device: DeviceChoice) -> Result<()> {
-    let config = args.config()?;
+pub fn run(args: &AttackArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
+    let chosen = args.chosen()?;
     let picture = read_picture(&args.image)?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     let bundles = models::load_all(&args.models, &engine.device)?;
-    let models = attack_all(args, &config, &picture, &bundles, &engine.device)?;
-    let report = Report { device: engine.backend.label(), image: &args.image, attack: &config, models };
-    if args.json { output::json(&report) } else { output::text(&text(&report, args.epsilon)) }
+    let models = attack_all(args, &chosen, &picture, &bundles, &engine.device, progress)?;
+    let report = Report { device: engine.backend.label(), image: &args.image, attack: &chosen.config, models };
+    if args.json { output::json(&report) } else { output::text(&text(&report)) }
 }
 
 fn attack_all(
     args: &AttackArgs,
-    config: &AttackConfig,
+    chosen: &ChosenAttack,
     picture: &Picture,
     bundles: &[Bundle],
     device: &Device,
+    progress: &Progress,
 ) -> Result<Vec<ModelReport>> {
     // Known before anything is computed or written.
     let targets = bundles
         .iter()
         .map(|bundle| args.target.as_deref().map(|text| models::find_class(&bundle.card, text)).transpose())
         .collect::<Result<Vec<_>>>()?;
-    let files: Vec<Files> =
-        targets.iter().enumerate().map(|(index, &target)| Files::new(args, bundles, index, target)).collect();
+    let files: Vec<Files> = targets
+        .iter()
+        .enumerate()
+        .map(|(index, &target)| Files::new(args, &chosen.config, bundles, index, target))
+        .collect();
     for path in files.iter().flat_map(|files| [&files.attacked, &files.side_by_side]) {
         ensure!(
             args.force || !path.exists(),
@@ -137,7 +121,7 @@ fn attack_all(
     fs::create_dir_all(&args.out).with_context(|| format!("cannot write to {}", args.out.display()))?;
     let mut reports = Vec::with_capacity(bundles.len());
     for ((bundle, target), files) in bundles.iter().zip(targets).zip(files) {
-        reports.push(attack(config, picture, bundle, target, files, device)?);
+        reports.push(attack(chosen, picture, bundle, target, files, device, progress)?);
     }
     Ok(reports)
 }
@@ -149,10 +133,10 @@ struct Files {
 }
 
 impl Files {
-    fn new(args: &AttackArgs, bundles: &[Bundle], index: usize, target: Option<usize>) -> Self {
+    fn new(args: &AttackArgs, config: &AttackConfig, bundles: &[Bundle], index: usize, target: Option<usize>) -> Self {
         let (name, classes) = (&bundles[index].card.name, &bundles[index].card.classes);
         let stem = args.image.file_stem().unwrap_or_default().to_string_lossy();
-        let kind = format!("{}-{}", args.attack.label().to_lowercase(), args.epsilon.in_file_name());
+        let kind = format!("{}-{}", config.kind, in_file_name(&config.threat()));
         // A name may hold anything, a file name may not.
         let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
         let to = target.map(|target| format!("-to-{}", safe(classes[target].short_name()))).unwrap_or_default();
@@ -164,36 +148,25 @@ impl Files {
 }
 
 impl AttackArgs {
-    fn config(&self) -> Result<AttackConfig> {
-        let usage = |message: &str| Err(UsageError(message.into()).into());
-        match self.attack {
-            AttackKind::Fgsm if self.steps.is_some_and(|steps| steps != 1) => {
-                return usage("fgsm takes one step; for more choose --attack bim or pgd");
-            }
-            AttackKind::Noise if self.steps.is_some() || self.step_size.is_some() => {
-                return usage("noise takes no steps; for some choose --attack bim or pgd");
-            }
-            AttackKind::Noise if self.target.is_some() => {
-                return usage("noise is aimed at nothing, so it has no --target; choose another --attack");
-            }
-            _ => {}
+    fn chosen(&self) -> Result<ChosenAttack> {
+        let chosen = self.attack.lift_one(AttackKind::Bim, EpsilonSpace::Pixel)?;
+        if chosen.config.kind.is_control() && self.target.is_some() {
+            let message =
+                format!("{} is aimed at nothing, so it has no --target; choose another --attack", chosen.config.kind);
+            return Err(UsageError(message).into());
         }
-        let steps = self.steps.unwrap_or(self.attack.default_steps());
-        let step_size = self.step_size.map(Epsilon::value);
-        let config = AttackConfig::new(self.attack, self.epsilon.value(), steps);
-        let config = AttackConfig { step_size, seed: self.seed, ..config };
-        config.validate().map_err(|error| UsageError(error.to_string()))?;
-        Ok(config)
+        Ok(chosen)
     }
 }
 
 fn attack(
-    config: &AttackConfig,
+    ChosenAttack { config, restarts }: &ChosenAttack,
     picture: &Picture,
     bundle: &Bundle,
     target: Option<usize>,
     files: Files,
     device: &Device,
+    progress: &Progress,
 ) -> Result<ModelReport> {
     let before = first(models::classify(bundle, std::slice::from_ref(picture), 5, device)?)?;
     let original = before.first().context("the model has no classes")?.index;
@@ -202,19 +175,24 @@ fn attack(
         None => (original, Goal::Untargeted),
     };
     let labels = Tensor::from_data([label as i64], device);
-    let mut run = AttackRun::new(config, picture.to_tensor(device), labels, goal)?;
-    let bar = progress::count(run.steps_total() as u64, "Attacking");
+    let mut run = AttackRun::new(config, picture.to_tensor(device), labels, goal)?.with_restarts(*restarts);
+    let task = progress.start("Attacking", Some(run.steps_total() as u64), Unit::Steps);
     while !run.is_done() {
         run.step(&bundle.model);
-        bar.inc(1);
+        task.advance(1);
     }
     let values = models::read(run.adversarial())?;
-    bar.finish_and_clear();
-    let attacked = Picture::from_chw(&values)?.clamped_around(picture, [config.epsilon; 3]);
+    drop(task);
+    let attacked = Picture::from_attacked(&values, picture, &config.threat())?;
 
     let png = attacked.encode_png()?;
     write(&files.attacked, &png)?;
-    write(&files.side_by_side, &montage::side_by_side(picture, &attacked, config.epsilon)?)?;
+    // In L2 no value goes as far as epsilon.
+    let reach = match config.kind.norm() {
+        Norm::Linf => config.epsilon,
+        Norm::L2 => linf_distance(&picture.to_chw(), &attacked.to_chw()),
+    };
+    write(&files.side_by_side, &montage::side_by_side(picture, &attacked, reach)?)?;
 
     // What counts is the file, as anyone else will read it.
     let written = Picture::decode(&png)?;
@@ -242,8 +220,12 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn text(report: &Report, epsilon: Epsilon) -> String {
+fn text(report: &Report) -> String {
     let config = report.attack;
+    let epsilon = match config.kind.norm() {
+        Norm::Linf => in_levels(config.epsilon),
+        Norm::L2 => config.threat().to_string(),
+    };
     let steps = config.steps_total();
     let steps = if steps == 1 { "1 step".to_string() } else { format!("{steps} steps") };
     let mut text = format!("{}: {}, epsilon {epsilon}, {steps}", report.image.display(), config.kind.label());
@@ -288,6 +270,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::epsilon::Epsilon;
     use crate::models::tests::bundle;
 
     #[derive(Parser)]
@@ -310,7 +293,7 @@ mod tests {
         let args = args(&[&["--out", out.path().to_str().unwrap()], more].concat());
         let device = Device::flex();
         let bundles = [bundle("a/b", 1, &device), bundle("a/b", 2, &device)];
-        attack_all(&args, &args.config()?, &picture(), &bundles, &device)
+        attack_all(&args, &args.chosen()?, &picture(), &bundles, &device, &Progress::silent())
     }
 
     fn names(dir: &TempDir) -> Vec<String> {
@@ -340,6 +323,19 @@ mod tests {
                 let again = models::classify(&bundle("a/b", seed, &device), &[written], 5, &device).unwrap();
                 assert_eq!(again[0], report.after);
                 assert_eq!(report.success, report.after[0].index != report.before[0].index);
+            }
+        }
+    }
+
+    #[test]
+    fn in_l2_the_written_picture_is_in_the_ball_too() {
+        let dir = TempDir::new().unwrap();
+        for more in [&["--epsilon", "2"][..], &["--epsilon", "0.5", "--restarts", "2"]] {
+            let flags = [&["--attack", "pgd-l2", "--steps", "4"], more].concat();
+            let epsilon: f32 = more[1].parse().unwrap();
+            for report in attack_two(&dir, &flags).unwrap() {
+                assert!(report.l2 <= epsilon + 1e-5 && report.l2 > 0.9 * epsilon, "{epsilon}: {}", report.l2);
+                assert!(report.attacked.to_string_lossy().contains(&format!("pgd-l2-eps{epsilon}")));
             }
         }
     }
@@ -386,9 +382,9 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_every_command() {
-        assert_eq!(args(&["--out", "x"]).epsilon, Epsilon::default());
+        assert_eq!(args(&["--out", "x"]).chosen().unwrap().config, AttackConfig::bim(Epsilon::default().value(), 5));
         for (attack, steps) in [("fgsm", 1), ("bim", 5), ("pgd", 20), ("noise", 0)] {
-            assert_eq!(args(&["--out", "x", "--attack", attack]).config().unwrap().steps, steps);
+            assert_eq!(args(&["--out", "x", "--attack", attack]).chosen().unwrap().config.steps, steps);
         }
     }
 
@@ -403,7 +399,6 @@ mod tests {
             (&["--attack", "noise", "--steps", "5"], "noise takes no steps"),
             (&["--attack", "noise", "--step-size", "1/255"], "noise takes no steps"),
             (&["--attack", "noise", "--target", "2"], "noise is aimed at nothing"),
-            (&["--steps", "0"], "0 steps"),
         ] {
             let error = attack_two(&dir, more).map(|_| ()).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");

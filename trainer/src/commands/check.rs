@@ -13,13 +13,15 @@ use crate::device::{self, DeviceChoice};
 use crate::epsilon::Epsilon;
 use crate::error::UsageError;
 use crate::evaluate::spread;
-use crate::{models, output, progress};
+use crate::progress::{Progress, Stop};
+use crate::{models, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 What must hold of a sound evaluation, whatever it finds (Carlini et al., On Evaluating Adversarial Robustness): attacks that
 keep to their ball, that gain from steps and from epsilon, and that beat noise, transfer and a random search of 100 squares;
-gradients that are there and lead uphill; logits that are the image's own. White-box is PGD-20, each image after its last step.
+gradients that are there and lead uphill; logits that are the image's own. White-box is PGD-20 until an image is fooled, measured
+as `bastion evaluate` measures what is published; and that must leave no more right than the last step does.
 
 Attacks are compared on the images on which they differ; only what Wilson's 95% interval excludes counts as a difference. So
 few images forgive more than many. A check is skipped where it cannot be measured, which the figure explains: accuracies say
@@ -86,7 +88,7 @@ fn drawn(classes: usize, count: usize) -> Split {
 ///
 /// # Errors
 /// When a check fails, after all are printed; when epsilon is 0, the data set or a model cannot be read, or the device fails.
-pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     if args.epsilon.value() == 0.0 {
         return Err(UsageError("--epsilon 0 is no attack: there is nothing to check".into()).into());
     }
@@ -94,7 +96,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
         true => None,
         false => Some(Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?),
     };
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
     let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
     let limit = args.limit as usize;
@@ -117,10 +119,8 @@ pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
         }
     };
     let indices = spread(&images.split.labels, (!args.full).then_some(limit));
-    let (stop, bar) = (progress::Stop::on_ctrl_c()?, progress::count(0, "Checking"));
-    let checked = check(&bundles, &images.split, &indices, args.epsilon.value(), &engine.device, &bar, &stop);
-    bar.finish_and_clear();
-    let checked = checked?;
+    let stop = Stop::on_ctrl_c()?;
+    let checked = check(&bundles, &images.split, &indices, args.epsilon.value(), &engine.device, progress, &stop)?;
 
     let model = |((dir, bundle), Checked { clean, checks }): ((PathBuf, Bundle), Checked)| ModelReport {
         dir,
@@ -138,7 +138,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice) -> Result<()> {
     }
     if let Some(dir) = &args.report {
         report.write(dir)?;
-        output::note(&format!("The report is in {}", dir.display()));
+        progress.note(format!("The report is in {}", dir.display()));
     }
     if args.json {
         output::json(&report)?

@@ -11,6 +11,7 @@ use shared::image::Picture;
 use crate::device::{self, DeviceChoice};
 use crate::models::{self, Guess};
 use crate::output;
+use crate::progress::Progress;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,9 +59,9 @@ struct ModelReport<'a> {
 ///
 /// # Errors
 /// When a picture or a model cannot be read, before anything is printed.
-pub fn run(args: &ClassifyArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &ClassifyArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let pictures = args.images.iter().map(|path| read_picture(path)).collect::<Result<Vec<_>>>()?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     let bundles = models::load_all(&args.models, &engine.device)?;
 
     let mut images: Vec<ImageReport> =

@@ -12,7 +12,8 @@ use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
 use crate::experiment::Workspace;
 use crate::experiment::compare::{self, ComparisonPlan, common_settings};
-use crate::progress::Stop;
+use crate::output;
+use crate::progress::{Progress, Stop};
 use crate::train::{ArchName, ConfigFlags};
 
 #[derive(Debug, Args)]
@@ -20,10 +21,10 @@ use crate::train::{ArchName, ConfigFlags};
 Trains each network with the same settings, in a process of its own, and writes a table (accuracy, parameters, multiplications,
 images a second, memory) and figures to report.md in the folder of --out. Each is a run folder as of `bastion train`. Settings of
 one kind of network (--width, --stem, ...) are ignored by the others. Ctrl-C saves; saying the same again goes on, after a kill
-too; a network that the memory does not suffice for is left out. --batch-size auto finds one size that fits for all.
+too; a network that the memory does not suffice for is left out.
 
 Examples:
-  bastion compare --out runs/compare --epochs 3 --batch-size auto
+  bastion compare --out runs/compare --epochs 3 --batch-size 32
   bastion compare --out runs/compare --pretrained-dir weights --stem conv3 --learning-rate 0.01
   bastion compare --out runs/small --arch wide-resnet,resnet18 --steps 500 --batch-size 32 --image-size 32")]
 pub struct CompareArgs {
@@ -86,8 +87,9 @@ impl Args for Networks {
 /// Runs `bastion compare`.
 ///
 /// # Errors
-/// As [`compare::run`], or when a setting is out of range, or was another one when the folder was begun.
-pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
+/// As [`compare::run`], or when a setting is out of range, or was another one when the folder was begun; and, after the report,
+/// when a network was left out.
+pub fn run(args: &CompareArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let mut archs = args.networks.archs.clone();
     archs.dedup();
     for (place, arch) in archs.iter().enumerate() {
@@ -104,17 +106,14 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
         pretrained: args.pretrained_dir.as_ref().map(absolute).transpose()?,
         weights_sha256: BTreeMap::new(),
         crafted: args.crafted.iter().map(absolute).collect::<Result<_, _>>()?,
-        batch_size: None,
-        fitting: BTreeMap::new(),
     };
     plan.hash_weights(&archs)?;
-    let mut plan = plan.open(&args.out)?;
+    let plan = plan.open(&args.out)?;
     for &arch in &archs {
         plan.check_weights(arch)?;
     }
     // Only to say what computes, or that nothing does: it is the children that compute.
-    let engine = device::open(choice)?;
-    plan.fit(&archs, &data, &args.out, choice)?;
+    let engine = device::open(choice, progress)?;
     let workspace = Workspace {
         command: &plan.command,
         out: &args.out,
@@ -122,7 +121,11 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice) -> Result<()> {
         limit: args.limit.map(|limit| limit as usize),
         choice,
         engine: &engine,
+        progress,
         stop: &Stop::on_ctrl_c()?,
     };
-    compare::run(&plan, &archs, &workspace)
+    let report = compare::run(&plan, &archs, &workspace)?;
+    output::text(&report.summary())?;
+    progress.note(format!("The report is in {}", args.out.join("report.md").display()));
+    report.check_complete()
 }

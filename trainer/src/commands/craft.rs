@@ -6,13 +6,13 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use shared::attack::{AttackConfig, AttackKind};
 
-use crate::commands::attack::attack_kinds;
+use crate::commands::attack_flags::{AttackFlags, ChosenAttack};
 use crate::craft::craft;
 use crate::data::{self, Dataset, Meta};
 use crate::device::{self, DeviceChoice};
-use crate::epsilon::{Epsilon, EpsilonSpace};
+use crate::epsilon::EpsilonSpace;
 use crate::error::UsageError;
-use crate::progress::{self, Stop};
+use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
 #[derive(Debug, Args)]
@@ -35,21 +35,11 @@ pub struct CraftArgs {
     /// The clean data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Attack: fgsm, bim, pgd, or noise of the same size
-    #[arg(long, value_name = "ATTACK", default_value = "fgsm", value_parser = attack_kinds())]
-    attack: AttackKind,
-    /// Radius [default: 4/255, or in normalized space the paper's 0.2]
-    #[arg(long, allow_hyphen_values = true)]
-    epsilon: Option<Epsilon>,
+    #[command(flatten)]
+    attack: AttackFlags,
     /// What the radius is measured in
     #[arg(long, value_enum, default_value = "pixel")]
     epsilon_space: EpsilonSpace,
-    /// Steps of BIM and PGD [default: 5 for bim, as in the paper, 20 for pgd]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    steps: Option<u16>,
-    /// Seed of the random starts of PGD and of noise
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -59,13 +49,14 @@ pub struct CraftArgs {
 ///
 /// # Errors
 /// When a setting is out of range, the data set or the model cannot be read, the set cannot be written, or the device fails.
-pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let dir = models::dir_of(&args.model)?;
     // What was typed, before gigabytes are read.
-    let channel_scale = args.epsilon_space.scale(&models::card(&dir)?);
-    let config = args.config(channel_scale)?;
+    let ChosenAttack { config, restarts } = args.attack.lift_one(AttackKind::Fgsm, args.epsilon_space)?;
+    ensure!(restarts == 1, UsageError("--restarts is not for craft: a set holds what one start gives".into()));
+    let config = AttackConfig { channel_scale: args.epsilon_space.scale(&models::card(&dir)?), ..config };
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     let bundle = models::load(&dir, &engine.device)?;
     ensure!(
         bundle.card.classes == dataset.classes,
@@ -73,9 +64,7 @@ pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
         dir.display()
     );
     let stop = Stop::on_ctrl_c()?;
-    let bar = progress::count((dataset.train.len() + dataset.val.len()) as u64, "Crafting");
-    let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, &bar, &stop)?;
-    bar.finish_and_clear();
+    let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, progress, &stop)?;
     let Meta { train, val, sha256, .. } = &meta;
     if args.json {
         return output::json(&meta);
@@ -87,19 +76,4 @@ pub fn run(args: &CraftArgs, device: DeviceChoice) -> Result<()> {
         val.images,
         args.out.display()
     ))
-}
-
-impl CraftArgs {
-    fn config(&self, channel_scale: [f32; 3]) -> Result<AttackConfig> {
-        let kind = self.attack;
-        ensure!(
-            self.steps.is_none() || kind.takes_steps(),
-            UsageError(format!("--steps is for bim and pgd: {} has none to choose", kind.label()))
-        );
-        let epsilon = self.epsilon.unwrap_or(self.epsilon_space.default_radius());
-        let config = AttackConfig::new(kind, epsilon.value(), self.steps.map_or(kind.default_steps(), usize::from));
-        let config = AttackConfig { seed: self.seed, channel_scale, ..config };
-        config.validate().map_err(|error| UsageError(error.to_string()))?;
-        Ok(config)
-    }
 }

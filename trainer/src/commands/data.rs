@@ -14,7 +14,7 @@ use crate::data::{
 };
 use crate::device::DeviceChoice;
 use crate::output;
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop};
 
 #[derive(Debug, Args)]
 pub struct DataArgs {
@@ -178,26 +178,26 @@ impl<'a> Report<'a> {
 ///
 /// # Errors
 /// Those of the import, or of reading what was imported.
-pub fn run(args: &DataArgs) -> Result<()> {
+pub fn run(args: &DataArgs, progress: &Progress) -> Result<()> {
     match &args.command {
-        DataCommand::Import(args) => import(&args.path, &args.to),
-        DataCommand::Fetch(args) => fetch(args),
-        DataCommand::Subset(args) => subset(args),
-        DataCommand::Info(args) => info(args),
+        DataCommand::Import(args) => import(&args.path, &args.to, progress),
+        DataCommand::Fetch(args) => fetch(args, progress),
+        DataCommand::Subset(args) => subset(args, progress),
+        DataCommand::Info(args) => info(args, progress),
     }
 }
 
-fn import(path: &Path, to: &To) -> Result<()> {
+fn import(path: &Path, to: &To, progress: &Progress) -> Result<()> {
     let started = Instant::now();
     let out = data::dir_or_default(to.out.as_deref());
-    let (meta, warnings) =
-        data::import(path, &out, ImportOptions { partial: to.partial, force: to.force }, &Stop::on_ctrl_c()?)?;
+    let options = ImportOptions { partial: to.partial, force: to.force };
+    let (meta, warnings) = data::import(path, &out, options, progress, &Stop::on_ctrl_c()?)?;
     let seconds = started.elapsed().as_secs_f64();
-    warnings.iter().for_each(|warning| output::warn(warning));
+    warnings.iter().for_each(|warning| progress.warn(warning.as_str()));
     if to.json {
         return output::json(&Report { warnings: Some(&warnings), seconds: Some(seconds), ..Report::new(&out, &meta) });
     }
-    output::note(&format!(
+    progress.note(format!(
         "Imported {} training and {} validation pictures of {} classes in {seconds:.0} s to {}",
         meta.train.images,
         meta.val.images,
@@ -207,17 +207,17 @@ fn import(path: &Path, to: &To) -> Result<()> {
     Ok(())
 }
 
-fn fetch(args: &FetchArgs) -> Result<()> {
+fn fetch(args: &FetchArgs, progress: &Progress) -> Result<()> {
     let out = data::dir_or_default(args.to.out.as_deref());
     // Before the long download.
     data::check_destination(&out, args.to.force)?;
     let archive = data::beside(&out, "zip")?;
     let expected = args.url.is_none().then_some(TINY_IMAGENET);
     let url = args.url.as_deref().unwrap_or(TINY_IMAGENET_URL);
-    let fetched = Download { url, expected, pause: Duration::from_secs(1) }.run(&archive)?;
+    let fetched = Download { url, expected, pause: Duration::from_secs(1) }.run(&archive, progress)?;
     let verb = if fetched { "Downloaded" } else { "Found" };
-    output::note(&format!("{verb} {}", archive.display()));
-    if let Err(error) = import(&archive, &args.to) {
+    progress.note(format!("{verb} {}", archive.display()));
+    if let Err(error) = import(&archive, &args.to, progress) {
         return Err(if expected.is_none() && error.is::<BadSource>() { set_aside(&archive, error) } else { error });
     }
     if !args.keep {
@@ -241,7 +241,7 @@ fn set_aside(archive: &Path, error: Error) -> Error {
     }
 }
 
-fn subset(args: &SubsetArgs) -> Result<()> {
+fn subset(args: &SubsetArgs, progress: &Progress) -> Result<()> {
     let started = Instant::now();
     let count = |count: Option<u32>| count.map(|count| count as usize);
     let options = SubsetOptions {
@@ -252,12 +252,12 @@ fn subset(args: &SubsetArgs) -> Result<()> {
         force: args.force,
     };
     let from = data::dir_or_default(args.data.as_deref());
-    let meta = data::subset(&from, &args.out, &options, &Stop::on_ctrl_c()?)?;
+    let meta = data::subset(&from, &args.out, &options, progress, &Stop::on_ctrl_c()?)?;
     if args.json {
         let seconds = Some(started.elapsed().as_secs_f64());
         return output::json(&Report { seconds, ..Report::new(&args.out, &meta) });
     }
-    output::note(&format!(
+    progress.note(format!(
         "Took {} training and {} validation pictures of {} classes from {} to {}",
         meta.train.images,
         meta.val.images,
@@ -268,11 +268,11 @@ fn subset(args: &SubsetArgs) -> Result<()> {
     Ok(())
 }
 
-fn info(args: &InfoArgs) -> Result<()> {
+fn info(args: &InfoArgs, progress: &Progress) -> Result<()> {
     let dir = data::dir_or_default(args.data.as_deref());
     let cache = Cache::open(&dir)?;
     if args.verify {
-        cache.verify()?;
+        cache.verify(progress)?;
     }
     let meta = cache.meta();
     if args.json {

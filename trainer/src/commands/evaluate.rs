@@ -1,6 +1,6 @@
 //! `bastion evaluate`: how often networks are right, on clean and augmented images and under attacks.
 
-mod choices;
+mod corruptions;
 
 use std::path::{Path, PathBuf};
 
@@ -10,15 +10,16 @@ use shared::attack::{AttackConfig, AttackKind, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 use shared::corrupt::{Corruption, Severity};
 
-use self::choices::{AttackChoice, CorruptionChoice};
+use self::corruptions::CorruptionChoice;
+use super::attack_flags::{AttackFlags, ChosenAttack};
 use crate::data::{self, CraftedVal, Dataset, ValSet};
 use crate::device::{self, DeviceChoice};
-use crate::epsilon::{Epsilon, EpsilonSpace};
+use crate::epsilon::EpsilonSpace;
 use crate::error::UsageError;
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
 use crate::evaluate::{Evaluation, Trial, spread};
-use crate::progress::Stop;
-use crate::{models, output, progress};
+use crate::progress::{Progress, Stop};
+use crate::{models, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,10 +29,11 @@ shown as they are (--crafted). Attacks lead away from the true label, unlike tho
 Success is the share of the images seen rightly that the attack changed or, with --targeted, the share of all images that it
 led to the target. Intervals are Wilson's, at 95%.
 
-White-box PGD follows each image until it is fooled for the first time, at whatever step of whatever random start, and goes on
-with those that still hold: the worst case over all steps and starts, as in AutoAttack, and several times as fast as taking
-every step of every image. Images that are wrong without an attack are not attacked. A fooled image counts for top-5 as it was
-then. FGSM, BIM, noise and transfer count as they are after the last step, as in the paper; so does PGD with --last-step.
+White-box PGD, in L-infinity and in L2, follows each image until it is fooled for the first time, at whatever step of whatever
+random start, and goes on with those that still hold: the worst case over all steps and starts, as in AutoAttack, and several
+times as fast as taking every step of every image. Images that are wrong without an attack are not attacked. A fooled image
+counts for top-5 as it was then. FGSM, BIM, MI-FGSM, noise and transfer count as they are after the last step, as in the papers;
+so does PGD with --last-step.
 
 Examples:
   bastion evaluate
@@ -39,6 +41,7 @@ Examples:
   bastion evaluate --attack noise,fgsm,bim,pgd --epsilon 2/255,4/255,8/255 --json
   bastion evaluate --augmented --attack noise,fgsm,bim,pgd-50 --epsilon 4/255,8/255 --save
   bastion evaluate --attack pgd-50 --restarts 10 --limit 1000 --epsilon 4/255,8/255 --save
+  bastion evaluate --attack pgd-l2 --epsilon 0.5,1
   bastion evaluate --attack none --crafted data/fgsm,data/bim --augmented
   bastion evaluate --limit 500 --corruptions --report runs/report
   bastion evaluate --augmented --protocol both --epsilon-space normalized")]
@@ -49,22 +52,11 @@ pub struct EvaluateArgs {
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Attacks, with commas between them: fgsm, bim, pgd, and noise of the same size as a control; or none. bim and pgd may say
-    /// how many steps they take: pgd-50
-    #[arg(long = "attack", value_name = "ATTACK", value_delimiter = ',', default_value = "fgsm,bim")]
-    attacks: Vec<AttackChoice>,
-    /// Radii, with commas between them [default: 4/255, or in normalized space the paper's 0.2]
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
-    epsilon: Vec<Epsilon>,
+    #[command(flatten)]
+    attack: AttackFlags,
     /// What the radii are measured in [default: pixel]
     #[arg(long, value_enum)]
     epsilon_space: Option<EpsilonSpace>,
-    /// Steps of BIM and PGD where --attack says no number [default: 5 for bim, as in the paper, 20 for pgd]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    steps: Option<u16>,
-    /// Random starts of PGD and noise; an image counts as fooled if any of them fools [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    restarts: Option<u16>,
     /// Let white-box PGD take all steps of all images and count them as they are after the last one
     #[arg(long)]
     last_step: bool,
@@ -117,21 +109,20 @@ pub enum Protocol {
 ///
 /// # Errors
 /// When a setting is out of range or has no effect, the data set, a crafted set or a model cannot be read, or the device fails.
-pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
-    args.check_effect()?;
+pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
+    let chosen = args.chosen()?;
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
     let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     // All before the first is evaluated: hours of work should not end at a mistyped name.
     let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
     for (dir, bundle) in dirs.iter().zip(&bundles) {
         check(args, dir, bundle, &dataset)?;
     }
-    let trials = args.trials(&bundles, &crafted)?;
+    let trials = args.trials(&chosen, &bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
     let stop = Stop::on_ctrl_c()?;
-    let bar = progress::count(0, "Evaluating");
     let evaluation = Evaluation {
         bundles: &bundles,
         clean: &dataset.val,
@@ -140,9 +131,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
         trials: &trials,
         stop: &stop,
     };
-    let scores = evaluation.run(&engine.device, &bar);
-    bar.finish_and_clear();
-    let scores = scores?;
+    let scores = evaluation.run(&engine.device, progress)?;
 
     let report = |((dir, bundle), scores): ((PathBuf, Bundle), Vec<Score>)| ModelReport {
         dir,
@@ -164,7 +153,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice) -> Result<()> {
     let report = Report { data_sha256: dataset.sha256, images: indices.len(), models, crafted };
     if let Some(dir) = &args.report {
         report.write(dir)?;
-        output::note(&format!("The report is in {}", dir.display()));
+        progress.note(format!("The report is in {}", dir.display()));
     }
     if args.json { output::json(&report) } else { output::text(report.table().trim_end()) }
 }
@@ -187,44 +176,28 @@ fn check(args: &EvaluateArgs, dir: &Path, bundle: &Bundle, dataset: &ValSet) -> 
 }
 
 impl EvaluateArgs {
-    /// The attacks, none of which is `none`, with the steps that were said with their names.
-    fn named(&self) -> impl Iterator<Item = (AttackKind, Option<u16>)> {
-        self.attacks.iter().filter_map(|choice| match choice {
-            AttackChoice::One(kind, steps) => Some((*kind, *steps)),
-            AttackChoice::None => None,
-        })
-    }
-
-    fn kinds(&self) -> impl Iterator<Item = AttackKind> {
-        self.named().map(|(kind, _)| kind)
-    }
-
+    /// Makes attacks of what was typed.
+    ///
     /// # Errors
-    /// [`UsageError`] when something was said that changes nothing: whoever said it expects that it does.
-    fn check_effect(&self) -> Result<()> {
-        let none = self.kinds().next().is_none();
+    /// [`UsageError`] when a number is out of range, or something was typed that changes nothing: whoever typed it expects that
+    /// it does.
+    fn chosen(&self) -> Result<Vec<ChosenAttack>> {
+        let space = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel);
+        let chosen = self.attack.lift(&[AttackKind::Fgsm, AttackKind::Bim], space)?;
+        let none = chosen.is_empty();
         let in_transfer = self.protocol.is_some_and(|protocol| protocol != Protocol::WhiteBox);
+        let follows = |chosen: &ChosenAttack| chosen.config.kind.properties().until_fooled;
         let idle = [
-            (self.attacks.contains(&AttackChoice::None) && !none, "--attack none excludes other attacks"),
-            (none && !self.epsilon.is_empty(), "--epsilon has no effect with --attack none"),
             (none && self.epsilon_space.is_some(), "--epsilon-space has no effect with --attack none"),
             (none && self.targeted, "--targeted has no effect with --attack none"),
             (none && self.protocol.is_some(), "--protocol has no effect with --attack none"),
             (
-                self.steps.is_some() && !self.named().any(|(kind, steps)| kind.takes_steps() && steps.is_none()),
-                "--steps is for bim and pgd, and --attack names neither, or says their steps",
-            ),
-            (
-                self.last_step && !(self.kinds().any(|kind| kind == AttackKind::Pgd) && self.in_white_box()),
-                "--last-step is for white-box pgd: other attacks always count after the last step",
+                self.last_step && !(chosen.iter().any(follows) && self.in_white_box()),
+                "--last-step is for white-box pgd and pgd-l2: other attacks always count after the last step",
             ),
             (
                 self.save && self.limit.is_some() && none && self.crafted.is_empty(),
                 "--save with --limit keeps scores of attacks, and --attack none has none",
-            ),
-            (
-                self.restarts.is_some() && !self.kinds().any(AttackKind::is_random),
-                "--restarts is for pgd and noise, and --attack names neither: the others have no random start",
             ),
             (
                 self.source.is_some() && !in_transfer,
@@ -233,7 +206,7 @@ impl EvaluateArgs {
         ];
         match idle.into_iter().find(|(idle, _)| *idle) {
             Some((_, message)) => Err(UsageError(message.into()).into()),
-            None => Ok(()),
+            None => Ok(chosen),
         }
     }
 
@@ -261,16 +234,14 @@ impl EvaluateArgs {
         Ok(sets)
     }
 
-    fn trials(&self, bundles: &[Bundle], crafted: &[CraftedVal]) -> Result<Vec<Trial>> {
+    fn trials(&self, chosen: &[ChosenAttack], bundles: &[Bundle], crafted: &[CraftedVal]) -> Result<Vec<Trial>> {
         let place = self.source.unwrap_or(1);
         let source = usize::from(place) - 1;
         let Some(crafted_on) = bundles.get(source) else {
             return Err(UsageError(format!("--source {place}: there are {} models", bundles.len())).into());
         };
-        let space = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel);
-        let radii = if self.epsilon.is_empty() { vec![space.default_radius()] } else { self.epsilon.clone() };
         // The networks share their data, and so what they normalise with.
-        let channel_scale = space.scale(&crafted_on.card);
+        let channel_scale = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel).scale(&crafted_on.card);
         let sources: &[Option<usize>] = match self.protocol.unwrap_or(Protocol::WhiteBox) {
             Protocol::WhiteBox => &[None],
             Protocol::Transfer => &[Some(source)],
@@ -282,22 +253,19 @@ impl EvaluateArgs {
         }
         trials.extend(self.corrupted());
         for &crafted_on in sources {
-            for (kind, steps) in self.named() {
-                for epsilon in &radii {
-                    let steps = steps.or(self.steps).map_or(kind.default_steps(), usize::from);
-                    let config = AttackConfig { channel_scale, ..AttackConfig::new(kind, epsilon.value(), steps) };
-                    config.validate().map_err(|error| UsageError(error.to_string()))?;
-                    // Noise uses nobody's gradients: it is the same in both protocols.
-                    let crafted_on = crafted_on.filter(|_| kind != AttackKind::Noise);
-                    let mut trial = Trial::attack(config, crafted_on);
-                    if let Some(attack) = &mut trial.attack {
-                        attack.restarts = self.restarts.filter(|_| kind.is_random()).map_or(1, usize::from);
-                        attack.until_fooled = kind == AttackKind::Pgd && crafted_on.is_none() && !self.last_step;
-                        attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
-                    }
-                    if !trials.contains(&trial) {
-                        trials.push(trial);
-                    }
+            for ChosenAttack { config, restarts } in chosen {
+                let config = AttackConfig { channel_scale, ..config.clone() };
+                let properties = config.kind.properties();
+                // Noise uses nobody's gradients: it is the same in both protocols.
+                let crafted_on = crafted_on.filter(|_| !config.kind.is_control());
+                let mut trial = Trial::attack(config, crafted_on);
+                if let Some(attack) = &mut trial.attack {
+                    attack.restarts = *restarts;
+                    attack.until_fooled = properties.until_fooled && crafted_on.is_none() && !self.last_step;
+                    attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
+                }
+                if !trials.contains(&trial) {
+                    trials.push(trial);
                 }
             }
         }

@@ -14,8 +14,9 @@ use crate::data::{self, Dataset};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
 use crate::evaluate::spread;
+use crate::files::write_atomically;
 use crate::models::Listing;
-use crate::run_dir::write_atomically;
+use crate::progress::Progress;
 use crate::{models, output};
 
 #[derive(Debug, Args)]
@@ -75,9 +76,9 @@ struct Sample {
 ///
 /// # Errors
 /// When the network cannot be read or the files cannot be written.
-pub fn run(args: &ExportArgs, device: DeviceChoice) -> Result<()> {
+pub fn run(args: &ExportArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     if let (Some(run), Some(out)) = (&args.run, &args.out) {
-        export(run, out, args, device)?;
+        export(run, out, args, device, progress)?;
     }
     match args.samples {
         Some(count) => samples(count as usize, args),
@@ -85,7 +86,7 @@ pub fn run(args: &ExportArgs, device: DeviceChoice) -> Result<()> {
     }
 }
 
-fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Result<()> {
+fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let dir = models::dir_of(run)?;
     let name = match (&args.name, out.file_name()) {
         (Some(name), _) => name.clone(),
@@ -94,7 +95,7 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Re
     };
     // What is wrong with the place is said before anything is written there.
     let listing = Listing::of(out)?;
-    let engine = device::open(device)?;
+    let engine = device::open(device, progress)?;
     let Bundle { card, model } = models::load(&dir, &engine.device)?;
     let precision = match args.precision {
         PrecisionArg::F16 => Precision::F16,
@@ -123,10 +124,10 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice) -> Re
     let listed = listing.map_or(Ok(false), Listing::add)?;
     if let Some(old) = replaced {
         let scores = if old.scores.is_empty() { "" } else { ", and its scores went with it" };
-        output::note(&format!("{} held another network, {}{scores}", out.display(), old.name));
+        progress.note(format!("{} held another network, {}{scores}", out.display(), old.name));
     }
     if listed {
-        output::note("The page lists it: it is in index.json now");
+        progress.note("The page lists it: it is in index.json now");
     }
     output::text(&format!(
         "{}: {:.2} MB of weights in {} {}, loaded back and self-tested",

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
 use crate::experiment::compare::Measurement;
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop};
 
 #[derive(Debug, Args)]
 pub struct MeasureNetworkArgs {
@@ -34,9 +34,10 @@ pub struct MeasureNetworkArgs {
 ///
 /// # Errors
 /// As [`Measurement::take`], or when the data set cannot be read. For want of memory it ends in any way.
-pub fn run(args: &MeasureNetworkArgs, choice: DeviceChoice) -> Result<()> {
+pub fn run(args: &MeasureNetworkArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let stop = Stop::on_ctrl_c()?;
     let clean = Dataset::load_val(&args.data)?;
-    let engine = device::open(choice)?;
-    Measurement::take(&args.out, &args.model, &clean, args.limit, args.batch_size.get(), &engine, &stop).map(drop)
+    let engine = device::open(choice, progress)?;
+    let batch_size = args.batch_size.get();
+    Measurement::take(&args.out, &args.model, &clean, args.limit, batch_size, &engine, progress, &stop).map(drop)
 }

@@ -1,6 +1,7 @@
 //! The subcommands, one file each: their arguments and what they do.
 
 pub mod attack;
+pub mod attack_flags;
 pub mod check;
 pub mod classify;
 pub mod compare;
@@ -11,7 +12,6 @@ pub mod export;
 pub mod measure_network;
 pub mod reproduce;
 pub mod train;
-pub mod try_batch;
 pub mod weights;
 
 use std::fmt::{self, Display};

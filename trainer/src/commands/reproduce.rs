@@ -10,8 +10,9 @@ use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
 use crate::experiment::Workspace;
 use crate::experiment::reproduce::{self, DataPart, ReproductionPlan};
-use crate::progress::Stop;
-use crate::train::{BatchSize, ConfigFlags, resolve};
+use crate::output;
+use crate::progress::{Progress, Stop};
+use crate::train::{ConfigFlags, resolve};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -56,19 +57,14 @@ pub struct ReproduceArgs {
 ///
 /// # Errors
 /// As [`reproduce::run`], or when a setting is out of range.
-pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
+pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     for own in ["recipe", "mix"] {
         ensure!(
             args.config.given().all(|given| given != own),
             UsageError(format!("--{own} is what the five models differ in: it cannot be set for all"))
         );
     }
-    ensure!(
-        resolve(None, &args.config)?.batch_size != BatchSize::Auto,
-        UsageError(
-            "--batch-size auto may find another number each time, and the five models need the same: give one".into()
-        )
-    );
+    resolve(None, &args.config)?;
     let data = data::dir_or_default(args.data.as_deref());
     let plan = ReproductionPlan {
         command: super::command_line(&["--data", "--out", "--report", "--device"]),
@@ -81,7 +77,7 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
         settings: args.config.table().clone(),
         limit: args.limit.map(|limit| limit as usize),
     };
-    let engine = device::open(choice)?;
+    let engine = device::open(choice, progress)?;
     let workspace = Workspace {
         command: &plan.command,
         out: &args.out,
@@ -89,8 +85,11 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice) -> Result<()> {
         limit: plan.limit,
         choice,
         engine: &engine,
+        progress,
         stop: &Stop::on_ctrl_c()?,
     };
     let report = args.report.clone().unwrap_or_else(|| args.out.join("report"));
-    reproduce::run(&plan, &workspace, &report)
+    output::text(&reproduce::run(&plan, &workspace, &report)?)?;
+    progress.note(format!("The report is in {}", report.join("report.md").display()));
+    Ok(())
 }

@@ -13,12 +13,10 @@ use crate::device::{self, DeviceChoice};
 use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
 use crate::models;
-use crate::output;
 use crate::pretrained;
-use crate::progress;
-use crate::run_dir::RunDir;
+use crate::progress::{Progress, ProgressChoice, on_ctrl_c};
 use crate::train::{
-    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, TrainConfig, fit, resolve, survive,
+    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, RunDir, TrainConfig, resolve, survive,
 };
 
 #[derive(Debug, Args)]
@@ -32,7 +30,7 @@ Examples:
   bastion train --run runs/paper --arch wide_resnet50_2 --pretrained wide_resnet50_2.pth --learning-rate 0.01
   bastion train --run runs/union --recipe hardened --crafted data/fgsm,data/bim
   bastion train --run runs/again --config runs/hardened/config.toml --seed 1
-  bastion train --run runs/large --arch resnet50 --batch-size auto
+  bastion train --run runs/large --arch resnet50 --batch-size 32
   bastion train --resume runs/hardened")]
 pub struct TrainArgs {
     /// Folder of the new run; it must not exist or be empty
@@ -61,7 +59,7 @@ pub struct TrainArgs {
     /// differ slightly [default: one device]
     #[arg(long, value_delimiter = ',', value_name = "N,...")]
     devices: Vec<usize>,
-    /// Show plain bars instead of the dashboard, as is done anyway where the output is no terminal
+    /// Show plain bars instead of the dashboard, as is done anyway where the output is no terminal or with --progress
     #[arg(long)]
     plain: bool,
     #[command(flatten)]
@@ -73,18 +71,20 @@ pub struct TrainArgs {
 /// # Errors
 /// When a setting is out of range, the data set or a checkpoint cannot be read, or the disk or the device fails; and
 /// [`Stopped`] when the user ended it.
-pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
-    let devices = device::open_all(choice, &args.devices)?;
-    let Some((path, job)) = job(args, &devices, choice)? else { return Ok(()) };
+pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
+    let devices = device::open_all(choice, &args.devices, progress)?;
+    let Some((path, job)) = job(args, &devices, progress)? else { return Ok(()) };
     if job.steps_done() > 0 {
-        output::note(&format!("Going on after step {}", job.steps_done()));
+        progress.note(format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {
-        output::note("No checkpoint was saved yet: starting from the first step");
+        progress.note("No checkpoint was saved yet: starting from the first step");
     }
     let position = job.position();
-    let dashboard = if args.plain { None } else { Dashboard::open().map(Arc::new) };
-    stop_on_ctrl_c(position.clone(), dashboard.clone())?;
-    let outcome = survive(path, || job.train(&devices, position, dashboard));
+    let plain = args.plain || progress.choice() != ProgressChoice::Auto;
+    let dashboard = if plain { None } else { Dashboard::open().map(Arc::new) };
+    let shown = dashboard.clone().map_or(progress.clone(), |dashboard| progress.shown_by(dashboard));
+    stop_on_ctrl_c(position.clone(), dashboard.clone(), shown.clone())?;
+    let outcome = survive(path, || job.train(&devices, position, dashboard, &shown));
     Memory::note(path, &devices[0]);
     match outcome? {
         Outcome::Stopped { steps_done, steps_total } => Err(Stopped(format!(
@@ -93,14 +93,14 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice) -> Result<()> {
         ))
         .into()),
         Outcome::Done(_) => {
-            output::note(&format!("Trained. The network is in {}", path.join("final").display()));
+            progress.note(format!("Trained. The network is in {}", path.join("final").display()));
             Ok(())
         }
     }
 }
 
 /// The run that is asked for; none if it is done already.
-fn job<'a>(args: &'a TrainArgs, devices: &[Device], choice: DeviceChoice) -> Result<Option<(&'a Path, Job)>> {
+fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Result<Option<(&'a Path, Job)>> {
     let device = &devices[0];
     if let Some(path) = &args.resume {
         let given: Vec<String> = args.config.given().map(|name| format!("--{name}")).collect();
@@ -114,11 +114,11 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], choice: DeviceChoice) -> Res
         );
         let (run, _, config) = RunDir::open(path)?;
         if run.final_bundle().join("model.json").is_file() {
-            output::note(&format!("Trained already. The network is in {}", run.final_bundle().display()));
+            progress.note(format!("Trained already. The network is in {}", run.final_bundle().display()));
             return Ok(None);
         }
         check_precision(&config, devices)?;
-        return Ok(Some((path, Job::resume(path, args.data.as_deref(), device)?)));
+        return Ok(Some((path, Job::resume(path, args.data.as_deref(), device, progress)?)));
     }
     // Without --resume there is a --run: clap sees to it.
     let path = args.run.as_deref().unwrap_or(Path::new("runs/run"));
@@ -126,11 +126,11 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], choice: DeviceChoice) -> Res
     check_precision(&config, devices)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
-    // Trials of a batch size take minutes: what is wrong with the files is said before.
+    // To load the data set takes a while: what is wrong with the files is said before.
     if let Some(file) = &args.pretrained {
         pretrained::check(file, &config.architecture()?)?;
         if config.optimizer == OptimizerName::Sgd && config.learning_rate() > 0.05 {
-            output::note(&format!(
+            progress.note(format!(
                 "A learning rate of {} may undo what the weights know; 0.01 is usual (--learning-rate)",
                 config.learning_rate()
             ));
@@ -139,7 +139,6 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], choice: DeviceChoice) -> Res
     if let Some(dir) = &args.init {
         models::card(&models::dir_of(dir)?)?;
     }
-    let config = fit::resolve(config, &data, choice)?;
     let new = NewRun {
         path,
         config,
@@ -149,7 +148,7 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], choice: DeviceChoice) -> Res
         crafted: &args.crafted,
         command: super::command_line(&["--data"]),
     };
-    Ok(Some((path, Job::start(&new, device)?)))
+    Ok(Some((path, Job::start(&new, device, progress)?)))
 }
 
 /// Without this the run would end inside of a kernel.
@@ -165,14 +164,9 @@ fn check_precision(config: &TrainConfig, devices: &[Device]) -> Result<()> {
     Ok(())
 }
 
-fn stop_on_ctrl_c(position: Arc<Position>, dashboard: Option<Arc<Dashboard>>) -> Result<()> {
-    let drawn = dashboard.clone();
+fn stop_on_ctrl_c(position: Arc<Position>, dashboard: Option<Arc<Dashboard>>, progress: Progress) -> Result<()> {
     let first = move || {
-        let text = "Saving and stopping; once more to stop at once";
-        match &drawn {
-            Some(dashboard) => dashboard.notify(text),
-            None => output::note(text),
-        }
+        progress.note("Saving and stopping; once more to stop at once");
         position.request_stop();
     };
     let last = move || {
@@ -180,5 +174,5 @@ fn stop_on_ctrl_c(position: Arc<Position>, dashboard: Option<Arc<Dashboard>>) ->
             dashboard.restore();
         }
     };
-    progress::on_ctrl_c(first, last)
+    on_ctrl_c(first, last)
 }

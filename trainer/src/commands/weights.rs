@@ -1,5 +1,6 @@
 //! `bastion weights`: what is in a file of pretrained weights, and which network takes it.
 
+use shared::model::BuildNetwork as _;
 use std::path::PathBuf;
 
 use anyhow::Result;

@@ -13,17 +13,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::Bundle;
 use shared::image::{Picture, pictures_to_tensor};
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use crate::data::{Crafted, Dataset, IMAGE_BYTES, Lock, Meta, Split, beside, images_file, seal};
 use crate::error::Stopped;
+use crate::files::write_atomically;
 use crate::models::read;
-use crate::progress::Stop;
-use crate::run_dir::write_atomically;
+use crate::progress::{Progress, Stop, Unit};
 
 /// How many pictures are attacked at once.
 const BATCH: usize = 100;
@@ -49,7 +48,7 @@ pub fn craft(
     attack: &AttackConfig,
     out: &Path,
     device: &Device,
-    bar: &ProgressBar,
+    progress: &Progress,
     stop: &Stop,
 ) -> Result<Meta> {
     ensure!(!out.exists(), "{} is there already; name another folder with --out", out.display());
@@ -60,19 +59,22 @@ pub fn craft(
         attack: attack.clone(),
     };
     let work = Work::open(out, &crafted)?;
+    let pictures = dataset.train.len() + dataset.val.len();
+    let task = progress.start("Crafting", Some(pictures as u64), Unit::Pictures);
     for (name, split, from) in [("train", &dataset.train, From::Predicted), ("val", &dataset.val, From::True)] {
         let mut file = work.images(name, split.len())?;
         let done = file.done;
-        bar.inc(done as u64);
+        task.advance(done as u64);
         let indices: Vec<usize> = (done..split.len()).collect();
         for batch in indices.chunks(BATCH) {
             ensure!(!stop.requested(), Stopped(format!("Stopped; {} pictures of {name} are kept", file.done)));
             file.add(&attacked(split, batch, source, attack, from, device)?)?;
-            bar.inc(batch.len() as u64);
+            task.advance(batch.len() as u64);
         }
         file.finish()?;
     }
-    let meta = seal(&work.dir, dataset, crafted)?;
+    drop(task);
+    let meta = seal(&work.dir, dataset, crafted, progress)?;
     fs::remove_file(work.dir.join(PLAN)).with_context(|| format!("cannot tidy up {}", work.dir.display()))?;
     fs::rename(&work.dir, out).with_context(|| format!("cannot move {} to {}", work.dir.display(), out.display()))?;
     Ok(meta)
@@ -87,7 +89,6 @@ fn attacked(
     from: From,
     device: &Device,
 ) -> Result<Vec<u8>> {
-    const SALT: u64 = 7;
     let originals = indices.iter().map(|&index| Picture::from_rgb8(split.image(index).to_vec()));
     let originals = originals.collect::<Result<Vec<_>, _>>()?;
     let images = pictures_to_tensor(&originals, device);
@@ -99,13 +100,12 @@ fn attacked(
         }
     };
     // Other random starts for every batch, the same ones after an interruption.
-    let seed = derive(attack.seed, indices[0] as u64, SALT);
+    let seed = derive(attack.seed, indices[0] as u64, Purpose::CraftedStarts);
     let config = AttackConfig { seed, ..attack.clone() };
     let values = read(AttackRun::new(&config, images, labels, Goal::Untargeted)?.finish(&source.model))?;
-    let radius = attack.channel_scale.map(|scale| scale * attack.epsilon);
     let mut bytes = Vec::with_capacity(indices.len() * IMAGE_BYTES);
     for (values, original) in values.chunks_exact(IMAGE_BYTES).zip(&originals) {
-        bytes.extend_from_slice(Picture::from_chw(values)?.clamped_around(original, radius).as_rgb8());
+        bytes.extend_from_slice(Picture::from_attacked(values, original, &attack.threat())?.as_rgb8());
     }
     Ok(bytes)
 }

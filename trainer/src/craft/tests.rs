@@ -25,7 +25,7 @@ fn paper() -> AttackConfig {
 fn craft_to(out: &Path, seed: u64, attack: &AttackConfig, stop: &Stop) -> Result<Meta> {
     let device = Device::flex();
     let bundle = bundle("source", seed, &device);
-    craft(&dataset(), &bundle, attack, out, &device, &ProgressBar::hidden(), stop)
+    craft(&dataset(), &bundle, attack, out, &device, &Progress::silent(), stop)
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn every_picture_is_attacked_within_epsilon_and_reads_as_a_data_set() {
     let (dir, clean) = (TempDir::new().unwrap(), dataset());
     let out = dir.path().join("fgsm");
     let meta = craft_to(&out, 1, &paper(), &Stop::default()).unwrap();
-    Cache::open(&out).unwrap().verify().unwrap();
+    Cache::open(&out).unwrap().verify(&Progress::silent()).unwrap();
     let set = Dataset::load(&out).unwrap();
     assert_eq!((set.train.labels.clone(), set.val.labels.clone()), (clean.train.labels, clean.val.labels));
     assert_eq!((set.pixels, set.classes.len()), (clean.pixels, CLASSES));

@@ -13,13 +13,12 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::hash::{hex, sha256_of_file};
 use super::{Class, Crafted, IMAGE_BYTES, PixelStats, Split, Subset, raw};
-use crate::progress;
+use crate::progress::{Progress, Task, Unit};
 
 pub(super) const FORMAT_VERSION: u32 = 1;
 pub(super) const META: &str = "meta.json";
@@ -174,12 +173,12 @@ impl Cache {
     ///
     /// # Errors
     /// Names the first file that differs.
-    pub fn verify(&self) -> Result<()> {
+    pub fn verify(&self, progress: &Progress) -> Result<()> {
         let total: usize = self.splits().iter().map(|(_, split)| split.images * (IMAGE_BYTES + 2)).sum();
-        let bar = progress::bytes(total as u64, "Verifying");
+        let task = progress.start("Verifying", Some(total as u64), Unit::Bytes);
         for (name, split) in self.splits() {
-            self.check_hash(&images_file(name), &split.images_sha256, &bar)?;
-            self.check_hash(&labels_file(name), &split.labels_sha256, &bar)?;
+            self.check_hash(&images_file(name), &split.images_sha256, &task)?;
+            self.check_hash(&labels_file(name), &split.labels_sha256, &task)?;
         }
         let meta = &self.meta;
         ensure!(
@@ -187,7 +186,6 @@ impl Cache {
             "the classes in {} are not those that were imported; import the data set again with --force",
             self.dir.join(META).display()
         );
-        bar.finish_and_clear();
         Ok(())
     }
 
@@ -218,10 +216,10 @@ impl Cache {
         Ok(())
     }
 
-    fn check_hash(&self, file: &str, expected: &str, bar: &ProgressBar) -> Result<()> {
+    fn check_hash(&self, file: &str, expected: &str, task: &Task) -> Result<()> {
         let path = self.dir.join(file);
         ensure!(
-            sha256_of_file(&path, bar)? == expected,
+            sha256_of_file(&path, Some(task))? == expected,
             "{} is damaged (its SHA-256 differs from the one in meta.json); import the data set again with --force",
             path.display()
         );

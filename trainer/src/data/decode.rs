@@ -1,14 +1,13 @@
 //! Encoded pictures to raw pixels, many at once.
 
 use anyhow::Result;
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 use shared::image::{ImageError, Picture};
 
-use super::import::BadSource;
+use super::error::BadSource;
 use super::layout::{RawImage, none_of};
 use super::{IMAGE_BYTES, SIDE};
-use crate::progress::Stop;
+use crate::progress::{Stop, Task};
 
 /// How many pictures are in memory decoded (50 MB): enough to keep all cores busy.
 const BATCH: usize = 4096;
@@ -20,7 +19,7 @@ const BATCH: usize = 4096;
 /// error of `sink`; or that it was to stop.
 pub fn decode_all(
     images: &[RawImage],
-    bar: &ProgressBar,
+    task: &Task,
     stop: &Stop,
     mut sink: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
@@ -31,7 +30,7 @@ pub fn decode_all(
         let pixels = &mut pixels[..batch.len() * IMAGE_BYTES];
         let errors = pixels.par_chunks_exact_mut(IMAGE_BYTES).zip(batch).filter_map(|(pixels, image)| {
             let result = decode(&image.bytes);
-            bar.inc(1);
+            task.advance(1);
             match result {
                 Ok(picture) => {
                     pixels.copy_from_slice(picture.as_rgb8());

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
 use super::hash::sha256_of_file;
 use super::lock::Lock;
-use crate::progress;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
+use crate::progress::{Progress, Task, Unit};
 
 /// What is known of an archive beforehand.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +48,11 @@ impl Download<'_> {
     ///
     /// # Errors
     /// When the server has no such file or another one, the connection stays lost, or the disk is full.
-    pub fn run(&self, target: &Path) -> Result<bool> {
+    pub fn run(&self, target: &Path, progress: &Progress) -> Result<bool> {
         if target.is_file() {
             // Whole, since only whole files get this name; unless it came from elsewhere.
             if let Some(expected) = self.expected {
-                check(target, expected)
+                check(target, expected, progress)
                     .with_context(|| format!("{} is not the archive; delete or move it", target.display()))?;
             }
             return Ok(false);
@@ -70,9 +69,9 @@ impl Download<'_> {
         if !may_go_on {
             part.truncate(0)?;
         }
-        self.complete(&part)?;
+        self.complete(&part, progress)?;
         if let Some(expected) = self.expected
-            && let Err(error) = check(&part.path, expected)
+            && let Err(error) = check(&part.path, expected, progress)
         {
             part.remove();
             return Err(error).with_context(|| format!("{} does not have the known archive; it was deleted", self.url));
@@ -82,7 +81,7 @@ impl Download<'_> {
     }
 
     /// Fetches what is missing in `part`, over as many connections as it takes.
-    fn complete(&self, part: &Part) -> Result<()> {
+    fn complete(&self, part: &Part, progress: &Progress) -> Result<()> {
         let agent: Agent = Agent::config_builder()
             .http_status_as_error(false)
             .accept_encoding("identity")
@@ -91,11 +90,11 @@ impl Download<'_> {
             .timeout_per_read(Some(Duration::from_secs(60)))
             .build()
             .into();
-        let bar = progress::bytes(0, "Downloading");
+        let task = progress.start("Downloading", None, Unit::Bytes);
         let (mut failures, mut pause) = (0, self.pause);
         loop {
             let before = part.len()?;
-            let outcome = self.connect(&agent, part, before, &bar)?;
+            let outcome = self.connect(&agent, part, before, &task)?;
             let lost = match outcome {
                 Outcome::Whole => break,
                 Outcome::Lost(reason) => reason,
@@ -113,7 +112,6 @@ impl Download<'_> {
             std::thread::sleep(pause);
             pause *= 2;
         }
-        bar.finish_and_clear();
         Ok(())
     }
 
@@ -121,7 +119,7 @@ impl Download<'_> {
     ///
     /// # Errors
     /// Those that another attempt would not mend.
-    fn connect(&self, agent: &Agent, part: &Part, offset: u64, bar: &ProgressBar) -> Result<Outcome> {
+    fn connect(&self, agent: &Agent, part: &Part, offset: u64, task: &Task) -> Result<Outcome> {
         let mut request = agent.get(self.url);
         if offset > 0 {
             request = request.header(header::RANGE, format!("bytes={offset}-"));
@@ -169,9 +167,9 @@ impl Download<'_> {
         if start == 0 || part.origin().is_none() {
             part.note(&Origin { url: self.url.into(), version: version(&response) })?;
         }
-        bar.set_length(total.unwrap_or(0));
-        bar.set_position(start);
-        part.append(response.into_body().into_reader(), total, bar)
+        task.set_total(total);
+        task.set(start);
+        part.append(response.into_body().into_reader(), total, task)
     }
 }
 
@@ -261,7 +259,7 @@ impl Part {
     }
 
     /// Appends what `body` gives until there are `total` bytes.
-    fn append(&self, mut body: impl Read, total: Option<u64>, bar: &ProgressBar) -> Result<Outcome> {
+    fn append(&self, mut body: impl Read, total: Option<u64>, task: &Task) -> Result<Outcome> {
         let mut buffer = vec![0; 1 << 16];
         let lost = loop {
             match body.read(&mut buffer) {
@@ -270,7 +268,7 @@ impl Part {
                     (&self.file)
                         .write_all(&buffer[..count])
                         .with_context(|| format!("cannot write {}", self.path.display()))?;
-                    bar.inc(count as u64);
+                    task.advance(count as u64);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Some(error.to_string()),
@@ -286,13 +284,11 @@ impl Part {
 }
 
 /// Compares length and SHA-256.
-fn check(path: &Path, expected: Archive) -> Result<()> {
+fn check(path: &Path, expected: Archive, progress: &Progress) -> Result<()> {
     let context = || format!("cannot read {}", path.display());
     let len = fs::metadata(path).with_context(context)?.len();
     ensure!(len == expected.bytes, "it has {len} bytes instead of {}", expected.bytes);
-    let bar = progress::bytes(len, "Verifying");
-    let found = sha256_of_file(path, &bar)?;
-    bar.finish_and_clear();
+    let found = sha256_of_file(path, Some(&progress.start("Verifying", Some(len), Unit::Bytes)))?;
     ensure!(found == expected.sha256, "its SHA-256 is {found} instead of {}", expected.sha256);
     Ok(())
 }

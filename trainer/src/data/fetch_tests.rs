@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::fetch::{Archive, Download};
 use super::hash::hex;
+use crate::progress::Progress;
 
 /// How the server answers one connection.
 #[derive(Clone, Copy)]
@@ -105,7 +106,7 @@ fn archive_of(content: &[u8]) -> Archive {
 
 /// Downloads to `dir/set.zip`.
 fn download(server: &Server, expected: Option<Archive>, dir: &TempDir) -> anyhow::Result<bool> {
-    Download { url: &server.url, expected, pause: Duration::ZERO }.run(&dir.path().join("set.zip"))
+    Download { url: &server.url, expected, pause: Duration::ZERO }.run(&dir.path().join("set.zip"), &Progress::silent())
 }
 
 #[track_caller]
@@ -234,5 +235,5 @@ fn refusals_say_what_to_do() {
     assert_fails(download(&server, None, &dir), &["404 Not Found", "--url", "bastion data import"]);
     assert_fails(download(&server, None, &dir), &["another part of the file"]);
     let nowhere = Download { url: "ftp://x/y", expected: None, pause: Duration::ZERO };
-    assert_fails(nowhere.run(&dir.path().join("z.zip")), &["ftp://x/y"]);
+    assert_fails(nowhere.run(&dir.path().join("z.zip"), &Progress::silent()), &["ftp://x/y"]);
 }

@@ -1,28 +1,32 @@
 //! SHA-256, as lower-case hex.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
+
+use crate::progress::Task;
 
 /// `bytes` as hex digits.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// SHA-256 of the file `path`; `bar` moves on by what was read.
+/// Returns the SHA-256 of the file `path`; `task` advances by the bytes that were read.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn sha256_of_file(path: &Path, bar: &ProgressBar) -> Result<String> {
+pub fn sha256_of_file(path: &Path, task: Option<&Task>) -> Result<String> {
     let context = || format!("cannot read {}", path.display());
     let file = File::open(path).with_context(context)?;
     let mut hash = Sha256::new();
-    io::copy(&mut BufReader::with_capacity(1 << 20, bar.wrap_read(file)), &mut Hasher(&mut hash))
-        .with_context(context)?;
+    let mut file: Box<dyn Read> = match task {
+        Some(task) => Box::new(task.reader(file)),
+        None => Box::new(file),
+    };
+    io::copy(&mut BufReader::with_capacity(1 << 20, &mut file), &mut Hasher(&mut hash)).with_context(context)?;
     Ok(hex(hash.finalize()))
 }
 

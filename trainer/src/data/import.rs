@@ -1,17 +1,17 @@
 //! From the official files to the cache, or to nothing: a failed or killed import leaves no half-written cache.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Display};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::error::BadSource;
 use super::lock::Lock;
 use super::{Meta, cache, source, write};
-use crate::error::{Stopped, UsageError};
-use crate::progress::Stop;
+use crate::error::UsageError;
+use crate::progress::{Progress, Stop};
 
 /// How [`import()`] goes about what is unusual.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,25 +22,6 @@ pub struct ImportOptions {
     pub force: bool,
 }
 
-/// What was to be imported is damaged or no such data set: no use trying again with the same files.
-#[derive(Debug)]
-pub struct BadSource(String);
-
-impl BadSource {
-    /// `error` as one of these, unless it only says that it was to stop.
-    pub(super) fn from_error(error: anyhow::Error) -> anyhow::Error {
-        if error.is::<Stopped>() { error } else { Self(format!("{error:#}")).into() }
-    }
-}
-
-impl Display for BadSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadSource {}
-
 /// Imports the data set at `path` (a folder, `.tar`, `.tar.zst` or `.zip` in Tiny ImageNet's layout) into the folder
 /// `out`, and returns what came of it, with warnings for the user.
 ///
@@ -49,18 +30,24 @@ impl std::error::Error for BadSource {}
 /// # Errors
 /// [`BadSource`] says what is wrong with the data set, and names up to ten of the files concerned; others, what could not be
 /// written, or that it was to stop.
-pub fn import(path: &Path, out: &Path, options: ImportOptions, stop: &Stop) -> Result<(Meta, Vec<String>)> {
+pub fn import(
+    path: &Path,
+    out: &Path,
+    options: ImportOptions,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(Meta, Vec<String>)> {
     let source = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
     let out = &without_end(out)?;
     let staging = Staging::create(out)?;
     // Now that no other import can change it.
     check_destination(out, options.force)?;
     let cannot = || format!("cannot import {}", path.display());
-    let layout = source::read(path, stop).map_err(BadSource::from_error)?;
+    let layout = source::read(path, progress, stop).map_err(BadSource::from_error)?;
     let layout = layout.arrange(options.partial).map_err(BadSource::from_error).with_context(cannot)?;
     let warnings = layout.warnings.clone();
     let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let meta = write::write(&staging.dir, layout, name, stop).with_context(cannot)?;
+    let meta = write::write(&staging.dir, layout, name, progress, stop).with_context(cannot)?;
     staging.publish(out)?;
     Ok((meta, warnings))
 }

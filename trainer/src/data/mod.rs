@@ -4,6 +4,7 @@
 mod cache;
 mod crafted;
 mod decode;
+mod error;
 mod fetch;
 #[cfg(test)]
 mod fetch_tests;
@@ -29,9 +30,10 @@ use anyhow::Result;
 
 pub use cache::{Cache, Meta, SplitMeta, images_file};
 pub use crafted::{Crafted, CraftedVal};
+pub use error::BadSource;
 pub use fetch::{Archive, Download, TINY_IMAGENET, TINY_IMAGENET_URL};
 pub(crate) use hash::sha256_of_file;
-pub use import::{BadSource, ImportOptions, beside, check_destination, import};
+pub use import::{ImportOptions, beside, check_destination, import};
 pub use lock::Lock;
 pub use pixel_stats::PixelStats;
 pub use shared::bundle::Class;

@@ -7,10 +7,9 @@ use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::ProgressBar;
 
 use super::layout::{RawFiles, Role, classify};
-use crate::progress::{self, Stop};
+use crate::progress::{Progress, Stop, Task, Unit};
 
 /// No 64x64 picture needs more; a larger entry is not a picture of this data set.
 const MAX_IMAGE_BYTES: u64 = 1 << 20;
@@ -21,25 +20,23 @@ const MAX_TEXT_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 /// When `path` cannot be read, is no folder or archive of a known kind, or is cut off; or when it was to stop.
-pub fn read(path: &Path, stop: &Stop) -> Result<RawFiles> {
+pub fn read(path: &Path, progress: &Progress, stop: &Stop) -> Result<RawFiles> {
     let meta = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
-        return read_folder(path, stop);
+        return read_folder(path, progress, stop);
     }
-    let bar = progress::bytes(meta.len(), "Reading");
+    let task = progress.start("Reading", Some(meta.len()), Unit::Bytes);
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let files = match kind_of(&mut file)? {
-        Kind::Zip => read_zip(file, &bar, stop),
-        Kind::Tar => read_tar(bar.wrap_read(BufReader::new(file)), stop),
-        Kind::TarZst => read_tar(zstd::Decoder::new(bar.wrap_read(file))?, stop),
+        Kind::Zip => read_zip(file, &task, stop),
+        Kind::Tar => read_tar(task.reader(BufReader::new(file)), stop),
+        Kind::TarZst => read_tar(zstd::Decoder::new(task.reader(file))?, stop),
         Kind::Other => bail!(
             "{} is neither a folder nor a .zip, .tar or .tar.zst archive; give it in one of these forms",
             path.display()
         ),
     };
-    let files = files.with_context(|| format!("cannot read {} to its end", path.display()))?;
-    bar.finish_and_clear();
-    Ok(files)
+    files.with_context(|| format!("cannot read {} to its end", path.display()))
 }
 
 enum Kind {
@@ -61,7 +58,7 @@ fn kind_of(file: &mut File) -> Result<Kind> {
     })
 }
 
-fn read_zip(file: File, bar: &ProgressBar, stop: &Stop) -> Result<RawFiles> {
+fn read_zip(file: File, task: &Task, stop: &Stop) -> Result<RawFiles> {
     let cut_off = "the zip archive is damaged or cut off; download it again";
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).context(cut_off)?;
     let mut files = RawFiles::default();
@@ -72,7 +69,7 @@ fn read_zip(file: File, bar: &ProgressBar, stop: &Stop) -> Result<RawFiles> {
             let name = entry.name().context(cut_off)?.into_owned();
             let (size, packed) = (entry.size(), entry.compressed_size());
             add(&mut files, &name, size, entry).context(cut_off)?;
-            bar.inc(packed);
+            task.advance(packed);
         }
     }
     Ok(files)
@@ -112,9 +109,9 @@ impl<R: Read> Read for EndWatch<R> {
     }
 }
 
-fn read_folder(path: &Path, stop: &Stop) -> Result<RawFiles> {
+fn read_folder(path: &Path, progress: &Progress, stop: &Stop) -> Result<RawFiles> {
     let root = layout_root(path)?;
-    let bar = progress::spinner("Reading");
+    let task = progress.start("Reading", None, Unit::Files);
     let mut files = RawFiles::default();
     let mut folders = vec![(root, String::new())];
     while let Some((folder, prefix)) = folders.pop() {
@@ -131,11 +128,10 @@ fn read_folder(path: &Path, stop: &Stop) -> Result<RawFiles> {
                 let file =
                     File::open(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
                 add(&mut files, &name, meta.len(), file)?;
-                bar.inc(1);
+                task.advance(1);
             }
         }
     }
-    bar.finish_and_clear();
     Ok(files)
 }
 

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::cache::{Cache, FORMAT_VERSION, images_file, overall_hash};
 use super::import::{Staging, check_destination, without_end};
@@ -15,7 +14,7 @@ use super::split::splitmix64;
 use super::write::{OutFile, write_labels, write_meta};
 use super::{Meta, SplitMeta};
 use crate::error::UsageError;
-use crate::progress::{self, Stop};
+use crate::progress::{Progress, Stop, Task, Unit};
 
 /// How much of a data set to take, and which: what is not said is taken whole.
 ///
@@ -55,7 +54,7 @@ pub struct Subset {
 /// # Errors
 /// [`UsageError`] when there are not as many classes or pictures as are asked for; others when `from` is no clean data set,
 /// `out` is in the way, something cannot be read or written, or it was to stop.
-pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, stop: &Stop) -> Result<Meta> {
+pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, progress: &Progress, stop: &Stop) -> Result<Meta> {
     let cache = Cache::open(from)?;
     cache.check_clean()?;
     let out = &without_end(out)?;
@@ -71,10 +70,11 @@ pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, stop: &Stop) -> 
     let val = Part::choose(&cache, "val", &classes, "--val-per-class", options.val_per_class, options.seed)?;
     let staging = Staging::create(out)?;
     check_destination(out, options.force)?;
-    let bar = progress::count((train.indices.len() + val.indices.len()) as u64, "Copying");
-    let (train, train_pixels) = train.copy(&cache, &staging.dir, &bar, stop)?;
-    let (val, _) = val.copy(&cache, &staging.dir, &bar, stop)?;
-    bar.finish_and_clear();
+    let pictures = train.indices.len() + val.indices.len();
+    let task = progress.start("Copying", Some(pictures as u64), Unit::Pictures);
+    let (train, train_pixels) = train.copy(&cache, &staging.dir, &task, stop)?;
+    let (val, _) = val.copy(&cache, &staging.dir, &task, stop)?;
+    drop(task);
     let classes: Vec<_> = classes.into_iter().map(|label| whole.classes[label].clone()).collect();
     let meta = Meta {
         format_version: FORMAT_VERSION,
@@ -101,10 +101,12 @@ pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, stop: &Stop) -> 
 
 /// Labels of the chosen classes, ascending.
 fn chosen_classes(all: usize, options: &SubsetOptions) -> Result<Vec<usize>> {
-    const SALT: u64 = 9;
     let count = options.classes.unwrap_or(all);
     ensure!(count <= all, UsageError(format!("--classes {count}: the data set has {all} classes")));
-    Ok(smallest(count, (0..all).map(|label| (derive(options.seed, label as u64, SALT), label)).collect()))
+    Ok(smallest(
+        count,
+        (0..all).map(|label| (derive(options.seed, label as u64, Purpose::SubsetClasses), label)).collect(),
+    ))
 }
 
 /// The `count` things with the smallest values, ascending.
@@ -134,14 +136,14 @@ impl Part {
         per_class: Option<usize>,
         seed: u64,
     ) -> Result<Self> {
-        let salt = if split == "train" { 10 } else { 11 };
+        let purpose = if split == "train" { Purpose::SubsetTraining } else { Purpose::SubsetValidation };
         let labels = cache.labels(split)?;
         let mut of_class: Vec<Vec<(u64, usize)>> = vec![Vec::new(); cache.meta().classes.len()];
         for (index, &label) in labels.iter().enumerate() {
             let class = &mut of_class[usize::from(label)];
             // By class and place in it: which other classes are taken changes nothing.
             let place = (u64::from(label) << 48) | class.len() as u64;
-            class.push((derive(seed, place, salt), index));
+            class.push((derive(seed, place, purpose), index));
         }
         let mut chosen = Vec::new();
         for (new_label, &label) in classes.iter().enumerate() {
@@ -163,13 +165,13 @@ impl Part {
         Ok(Self { split, indices, labels })
     }
 
-    fn copy(self, cache: &Cache, dir: &Path, bar: &ProgressBar, stop: &Stop) -> Result<(SplitMeta, PixelStats)> {
+    fn copy(self, cache: &Cache, dir: &Path, task: &Task, stop: &Stop) -> Result<(SplitMeta, PixelStats)> {
         let mut out = OutFile::create(dir.join(images_file(self.split)))?;
         let mut sums = Sums::default();
         cache.each_picture(self.split, &self.indices, |picture| {
             stop.check()?;
             sums = sums.plus(Sums::of(picture));
-            bar.inc(1);
+            task.advance(1);
             out.write(picture)
         })?;
         let images_sha256 = out.finish()?;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::made::{self, Made};
 use super::{Cache, Dataset, IMAGE_BYTES, ImportOptions, Meta, PixelStats, Split, SubsetOptions, subset};
 use crate::error::{Stopped, UsageError};
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop};
 
 const MADE: Made = Made { classes: 6, train_per_class: 8, val_per_class: 4, seed: 5 };
 
@@ -22,7 +22,7 @@ impl Bench {
         let dir = TempDir::new().unwrap();
         let archive = made::write_file(dir.path(), "set.zip", &made::zip("", &MADE.files().unwrap()).unwrap()).unwrap();
         let whole = dir.path().join("whole");
-        super::import(&archive, &whole, ImportOptions::default(), &Stop::default()).unwrap();
+        super::import(&archive, &whole, ImportOptions::default(), &Progress::silent(), &Stop::default()).unwrap();
         Self { whole: Dataset::load(&whole).unwrap(), dir }
     }
 
@@ -31,13 +31,13 @@ impl Bench {
     }
 
     fn subset(&self, options: SubsetOptions) -> anyhow::Result<Meta> {
-        subset(&self.dir.path().join("whole"), &self.out(), &options, &Stop::default())
+        subset(&self.dir.path().join("whole"), &self.out(), &options, &Progress::silent(), &Stop::default())
     }
 
     /// Takes a part and loads it.
     fn part(&self, options: SubsetOptions) -> Dataset {
         self.subset(SubsetOptions { force: true, ..options }).unwrap();
-        Cache::open(&self.out()).unwrap().verify().unwrap();
+        Cache::open(&self.out()).unwrap().verify(&Progress::silent()).unwrap();
         Dataset::load(&self.out()).unwrap()
     }
 }
@@ -93,7 +93,7 @@ fn it_says_what_it_is_a_part_of() {
     // A part of a part is a part of the part.
     let smaller = bench.dir.path().join("smaller");
     let options = SubsetOptions { classes: Some(2), ..SubsetOptions::default() };
-    let again = subset(&bench.out(), &smaller, &options, &Stop::default()).unwrap();
+    let again = subset(&bench.out(), &smaller, &options, &Progress::silent(), &Stop::default()).unwrap();
     assert_eq!(again.subset.unwrap().data_sha256, meta.sha256);
 }
 
@@ -136,10 +136,16 @@ fn what_cannot_be_taken_is_named_and_leaves_nothing() {
     let stop = Stop::default();
     stop.request();
     let whole = bench.dir.path().join("whole");
-    assert!(subset(&whole, &bench.out(), &options(2, 1, 1), &stop).unwrap_err().is::<Stopped>());
+    assert!(subset(&whole, &bench.out(), &options(2, 1, 1), &Progress::silent(), &stop).unwrap_err().is::<Stopped>());
     assert_eq!(left(bench.dir.path()), ["set.zip", "whole"]);
 
-    let error = subset(&whole, &whole, &SubsetOptions { force: true, ..options(2, 1, 1) }, &Stop::default());
+    let error = subset(
+        &whole,
+        &whole,
+        &SubsetOptions { force: true, ..options(2, 1, 1) },
+        &Progress::silent(),
+        &Stop::default(),
+    );
     assert!(error.unwrap_err().to_string().contains("cannot take the place of"));
     bench.subset(options(2, 1, 1)).unwrap();
     let error = bench.subset(options(2, 2, 1)).unwrap_err().to_string();

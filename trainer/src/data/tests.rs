@@ -9,7 +9,7 @@ use super::lock::Lock;
 use super::made::{self, Made, MadeFile};
 use super::{Cache, Dataset, IMAGE_BYTES, ImportOptions, Meta, PixelStats, SIDE, beside, check_destination};
 use crate::error::{Stopped, UsageError};
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop};
 
 const MADE: Made = Made { classes: 3, train_per_class: 4, val_per_class: 2, seed: 5 };
 const TRAIN_IMAGE: &str = "train/n90000001/images/n90000001_2.JPEG";
@@ -28,7 +28,7 @@ impl Bench {
     }
 
     fn import(&self, path: &Path) -> anyhow::Result<(Meta, Vec<String>)> {
-        super::import(path, &self.out(), ImportOptions::default(), &Stop::default())
+        super::import(path, &self.out(), ImportOptions::default(), &Progress::silent(), &Stop::default())
     }
 
     /// Imports `bytes` as an archive.
@@ -121,7 +121,7 @@ fn validation_alone_is_the_same() {
     let val = Dataset::load_val(&bench.out()).unwrap();
     assert_eq!((val.classes, val.val.images, val.val.labels), (data.classes, data.val.images, data.val.labels));
     assert_eq!(val.sha256, data.sha256);
-    Cache::open(&bench.out()).unwrap().verify().unwrap();
+    Cache::open(&bench.out()).unwrap().verify(&Progress::silent()).unwrap();
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn what_a_killed_import_left_does_no_harm() {
     assert!(Dataset::load(&bench.out()).is_err());
     bench.import_bytes(&made::zip("", &files()).unwrap()).unwrap();
     assert!(!left.exists());
-    Cache::open(&bench.out()).unwrap().verify().unwrap();
+    Cache::open(&bench.out()).unwrap().verify(&Progress::silent()).unwrap();
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_stopped_import_leaves_nothing() {
     let path = made::write_file(bench.dir.path(), "set", &made::zip("", &files()).unwrap()).unwrap();
     let stop = Stop::default();
     stop.request();
-    let error = super::import(&path, &bench.out(), ImportOptions::default(), &stop).unwrap_err();
+    let error = super::import(&path, &bench.out(), ImportOptions::default(), &Progress::silent(), &stop).unwrap_err();
     assert!(error.is::<Stopped>(), "{error:#}");
     assert_eq!(fs::read_dir(bench.dir.path()).unwrap().count(), 1);
 }
@@ -290,7 +290,7 @@ fn imports_at_the_same_time_give_one_whole_data_set() {
         let message = format!("{error:#}");
         assert!(message.contains("another import") || message.contains("--force"), "{message}");
     }
-    Cache::open(&bench.out()).unwrap().verify().unwrap();
+    Cache::open(&bench.out()).unwrap().verify(&Progress::silent()).unwrap();
     let mut left: Vec<_> = fs::read_dir(bench.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["out", "set"]);
@@ -300,11 +300,12 @@ fn imports_at_the_same_time_give_one_whole_data_set() {
 fn the_end_of_a_path_does_not_matter_but_a_name_does() {
     let bench = Bench::new();
     let path = made::write_file(bench.dir.path(), "set", &made::zip("", &files()).unwrap()).unwrap();
-    let import = |out: &Path| super::import(&path, out, ImportOptions::default(), &Stop::default());
+    let import =
+        |out: &Path| super::import(&path, out, ImportOptions::default(), &Progress::silent(), &Stop::default());
     import(&bench.dir.path().join("a/")).unwrap();
     import(&bench.dir.path().join("b/.")).unwrap();
     for name in ["a", "b"] {
-        Cache::open(&bench.dir.path().join(name)).unwrap().verify().unwrap();
+        Cache::open(&bench.dir.path().join(name)).unwrap().verify(&Progress::silent()).unwrap();
     }
     assert_eq!(beside(Path::new("a/"), "zip").unwrap(), Path::new("a.zip"));
     for nameless in [".", "..", "a/..", "/"] {
@@ -343,12 +344,12 @@ fn what_is_there_is_replaced_only_by_force() {
     assert_eq!(Dataset::load(&bench.out()).unwrap().sha256, first.sha256);
 
     let force = ImportOptions { force: true, ..ImportOptions::default() };
-    super::import(&path, &bench.out(), force, &Stop::default()).unwrap();
+    super::import(&path, &bench.out(), force, &Progress::silent(), &Stop::default()).unwrap();
     assert_ne!(Dataset::load(&bench.out()).unwrap().sha256, first.sha256);
     assert!(!bench.dir.path().join("out.replaced").exists());
 
     fs::write(bench.dir.path().join("thesis.txt"), "irreplaceable").unwrap();
-    let error = super::import(&path, bench.dir.path(), force, &Stop::default()).unwrap_err();
+    let error = super::import(&path, bench.dir.path(), force, &Progress::silent(), &Stop::default()).unwrap_err();
     assert_says(&format!("{error:#}"), &["other things than an imported data set", "--out"]);
 }
 
@@ -366,7 +367,7 @@ fn damage_to_the_cache_is_seen() {
     let mut flipped = whole.clone();
     flipped[77] ^= 1;
     fs::write(&images, flipped).unwrap();
-    assert_says(&format!("{:#}", cache.verify().unwrap_err()), &["val.rgb8 is damaged", "--force"]);
+    assert_says(&format!("{:#}", cache.verify(&Progress::silent()).unwrap_err()), &["val.rgb8 is damaged", "--force"]);
     fs::write(&images, &whole[1..]).unwrap();
     assert_says(&load(), &["val.rgb8", "73727 bytes instead of 73728"]);
     fs::write(&images, &whole).unwrap();

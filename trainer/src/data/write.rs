@@ -5,7 +5,6 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 
 use super::cache::{FORMAT_VERSION, META, labels_file, overall_hash};
@@ -14,17 +13,18 @@ use super::hash::{hex, sha256_of_file};
 use super::layout::{Layout, RawImage};
 use super::pixel_stats::{PixelStats, Sums};
 use super::{Crafted, Dataset, IMAGE_BYTES, Meta, Split, SplitMeta, images_file};
-use crate::progress::{self, Stop};
+use crate::progress::{Progress, Stop, Task, Unit};
 
 /// Decodes `layout` and writes it to the empty folder `dir`, `meta.json` last.
 ///
 /// # Errors
 /// Names the bad pictures, or the file that could not be written (for example for want of disk space).
-pub fn write(dir: &Path, layout: Layout, source: String, stop: &Stop) -> Result<Meta> {
-    let bar = progress::count((layout.train.len() + layout.val.len()) as u64, "Decoding");
-    let (train, train_pixels) = write_split(dir, "train", &layout.train, &bar, stop)?;
-    let (val, _) = write_split(dir, "val", &layout.val, &bar, stop)?;
-    bar.finish_and_clear();
+pub fn write(dir: &Path, layout: Layout, source: String, progress: &Progress, stop: &Stop) -> Result<Meta> {
+    let pictures = layout.train.len() + layout.val.len();
+    let task = progress.start("Decoding", Some(pictures as u64), Unit::Pictures);
+    let (train, train_pixels) = write_split(dir, "train", &layout.train, &task, stop)?;
+    let (val, _) = write_split(dir, "val", &layout.val, &task, stop)?;
+    drop(task);
     let sha256 = overall_hash(&layout.classes, &train, &val);
     let (whole, classes) = (layout.whole, layout.classes);
     let train_pixels = Some(train_pixels);
@@ -40,15 +40,16 @@ pub fn write(dir: &Path, layout: Layout, source: String, stop: &Stop) -> Result<
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn seal(dir: &Path, clean: &Dataset, crafted: Crafted) -> Result<Meta> {
-    let bar = progress::bytes(((clean.train.len() + clean.val.len()) * IMAGE_BYTES) as u64, "Hashing");
+pub fn seal(dir: &Path, clean: &Dataset, crafted: Crafted, progress: &Progress) -> Result<Meta> {
+    let bytes = (clean.train.len() + clean.val.len()) * IMAGE_BYTES;
+    let task = progress.start("Hashing", Some(bytes as u64), Unit::Bytes);
     let split = |name: &str, split: &Split| {
-        let images_sha256 = sha256_of_file(&dir.join(images_file(name)), &bar)?;
+        let images_sha256 = sha256_of_file(&dir.join(images_file(name)), Some(&task))?;
         let labels_sha256 = write_labels(dir, name, split.labels.iter().copied())?;
         anyhow::Ok(SplitMeta { images: split.len(), images_sha256, labels_sha256 })
     };
     let (train, val) = (split("train", &clean.train)?, split("val", &clean.val)?);
-    bar.finish_and_clear();
+    drop(task);
     let meta = Meta {
         format_version: FORMAT_VERSION,
         source: format!("{} on {}", crafted.attack, crafted.source),
@@ -91,12 +92,12 @@ fn write_split(
     dir: &Path,
     name: &str,
     images: &[RawImage],
-    bar: &ProgressBar,
+    task: &Task,
     stop: &Stop,
 ) -> Result<(SplitMeta, PixelStats)> {
     let mut out = OutFile::create(dir.join(images_file(name)))?;
     let mut sums = Sums::default();
-    decode_all(images, bar, stop, |pixels| {
+    decode_all(images, task, stop, |pixels| {
         sums = sums.plus(Sums::of(pixels));
         out.write(pixels)
     })?;

@@ -7,14 +7,16 @@ use burn::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
-use shared::attack::{AttackConfig, Goal, worst_of};
+use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::{Bundle, ImageSet};
+use shared::corrupt::Corrupt as _;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{l2_distance, linf_distance};
-use shared::perturb::{Perturbations, perturb};
-use shared::seed::derive;
+use shared::perturb::{Perturbations, draw, perturb};
+use shared::seed::{Purpose, derive};
 
 use super::Trial;
+use super::image_result::{Change, ImageResult};
 use crate::data::Split;
 use crate::models::read;
 
@@ -47,11 +49,10 @@ impl Batch {
         classes: usize,
         device: &Device,
     ) -> Result<Self> {
-        const SALT: u64 = 5;
         let pictures = pictures(split, indices)?;
         let labels: Vec<usize> = indices.iter().map(|&index| split.label(index)).collect();
         let target = |(&index, &label): (&usize, &usize)| {
-            let mut rng = StdRng::seed_from_u64(derive(TARGET_SEED, index as u64, SALT));
+            let mut rng = StdRng::seed_from_u64(derive(TARGET_SEED, index as u64, Purpose::Target));
             // Any class but the true one.
             (label + rng.random_range(1..classes.max(2))) % classes.max(1)
         };
@@ -69,9 +70,8 @@ impl Batch {
     fn set(&self, set: ImageSet) -> Tensor<4> {
         match set {
             ImageSet::Corrupted { corruption, severity } => {
-                const SALT: u64 = 8;
                 let corrupt = |(&index, picture): (&usize, &Picture)| {
-                    corruption.apply(picture, severity, derive(AUGMENTED_SEED, index as u64, SALT))
+                    corruption.apply(picture, severity, derive(AUGMENTED_SEED, index as u64, Purpose::Corruption))
                 };
                 let corrupted: Vec<_> = self.indices.par_iter().zip(&self.pictures).map(corrupt).collect();
                 pictures_to_tensor(&corrupted, &self.images.device())
@@ -80,7 +80,7 @@ impl Batch {
             ImageSet::Augmented => {
                 let perturbations = Perturbations::default();
                 let drawn: Vec<_> =
-                    self.indices.iter().map(|&index| perturbations.draw(AUGMENTED_SEED, index as u64)).collect();
+                    self.indices.iter().map(|&index| draw(&perturbations, AUGMENTED_SEED, index as u64)).collect();
                 perturb(self.images.clone(), &drawn)
             }
         }
@@ -88,11 +88,10 @@ impl Batch {
 
     /// What the networks see of `images` in `trial`, with the gradients of `source` if there is an attack.
     pub(crate) fn attacked(&self, images: &Tensor<4>, trial: &Trial, source: &Bundle) -> Result<Tensor<4>> {
-        const SALT: u64 = 6;
         let images = images.clone();
         let Some(attack) = &trial.attack else { return Ok(images) };
         // Other random starts for every batch.
-        let seed = derive(attack.config.seed, self.number as u64, SALT);
+        let seed = derive(attack.config.seed, self.number as u64, Purpose::BatchStarts);
         let config = AttackConfig { seed, ..attack.config.clone() };
         let towards = match attack.goal {
             Goal::Untargeted => &self.labels,
@@ -100,7 +99,8 @@ impl Batch {
         };
         let towards: Vec<i64> = towards.iter().map(|&label| label as i64).collect();
         let towards = Tensor::from_data(TensorData::new(towards, [self.labels.len()]), &images.device());
-        Ok(worst_of(attack.restarts, &config, images, towards, attack.goal, &source.model)?)
+        let run = AttackRun::new(&config, images, towards, attack.goal)?;
+        Ok(run.with_restarts(attack.restarts).finish(&source.model))
     }
 }
 
@@ -111,7 +111,6 @@ fn pictures(split: &Split, indices: &[usize]) -> Result<Vec<Picture>> {
 
 /// Images that trials begin with.
 pub(super) struct Originals {
-    pub set: ImageSet,
     pub images: Tensor<4>,
     /// Read back from the device at most once, however many networks and attacks they are compared with.
     values: OnceCell<Vec<f32>>,
@@ -119,7 +118,7 @@ pub(super) struct Originals {
 
 impl Originals {
     pub fn new(batch: &Batch, set: ImageSet) -> Self {
-        Self { set, images: batch.set(set), values: OnceCell::new() }
+        Self { images: batch.set(set), values: OnceCell::new() }
     }
 
     fn values(&self) -> Result<&[f32]> {
@@ -133,13 +132,13 @@ impl Originals {
 /// What networks are shown in a trial.
 pub(super) struct Shown {
     pub images: Tensor<4>,
-    /// How far each image was moved in pixel units, L-infinity and L2; empty if none was attacked.
-    pub distances: Vec<(f32, f32)>,
+    /// What an attack did to each image; empty if there was none.
+    changes: Vec<Change>,
 }
 
 impl Shown {
     pub fn as_they_are(originals: &Originals) -> Self {
-        Self { images: originals.images.clone(), distances: vec![] }
+        Self { images: originals.images.clone(), changes: vec![] }
     }
 
     /// Images that an attack made of `originals`.
@@ -150,7 +149,20 @@ impl Shown {
         let (still, moved) = (originals.values()?, read(images.clone())?);
         let size = moved.len() / images.dims()[0];
         let pairs = still.chunks_exact(size).zip(moved.chunks_exact(size));
-        Ok(Self { images, distances: pairs.map(|(a, b)| (linf_distance(a, b), l2_distance(a, b))).collect() })
+        let change = |(a, b): (&[f32], &[f32])| Change::new(linf_distance(a, b), l2_distance(a, b), b);
+        Ok(Self { images, changes: pairs.map(change).collect() })
+    }
+
+    /// Shows the images, which were made of those of `batch`, to a network. Returns what became of each.
+    ///
+    /// # Errors
+    /// When the device fails, or computes something that is not a number.
+    pub fn results(&self, batch: &Batch, bundle: &Bundle) -> Result<Vec<ImageResult>> {
+        let rows = logits(bundle, self.images.clone())?;
+        let result = |(row, logits): (usize, &Vec<f32>)| {
+            ImageResult::new(logits, batch.labels[row], batch.targets[row], self.changes.get(row).copied())
+        };
+        Ok(rows.iter().enumerate().map(result).collect())
     }
 }
 

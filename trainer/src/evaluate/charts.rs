@@ -1,9 +1,10 @@
 //! The figures of a report: accuracy at k, and accuracy against epsilon.
 
+use shared::attack::{Norm, ThreatModel};
 use shared::bundle::{ImageSet, Score};
 use shared::metrics::Proportion;
 
-use super::report::{ModelReport, Report};
+use super::results::{ModelReport, Report};
 use crate::figures::{BarChart, BarSeries, Estimate, LineChart, LineSeries};
 
 /// Accuracy at k, a chart for each measurement but those of corruptions and of attacks that stop at fooled images, with a bar for each network: what the paper's
@@ -31,27 +32,65 @@ pub fn at_k(report: &Report) -> Vec<(String, BarChart)> {
 }
 
 /// Accuracy against epsilon, one curve for each network and attack that was run at more than one radius; a chart for
-/// white-box attacks and one for images crafted on one network.
+/// white-box attacks and one for images crafted on one network, in each norm and unit that radii are in.
 pub fn over_epsilon(report: &Report) -> Vec<(String, LineChart)> {
     let charts = [("epsilon-white-box", "white-box", false), ("epsilon-transfer", "transfer", true)];
-    // Radii in pixels and in normalised space are different things.
-    let charts = charts.into_iter().flat_map(|chart| [(chart, false), (chart, true)]);
-    let chart = |((file, protocol, transfer), normalized): ((&str, &str, bool), bool)| {
+    let charts = charts.into_iter().flat_map(|chart| Unit::ALL.map(|unit| (chart, unit)));
+    let chart = |((file, protocol, transfer), unit): ((&str, &str, bool), Unit)| {
         let chart = LineChart {
             title: format!("Accuracy under attack, {protocol}, {} validation images", report.images),
-            x_label: if normalized { "epsilon, in standard deviations" } else { "epsilon, in 255ths" }.into(),
+            x_label: unit.label().into(),
             y_label: "top-1 accuracy".into(),
             y_percent: true,
-            series: curves(report, transfer, normalized),
+            series: curves(report, transfer, unit),
         };
-        let file = format!("{file}{}", if normalized { "-normalized" } else { "" });
+        let file = format!("{file}{}", unit.suffix());
         (!chart.series.is_empty()).then_some((file, chart))
     };
     charts.filter_map(chart).collect()
 }
 
-fn curves(report: &Report, transfer: bool, normalized: bool) -> Vec<LineSeries> {
-    let unit = if normalized { 1.0 } else { 255.0 };
+/// Norm and unit of radii: those in others are different things.
+#[derive(Clone, Copy, PartialEq)]
+struct Unit {
+    norm: Norm,
+    normalized: bool,
+}
+
+impl Unit {
+    const ALL: [Self; 4] = [
+        Self { norm: Norm::Linf, normalized: false },
+        Self { norm: Norm::Linf, normalized: true },
+        Self { norm: Norm::L2, normalized: false },
+        Self { norm: Norm::L2, normalized: true },
+    ];
+
+    fn of(threat: &ThreatModel) -> Self {
+        Self { norm: threat.norm, normalized: !threat.is_in_pixel_units() }
+    }
+
+    fn label(self) -> &'static str {
+        match (self.norm, self.normalized) {
+            (Norm::Linf, false) => "epsilon, in 255ths",
+            (Norm::Linf, true) => "epsilon, in standard deviations",
+            (Norm::L2, false) => "epsilon in L2, in pixel units",
+            (Norm::L2, true) => "epsilon in L2, in standard deviations",
+        }
+    }
+
+    /// Returns what the name of a file says of the unit.
+    fn suffix(self) -> &'static str {
+        match (self.norm, self.normalized) {
+            (Norm::Linf, false) => "",
+            (Norm::Linf, true) => "-normalized",
+            (Norm::L2, false) => "-l2",
+            (Norm::L2, true) => "-l2-normalized",
+        }
+    }
+}
+
+fn curves(report: &Report, transfer: bool, unit: Unit) -> Vec<LineSeries> {
+    let scale = if unit == Unit::ALL[0] { 255.0 } else { 1.0 };
     let mut series: Vec<LineSeries> = Vec::new();
     for model in &report.models {
         let Some(clean) = model.scores.first() else { continue };
@@ -59,14 +98,14 @@ fn curves(report: &Report, transfer: bool, normalized: bool) -> Vec<LineSeries> 
         let others = series.len();
         for score in model.scores.iter().filter(|score| score.crafted_on.is_some() == transfer) {
             let Some(attack) = &score.attack else { continue };
-            if normalized != (attack.channel_scale != [1.0; 3]) {
+            if unit != Unit::of(&attack.threat()) {
                 continue;
             }
             // The name without the radius, which is what the curve is drawn over and an attack's name ends with.
             let attack_name = attack.to_string();
             let kind = attack_name.split(" at ").next().unwrap_or(&attack_name);
             let name = format!("{}, {}", model.name, score.to_string().replacen(&attack_name, kind, 1));
-            let point = (f64::from(attack.epsilon) * unit, estimate(score.top1));
+            let point = (f64::from(attack.epsilon) * scale, estimate(score.top1));
             match series[others..].iter_mut().find(|series| series.name == name) {
                 Some(series) => series.points.push(point),
                 None => series.push(LineSeries { name, points: vec![(0.0, estimate(clean.top1)), point] }),
@@ -91,7 +130,9 @@ fn estimate(measured: Proportion) -> Estimate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::report;
+    use shared::attack::AttackConfig;
+
+    use super::super::results::tests::report;
     use super::*;
 
     #[test]
@@ -104,6 +145,20 @@ mod tests {
         assert_eq!(names, ["standard, BIM-5", "hard, \"ened\", BIM-5"]);
         let points: Vec<f64> = chart.series[0].points.iter().map(|(x, _)| x.round()).collect();
         assert_eq!((points, chart.series[0].points[0].1.value), (vec![0.0, 4.0, 8.0], 0.6));
+    }
+
+    #[test]
+    fn radii_in_l2_are_not_those_of_pixels() {
+        let mut report = report();
+        for attack in report.models.iter_mut().flat_map(|model| &mut model.scores).filter_map(|s| s.attack.as_mut()) {
+            *attack = AttackConfig::pgd_l2(attack.epsilon * 25.5, 20, 0);
+        }
+        let charts = over_epsilon(&report);
+        assert_eq!(charts.len(), 1);
+        let (name, chart) = &charts[0];
+        assert_eq!((name.as_str(), chart.series[0].name.as_str()), ("epsilon-white-box-l2", "standard, L2-PGD-20"));
+        let points: Vec<f64> = chart.series[0].points.iter().map(|(x, _)| (x * 10.0).round()).collect();
+        assert_eq!(points, [0.0, 4.0, 8.0]);
     }
 
     #[test]

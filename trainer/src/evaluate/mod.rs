@@ -1,32 +1,34 @@
 //! How often networks are right: on clean and on augmented images, under attacks through their own gradients (white-box),
 //! and on images crafted on another network (transfer), in passing or once and for all (the paper's protocol). Always with
 //! the true labels. An attack ends with its last step, or follows each image until it is fooled for the first time
-//! ([`Attack::until_fooled`]), which is stronger and several times as fast.
+//! ([`Attack::until_fooled`]), which is stronger and several times as fast. `bastion check` measures by [`Evaluation::results`]
+//! too, so what it vouches for is what is published.
 
 mod batch;
 mod charts;
-mod pursuit;
+mod image_result;
 pub mod report;
+mod results;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod until_fooled;
 
 use anyhow::{Result, ensure};
 use burn::prelude::*;
-use indicatif::ProgressBar;
-use shared::attack::{AttackConfig, AttackKind, Goal};
+use shared::attack::{AttackConfig, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 
 pub(crate) use self::batch::{BATCH, Batch, logits};
 use self::batch::{Originals, Shown};
-use self::pursuit::Chase;
-use self::tally::Tally;
+pub(crate) use self::image_result::ImageResult;
+use self::until_fooled::UntilFooledTrial;
 use crate::data::{CraftedVal, Split};
 use crate::error::Stopped;
-use crate::progress::Stop;
+use crate::progress::{Progress, Stop, Task, Unit};
 
 /// What a gradient costs, in passes of an image through a network without one.
-const GRADIENT: u64 = 2;
+pub(crate) const GRADIENT: u64 = 2;
 
 /// One column of a table: what is done to the images before a network sees them.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,24 +71,30 @@ impl Trial {
         Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
     }
 
+    /// Away from the true class through the network's own gradients, until an image is fooled for the first time.
+    pub fn until_fooled(config: AttackConfig) -> Self {
+        let attack = Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on: None, until_fooled: true };
+        Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
+    }
+
     /// The images of `set`, which is at `place` among the crafted sets of the evaluation.
     pub fn saved(place: usize, set: &CraftedVal) -> Self {
         Self { crafted: Some(place), ..Self::attack(set.made.attack.clone(), None) }
     }
 
-    /// The attack, if it follows images until they are fooled.
-    fn chase(&self) -> Option<&Attack> {
+    /// Returns the attack, if it follows images until they are fooled.
+    fn attack_until_fooled(&self) -> Option<&Attack> {
         let own = |attack: &&Attack| attack.until_fooled && attack.crafted_on.is_none();
         self.attack.as_ref().filter(own).filter(|_| self.crafted.is_none())
     }
 
-    /// What the trial costs for each image, in passes through a network: the most that it can be where images may leave
+    /// Returns what the trial costs for each image, in passes through a network: the most that it can be where images may leave
     /// early. So many networks see it.
     pub(crate) fn work(&self, networks: usize) -> u64 {
         let networks = networks as u64;
         let Some(attack) = self.attack.as_ref().filter(|_| self.crafted.is_none()) else { return networks };
         let (starts, steps) = (attack.restarts as u64, attack.config.steps_total() as u64);
-        match (self.chase(), attack.crafted_on) {
+        match (self.attack_until_fooled(), attack.crafted_on) {
             (Some(_), _) => networks * (1 + starts * (steps + 1) * GRADIENT),
             (None, None) => networks * (1 + starts * steps * GRADIENT),
             (None, Some(_)) => networks + starts * steps * GRADIENT,
@@ -127,63 +135,85 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Scores each network in each trial: one list a network, one score a trial. `bar` is told how much there is to do, and
-    /// advances by as much, in passes of an image through a network.
+    /// Scores each network in each trial: one list a network, one score a trial.
     ///
     /// # Errors
     /// When there are no images, a crafted set has other labels than the clean one, or the device fails or computes something
     /// that is not a number; [`Stopped`] when it was to end.
-    pub fn run(&self, device: &Device, bar: &ProgressBar) -> Result<Vec<Vec<Score>>> {
-        self.run_in(BATCH, device, bar)
+    pub fn run(&self, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
+        self.run_in(BATCH, device, progress)
     }
 
     /// As [`Evaluation::run`], with so many images at once.
     ///
     /// # Errors
     /// As [`Evaluation::run`].
-    pub fn run_in(&self, batch_size: usize, device: &Device, bar: &ProgressBar) -> Result<Vec<Vec<Score>>> {
-        let Some(first) = self.bundles.first() else { return Ok(vec![]) };
+    pub fn run_in(&self, batch_size: usize, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
+        if self.bundles.is_empty() {
+            return Ok(vec![]);
+        }
         ensure!(!self.indices.is_empty(), "there are no images to evaluate on");
         ensure!(self.trials.first() == Some(&Trial::CLEAN), "the first trial must be that of clean images");
         for set in self.crafted {
             ensure!(set.val.labels == self.clean.labels, "{} has other labels than the clean set", set.dir.display());
         }
         let work = self.trials.iter().map(|trial| trial.work(self.bundles.len())).sum::<u64>();
-        bar.set_length(work * self.indices.len() as u64);
-        let mut tallies: Vec<Vec<Tally>> =
-            self.bundles.iter().map(|_| self.trials.iter().map(|_| Tally::default()).collect()).collect();
+        let task = progress.start("Evaluating", Some(work * self.indices.len() as u64), Unit::Passes);
+        let networks: Vec<usize> = (0..self.bundles.len()).collect();
+        let mut scores: Vec<Vec<Score>> = vec![Vec::with_capacity(self.trials.len()); networks.len()];
+        let mut clean: Option<Vec<Vec<ImageResult>>> = None;
+        for trial in self.trials {
+            let results = self.results(trial, &networks, batch_size, device, &task)?;
+            let clean = clean.get_or_insert_with(|| results.clone());
+            let (crafted_on, crafted_sha256) = self.origin(trial);
+            for ((scores, results), clean) in scores.iter_mut().zip(&results).zip(clean) {
+                let (crafted_on, crafted_sha256) = (crafted_on.clone(), crafted_sha256.clone());
+                scores.push(Score { crafted_on, crafted_sha256, ..tally::score(trial, results, clean) });
+            }
+        }
+        Ok(scores)
+    }
+
+    /// Measures one trial: what became of each image, in the order of the evaluation's, for each of `networks`, which are
+    /// places in the evaluation's. `task` advances as [`Trial::work`] says.
+    ///
+    /// # Errors
+    /// When the device fails or computes something that is not a number; [`Stopped`] when it was to end.
+    pub(crate) fn results(
+        &self,
+        trial: &Trial,
+        networks: &[usize],
+        batch_size: usize,
+        device: &Device,
+        task: &Task,
+    ) -> Result<Vec<Vec<ImageResult>>> {
+        if let Some(attack) = trial.attack_until_fooled() {
+            let of_network = |&network: &usize| {
+                let bundle = &self.bundles[network];
+                UntilFooledTrial { evaluation: self, trial, attack, bundle, batch_size }.run(device, task)
+            };
+            return networks.iter().map(of_network).collect();
+        }
+        let Some(first) = self.bundles.first() else { return Ok(vec![]) };
+        let mut results = vec![Vec::with_capacity(self.indices.len()); networks.len()];
         for (number, indices) in self.indices.chunks(batch_size).enumerate() {
             self.check_stop()?;
             let batch = Batch::new(self.clean, indices, number, first.card.classes.len(), device)?;
-            let mut originals = Originals::new(&batch, ImageSet::Validation);
-            let in_batches = self.trials.iter().enumerate().filter(|(_, trial)| trial.chase().is_none());
-            for (place, trial) in in_batches {
-                if originals.set != trial.set {
-                    originals = Originals::new(&batch, trial.set);
-                }
-                let common = self.common(&batch, &originals, trial)?;
-                for (bundle, tallies) in self.bundles.iter().zip(&mut tallies) {
-                    let own;
-                    let shown = match &common {
-                        Some(common) => common,
-                        None => {
-                            own = Shown::attacked(&originals, batch.attacked(&originals.images, trial, bundle)?)?;
-                            &own
-                        }
-                    };
-                    tallies[place].add(&batch, shown, trial, bundle)?;
-                }
-                bar.inc(trial.work(self.bundles.len()) * indices.len() as u64);
+            let originals = Originals::new(&batch, trial.set);
+            let common = self.common(&batch, &originals, trial)?;
+            for (&network, results) in networks.iter().zip(&mut results) {
+                let bundle = &self.bundles[network];
+                results.extend(match &common {
+                    Some(shown) => shown.results(&batch, bundle)?,
+                    None => {
+                        let images = batch.attacked(&originals.images, trial, bundle)?;
+                        Shown::attacked(&originals, images)?.results(&batch, bundle)?
+                    }
+                });
             }
+            task.advance(trial.work(networks.len()) * indices.len() as u64);
         }
-        for (place, trial) in self.trials.iter().enumerate() {
-            let Some(attack) = trial.chase() else { continue };
-            for (bundle, tallies) in self.bundles.iter().zip(&mut tallies) {
-                let chase = Chase { evaluation: self, trial, attack, bundle, batch_size };
-                tallies[place] = Tally::of(&chase.run(device, bar)?, attack.goal);
-            }
-        }
-        Ok(tallies.iter().map(|tallies| self.scores(tallies)).collect())
+        Ok(results)
     }
 
     fn check_stop(&self) -> Result<()> {
@@ -204,15 +234,6 @@ impl Evaluation<'_> {
         Shown::attacked(originals, images).map(Some)
     }
 
-    /// Of one network.
-    fn scores(&self, tallies: &[Tally]) -> Vec<Score> {
-        let score = |(trial, tally): (&Trial, &Tally)| {
-            let (crafted_on, crafted_sha256) = self.origin(trial);
-            Score { crafted_on, crafted_sha256, ..tally.score(trial, &tallies[0]) }
-        };
-        self.trials.iter().zip(tallies).map(score).collect()
-    }
-
     /// Name of the network that the images were crafted on, if it was another, and hash of the set that they are from.
     fn origin(&self, trial: &Trial) -> (Option<String>, Option<String>) {
         let Some(set) = trial.crafted.map(|place| &self.crafted[place]) else {
@@ -220,7 +241,7 @@ impl Evaluation<'_> {
             return (source.map(|index| self.bundles[index].card.name.clone()), None);
         };
         // Noise uses nobody's gradients.
-        let aimed = set.made.attack.kind != AttackKind::Noise;
+        let aimed = !set.made.attack.kind.is_control();
         (aimed.then(|| set.made.source.clone()), Some(set.sha256.clone()))
     }
 }

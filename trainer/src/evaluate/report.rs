@@ -1,28 +1,15 @@
 //! What an evaluation found: as a table for the terminal, as JSON, CSV and Markdown, and as figures.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 use shared::bundle::{ImageSet, Score};
 use shared::metrics::Proportion;
 
 use super::charts;
-use crate::data::{Crafted, CraftedVal};
-use crate::run_dir::write_atomically;
-
-/// What `--json` prints and `scores.json` holds.
-#[derive(Serialize, Deserialize)]
-pub struct Report {
-    pub data_sha256: String,
-    /// Validation images used.
-    pub images: usize,
-    pub models: Vec<ModelReport>,
-    /// The crafted sets that were shown.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub crafted: Vec<CraftedReport>,
-}
+pub use super::results::{CraftedReport, ModelReport, Report};
+use crate::files::write_atomically;
 
 /// A figure of a report.
 pub struct Figure {
@@ -31,33 +18,8 @@ pub struct Figure {
     pub title: String,
 }
 
-/// What was shown of a crafted set.
-#[derive(Serialize, Deserialize)]
-pub struct CraftedReport {
-    pub dir: PathBuf,
-    pub sha256: String,
-    #[serde(flatten)]
-    pub made: Crafted,
-}
-
-impl From<&CraftedVal> for CraftedReport {
-    fn from(set: &CraftedVal) -> Self {
-        Self { dir: set.dir.clone(), sha256: set.sha256.clone(), made: set.made.clone() }
-    }
-}
-
 /// What [`Report::mark`] means.
 const MARK: &str = "* crafted on this very network: its own gradients, not transfer";
-
-/// The scores of one network.
-#[derive(Serialize, Deserialize)]
-pub struct ModelReport {
-    pub dir: PathBuf,
-    pub name: String,
-    pub weights_sha256: String,
-    /// In the same order for every network.
-    pub scores: Vec<Score>,
-}
 
 impl ModelReport {
     /// Mean top-1 accuracy over the corruptions and severities that were evaluated.
@@ -203,48 +165,13 @@ fn success(score: &Score) -> Option<Proportion> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use shared::attack::{AttackConfig, Goal};
+mod tests {
+    use shared::attack::AttackConfig;
     use tempfile::TempDir;
 
+    use super::super::results::tests::{report, score};
     use super::*;
-
-    fn score(attack: Option<AttackConfig>, hits: usize) -> Score {
-        let top1 = Proportion { hits, of: 100 };
-        Score {
-            set: ImageSet::Validation,
-            attack,
-            goal: Goal::Untargeted,
-            restarts: 1,
-            until_fooled: false,
-            crafted_on: None,
-            crafted_sha256: None,
-            top1,
-            top1_interval: top1.wilson_interval(),
-            top5: top1,
-            hits_at: vec![[1, hits], [5, hits + 5]],
-            success: None,
-            median_linf: None,
-            median_l2: None,
-        }
-    }
-
-    pub(crate) fn report() -> Report {
-        let bim = |epsilon_255: f32| Some(AttackConfig::bim(epsilon_255 / 255.0, 5));
-        let scores = vec![score(None, 60), score(bim(4.0), 20), score(bim(8.0), 10)];
-        let model = |name: &str| ModelReport {
-            dir: "runs/a".into(),
-            name: name.into(),
-            weights_sha256: "ab".into(),
-            scores: scores.clone(),
-        };
-        Report {
-            data_sha256: "cd".into(),
-            images: 100,
-            models: vec![model("standard"), model("hard, \"ened\"")],
-            crafted: vec![],
-        }
-    }
+    use crate::data::Crafted;
 
     #[test]
     fn what_was_crafted_on_the_network_itself_is_marked() {

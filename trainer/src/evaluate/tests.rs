@@ -1,12 +1,15 @@
-use indicatif::ProgressBar;
-use shared::attack::AttackRun;
+use std::sync::Arc;
+
+use shared::attack::{AttackKind, AttackRun};
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::{correct_at_k, median};
+use shared::seed::{Purpose, derive};
 
 use super::*;
 use crate::data::{Crafted, made};
 use crate::models::read;
 use crate::models::tests::bundle;
+use crate::progress::{Event, Recorder};
 
 const CLASSES: usize = 5;
 
@@ -30,7 +33,7 @@ fn run(trials: &[Trial]) -> Vec<Vec<Score>> {
         trials,
         stop: &Stop::default(),
     };
-    evaluation.run(&device, &ProgressBar::hidden()).unwrap()
+    evaluation.run(&device, &Progress::silent()).unwrap()
 }
 
 #[test]
@@ -122,7 +125,7 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
     let mut trials = vec![Trial::CLEAN];
     trials.extend(strengths.iter().flat_map(|&epsilon| [pgd_until_fooled(epsilon, 1), pgd_until_fooled(epsilon, 3)]));
     let evaluate = |batch_size: usize| {
-        let bar = ProgressBar::hidden();
+        let recorder = Arc::new(Recorder::default());
         let evaluation = Evaluation {
             bundles: &bundles,
             clean: &split,
@@ -131,8 +134,13 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
             trials: &trials,
             stop: &Stop::default(),
         };
-        let scores = evaluation.run_in(batch_size, &device, &bar).unwrap();
-        assert_eq!(Some(bar.position()), bar.length(), "what leaves early is done too");
+        let scores = evaluation.run_in(batch_size, &device, &Progress::silent().shown_by(recorder.clone())).unwrap();
+        let events = recorder.events();
+        let (Event::Started { total, .. }, Event::Finished { done, .. }) = (&events[0], &events[events.len() - 1])
+        else {
+            panic!("{events:?}");
+        };
+        assert_eq!(Some(*done), *total, "what leaves early is done too");
         scores
     };
     let scores = evaluate(7);
@@ -146,9 +154,8 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
             let config = AttackConfig::pgd(epsilon / 255.0, 4, 0);
             let image = Batch::new(&split, &[index], 0, CLASSES, &device).unwrap().images;
             let fooled_from = |restart: usize| {
-                let [of_image, of_restart] = [9, 4];
-                let seed = shared::seed::derive(9, index as u64, of_image);
-                let seed = if restart == 0 { seed } else { shared::seed::derive(seed, restart as u64, of_restart) };
+                let seed = derive(9, index as u64, Purpose::ImageStart);
+                let seed = if restart == 0 { seed } else { derive(seed, restart as u64, Purpose::Restart) };
                 let label_tensor = Tensor::from_ints([i64::from(*label)], &device);
                 let config = AttackConfig { seed, ..config.clone() };
                 let mut run = AttackRun::new(&config, image.clone(), label_tensor, Goal::Untargeted).unwrap();
@@ -224,7 +231,7 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
         trials: &trials,
         stop: &Stop::default(),
     };
-    let scores = evaluation.run(&device, &ProgressBar::hidden()).unwrap();
+    let scores = evaluation.run(&device, &Progress::silent()).unwrap();
     let names: Vec<String> = scores[0].iter().map(ToString::to_string).collect();
     assert_eq!(names, ["clean", "BIM-5 at 51/255 from elsewhere, saved", "augmented", "noise at 51/255, saved"]);
 
@@ -246,6 +253,6 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
     let mut other = saved(&clean, AttackKind::Bim);
     other.val.labels.reverse();
     let evaluation = Evaluation { crafted: &[other], ..evaluation };
-    let error = evaluation.run(&device, &ProgressBar::hidden()).unwrap_err().to_string();
+    let error = evaluation.run(&device, &Progress::silent()).unwrap_err().to_string();
     assert!(error.contains("set has other labels"), "{error}");
 }

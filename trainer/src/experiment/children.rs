@@ -12,8 +12,8 @@ use shared::device::Engine;
 use crate::child;
 use crate::device::DeviceChoice;
 use crate::error::{Stopped, UsageError};
-use crate::progress::Stop;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
+use crate::progress::{Progress, Stop};
 use crate::train::{TrainConfig, to_toml};
 
 /// How often a child is looked after.
@@ -33,6 +33,8 @@ pub struct Workspace<'a> {
     pub choice: DeviceChoice,
     /// That same device, in this process.
     pub engine: &'a Engine,
+    /// Shows what happens; child processes show what they do in the same form.
+    pub progress: &'a Progress,
     /// The wish that it end, passed on to the child at work.
     pub stop: &'a Stop,
 }
@@ -69,7 +71,7 @@ impl Workspace<'_> {
     /// cannot be written or no process can be started.
     pub(super) fn train(&self, training: &Training) -> Result<Option<String>> {
         let Training { name, run, config, pretrained, crafted } = training;
-        let mut command = child::command(self.choice)?;
+        let mut command = child::command(self.choice, self.progress.choice())?;
         command.env(child::COMMAND, self.command).args(["train", "--plain", "--data"]).arg(self.data);
         if run.join("run.json").is_file() {
             command.arg("--resume").arg(run);

@@ -34,7 +34,7 @@ impl Gmacs {
     /// # Errors
     /// As [`Gmacs::of_passes`], or when the number of pictures is not known.
     pub fn of_training(config: &TrainConfig, meta: &Meta) -> Result<Self> {
-        let batch_size = config.batch_size.number()?;
+        let batch_size = config.batch_size;
         let pictures = config.steps.map_or(config.epochs * meta.train.images, |steps| steps * batch_size);
         Self::of_passes(TRAINING * pictures, config, meta.classes.len(), config.image_size)
     }

@@ -5,8 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use shared::metrics::Proportion;
 
-use crate::output;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// A part of a document. Texts are plain: each form escapes what it must.
 pub enum Block {
@@ -26,17 +25,13 @@ pub enum Block {
     },
 }
 
-/// Writes `report.md` and `report.html` to the folder `dir`, and prints `summary`.
+/// Writes `report.md` and `report.html` to the folder `dir`.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn publish(blocks: &[Block], summary: &str, dir: &Path) -> Result<()> {
-    let file = dir.join("report.md");
-    write_atomically(&file, markdown(blocks).as_bytes())?;
-    write_atomically(&dir.join("report.html"), html(blocks).as_bytes())?;
-    output::text(summary)?;
-    output::note(&format!("The report is in {}", file.display()));
-    Ok(())
+pub fn write(blocks: &[Block], dir: &Path) -> Result<()> {
+    write_atomically(&dir.join("report.md"), markdown(blocks).as_bytes())?;
+    write_atomically(&dir.join("report.html"), html(blocks).as_bytes())
 }
 
 /// `12.30% [10.10, 14.90]`, with Wilson's 95% interval.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 const FILE: &str = "plan.json";
 

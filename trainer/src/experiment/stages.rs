@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::children::{Workspace, stopped};
 use super::clock::{Clock, Gmacs, in_words};
-use crate::output;
 
 /// A list of stages, and what becomes of each.
 pub trait Experiment {
@@ -60,7 +59,7 @@ pub fn run<E: Experiment>(experiment: &mut E, stages: &[E::Stage], workspace: &W
         let left = stages[place..].iter().map(|&stage| experiment.work(stage)).sum::<Result<Gmacs>>()?;
         let left = clock.estimate(left).map_or(String::new(), |time| format!(", about {} left", in_words(time)));
         let title = experiment.title(stage);
-        output::note(&format!("Stage {} of {}: {title}{left}", place + 1, stages.len()));
+        workspace.progress.note(format!("Stage {} of {}: {title}{left}", place + 1, stages.len()));
         let began = Instant::now();
         let done = experiment.run(stage);
         let work = if matches!(done, Ok(true)) { Some(experiment.work(stage)?) } else { None };

@@ -25,7 +25,7 @@ pub use self::bars::{BarChart, BarSeries};
 pub use self::lines::{LineChart, LineSeries};
 
 use self::canvas::Canvas;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 /// How far rounding may carry a value outside its interval, or a share outside [0, 1].
 const TOLERANCE: f64 = 1e-9;

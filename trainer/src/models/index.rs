@@ -4,17 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
+use shared::index::{INDEX_FILE, Index, is_folder_name};
 
 use crate::error::UsageError;
-use crate::run_dir::write_atomically;
-
-/// The folders beside it that hold networks. The page shows the first two of them side by side.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Index {
-    models: Vec<String>,
-}
+use crate::files::write_atomically;
 
 /// The place of a network in the `index.json` that stands beside its folder.
 pub struct Listing {
@@ -31,22 +24,21 @@ impl Listing {
     pub fn of(dir: &Path) -> Result<Option<Self>> {
         let dir = std::path::absolute(dir)?;
         let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(None) };
-        let file = parent.join("index.json");
+        let file = parent.join(INDEX_FILE);
         if !file.is_file() {
             return Ok(None);
         }
         let name = name.to_string_lossy().into_owned();
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         ensure!(
-            !name.starts_with('.') && name.chars().all(is_plain),
+            is_folder_name(&name),
             UsageError(format!(
                 "the page takes folders whose names are of letters, digits, '-', '_' and '.' alone, and not '{name}': name \
                  another with --out"
             ))
         );
         let json = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let index = serde_json::from_slice(&json)
-            .with_context(|| format!("{} is damaged: it lists folders", file.display()))?;
+        let index =
+            Index::from_json(&json).with_context(|| format!("{} is damaged: it lists folders", file.display()))?;
         Ok(Some(Self { file, index, name }))
     }
 
@@ -59,9 +51,7 @@ impl Listing {
             return Ok(false);
         }
         self.index.models.push(self.name);
-        let mut json = serde_json::to_vec_pretty(&self.index)?;
-        json.push(b'\n');
-        write_atomically(&self.file, &json)?;
+        write_atomically(&self.file, &self.index.to_json())?;
         Ok(true)
     }
 }
@@ -80,7 +70,7 @@ mod tests {
         let add = |dir: &Path| Listing::of(dir)?.unwrap().add();
         fs::write(&file, r#"{"models": ["standard", "hardened"]}"#).unwrap();
         assert!(add(&wide).unwrap() && !add(&wide).unwrap());
-        let index: Index = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let index = Index::from_json(&fs::read(&file).unwrap()).unwrap();
         assert_eq!(index.models, ["standard", "hardened", "wide"]);
         for name in ["my network", ".hidden", "größer"] {
             let error = add(&dir.path().join(name)).unwrap_err().to_string();

@@ -11,7 +11,7 @@ use burn::prelude::*;
 use shared::bundle::{Bundle, Card, Checks, Score};
 
 use crate::data::SIDE;
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
 
 pub use guess::{Guess, classify, find_class};
 pub use index::Listing;
@@ -166,14 +166,13 @@ pub fn load_all(paths: &[PathBuf], device: &Device) -> Result<Vec<Bundle>> {
 /// # Errors
 /// When the device fails.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = pollster::block_on(tensor.into_data_async()).context("the device failed")?;
-    data.try_into_vec().map_err(|error| anyhow::anyhow!("the device gave another type of numbers: {error:?}"))
+    Ok(pollster::block_on(shared::device::read(tensor))?)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use shared::bundle::{Class, Description, Precision, Recipe};
-    use shared::model::{Architecture, WideResNetConfig};
+    use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
     use tempfile::TempDir;
 
     use super::*;

@@ -5,10 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use burn::store::burn_pack::Tensor as LazyTensor;
 use serde::Serialize;
 
-use super::formats;
+use super::formats::{self, Stored, WANTED};
 
 /// How a file holds its tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -17,19 +16,6 @@ pub enum Format {
     /// What `torch.save` writes: `.pth` or `.pt`.
     Pytorch,
     Safetensors,
-}
-
-/// A tensor in a file.
-#[derive(Clone)]
-pub struct Stored {
-    /// Whole, as the file has it.
-    pub name: String,
-    pub shape: Vec<usize>,
-    /// As in `f32` or `i64`.
-    pub dtype: String,
-    pub bytes: usize,
-    /// Reads the values; none where they are numbers of a type that no network here has.
-    pub(super) values: Option<LazyTensor>,
 }
 
 /// A file whose header was read.
@@ -86,10 +72,6 @@ impl WeightsFile {
         self.tensors.iter().map(|tensor| tensor.name.as_str()).filter(|name| !name.starts_with(&self.prefix))
     }
 }
-
-/// What a file of weights is.
-pub(super) const WANTED: &str = "weights are a state dict, as torch.save(model.state_dict(), \"weights.pth\") or safetensors \
-                                 write it";
 
 /// Keys under which training scripts keep a state dict among other things.
 const NESTS: [&str; 3] = ["state_dict.", "model_state_dict.", "model."];

@@ -15,7 +15,22 @@ use burn::tensor::{BoolStore, DType, Shape, TensorData};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::file::{Stored, WANTED};
+/// What a file of weights is.
+pub(super) const WANTED: &str = "weights are a state dict, as torch.save(model.state_dict(), \"weights.pth\") or safetensors \
+                                 write it";
+
+/// A tensor in a file.
+#[derive(Clone)]
+pub struct Stored {
+    /// Whole, as the file has it.
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// As in `f32` or `i64`.
+    pub dtype: String,
+    pub bytes: usize,
+    /// Reads the values; none where they are numbers of a type that no network here has.
+    pub(super) values: Option<LazyTensor>,
+}
 
 /// Bytes before the header of a safetensors file: its length.
 const LENGTH: u64 = 8;

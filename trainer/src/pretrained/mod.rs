@@ -17,19 +17,20 @@ use burn::module::{ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter};
 use burn::tensor::DType;
-use shared::model::{Architecture, Classifier, HeadKind, ResNetConfig, Stem};
+use shared::model::{Architecture, BuildNetwork, Classifier, HeadKind, ResNet, ResNetConfig, Stem};
 
 use crate::data::PixelStats;
 use crate::error::UsageError;
 
-pub use file::{Format, Stored, WeightsFile};
+pub use file::{Format, WeightsFile};
+pub use formats::Stored;
 pub use plan::{Head, Misfit, Plan, shape_text};
 
 /// Mean and standard deviation of ImageNet's pictures, as torchvision normalises by: the weights know such pictures.
 pub const IMAGENET: PixelStats = PixelStats { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /// A network with the weights of the file `path`, and what was done with each of them. What the file has none of, a head for
-/// other classes, is drawn from `seed` as [`Architecture::init_seeded`] draws it.
+/// other classes, is drawn from `seed` as [`BuildNetwork::init_seeded`] draws it.
 ///
 /// # Errors
 /// When the file cannot be read or is of another kind, or a tensor is missing, left over, misshapen or damaged; the file is then
@@ -109,7 +110,7 @@ pub fn fitting(file: &WeightsFile) -> Vec<String> {
         for (stem, flag) in [(Stem::Conv7, ""), (Stem::Conv3, " --stem conv3")] {
             let config = ResNetConfig { stem, head: HeadKind::Plain, ..network.clone() };
             // Nothing is drawn for it: only names and shapes are asked for.
-            let Ok(blank) = config.init(1, &Device::flex()) else { continue };
+            let Ok(blank) = ResNet::new(&config, 1, &Device::flex()) else { continue };
             let plan = Plan::new(file, &shared::model::Backbone::ResNet(blank).state_shapes());
             // With a smaller stem, a 7x7 kernel fits as well.
             if plan.objection().is_none() && plan.shrunk.is_empty() {

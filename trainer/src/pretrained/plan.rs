@@ -7,7 +7,8 @@ use burn::store::burn_pack::Tensor as LazyTensor;
 use burn::tensor::{DType, Shape};
 use serde::Serialize;
 
-use super::file::{Stored, WeightsFile};
+use super::file::WeightsFile;
+use super::formats::Stored;
 use super::shrink::{self, shrink};
 
 /// What the names of the head begin with.

@@ -1,5 +1,6 @@
 //! Files as `torch.save` writes them (`tests/reference`), and files made here, loaded into small networks.
 
+use shared::model::BuildNetwork as _;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;

@@ -10,8 +10,8 @@ use shared::model::Classifier;
 
 use super::config::TrainConfig;
 use super::model::TrainingModel;
-use crate::output;
-use crate::run_dir::{Checkpoint, Part, RunDir};
+use super::run_dir::{Checkpoint, Part, RunDir};
+use crate::progress::Progress;
 
 /// The checkpoint of `run` to go on from: the newest one that can be read, with a warning for each that cannot.
 ///
@@ -19,14 +19,19 @@ use crate::run_dir::{Checkpoint, Part, RunDir};
 ///
 /// # Errors
 /// Names the file when there are checkpoints but none can be read.
-pub fn find_checkpoint(run: &RunDir, config: &TrainConfig, classifier: Classifier) -> Result<Option<Checkpoint>> {
+pub fn find_checkpoint(
+    run: &RunDir,
+    config: &TrainConfig,
+    classifier: Classifier,
+    progress: &Progress,
+) -> Result<Option<Checkpoint>> {
     let model = TrainingModel::blank(classifier);
     let mut newest = None;
     for checkpoint in run.checkpoints()? {
         match try_load(run, checkpoint.round, config, &model) {
             Ok(()) => return Ok(Some(checkpoint)),
             Err(error) => {
-                output::warn(&format!("{error:#}"));
+                progress.warn(format!("{error:#}"));
                 newest.get_or_insert(error);
             }
         }

@@ -2,12 +2,12 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use shared::attack::BIM_STEPS;
 use shared::model::{HeadKind, Stem};
 use shared::perturb::Perturbations;
 
-use super::batch_size::BatchSize;
 use super::freeze::Freeze;
 use super::mix::Share;
 use super::network::{self, ArchName};
@@ -74,9 +74,10 @@ pub struct TrainConfig {
     #[arg(long, value_name = "N")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// Pictures a step; auto tries how many fit into the memory, on a CPU with Linux within a limit
-    #[arg(long, visible_alias = "batch", value_name = "N|auto", default_value = "128")]
-    pub batch_size: BatchSize,
+    /// Pictures a step: fewer where the memory does not suffice
+    #[arg(long, visible_alias = "batch", value_name = "N", default_value_t = 128)]
+    #[serde(deserialize_with = "number_of_pictures")]
+    pub batch_size: usize,
     /// Compute each batch in so many parts and add up their gradients: less memory. Batch norm sees one part at a time and
     /// learns from each, so leave 16 pictures or more to a part
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -159,6 +160,23 @@ pub struct TrainConfig {
     pub perturbations: Perturbations,
 }
 
+/// Reads a number of pictures, and refuses the `"auto"` of earlier versions with what to write instead.
+fn number_of_pictures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "batch-size takes a number of pictures")]
+    enum Form {
+        Pictures(usize),
+        Word(String),
+    }
+
+    match Form::deserialize(deserializer)? {
+        Form::Pictures(pictures) => Ok(pictures),
+        Form::Word(word) => Err(D::Error::custom(format!(
+            "batch-size takes a number of pictures, such as 128, and not \"{word}\": take fewer where the memory does not suffice"
+        ))),
+    }
+}
+
 impl TrainConfig {
     /// # Errors
     /// Names the first value out of range.
@@ -167,11 +185,7 @@ impl TrainConfig {
         let rate = self.learning_rate();
         ensure!((1..=10_000).contains(&self.epochs), "epochs must be 1 to 10000");
         ensure!(self.steps != Some(0), "steps must be 1 or more");
-        let batch_size = self.batch_size.pictures();
-        ensure!(
-            batch_size.is_none_or(|pictures| (2..=65_536).contains(&pictures)),
-            "batch-size must be 2 to 65536, or auto"
-        );
+        ensure!((2..=65_536).contains(&self.batch_size), "batch-size must be 2 to 65536");
         ensure!(rate > 0.0 && rate <= 1.0, "learning-rate must be above 0 and at most 1");
         ensure!(
             self.backbone_learning_rate.is_none_or(|rate| rate > 0.0 && rate <= 1.0),
@@ -182,7 +196,7 @@ impl TrainConfig {
             "backbone-learning-rate does not apply to a backbone that is frozen all the time"
         );
         ensure!(
-            self.accumulate >= 1 && batch_size.is_none_or(|pictures| 2 * self.accumulate <= pictures),
+            self.accumulate >= 1 && 2 * self.accumulate <= self.batch_size,
             "accumulate must be 1 or more, and leave at least 2 pictures of a batch to each part"
         );
         ensure!(between(self.warm_up, 0.0, 0.9), "warm-up must be 0 to 0.9");
@@ -196,7 +210,7 @@ impl TrainConfig {
         );
         ensure!(!self.mix.is_empty(), "mix must name a share or more");
         ensure!(
-            batch_size.is_none_or(|pictures| self.mix.len() <= pictures),
+            self.mix.len() <= self.batch_size,
             "batch-size must be {} or more: each share of the recipe needs a picture",
             self.mix.len()
         );

@@ -29,7 +29,7 @@ fn advice(run: &Path, said: &str) -> String {
     };
     format!(
         "{why}: {said}\nWhat was saved is kept, and bastion train --resume {} goes on; a run with a smaller batch is another \
-         one (--batch-size auto finds one that fits)",
+         one (--batch-size)",
         run.display()
     )
 }
@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(error.to_string(), "the disk is full");
         let error = survive::<()>(run, || panic!("Out of memory: {} bytes", 7)).unwrap_err().to_string();
         assert!(error.contains("too little memory: Out of memory: 7 bytes"), "{error}");
-        assert!(error.contains("--resume runs/big") && error.contains("--batch-size auto"), "{error}");
+        assert!(error.contains("--resume runs/big") && error.contains("--batch-size"), "{error}");
         let error = survive::<()>(run, || panic!("index out of bounds")).unwrap_err().to_string();
         assert!(error.contains("may be for want of memory: index"), "{error}");
     }

@@ -4,6 +4,7 @@
 //! terminal is told to make a signal of it again, as everywhere else.
 
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
@@ -11,29 +12,41 @@ use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 
 use tty::Tty;
 
+use crate::progress::{Event, View};
+
 /// Switches off what the dashboard has switched on: mouse reports, its own screen, the hidden cursor.
 const LEAVE: &str = "\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 
 /// A terminal on which the dashboard can be drawn.
 pub struct Dashboard {
     tty: Tty,
+    /// The last warning, which the dashboard draws over again and again.
+    warning: Mutex<Option<String>>,
 }
 
 impl Dashboard {
     /// `None` where there is no terminal, or none on which Ctrl-C could be heard.
     pub fn open() -> Option<Self> {
-        Some(Self { tty: Tty::open()? })
+        Some(Self { tty: Tty::open()?, warning: Mutex::default() })
     }
 
     /// Starts drawing; the dashboard's own way to stop goes to `stop`.
     pub(super) fn start(&self, stop: Interrupter, round: Option<usize>) -> Box<dyn MetricsRenderer> {
         let renderer = TuiMetricsRendererWrapper::new(stop, round);
         self.tty.hear_ctrl_c();
+        self.remind();
         Box::new(renderer)
     }
 
+    /// Shows the last warning, if there is one.
+    fn remind(&self) {
+        if let Some(warning) = &*self.warning.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.notify(warning);
+        }
+    }
+
     /// Shows `text` in the last line, over whatever is there.
-    pub fn notify(&self, text: &str) {
+    fn notify(&self, text: &str) {
         // The cursor is kept; reverse video. Without a reader there is no one to tell.
         print(&format!("\x1b7\x1b[999;1H\x1b[7m {text} \x1b[0m\x1b8"));
     }
@@ -42,6 +55,21 @@ impl Dashboard {
     pub fn restore(&self) {
         print(LEAVE);
         self.tty.restore();
+    }
+}
+
+/// Shows texts in the last line; all else burn-train draws by itself.
+impl View for Dashboard {
+    fn show(&self, event: &Event) {
+        match event {
+            Event::Note { text } => self.notify(text),
+            Event::Warning { .. } | Event::Collapse { .. } => {
+                *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = event.text();
+                self.remind();
+            }
+            Event::Round { .. } => self.remind(),
+            _ => {}
+        }
     }
 }
 

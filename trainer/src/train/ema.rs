@@ -71,7 +71,7 @@ impl ModuleMapper for Towards {
 #[cfg(test)]
 mod tests {
     use shared::bundle::{Precision, save_weights};
-    use shared::model::{Architecture, WideResNetConfig};
+    use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     use super::*;
 

@@ -3,21 +3,20 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// What of a network is not trained. What is frozen has no gradients, and its batch norm keeps the statistics it came with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", expecting = "freeze takes \"none\", \"backbone\" or a number of epochs")]
 pub enum Freeze {
     /// All is trained.
     None,
     /// Only the head is trained.
     Backbone,
-    /// Only the head for so many epochs, then all.
+    /// Only the head for so many epochs, then all. In files a number, and not a text of one.
+    #[serde(untagged)]
     Epochs(usize),
 }
-
-const EXPECTED: &str = "\"none\", \"backbone\" or a number of epochs";
 
 impl Freeze {
     /// Steps from the first one on in which the backbone is frozen.
@@ -47,50 +46,11 @@ impl FromStr for Freeze {
         match text {
             "none" => Ok(Self::None),
             "backbone" => Ok(Self::Backbone),
-            number => number.parse().map(Self::Epochs).map_err(|_| format!("it takes {EXPECTED}")),
+            number => number
+                .parse()
+                .map(Self::Epochs)
+                .map_err(|_| "it takes \"none\", \"backbone\" or a number of epochs".into()),
         }
-    }
-}
-
-/// A number in files as well, and not a text of one.
-impl Serialize for Freeze {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Epochs(epochs) => epochs.serialize(serializer),
-            word => serializer.serialize_str(&word.to_string()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Freeze {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyForm;
-
-        impl Visitor<'_> for AnyForm {
-            type Value = Freeze;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str(EXPECTED)
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Freeze, E> {
-                usize::try_from(number).map(Freeze::Epochs).map_err(E::custom)
-            }
-
-            // TOML knows signed numbers alone.
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Freeze, E> {
-                usize::try_from(number).map(Freeze::Epochs).map_err(E::custom)
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Freeze, E> {
-                match text.parse() {
-                    Ok(freeze @ (Freeze::None | Freeze::Backbone)) => Ok(freeze),
-                    _ => Err(E::custom(format!("freeze takes {EXPECTED}"))),
-                }
-            }
-        }
-
-        deserializer.deserialize_any(AnyForm)
     }
 }
 

@@ -5,67 +5,45 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
-use serde::{Deserialize, Serialize};
 
 use super::probe::ProbeMetric;
 use crate::figures::{Estimate, LineChart, LineSeries};
-use crate::run_dir::write_atomically;
+use crate::files::write_atomically;
+use crate::progress::Round;
 
-/// The measurements of one round. Losses are means over pictures, accuracies shares.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    pub round: usize,
-    /// Training steps done.
-    pub step: usize,
-    /// Passes over the training pictures done.
-    pub epoch: f64,
-    pub learning_rate: Option<f64>,
-    pub train_loss: Option<f64>,
-    pub train_accuracy: Option<f64>,
-    pub valid_loss: Option<f64>,
-    pub valid_accuracy: Option<f64>,
-    /// Under the probe's PGD.
-    pub probe_accuracy: Option<f64>,
-    /// Since the round before, or since the run was started or resumed.
-    pub seconds: f64,
+/// Returns what burn-train has measured in `round`.
+pub fn measured(round: usize, step: usize, epoch: f64, seconds: f64, store: &EventStoreClient) -> Round {
+    let find = |name: &str, split: &Split| {
+        store.find_metric(name, round, Aggregate::Mean, split).filter(|value| value.is_finite())
+    };
+    let share = |name: &str, split: &Split| find(name, split).map(|percent| percent / 100.0);
+    Round {
+        round,
+        step,
+        epoch,
+        learning_rate: find("Learning Rate", &Split::Train),
+        train_loss: find("Loss", &Split::Train),
+        train_accuracy: share("Accuracy", &Split::Train),
+        valid_loss: find("Loss", &Split::Valid),
+        valid_accuracy: share("Accuracy", &Split::Valid),
+        probe_accuracy: share(ProbeMetric::NAME, &Split::Valid),
+        seconds,
+    }
 }
 
-impl Row {
-    /// What burn-train has measured in `round`.
-    pub fn of(round: usize, step: usize, epoch: f64, seconds: f64, store: &EventStoreClient) -> Self {
-        let find = |name: &str, split: &Split| {
-            store.find_metric(name, round, Aggregate::Mean, split).filter(|value| value.is_finite())
-        };
-        let share = |name: &str, split: &Split| find(name, split).map(|percent| percent / 100.0);
-        Self {
-            round,
-            step,
-            epoch,
-            learning_rate: find("Learning Rate", &Split::Train),
-            train_loss: find("Loss", &Split::Train),
-            train_accuracy: share("Accuracy", &Split::Train),
-            valid_loss: find("Loss", &Split::Valid),
-            valid_accuracy: share("Accuracy", &Split::Valid),
-            probe_accuracy: share(ProbeMetric::NAME, &Split::Valid),
-            seconds,
-        }
-    }
-
-    fn cells(&self) -> [Option<f64>; 10] {
-        [
-            Some(self.round as f64),
-            Some(self.step as f64),
-            Some(self.epoch),
-            self.learning_rate,
-            self.train_loss,
-            self.train_accuracy,
-            self.valid_loss,
-            self.valid_accuracy,
-            self.probe_accuracy,
-            Some(self.seconds),
-        ]
-    }
+fn cells(row: &Round) -> [Option<f64>; 10] {
+    [
+        Some(row.round as f64),
+        Some(row.step as f64),
+        Some(row.epoch),
+        row.learning_rate,
+        row.train_loss,
+        row.train_accuracy,
+        row.valid_loss,
+        row.valid_accuracy,
+        row.probe_accuracy,
+        Some(row.seconds),
+    ]
 }
 
 const COLUMNS: &str =
@@ -75,7 +53,7 @@ const COLUMNS: &str =
 #[derive(Clone, Debug)]
 pub struct History {
     dir: PathBuf,
-    rows: Vec<Row>,
+    rows: Vec<Round>,
 }
 
 impl History {
@@ -105,13 +83,13 @@ impl History {
     ///
     /// # Errors
     /// When something cannot be written.
-    pub fn add(&mut self, row: Row) -> Result<()> {
+    pub fn add(&mut self, row: Round) -> Result<()> {
         self.rows.push(row);
         let mut lines = String::new();
         let mut csv = format!("{COLUMNS}\n");
         for row in &self.rows {
             lines += &(serde_json::to_string(row)? + "\n");
-            let cells = row.cells().map(|cell| cell.map(|value| value.to_string()).unwrap_or_default());
+            let cells = cells(row).map(|cell| cell.map(|value| value.to_string()).unwrap_or_default());
             csv += &(cells.join(",") + "\n");
         }
         write_atomically(&self.dir.join("metrics.jsonl"), lines.as_bytes())?;
@@ -122,8 +100,8 @@ impl History {
     fn plot(&self) -> Result<()> {
         let dir = self.dir.join("plots");
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let series = |name: &str, value: &dyn Fn(&Row) -> Option<f64>| {
-            let points = |row: &Row| Some((row.epoch, Estimate::exact(value(row)?)));
+        let series = |name: &str, value: &dyn Fn(&Round) -> Option<f64>| {
+            let points = |row: &Round| Some((row.epoch, Estimate::exact(value(row)?)));
             LineSeries { name: name.into(), points: self.rows.iter().filter_map(points).collect() }
         };
         let chart = |file: &str, title: &str, y_label: &str, y_percent: bool, series: Vec<LineSeries>| {
@@ -172,8 +150,8 @@ mod tests {
 
     use super::*;
 
-    fn row(round: usize, probe_accuracy: Option<f64>) -> Row {
-        Row {
+    fn row(round: usize, probe_accuracy: Option<f64>) -> Round {
+        Round {
             round,
             step: 10 * round,
             epoch: round as f64 / 2.0,

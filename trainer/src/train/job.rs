@@ -1,11 +1,11 @@
 //! A run as a folder: begun, gone on with or already done, whoever asks for it.
 
+use shared::model::BuildNetwork as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use indicatif::ProgressBar;
 use shared::bundle::{Bundle, Class, Description, Precision, Recipe};
 use shared::model::Classifier;
 
@@ -14,14 +14,14 @@ use super::config::TrainConfig;
 use super::dashboard::Dashboard;
 use super::freeze::Freeze;
 use super::position::Position;
+use super::run_dir::{Checkpoint, Pretrained, RUN_FORMAT, RunDir, RunRecord};
 use super::session::{Outcome, Session};
 use super::sets::{self, CraftedPictures};
 use crate::data::{Dataset, PixelStats, sha256_of_file};
 use crate::error::UsageError;
 use crate::models;
-use crate::output;
 use crate::pretrained;
-use crate::run_dir::{Checkpoint, Pretrained, RUN_FORMAT, RunDir, RunRecord};
+use crate::progress::Progress;
 
 /// A new run.
 pub struct NewRun<'a> {
@@ -58,7 +58,7 @@ impl Job {
     /// # Errors
     /// When the folder is taken, a setting does not fit the data set, a set or a model cannot be read or does not fit, or
     /// the folder cannot be written.
-    pub fn start(new: &NewRun, device: &Device) -> Result<Self> {
+    pub fn start(new: &NewRun, device: &Device, progress: &Progress) -> Result<Self> {
         let usage = |error: anyhow::Error| UsageError(format!("{error:#}"));
         RunDir::check_free(new.path)?;
         let init = new.init.map(models::dir_of).transpose()?;
@@ -91,7 +91,7 @@ impl Job {
             pixels,
             history: parent.map_or(vec![], |card| card.recipe.commands),
         };
-        let network = first_network(&record, &new.config, &dataset.classes, device)?;
+        let network = first_network(&record, &new.config, &dataset.classes, device, progress)?;
         let run = RunDir::create(new.path, &record, &new.config)?;
         Ok(Self { run, record, config: new.config.clone(), dataset, crafted, checkpoint: None, network })
     }
@@ -100,7 +100,7 @@ impl Job {
     ///
     /// # Errors
     /// When it is no run, its data set is not the one it was started with, or no checkpoint of it can be read.
-    pub fn resume(path: &Path, data: Option<&Path>, device: &Device) -> Result<Self> {
+    pub fn resume(path: &Path, data: Option<&Path>, device: &Device, progress: &Progress) -> Result<Self> {
         let (run, mut record, config) = RunDir::open(path)?;
         if let Some(data) = data {
             record.data = std::path::absolute(data)?;
@@ -117,13 +117,13 @@ impl Job {
         let (crafted, notes) = sets::load(&dirs, &config.mix, &dataset)?;
         ensure!(notes == record.crafted, "the crafted sets of the run were made anew since: {}", names(&dirs));
         let blank = || blank_network(&record, &config, dataset.classes.len(), device);
-        let checkpoint = find_checkpoint(&run, &config, blank()?)?;
+        let checkpoint = find_checkpoint(&run, &config, blank()?, progress)?;
         let network = match checkpoint {
             // The checkpoint holds all weights: the network that the run started from may be gone.
             Some(_) => blank()?,
             None => {
                 record.pretrained.as_ref().map_or(Ok(()), unchanged)?;
-                first_network(&record, &config, &dataset.classes, device)?
+                first_network(&record, &config, &dataset.classes, device, progress)?
             }
         };
         if data.is_some() {
@@ -143,7 +143,7 @@ impl Job {
     }
 
     /// Trains on plain `devices`, until the last step or until `position` is asked to stop; writes the trained network to
-    /// the run folder.
+    /// the run folder. A `dashboard` is drawn besides what `progress` shows.
     ///
     /// # Errors
     /// When a checkpoint cannot be written or read, the device fails, the network collapses again and again, or it cannot be
@@ -153,6 +153,7 @@ impl Job {
         devices: &[Device],
         position: Arc<Position>,
         dashboard: Option<Arc<Dashboard>>,
+        progress: &Progress,
     ) -> Result<Outcome> {
         let Self { run, record, config, dataset, crafted, checkpoint, network } = self;
         let (classes, data_sha256) = (dataset.classes.clone(), dataset.sha256.clone());
@@ -165,7 +166,7 @@ impl Job {
             position,
             checkpoint,
             dashboard,
-            notice: None,
+            progress: progress.clone(),
         };
         let outcome = session.run(network)?;
         if let Outcome::Done(model) = &outcome {
@@ -193,13 +194,19 @@ impl Job {
 }
 
 /// The network of a run's first step.
-fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], device: &Device) -> Result<Classifier> {
+fn first_network(
+    record: &RunRecord,
+    config: &TrainConfig,
+    classes: &[Class],
+    device: &Device,
+    progress: &Progress,
+) -> Result<Classifier> {
     let pixels = &record.pixels;
     let architecture = config.architecture()?;
     if let Some(Pretrained { file, .. }) = &record.pretrained {
         let (network, plan) = pretrained::load(file, &architecture, classes.len(), pixels, config.seed, device)?;
-        output::note(&format!("Loaded {} tensors from {}", plan.loaded.len() + plan.shrunk.len(), file.display()));
-        plan.notes().iter().for_each(|note| output::note(&format!("  {note}")));
+        progress.note(format!("Loaded {} tensors from {}", plan.loaded.len() + plan.shrunk.len(), file.display()));
+        plan.notes().iter().for_each(|note| progress.note(format!("  {note}")));
         return Ok(network);
     }
     let Some(dir) = &record.init else {
@@ -229,7 +236,7 @@ fn first_network(record: &RunRecord, config: &TrainConfig, classes: &[Class], de
 
 /// The file of weights as it is now.
 fn hashed(file: &Path) -> Result<Pretrained> {
-    let sha256 = sha256_of_file(file, &ProgressBar::hidden())?;
+    let sha256 = sha256_of_file(file, None)?;
     Ok(Pretrained { file: std::path::absolute(file)?, sha256 })
 }
 

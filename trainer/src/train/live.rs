@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackRun, Goal, n_fgsm};
 use shared::model::Classifier;
-use shared::seed::derive;
+use shared::seed::{Purpose, derive};
 
 use super::config::TrainConfig;
 use super::mix::{Portion, Share};
@@ -56,8 +56,8 @@ impl LiveAttacks {
         model: &Classifier,
     ) -> Tensor<4> {
         for (index, Portion { share, rows }) in portions.iter().enumerate().filter(|(_, found)| found.share.is_live()) {
-            const SALT: u64 = 9;
-            let seed = derive(derive(self.seed, step as u64, SALT), (first_row + rows.start + index) as u64, SALT);
+            let of_step = derive(self.seed, step as u64, Purpose::LiveStarts);
+            let seed = derive(of_step, (first_row + rows.start + index) as u64, Purpose::LiveStarts);
             let part = images.clone().narrow(0, rows.start, rows.len());
             let labels = targets.clone().narrow(0, rows.start, rows.len());
             let attacked = self.attack(*share, part, labels, step, seed, model);
@@ -123,7 +123,7 @@ impl LiveAttacks {
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum;
-    use shared::model::{Architecture, WideResNetConfig};
+    use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
 
     use super::super::mix::portions;
     use super::super::tests::config;

@@ -9,8 +9,8 @@ use burn::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use shared::perturb::{Perturbations, perturb};
-use shared::seed::derive;
+use shared::perturb::{Perturbations, draw, perturb};
+use shared::seed::{Purpose, derive};
 
 use super::mix::{Portion, Share, portions};
 use super::pictures::{Crop, Pictures, View};
@@ -96,7 +96,7 @@ impl TrainLoader {
         let (epoch, step_in_epoch) = (step / per_epoch, step % per_epoch);
         if order.epoch != Some(epoch) {
             order.shuffled = indices.to_vec();
-            order.shuffled.shuffle(&mut StdRng::seed_from_u64(derive(self.seed, epoch as u64, 1)));
+            order.shuffled.shuffle(&mut StdRng::seed_from_u64(derive(self.seed, epoch as u64, Purpose::Order)));
             order.epoch = Some(epoch);
         }
         let start = step_in_epoch * self.batch_size;
@@ -106,7 +106,7 @@ impl TrainLoader {
     /// This loader's rows of the batch of step `step`.
     fn batch(&self, step: usize, order: &mut Order) -> Batch {
         let indices = self.plan(step, order);
-        let mut random = StdRng::seed_from_u64(derive(self.seed, step as u64, 2));
+        let mut random = StdRng::seed_from_u64(derive(self.seed, step as u64, Purpose::Crops));
         // Drawn for all rows, so that a row is the same on however many devices.
         let crops: Vec<Crop> = indices.iter().map(|_| Crop::random(self.crop_padding, &mut random)).collect();
         let (indices, crops) = (&indices[self.rows.clone()], &crops[self.rows.clone()]);
@@ -124,7 +124,7 @@ impl TrainLoader {
         for Portion { rows, .. } in portions.iter().filter(|portion| portion.share == Share::Augmented) {
             // Other perturbations of a picture in every epoch.
             let number = |row: usize| (step * self.batch_size + self.rows.start + row) as u64;
-            let drawn: Vec<_> = rows.clone().map(|row| self.perturbations.draw(self.seed, number(row))).collect();
+            let drawn: Vec<_> = rows.clone().map(|row| draw(&self.perturbations, self.seed, number(row))).collect();
             let size = self.pictures.image_size;
             let perturbed = perturb(images.clone().narrow(0, rows.start, rows.len()), &drawn);
             images = images.slice_assign([rows.clone(), 0..3, 0..size, 0..size], perturbed);

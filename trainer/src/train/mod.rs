@@ -1,13 +1,10 @@
 //! Training: burn-train runs the loop, the dashboard and the checkpoints; here is what it is fed with.
 
-mod batch_size;
 mod checkpoint;
 mod config;
 mod crash;
 mod dashboard;
 mod ema;
-pub mod fit;
-mod fit_steps;
 mod freeze;
 mod history;
 mod job;
@@ -22,6 +19,7 @@ mod position;
 mod probe;
 mod recipe;
 mod renderer;
+mod run_dir;
 #[cfg(test)]
 mod saving_tests;
 mod session;
@@ -31,16 +29,15 @@ mod tests;
 mod validation;
 mod watch;
 
-pub use batch_size::BatchSize;
 pub use config::{OptimizerName, TrainConfig};
 pub use crash::survive;
 pub use dashboard::Dashboard;
-pub use fit_steps::take_steps;
 pub use job::{Job, NewRun};
 pub use mix::Share;
 pub use network::ArchName;
 pub(crate) use network::{heads, stems};
 pub use position::Position;
 pub use recipe::{ConfigFlags, from_toml, resolve, to_toml};
+pub use run_dir::RunDir;
 pub use session::Outcome;
 pub use sets::CraftedSet;

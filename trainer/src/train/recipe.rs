@@ -240,7 +240,6 @@ mod tests {
     use clap::Parser;
     use tempfile::TempDir;
 
-    use super::super::batch_size::BatchSize;
     use super::super::mix::Share;
     use super::*;
 
@@ -308,13 +307,11 @@ mod tests {
     fn a_flag_with_the_default_value_counts_as_typed() {
         let (_dir, path) = file("batch-size = 32\n");
         let batch_size = |flags| resolve(Some(&path), &flags).unwrap().batch_size;
-        assert_eq!(batch_size(typed(&[])), BatchSize::Pictures(32));
+        assert_eq!(batch_size(typed(&[])), 32);
         let flags = typed(&["--batch-size", "128"]);
         assert_eq!(flags.given().collect::<Vec<_>>(), ["batch-size"]);
-        assert_eq!(batch_size(flags), BatchSize::Pictures(128));
-        assert_eq!(batch_size(typed(&["--batch", "auto"])), BatchSize::Auto);
-        let (_dir, path) = file("batch-size = \"auto\"\n");
-        assert_eq!(resolve(Some(&path), &typed(&[])).unwrap().batch_size, BatchSize::Auto);
+        assert_eq!(batch_size(flags), 128);
+        assert_eq!(batch_size(typed(&["--batch", "64"])), 64);
     }
 
     #[test]
@@ -332,7 +329,7 @@ mod tests {
             ("[perturbations.rotation]\ndegrees = 300.0\n", &["rotation.degrees"]),
             ("epsilon = 8\n", &["epsilon"]),
             ("batch-size = 1\n", &["batch-size must be 2"]),
-            ("batch-size = \"all\"\n", &["batch-size", "a number of pictures, or \"auto\""]),
+            ("batch-size = \"auto\"\n", &["batch-size takes a number of pictures", "not \"auto\""]),
         ] {
             let (_dir, path) = file(text);
             let error = resolve(Some(&path), &typed(&[])).unwrap_err();

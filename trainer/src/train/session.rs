@@ -5,6 +5,7 @@
 //! there and goes on from that very step.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use burn::prelude::*;
@@ -26,14 +27,14 @@ use super::optim::{optimizer, scheduler};
 use super::pictures::Pictures;
 use super::position::Position;
 use super::probe::ProbeMetric;
-use super::renderer::LineRenderer;
+use super::renderer::TaskRenderer;
+use super::run_dir::{Checkpoint, Part, RunDir};
 use super::sets::CraftedPictures;
 use super::validation::ValidLoader;
-use super::watch::{AfterCheckpoint, Collapse, Verdict};
+use super::watch::{AfterCheckpoint, SharedVerdict, Verdict};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
 use crate::evaluate::spread;
-use crate::output;
-use crate::run_dir::{Checkpoint, Part, RunDir};
+use crate::progress::{Collapse, Event, Progress};
 
 /// A run that collapses again and again will not be saved by another attempt.
 const MOST_COLLAPSES: usize = 3;
@@ -52,8 +53,7 @@ pub struct Session {
     pub checkpoint: Option<Checkpoint>,
     /// Where to draw burn-train's dashboard, if at all.
     pub dashboard: Option<Arc<Dashboard>>,
-    /// What the dashboard is to say besides, at each round.
-    pub notice: Option<String>,
+    pub progress: Progress,
 }
 
 /// How a run ended.
@@ -144,17 +144,26 @@ impl Session {
         let learner = Learner::new(model, optimizer(config)?, scheduler(config, steps_total)?);
         let mut history = History::open(run.path());
         history.forget_after(position.steps_done());
-        let watch = AfterCheckpoint::new(self, plan.steps_per_epoch, valid_loader.probed(), history, ema.clone());
-        let verdict = watch.verdict();
+        let verdict = SharedVerdict::default();
+        let watch = AfterCheckpoint {
+            run: run.clone(),
+            position: position.clone(),
+            steps_per_epoch: plan.steps_per_epoch,
+            steps_total,
+            collapses: checkpoint.map_or(0, |checkpoint| checkpoint.collapses),
+            probed: valid_loader.probed(),
+            history,
+            ema: ema.clone(),
+            since: Instant::now(),
+            progress: self.progress.clone(),
+            verdict: verdict.clone(),
+        };
         let renderer = match &self.dashboard {
             // Its own interrupter would end the run without saving: it gets the one that stops the loader, and the round then
             // ends as after Ctrl-C.
             Some(dashboard) => dashboard.start(position.stop_handle(), checkpoint.map(|checkpoint| checkpoint.round)),
-            None => Box::new(LineRenderer::new(position.clone(), plan.steps_per_epoch, steps_total)),
+            None => Box::new(TaskRenderer::new(self.progress.clone())),
         };
-        if let (Some(dashboard), Some(notice)) = (&self.dashboard, &self.notice) {
-            dashboard.notify(notice);
-        }
         let mut training = SupervisedTraining::new(run.path(), Arc::new(train_loader), Arc::new(valid_loader))
             .metrics((AccuracyMetric::new(), LossMetric::new()))
             .metric_train_numeric(LearningRateMetric::new())
@@ -230,21 +239,15 @@ impl Session {
             before.steps_done
         );
         self.run.forget_after(before.round)?;
-        let found = find_checkpoint(&self.run, &self.config, classifier)?.unwrap_or(before);
+        let found = find_checkpoint(&self.run, &self.config, classifier, &self.progress)?.unwrap_or(before);
         let checkpoint = Checkpoint { collapses, ..found };
         self.run.note_position(checkpoint)?;
-        self.run.note_event(&collapse.event(checkpoint))?;
+        let (found, back_to_step) = (collapse.clone(), checkpoint.steps_done);
+        let event = Event::Collapse { found, back_to_step, collapses };
+        self.run.note_event(&event)?;
+        self.progress.tell(&event);
         self.position.move_to(checkpoint.steps_done);
         self.checkpoint = Some(checkpoint);
-        let text = format!(
-            "{collapse}: back to step {}, and from there with {} steps where an attack took one",
-            checkpoint.steps_done,
-            1 + collapses
-        );
-        if self.dashboard.is_none() {
-            output::warn(&text);
-        }
-        self.notice = Some(text);
         Ok(())
     }
 }
@@ -264,7 +267,7 @@ struct Plan {
 
 impl Plan {
     fn new(config: &TrainConfig, split: &Split) -> Result<Self> {
-        let batch_size = config.batch_size.number()?;
+        let batch_size = config.batch_size;
         let (train, mut held_out) = split.held_out(HELD_OUT_SEED, config.held_out);
         // Those that the probe attacks come first, and are of all classes.
         let labels: Vec<u16> = held_out.iter().map(|&index| split.labels[index]).collect();

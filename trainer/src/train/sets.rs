@@ -84,7 +84,6 @@ pub fn load(dirs: &[PathBuf], mix: &[Share], dataset: &Dataset) -> Result<(Craft
 
 #[cfg(test)]
 mod tests {
-    use indicatif::ProgressBar;
     use shared::attack::AttackConfig;
     use tempfile::TempDir;
 
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
     use crate::craft::craft;
     use crate::models::tests::bundle;
-    use crate::progress::Stop;
+    use crate::progress::{Progress, Stop};
 
     const NEED_BOTH: [Share; 2] = [Share::CraftedFgsm, Share::CraftedBim];
 
@@ -104,7 +103,7 @@ mod tests {
             attack,
             &out,
             &device,
-            &ProgressBar::hidden(),
+            &Progress::silent(),
             &Stop::default(),
         )
         .unwrap();

@@ -1,5 +1,6 @@
 //! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
 
+use shared::model::BuildNetwork as _;
 use std::fs;
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use shared::model::Classifier;
 use tempfile::TempDir;
 
 use super::checkpoint::find_checkpoint;
+use super::run_dir::{Part, RUN_FORMAT, RunDir, RunRecord};
 use super::session::Session;
-use super::watch::Collapse;
 use super::*;
 use crate::data::{Class, Dataset, PixelStats, Split, made};
-use crate::run_dir::{Part, RUN_FORMAT, RunDir, RunRecord};
+use crate::progress::{Collapse, Event, Progress, Recorder};
 
 pub(super) const CLASSES: usize = 4;
 const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };
@@ -83,7 +84,7 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
         };
         RunDir::create(&path, &record, config).unwrap()
     };
-    let checkpoint = find_checkpoint(&run, config, network(config)).unwrap();
+    let checkpoint = find_checkpoint(&run, config, network(config), &Progress::silent()).unwrap();
     let position = Arc::new(Position::at(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)));
     if let Some(steps) = stop_after {
         let position = position.clone();
@@ -104,7 +105,7 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
         position,
         checkpoint,
         dashboard: None,
-        notice: None,
+        progress: Progress::silent(),
     }
 }
 
@@ -194,7 +195,7 @@ fn a_damaged_checkpoint_is_replaced_by_the_one_before_it() {
     let rounds: Vec<_> = run.checkpoints().unwrap().iter().map(|checkpoint| checkpoint.round).collect();
     let [newest, before] = rounds[..] else { panic!("{rounds:?}") };
     cut(&run, Part::Model, newest);
-    let found = find_checkpoint(&run, &config, network(&config)).unwrap().unwrap();
+    let found = find_checkpoint(&run, &config, network(&config), &Progress::silent()).unwrap().unwrap();
     assert_eq!((found.round, found.steps_done), (before, 3 * before));
 
     let undisturbed = TempDir::new().unwrap();
@@ -210,7 +211,7 @@ fn without_a_whole_checkpoint_the_damaged_file_is_named() {
         cut(&run, part, checkpoint.round);
     }
     let newest = run.checkpoints().unwrap()[0].round;
-    let error = format!("{:#}", find_checkpoint(&run, &config, network(&config)).unwrap_err());
+    let error = format!("{:#}", find_checkpoint(&run, &config, network(&config), &Progress::silent()).unwrap_err());
     assert!(error.contains(&format!("optim-{newest}.bpk is damaged")) && error.contains("delete"), "{error}");
 }
 
@@ -219,7 +220,7 @@ fn a_checkpoint_of_another_network_is_not_loaded() {
     let (_dir, config, run) = stopped();
     let wider = TrainConfig { width: 2, ..config.clone() }.architecture().unwrap();
     let wider = wider.init(CLASSES, PIXELS.mean, PIXELS.std, &Device::flex()).unwrap();
-    let error = format!("{:#}", find_checkpoint(&run, &config, wider).unwrap_err());
+    let error = format!("{:#}", find_checkpoint(&run, &config, wider, &Progress::silent()).unwrap_err());
     assert!(error.contains("model-"), "{error}");
 }
 
@@ -278,8 +279,12 @@ fn collapsed(recipe: &str) -> (TempDir, TrainConfig, anyhow::Result<Session>) {
     let dir = TempDir::new().unwrap();
     assert!(matches!(train(&dir, &config, Some(4)), Outcome::Stopped { .. }));
     let mut session = session(&dir, &config, None);
-    let collapse = Collapse { round: 2, best: 0.5, now: 0.0 };
+    let collapse = Collapse { round: 2, best_probe_accuracy: 0.5, probe_accuracy: 0.0 };
+    let recorder = Arc::new(Recorder::default());
+    session.progress = Progress::silent().shown_by(recorder.clone());
     let rolled_back = session.roll_back(&collapse, network(&config));
+    let told = recorder.events().iter().filter_map(Event::text).any(|text| text.contains("back to step 3"));
+    assert_eq!(told, rolled_back.is_ok());
     (dir, config, rolled_back.map(|()| session))
 }
 
@@ -289,11 +294,6 @@ fn after_a_collapse_a_run_goes_on_from_before_with_a_stronger_attack() {
         let (_dir, config, session) = collapsed(recipe);
         let session = session.unwrap();
         assert_eq!(session.checkpoint.map(|kept| (kept.steps_done, kept.collapses)), Some((3, 1)), "{recipe}");
-        assert!(
-            session.notice.as_ref().is_some_and(|notice| notice.contains("back to step 3")),
-            "{:?}",
-            session.notice
-        );
         let recovered = save_weights(&trained(session.run(network(&config)).unwrap()), Precision::F32).unwrap();
         let undisturbed = TempDir::new().unwrap();
         let other = save_weights(&trained(train(&undisturbed, &config, None)), Precision::F32).unwrap();

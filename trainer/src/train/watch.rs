@@ -1,76 +1,40 @@
 //! What happens right after each checkpoint: it is noted where it stands, the round's measurements are kept, and a run that
 //! was asked to end, or has collapsed, ends.
 
-use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Error, Result, ensure};
 use burn::train::EarlyStoppingStrategy;
 use burn::train::metric::store::EventStoreClient;
-use serde_json::{Value, json};
 use shared::bundle::{Precision, save_weights};
 
-use super::dashboard::Dashboard;
 use super::ema::Ema;
-use super::history::{History, Row};
+use super::history::{History, measured};
 use super::position::Position;
 use super::probe::collapsed;
-use super::session::Session;
-use crate::run_dir::{Checkpoint, Part, RunDir, write_atomically};
-
-/// A network that has learned to fool the attack it is trained with.
-#[derive(Clone, Debug)]
-pub struct Collapse {
-    /// The round that found it.
-    pub round: usize,
-    /// Best share of right answers under the probe before, and the one now.
-    pub(super) best: f64,
-    pub(super) now: f64,
-}
-
-impl Collapse {
-    /// For the run's record.
-    pub fn event(&self, back_to: Checkpoint) -> Value {
-        json!({
-            "event": "collapse",
-            "round": self.round,
-            "best_probe_accuracy": self.best,
-            "probe_accuracy": self.now,
-            "back_to_step": back_to.steps_done,
-            "collapses": back_to.collapses,
-        })
-    }
-}
-
-impl Display for Collapse {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let percent = |share: f64| 100.0 * share;
-        write!(
-            formatter,
-            "the network has collapsed: {:.1}% of the probe's pictures withstand PGD, {:.1}% did before",
-            percent(self.now),
-            percent(self.best)
-        )
-    }
-}
+use super::run_dir::{Checkpoint, Part, RunDir};
+use crate::files::write_atomically;
+use crate::progress::{Collapse, Event, Progress};
 
 /// Whether the run may go on.
+#[derive(Default)]
 pub enum Verdict {
+    #[default]
     Fine,
     Failed(Error),
     Collapsed(Collapse),
 }
 
 /// A verdict that training passes on to whoever started it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct SharedVerdict(Arc<Mutex<Verdict>>);
 
 impl SharedVerdict {
     /// What it is, leaving [`Verdict::Fine`].
     pub fn take(&self) -> Verdict {
         // A lock that a panic has poisoned holds the verdict all the same.
-        std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), Verdict::Fine)
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn set(&self, verdict: Verdict) {
@@ -81,52 +45,33 @@ impl SharedVerdict {
 /// Called by burn-train when a checkpoint is under way.
 #[derive(Clone)]
 pub struct AfterCheckpoint {
-    run: RunDir,
-    position: Arc<Position>,
-    steps_per_epoch: usize,
-    collapses: usize,
+    pub run: RunDir,
+    pub position: Arc<Position>,
+    pub steps_per_epoch: usize,
+    pub steps_total: usize,
+    pub collapses: usize,
     /// Pictures that the probe attacks.
-    probed: usize,
-    /// What is to be said at each round, and where.
-    notice: Option<(Arc<Dashboard>, String)>,
-    history: History,
-    ema: Option<Ema>,
-    since: Instant,
-    verdict: SharedVerdict,
+    pub probed: usize,
+    pub history: History,
+    pub ema: Option<Ema>,
+    /// When the round began.
+    pub since: Instant,
+    pub progress: Progress,
+    pub verdict: SharedVerdict,
 }
 
 impl AfterCheckpoint {
-    /// `probed` pictures are attacked at each validation.
-    pub fn new(session: &Session, steps_per_epoch: usize, probed: usize, history: History, ema: Option<Ema>) -> Self {
-        Self {
-            run: session.run.clone(),
-            position: session.position.clone(),
-            steps_per_epoch,
-            collapses: session.checkpoint.map_or(0, |checkpoint| checkpoint.collapses),
-            probed,
-            notice: session.dashboard.clone().zip(session.notice.clone()),
-            history,
-            ema,
-            since: Instant::now(),
-            verdict: SharedVerdict(Arc::new(Mutex::new(Verdict::Fine))),
-        }
-    }
-
-    pub fn verdict(&self) -> SharedVerdict {
-        self.verdict.clone()
-    }
-
     fn note(&mut self, round: usize, store: &EventStoreClient) -> Result<Option<Collapse>> {
         let steps_done = self.position.steps_done();
         let seconds = std::mem::replace(&mut self.since, Instant::now()).elapsed().as_secs_f64();
-        let mut row = Row::of(round, steps_done, steps_done as f64 / self.steps_per_epoch as f64, seconds, store);
+        let epochs = |steps: usize| steps as f64 / self.steps_per_epoch as f64;
+        let mut row = measured(round, steps_done, epochs(steps_done), seconds, store);
         if self.position.stop_requested() {
             // It may have ended in the middle of the validation: a part of the pictures is no measurement.
             (row.valid_loss, row.valid_accuracy, row.probe_accuracy) = (None, None, None);
         }
-        if let Some((dashboard, notice)) = &self.notice {
-            dashboard.notify(notice);
-        }
+        let (steps_total, epochs_total) = (self.steps_total, epochs(self.steps_total));
+        self.progress.tell(&Event::Round { measured: row.clone(), steps_total, epochs_total });
         // Where steps were taken, there is a loss.
         let has_loss = row.learning_rate.is_none() || row.train_loss.is_some_and(f64::is_finite);
         ensure!(
@@ -136,7 +81,7 @@ impl AfterCheckpoint {
         if let (Some(best), Some(now)) = (self.history.best_probe(), row.probe_accuracy)
             && collapsed(100.0 * best, 100.0 * now, self.probed)
         {
-            return Ok(Some(Collapse { round, best, now }));
+            return Ok(Some(Collapse { round, best_probe_accuracy: best, probe_accuracy: now }));
         }
         if let Some(ema) = &self.ema {
             let weights = save_weights(&ema.average(), Precision::F32).context("the average cannot be saved")?;
@@ -144,6 +89,7 @@ impl AfterCheckpoint {
         }
         self.run.note_position(Checkpoint { round, steps_done, collapses: self.collapses })?;
         self.history.add(row)?;
+        self.progress.tell(&Event::Checkpoint { round, step: steps_done, collapses: self.collapses });
         Ok(None)
     }
 }

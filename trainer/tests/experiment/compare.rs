@@ -1,4 +1,4 @@
-//! `bastion compare` and `--batch-size auto`.
+//! `bastion compare` as its users meet it: killed and gone on with.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -138,64 +138,11 @@ fn a_comparison_survives_its_children_and_goes_on_after_any_end() {
 }
 
 #[test]
-fn a_network_that_comes_later_is_tried_with_the_batch_size_of_the_others() {
+fn what_is_no_file_of_weights_is_found_before_anything_is_trained() {
     let dir = with_data();
-    let one_step = ["--width", "1", "--image-size", "32", "--batch", "auto", "--steps", "1", "--rounds", "1"];
-    let compare = |arch: &str| {
-        let words = [&["compare", "--out", "out", "--held-out", "2", "--limit", "8", "--arch", arch], &one_step[..]];
-        run(&dir, &words.concat())
-    };
-    let output = compare("wide-resnet");
-    assert!(output.status.success(), "{}", said(&output));
-    let output = compare("wide-resnet,resnet18");
-    let text = said(&output);
-    assert!(output.status.success() && text.contains("Trying the batch size 8 with resnet18"), "{text}");
-    assert!(!text.contains("Finding a batch size") && !text.contains("training wide-resnet"), "{text}");
-    let report = fs::read_to_string(dir.path().join("out/report.md")).unwrap();
-    assert!(report.contains("1 step of 8 pictures a step"), "{report}");
-    let text = said(&compare("resnet18"));
-    assert!(!text.contains("Trying the batch size"), "{text}");
-
-    // What is no file of weights is found before anything is tried.
     fs::create_dir(dir.path().join("weights")).unwrap();
     fs::write(dir.path().join("weights/resnet18.pth"), "weights").unwrap();
-    let words = ["compare", "--out", "x", "--arch", "resnet18", "--batch", "auto", "--pretrained-dir", "weights"];
-    let output = run(&dir, &words);
+    let output = run(&dir, &["compare", "--out", "x", "--arch", "resnet18", "--pretrained-dir", "weights"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(said(&output).contains("resnet18.pth is text") && !dir.path().join("x").exists(), "{}", said(&output));
-}
-
-#[test]
-fn a_batch_size_is_found_or_the_reason_why_not() {
-    let dir = with_data();
-    let train = ["train", "--width", "1", "--image-size", "32", "--held-out", "2", "--steps", "2", "--batch", "auto"];
-    let output = bastion(&dir, &[&train[..], &["--run", "small"]].concat())
-        .env("BASTION_FIT_MEMORY", "2000000")
-        .output()
-        .unwrap();
-    let text = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("Batch size 8: does not fit") && text.contains("not even a batch of 2 pictures"), "{text}");
-    assert!(text.contains("--arch") && !dir.path().join("small").exists(), "{text}");
-
-    let output =
-        bastion(&dir, &[&train[..], &["--run", "x"]].concat()).env("BASTION_FIT_MEMORY", "8 GiB").output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains("BASTION_FIT_MEMORY is to be a number of bytes"), "{}", said(&output));
-
-    let output = run(&dir, &[&train[..], &["--run", "run"]].concat());
-    let text = said(&output);
-    assert!(output.status.success(), "{text}");
-    // 40 pictures make 5 steps of 8.
-    assert!(text.contains("Batch size 8: fits, ") && text.contains("Batch size auto: 8"), "{text}");
-    assert!(!text.contains("Batch size 16"), "{text}");
-    let config = fs::read_to_string(dir.path().join("run/config.toml")).unwrap();
-    assert!(config.contains("batch-size = 8\n"), "{config}");
-    assert!(dir.path().join("run/memory.json").is_file());
-
-    let output = run(&dir, &[&train[..], &["--run", "x", "--depth", "12"]].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains("depth 12") && !dir.path().join("x").exists(), "{}", said(&output));
-    let output = run(&dir, &["reproduce", "--out", "x", "--batch-size", "auto"]);
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }

@@ -1,5 +1,4 @@
-//! `bastion reproduce`, `bastion compare` and `--batch-size auto` as their users meet them: stopped, killed and gone on with, and
-//! out of memory.
+//! `bastion reproduce` and `bastion compare` as their users meet them: stopped, killed and gone on with.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]

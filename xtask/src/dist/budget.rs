@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{address_of, bytes, files, human};
-use crate::page;
+use super::{address_of, bytes, human};
+use crate::page::{self, folder::files};
 use crate::server::encoding::{BROTLI, GZIP};
 
 /// Page and program, without the engine; bytes as they are sent. The page shows itself after these.

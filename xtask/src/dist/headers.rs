@@ -10,7 +10,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::{address_of, files};
+use super::address_of;
+use crate::page::folder::files;
 use crate::server::headers::{FILE, HeaderRules};
 
 /// For files whose name changes with their content.

@@ -1,14 +1,11 @@
 //! `cargo xtask dist`: the page as a folder for a static web server, without anything that may not be passed on.
 //!
-//! What is in the folder besides the page that Trunk built: the engine under names with a hash, which Trunk gives to the
-//! page's program alone; one style sheet of all of them; compressed copies beside the files; `_headers`, which Netlify and
-//! Cloudflare Pages obey, and `cargo xtask serve` too; and `.nojekyll`, without which GitHub Pages might leave files out.
+//! What is in the folder besides the page: compressed copies beside the files; `_headers`, which Netlify and Cloudflare Pages
+//! obey, and `cargo xtask serve` too; and `.nojekyll`, without which GitHub Pages might leave files out.
 
 mod budget;
 mod compress;
-mod engine;
 mod headers;
-mod styles;
 mod wasm_opt;
 
 use std::fs;
@@ -16,16 +13,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::page::folder::{emptied, files};
+use crate::page::programs::Profile;
+use crate::page::{self, Samples, names};
+use crate::process;
 use crate::steps::Steps;
-use crate::{page, process};
 
 pub use budget::Budgets;
 
 /// Where the page goes unless told otherwise. This one folder is emptied without a question.
 const DEFAULT_OUT: &str = "target/deploy";
-
-/// What the page may show on this machine only: pictures of Tiny ImageNet, put there by `bastion export --samples`.
-const LOCAL_SAMPLES: &str = "samples/local";
 
 /// How much work the folder is worth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +33,15 @@ pub enum Effort {
     Quick,
 }
 
+impl Effort {
+    fn profile(self) -> Profile {
+        match self {
+            Self::Thorough => Profile::Page,
+            Self::Quick => Profile::Demo,
+        }
+    }
+}
+
 /// Builds the page and makes of it a folder for a web server, `quick` for tests only.
 ///
 /// # Errors
@@ -43,13 +49,19 @@ pub enum Effort {
 pub fn run(out: Option<PathBuf>, quick: bool) -> Result<()> {
     let mut steps = Steps::new();
     let out = steps.run("folder", || prepare(out))?;
-    let dist = page::ensure_built(&mut steps)?;
     let effort = if quick { Effort::Quick } else { Effort::Thorough };
-    assemble(&mut steps, &dist, &out, effort)?;
-    let budgets = Budgets::of(&out)?;
-    println!("{}\n{budgets}", budget::table(&out)?);
-    for overrun in budgets.overruns() {
-        println!("WARNING: {overrun}");
+    build(&mut steps, &out, effort)?;
+    println!("{}", budget::table(&out)?);
+    if effort == Effort::Thorough {
+        let budgets = Budgets::of(&out)?;
+        println!("{budgets}");
+        for overrun in budgets.overruns() {
+            println!("WARNING: {overrun}");
+        }
+    } else {
+        println!(
+            "The programs are as large as a quick build leaves them: budgets are for `cargo xtask dist` without --quick."
+        );
     }
     println!(
         "The page is in {0}; `cargo xtask serve {0}` shows it here, with its own headers. Any static host will do, over \
@@ -59,25 +71,30 @@ pub fn run(out: Option<PathBuf>, quick: bool) -> Result<()> {
     Ok(())
 }
 
-/// The built page as it is served to the world, in a folder of its own below `target`, made anew.
+/// Builds the page as it is served to the world, in a folder of its own below `target`, made anew.
 ///
 /// # Errors
 /// If the page cannot be built or the folder cannot be written.
 pub fn ensure_for(purpose: &str, steps: &mut Steps, effort: Effort) -> Result<PathBuf> {
-    let dist = page::ensure_built(steps)?;
     let out = emptied(&process::root()?.join("target").join(purpose))?;
-    assemble(steps, &dist, &out, effort)?;
+    build(steps, &out, effort)?;
     Ok(out)
 }
 
-/// Makes of the page that Trunk left in `dist` what a web server needs, in the empty folder `out`.
-fn assemble(steps: &mut Steps, dist: &Path, out: &Path, effort: Effort) -> Result<()> {
-    steps.run("copy", || copy_page(dist, out))?;
+fn build(steps: &mut Steps, out: &Path, effort: Effort) -> Result<()> {
+    let programs = page::ensure_programs(steps, effort.profile())?;
+    assemble(steps, &process::root()?, &programs, out, effort)
+}
+
+/// Puts together what a web server needs, in the empty folder `out`: `programs`, and the page of the workspace `root`.
+fn assemble(steps: &mut Steps, root: &Path, programs: &Path, out: &Path, effort: Effort) -> Result<()> {
+    steps.run("copy", || page::copy(root, programs, out, Samples::Public))?;
+    fs::write(out.join(".nojekyll"), "").context("cannot write .nojekyll")?;
     if effort == Effort::Thorough {
         steps.run("wasm-opt", || wasm_opt::shrink(&files(out)?))?;
     }
     // Last of all what goes by a file's content: names, then the headers for these names, then the copies of all of it.
-    steps.run("names", || styles::unite(out).and_then(|()| engine::name_by_content(out)))?;
+    steps.run("names", || names::assign(root, out))?;
     steps.run("headers", || headers::write(out))?;
     steps.run("compressed copies", || compress::all(&files(out)?, effort))
 }
@@ -90,48 +107,6 @@ fn prepare(out: Option<PathBuf>) -> Result<PathBuf> {
     ensure!(content.next().is_none(), "{} is not empty; name a new folder, or empty this one", out.display());
     // Steps run in the workspace root, wherever this program was started.
     out.canonicalize().with_context(|| format!("cannot open {}", out.display()))
-}
-
-/// A folder of our own, with nothing in it.
-fn emptied(folder: &Path) -> Result<PathBuf> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()))
-}
-
-/// Copies the built page, but for [`LOCAL_SAMPLES`].
-fn copy_page(dist: &Path, out: &Path) -> Result<()> {
-    let local = dist.join(LOCAL_SAMPLES);
-    for file in files(dist)? {
-        if file.starts_with(&local) {
-            continue;
-        }
-        let target = out.join(file.strip_prefix(dist).context("a file outside of its folder")?);
-        let folder = target.parent().context("a file without a folder")?;
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        fs::copy(&file, &target).with_context(|| format!("cannot copy {}", file.display()))?;
-    }
-    fs::write(out.join(".nojekyll"), "").context("cannot write .nojekyll")?;
-    if local.is_dir() {
-        println!("    without {LOCAL_SAMPLES}: those pictures are under ImageNet's terms and stay on this machine");
-    }
-    Ok(())
-}
-
-/// All files below `folder`, in order.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot look into {}", folder.display()))? {
-            let path = entry?.path();
-            if path.is_dir() { &mut folders } else { &mut files }.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// The path of a file below `folder` as an address has it: with slashes, and none in front.

@@ -4,39 +4,46 @@ use super::*;
 use std::io::Read;
 use tempfile::TempDir;
 
-const PAGE: &str = "<!doctype html>\n<html><head><title>x</title><link rel=\"stylesheet\" href=\"./a-0123abcd.css\"/></head>\
-                    <body><script>var a;</script></body></html>\n";
+const PAGE: &str = "<!doctype html>
+<html><head><title>x</title>
+<link rel=\"stylesheet\" href=\"a.css\" />
+<meta name=\"bastion-engine\" content=\"engine_loader.js engine.js engine_bg.wasm\" />
+<script type=\"module\">import init from \"./app.js\"; init(\"./app_bg.wasm\");</script></head>
+<body></body></html>
+";
 
-fn built_page() -> TempDir {
-    let dist = tempfile::tempdir().unwrap();
+/// Programs, below `programs`, and all else that a page is made from.
+fn workspace() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
     let loader = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/engine_loader.js")).unwrap();
     let write = |file: &str, content: &[u8]| {
-        let file = dist.path().join(file);
+        let file = root.path().join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, content).unwrap();
     };
     write("index.html", PAGE.as_bytes());
-    write("a-0123abcd.css", b"a {}");
-    write("app-0123abcd4567ef89.js", b"// program");
-    write("app-0123abcd4567ef89_bg.wasm", &[7; 9_000]);
-    write("engine.js", &[b' '; 2_000]);
-    write("engine_bg.wasm", &[0; 900_000]);
-    write("engine_loader.js", loader.as_bytes());
-    write("models/index.json", br#"{"models": ["standard", "hardened"]}"#);
+    write("a.css", b"a {}");
+    write("programs/app.js", b"// program");
+    write("programs/app_bg.wasm", &[7; 9_000]);
+    write("programs/engine.js", &[b' '; 2_000]);
+    write("programs/engine_bg.wasm", &[0; 900_000]);
+    write("static/engine_loader.js", loader.as_bytes());
+    write("static/models/index.json", br#"{"models": ["standard", "hardened"]}"#);
     for model in ["standard", "hardened"] {
-        write(&format!("models/{model}/model.json"), &[b' '; 1_000]);
-        write(&format!("models/{model}/model.safetensors"), &[9; 20_000]);
+        write(&format!("static/models/{model}/model.json"), &[b' '; 1_000]);
+        write(&format!("static/models/{model}/model.safetensors"), &[9; 20_000]);
     }
-    write("samples/index.json", b"[]");
-    write("samples/orange.png", &[3; 20_000]);
-    write("samples/local/index.json", b"[]");
-    write("samples/local/n01443537.png", &[3; 20_000]);
-    dist
+    write("static/samples/index.json", b"[]");
+    write("static/samples/orange.png", &[3; 20_000]);
+    write("static/samples/local/index.json", b"[]");
+    write("static/samples/local/n01443537.png", &[3; 20_000]);
+    root
 }
 
-fn assembled(dist: &TempDir) -> TempDir {
+fn assembled(root: &TempDir) -> TempDir {
     let out = tempfile::tempdir().unwrap();
-    assemble(&mut Steps::new(), dist.path(), out.path(), Effort::Quick).unwrap();
+    let root = root.path();
+    assemble(&mut Steps::new(), root, &root.join("programs"), out.path(), Effort::Quick).unwrap();
     out
 }
 
@@ -46,16 +53,18 @@ fn names(out: &TempDir) -> Vec<String> {
 
 #[test]
 fn pictures_that_may_not_be_passed_on_stay_behind() {
-    let dist = built_page();
-    let out = assembled(&dist);
+    let root = workspace();
+    let out = assembled(&root);
     assert!(out.path().join("samples/orange.png").is_file());
     assert!(!out.path().join("samples/local").exists());
-    assert!(dist.path().join("samples/local/n01443537.png").is_file(), "the demo has lost its own");
+    let demo = tempfile::tempdir().unwrap();
+    page::copy(root.path(), &root.path().join("programs"), demo.path(), Samples::Local).unwrap();
+    assert!(demo.path().join("samples/local/n01443537.png").is_file(), "the demo has lost its own");
 }
 
 #[test]
 fn a_folder_with_something_in_it_is_left_alone() {
-    let out = built_page();
+    let out = workspace();
     let error = prepare(Some(out.path().to_path_buf())).unwrap_err().to_string();
     assert!(error.contains("is not empty"), "{error}");
     assert!(out.path().join("index.html").is_file());
@@ -64,8 +73,8 @@ fn a_folder_with_something_in_it_is_left_alone() {
 
 #[test]
 fn the_engine_has_a_hash_in_its_names_and_page_and_loader_know_them() {
-    let dist = built_page();
-    let out = assembled(&dist);
+    let root = workspace();
+    let out = assembled(&root);
     let names = names(&out);
     let page = fs::read_to_string(out.path().join("index.html")).unwrap();
     let meta = page.split_once("<meta name=\"bastion-engine\" content=\"").unwrap().1.split_once('"').unwrap().0;
@@ -79,30 +88,32 @@ fn the_engine_has_a_hash_in_its_names_and_page_and_loader_know_them() {
     let text = fs::read_to_string(out.path().join(loader)).unwrap();
     assert!(text.contains(&format!("./{script}")) && text.contains(&format!("./{program}")), "{text}");
     assert!(text.contains("unpackedBytes = 900000;"), "{text}");
-    for gone in ["engine.js", "engine_bg.wasm", "engine_loader.js"] {
-        assert!(!names.contains(&gone.to_owned()), "{gone}");
+    for gone in ["app.js", "app_bg.wasm", "engine.js", "engine_bg.wasm", "engine_loader.js"] {
+        assert!(!names.contains(&gone.to_owned()) && !page.contains(gone), "{gone}");
     }
     // Another engine has another name, and so has its loader.
-    fs::write(dist.path().join("engine_bg.wasm"), [1; 900_000]).unwrap();
-    let other = fs::read_to_string(assembled(&dist).path().join("index.html")).unwrap();
+    fs::write(root.path().join("programs/engine_bg.wasm"), [1; 900_000]).unwrap();
+    let other = fs::read_to_string(assembled(&root).path().join("index.html")).unwrap();
     assert!(other.contains(script) && !other.contains(program) && !other.contains(loader), "{other}");
 }
 
 #[test]
 fn an_engine_that_is_not_there_is_named() {
-    let dist = built_page();
-    fs::remove_file(dist.path().join("engine_bg.wasm")).unwrap();
+    let root = workspace();
+    let (root, programs) = (root.path(), root.path().join("programs"));
+    fs::remove_file(programs.join("engine_bg.wasm")).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let error = assemble(&mut Steps::new(), dist.path(), out.path(), Effort::Quick).unwrap_err();
+    let error = assemble(&mut Steps::new(), root, &programs, out.path(), Effort::Quick).unwrap_err();
     assert!(format!("{error:#}").contains("there is no engine_bg.wasm"), "{error:#}");
 }
 
 #[test]
 fn what_gets_smaller_lies_compressed_beside_itself() {
-    let out = assembled(&built_page());
+    let out = assembled(&workspace());
     let names = names(&out);
+    let app = names.iter().find(|name| name.starts_with("app-") && name.ends_with("_bg.wasm")).unwrap();
     let has = |name: &str| names.contains(&name.to_owned());
-    for name in ["app-0123abcd4567ef89_bg.wasm", "models/standard/model.json"] {
+    for name in [app, "models/standard/model.json"] {
         assert!(has(&format!("{name}.br")) && has(&format!("{name}.gz")), "{name}: {names:?}");
     }
     // A few bytes get no smaller, and pictures and weights are left alone.
@@ -119,12 +130,13 @@ fn what_gets_smaller_lies_compressed_beside_itself() {
 
 #[test]
 fn sizes_are_told_beside_their_budgets() {
-    let out = assembled(&built_page());
+    let out = assembled(&workspace());
     let table = budget::table(out.path()).unwrap();
     let lines: Vec<&str> = table.lines().collect();
     let line = |name: &str| lines.iter().find(|line| line.starts_with(name)).copied().unwrap_or_default();
     assert_eq!(line("samples/orange.png").split_whitespace().skip(1).collect::<Vec<_>>(), ["20.0", "kB", "-", "-"]);
-    assert!(line("app-0123abcd4567ef89_bg.wasm").contains("9.0 kB"), "{table}");
+    let app = lines.iter().find(|line| line.starts_with("app-") && line.contains("_bg.wasm"));
+    assert!(app.is_some_and(|line| line.contains("9.0 kB")), "{table}");
     let is_copy = |file: &Path| file.extension().is_some_and(|extension| extension == "br" || extension == "gz");
     let originals = files(out.path()).unwrap().into_iter().filter(|file| !is_copy(file));
     let raw: u64 = originals.map(|file| bytes(&file).unwrap()).sum();

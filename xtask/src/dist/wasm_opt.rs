@@ -20,7 +20,7 @@ const FEATURES: [&str; 7] = [
     "--enable-simd",
 ];
 
-/// The version that Trunk 0.21 takes. Debian 12's, 108, writes an engine that no browser starts: it mixes up the tables of
+/// The oldest version that is known to work. Debian 12's, 108, writes an engine that no browser starts: it mixes up the tables of
 /// functions and of references.
 const OLDEST: u32 = 123;
 

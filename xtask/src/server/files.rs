@@ -1,8 +1,6 @@
-//! From a request's path to a file below the served folder, and what a browser has to be told about that file.
+//! From a request's path to a file below the served folder.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use percent_encoding::percent_decode_str;
 
@@ -30,37 +28,6 @@ pub fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
     }
     let file = file.canonicalize().ok()?;
     (file.starts_with(root) && file.is_file()).then_some(file)
-}
-
-/// What the `Content-Type` header says, by file name.
-///
-/// Browsers refuse modules and streaming WebAssembly under any other type than these, and guess at texts without a charset.
-/// (The crate mime_guess knows a thousand more names and no charsets.)
-pub fn mime_type(path: &Path) -> &'static str {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    match extension.to_ascii_lowercase().as_str() {
-        "html" => "text/html; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "json" | "map" => "application/json",
-        "wasm" => "application/wasm",
-        "webmanifest" => "application/manifest+json",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        "gif" => "image/gif",
-        "svg" => "image/svg+xml",
-        "ico" => "image/vnd.microsoft.icon",
-        "woff2" => "font/woff2",
-        "txt" | "md" => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
-    }
-}
-
-/// A tag that changes whenever a build writes the file anew.
-pub fn entity_tag(metadata: &Metadata) -> String {
-    let modified = metadata.modified().ok().and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
-    format!("\"{:x}-{:x}\"", metadata.len(), modified.map_or(0, |since| since.as_nanos()))
 }
 
 #[cfg(test)]
@@ -111,12 +78,5 @@ mod tests {
         fs::write(folder.path().join("secret"), "").unwrap();
         std::os::unix::fs::symlink(folder.path().join("secret"), root.join("link")).unwrap();
         assert_eq!(resolve(&root, "/link"), None);
-    }
-
-    #[test]
-    fn code_has_the_types_that_browsers_insist_on() {
-        assert_eq!(mime_type(Path::new("engine_bg.wasm")), "application/wasm");
-        assert_eq!(mime_type(Path::new("app.JS")), "text/javascript; charset=utf-8");
-        assert_eq!(mime_type(Path::new("model.safetensors")), "application/octet-stream");
     }
 }

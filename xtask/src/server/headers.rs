@@ -15,6 +15,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use axum::http::{HeaderName, HeaderValue};
 
 /// Name of the file, at the top of the folder.
 pub const FILE: &str = "_headers";
@@ -66,7 +67,10 @@ impl HeaderRules {
             let Some((name, value)) = content.split_once(':') else {
                 bail!("line {number}: {content:?} is no header, which has a name, a colon and a value")
             };
-            rule.headers.push((name.trim().to_owned(), value.trim().to_owned()));
+            let (name, value) = (name.trim(), value.trim());
+            HeaderName::try_from(name).with_context(|| format!("line {number}: {name:?}"))?;
+            HeaderValue::try_from(value).with_context(|| format!("line {number}: {value:?}"))?;
+            rule.headers.push((name.to_owned(), value.to_owned()));
         }
         Ok(Self(rules))
     }
@@ -123,9 +127,10 @@ mod tests {
         for (text, words) in [
             ("  X-A: 1\n", "line 1"),
             ("/*\n  nonsense\n", "no header"),
+            ("/*\n  two words: 1\n", "line 2: \"two words\""),
             ("/*\n\nX-A: 1\n", "line 3: \"X-A: 1\" is no path"),
         ] {
-            let error = HeaderRules::parse(text).unwrap_err().to_string();
+            let error = format!("{:#}", HeaderRules::parse(text).unwrap_err());
             assert!(error.contains(words), "{error}");
         }
     }

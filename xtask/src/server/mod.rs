@@ -5,36 +5,47 @@
 //! unchanged file costs one short answer. A folder made by `cargo xtask dist` is served as the static hosts do it that it is
 //! meant for: with the headers of its file `_headers`, and compressed where a compressed copy lies beside a file.
 //!
-//! Each connection has a thread of its own, because a browser opens several at once and keeps them open. (tiny_http, tried
-//! first, leaves a connection unanswered for ever when several arrive before its pool of threads has woken up.)
+//! Files, ranges and validators are tower-http's; which file an address means, and who may have it, is decided here.
 
 pub mod encoding;
 mod files;
 pub mod headers;
-mod http;
+mod patience;
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::runtime::{self, Runtime};
+use tower_http::services::ServeFile;
 
+use encoding::{BROTLI, GZIP};
 use headers::HeaderRules;
-use http::{Connection, Headers, Request};
+use patience::Patient;
 
 /// Ports tried one after the other before giving up.
 const PORTS_TRIED: u16 = 100;
 
-/// How long a connection may stand still, in either direction.
+/// How long a connection may stand still.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What this machine may be called. Any name can be made to lead here (DNS rebinding), and a site under such a name must
+/// not read what is served.
+const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// A folder being offered; nothing is answered before [`Server::run`].
 pub struct Server {
-    listener: TcpListener,
+    runtime: Runtime,
+    listener: tokio::net::TcpListener,
     site: Site,
     port: u16,
     patience: Duration,
@@ -57,7 +68,13 @@ impl Server {
         let rules = HeaderRules::of(&root)?;
         let listener = listen(port)?;
         let port = listener.local_addr().context("the listening socket has no address")?.port();
-        Ok(Self { listener, site: Site { root, rules }, port, patience: PATIENCE })
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+        listener.set_nonblocking(true).context("cannot set up the listening socket")?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).context("cannot set up the listening socket")?
+        };
+        Ok(Self { runtime, listener, site: Site { root, rules }, port, patience: PATIENCE })
     }
 
     /// The address to open.
@@ -71,25 +88,10 @@ impl Server {
 
     /// Answers requests until the process ends.
     pub fn run(self) {
-        let site = Arc::new(self.site);
-        let patience = self.patience;
-        for stream in self.listener.incoming() {
-            let site = Arc::clone(&site);
-            match stream {
-                Ok(stream) => drop(thread::spawn(move || {
-                    // A visitor who closes the tab in the middle of a download, or goes to sleep, is no news.
-                    if let Err(error) = converse(stream, &site, patience)
-                        && error.kind() == ErrorKind::InvalidData
-                    {
-                        eprintln!("a request that makes no sense: {error}");
-                    }
-                })),
-                Err(error) => {
-                    eprintln!("cannot accept a connection: {error}");
-                    // Out of file descriptors, say: others have to be closed first.
-                    thread::sleep(Duration::from_millis(100));
-                }
-            }
+        let router = Router::new().fallback(answer).with_state(Arc::new(self.site));
+        let listener = Patient { listener: self.listener, patience: self.patience };
+        if let Err(error) = self.runtime.block_on(async { axum::serve(listener, router).await }) {
+            eprintln!("the server has stopped: {error}");
         }
     }
 }
@@ -115,67 +117,70 @@ fn listen(port: u16) -> Result<TcpListener> {
     bail!("ports {port} to {last} of 127.0.0.1 are all in use; choose another with --port")
 }
 
-/// Answers one request after the other until the browser has had enough.
-fn converse(stream: TcpStream, site: &Site, patience: Duration) -> io::Result<()> {
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
-    let mut connection = Connection::new(stream);
-    while let Some(request) = connection.read_request()? {
-        answer(&mut connection, &request, site)?;
-        if request.is_last() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Sends the file that `request` asks for, or says why not.
-fn answer(connection: &mut Connection, request: &Request, site: &Site) -> io::Result<()> {
-    if !request.is_for_this_machine {
+/// Answers with the file that `request` asks for, or says why not.
+async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
+    if !request.headers().get(HOST).is_some_and(names_this_machine) {
         let reason = "this server answers only to its own machine; open it as 127.0.0.1 or localhost";
-        return connection.refuse(request, "403 Forbidden", reason);
+        return refuse(StatusCode::FORBIDDEN, reason);
     }
-    if !matches!(request.method.as_str(), "GET" | "HEAD") {
-        return connection.refuse(request, "405 Method Not Allowed", "only GET and HEAD are served here");
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here");
     }
-    let Some(path) = files::path_of(&request.target) else {
-        return connection.refuse(request, "404 Not Found", "that is no path");
+    let Some(path) = files::path_of(request.uri().path()) else {
+        return refuse(StatusCode::NOT_FOUND, "that is no path");
     };
     // The hosts that read `_headers` show it to nobody.
     let file = files::resolve(&site.root, &path).filter(|file| *file != site.root.join(headers::FILE));
-    let Some(file) = file else {
-        return connection.refuse(request, "404 Not Found", "there is no such file");
-    };
-    let copies = encoding::copies(&file);
-    let encoding = encoding::choose(&copies, &request.accepted_encodings);
-    let served = encoding.map_or_else(|| file.clone(), |encoding| encoding.beside(&file));
-    let opened = File::open(&served).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, content) = match opened {
-        Ok(opened) => opened,
+    let Some(file) = file else { return refuse(StatusCode::NOT_FOUND, "there is no such file") };
+    let mut service = ServeFile::new(&file);
+    if BROTLI.lies_beside(&file) {
+        service = service.precompressed_br();
+    }
+    if GZIP.lies_beside(&file) {
+        service = service.precompressed_gzip();
+    }
+    match service.try_call(request).await {
+        Ok(response) => with_headers(response.map(Body::new), &site.rules, &path),
         Err(error) => {
-            eprintln!("cannot read {}: {error}", served.display());
-            return connection.refuse(request, "500 Internal Server Error", "the file cannot be read");
+            eprintln!("cannot read {}: {error}", file.display());
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read")
         }
+    }
+}
+
+/// Adds the headers of every answer, and those of the rules for `path`.
+fn with_headers(mut response: Response, rules: &HeaderRules, path: &str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Browsers guess at texts without a charset.
+    let text = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("text/"));
+    if let Some(kind) = text.and_then(|kind| HeaderValue::try_from(format!("{kind}; charset=utf-8")).ok()) {
+        headers.insert(CONTENT_TYPE, kind);
+    }
+    for (name, value) in rules.for_path(path) {
+        // Both have been tried when the rules were read.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+/// Answers with an error in words.
+fn refuse(status: StatusCode, reason: &str) -> Response {
+    let headers = [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, headers, format!("{status}: {reason}\n")).into_response()
+}
+
+/// Is the value of the header `Host` one of [`OWN_NAMES`], with any port or none?
+fn names_this_machine(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     };
-    let tag = files::entity_tag(&metadata);
-    let mut headers = Headers::new();
-    headers.set("Content-Type", files::mime_type(&file));
-    headers.set("Cache-Control", "no-cache");
-    for (name, value) in site.rules.for_path(&path) {
-        headers.set(&name, &value);
-    }
-    headers.set("ETag", &tag);
-    if !copies.is_empty() {
-        headers.set("Vary", "Accept-Encoding");
-    }
-    if let Some(encoding) = encoding {
-        headers.set("Content-Encoding", encoding.name);
-    }
-    if request.known_tag.as_deref() == Some(&tag) {
-        return connection.send_head("304 Not Modified", &headers, None);
-    }
-    connection.send_head("200 OK", &headers, Some(metadata.len()))?;
-    if request.wants_body() { connection.send_body(content, metadata.len()) } else { Ok(()) }
+    OWN_NAMES.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

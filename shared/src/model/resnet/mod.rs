@@ -1,9 +1,7 @@
-//! Residual networks of torchvision: ResNet, ResNeXt and Wide ResNet, with its names for their layers, so that its weights
-//! load as they are.
+//! Residual networks of torchvision: ResNet, ResNeXt and Wide ResNet, with torchvision's layer names, so that its weights load
+//! unchanged.
 //!
-//! As there, a bottleneck's stride is in its 3x3 convolution.
-
-mod config;
+//! As in torchvision, the stride of a bottleneck is in its 3x3 convolution.
 
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
@@ -12,56 +10,12 @@ use burn::prelude::*;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, FloatDType};
 
-pub use config::{BlockKind, HeadKind, ResNetConfig, Stem};
+use terms::model::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
 
 use super::mixed::{batch_norm, convolve};
 use super::resize::enlarge;
 
-/// Channels after the stem, and planes of the first group; each further one has twice as many.
-pub(super) const PLANES: usize = 64;
-
-/// Width of the paper's hidden layer.
-pub(super) const HIDDEN: usize = 512;
-
-impl ResNetConfig {
-    /// Builds the network.
-    ///
-    /// # Errors
-    ///
-    /// If a value is out of range.
-    pub fn init(&self, num_classes: usize, device: &Device) -> Result<ResNet, String> {
-        self.check()?;
-        let (kernel, stride) = self.stem.kernel_and_stride();
-        let mut input = PLANES;
-        let mut group = |index: usize| -> Vec<Block> {
-            let planes = PLANES << index;
-            (0..self.layers[index])
-                .map(|block| {
-                    let stride = if index > 0 && block == 0 { 2 } else { 1 };
-                    let block = Block::new(self, input, planes, stride, device);
-                    input = planes * self.block.expansion();
-                    block
-                })
-                .collect()
-        };
-        let (layer1, layer2, layer3, layer4) = (group(0), group(1), group(2), group(3));
-        Ok(ResNet {
-            conv1: conv(3, PLANES, kernel, stride, 1, device),
-            bn1: BatchNormConfig::new(PLANES).init(device),
-            maxpool: (self.stem == Stem::Conv7)
-                .then(|| MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(pad(1)).init()),
-            layer1,
-            layer2,
-            layer3,
-            layer4,
-            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
-            fc: Head::new(self.head, input, num_classes, device),
-            input_size: self.input_size,
-        })
-    }
-}
-
-/// The network, with torchvision's layer names.
+/// A residual network, with torchvision's layer names.
 #[derive(Module, Debug)]
 pub struct ResNet {
     conv1: Conv2d,
@@ -78,12 +32,48 @@ pub struct ResNet {
 }
 
 impl ResNet {
+    /// Builds the network.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the value out of range.
+    pub fn new(config: &ResNetConfig, num_classes: usize, device: &Device) -> Result<Self, String> {
+        config.check()?;
+        let (kernel, stride) = config.stem.kernel_and_stride();
+        let mut input = PLANES;
+        let mut group = |index: usize| -> Vec<Block> {
+            let planes = PLANES << index;
+            (0..config.layers[index])
+                .map(|block| {
+                    let stride = if index > 0 && block == 0 { 2 } else { 1 };
+                    let block = Block::new(config, input, planes, stride, device);
+                    input = planes * config.block.expansion();
+                    block
+                })
+                .collect()
+        };
+        let (layer1, layer2, layer3, layer4) = (group(0), group(1), group(2), group(3));
+        Ok(Self {
+            conv1: conv(3, PLANES, kernel, stride, 1, device),
+            bn1: BatchNormConfig::new(PLANES).init(device),
+            maxpool: (config.stem == Stem::Conv7)
+                .then(|| MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(pad(1)).init()),
+            layer1,
+            layer2,
+            layer3,
+            layer4,
+            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
+            fc: Head::new(config.head, input, num_classes, device),
+            input_size: config.input_size,
+        })
+    }
+
+    /// Returns the logits of normalised pictures. Blocks compute in the precision of `activations`; stem and head in f32.
+    ///
     /// # Shapes
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    ///
-    /// Blocks compute in the precision of `activations`; stem and head in f32.
     pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
         let images = match self.input_size {
             Some(side) => enlarge(images, side),
@@ -99,7 +89,7 @@ impl ResNet {
         self.fc.forward(self.avgpool.forward(x.cast(DType::F32)).flatten(1, 3))
     }
 
-    /// The same with everything but the head frozen: no gradients, and batch norm in inference mode.
+    /// Freezes all layers but the head: no gradients, and batch norm in inference mode.
     #[must_use]
     pub fn freeze_backbone(self) -> Self {
         Self {
@@ -114,9 +104,9 @@ impl ResNet {
     }
 }
 
-/// A residual block; one with a third convolution is a bottleneck.
+/// A residual block; a block with a third convolution is a bottleneck.
 #[derive(Module, Debug)]
-pub struct Block {
+struct Block {
     conv1: Conv2d,
     bn1: BatchNorm,
     conv2: Conv2d,
@@ -171,7 +161,7 @@ impl Block {
     }
 }
 
-/// Features to logits. Files name the paper's layers `fc.0` and `fc.2`, as PyTorch does those of a sequence.
+/// Layers from features to logits. In files the paper's layers are `fc.0` and `fc.2`, as in PyTorch's `Sequential`.
 #[derive(Module, Debug)]
 enum Head {
     Plain(Linear),

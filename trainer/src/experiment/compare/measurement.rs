@@ -14,7 +14,7 @@ use crate::error::UsageError;
 use crate::evaluate::{Batch, Evaluation, Trial, logits, spread};
 use crate::experiment::plan::{read_json, write_json};
 use crate::models;
-use crate::progress::{self, Stop};
+use crate::progress::{Progress, Stop};
 
 /// The inference of a batch is timed for so long, after a first time that is slower than all others.
 const TIMED_FOR: Duration = Duration::from_secs(1);
@@ -46,6 +46,7 @@ impl Measurement {
     /// # Errors
     /// When the network cannot be loaded, the device fails, or the file cannot be written; [`crate::error::Stopped`] when the
     /// user ended it.
+    #[expect(clippy::too_many_arguments, reason = "it is called once, by the hidden command")]
     pub fn take(
         file: &Path,
         model: &Path,
@@ -53,6 +54,7 @@ impl Measurement {
         limit: Option<usize>,
         batch_size: usize,
         engine: &Engine,
+        progress: &Progress,
         stop: &Stop,
     ) -> Result<Self> {
         let bundle = models::load(model, &engine.device)?;
@@ -61,7 +63,6 @@ impl Measurement {
             UsageError(format!("{} was trained on another data set", model.display()))
         );
         let indices = spread(&clean.val.labels, limit);
-        let bar = progress::count(indices.len() as u64, "Evaluating");
         let evaluation = Evaluation {
             bundles: std::slice::from_ref(&bundle),
             clean: &clean.val,
@@ -70,8 +71,7 @@ impl Measurement {
             trials: &[Trial::CLEAN],
             stop,
         };
-        let scores = evaluation.run_in(batch_size, &engine.device, &bar);
-        bar.finish_and_clear();
+        let scores = evaluation.run_in(batch_size, &engine.device, progress);
         let score = scores?.remove(0).remove(0);
         let first = &indices[..indices.len().min(batch_size)];
         let batch = Batch::new(&clean.val, first, 0, bundle.card.classes.len(), &engine.device)?;

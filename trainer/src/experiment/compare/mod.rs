@@ -15,11 +15,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
+use shared::model::BuildNetwork as _;
 
 pub use self::measurement::Measurement;
 use self::measurement::training_time;
 pub use self::plan::{ComparisonPlan, common_settings};
-use self::results::{ComparedNetwork, ComparisonReport, NetworkResult};
+pub use self::results::ComparisonReport;
+use self::results::{ComparedNetwork, NetworkResult};
 use super::children::{Training, Workspace};
 use super::clock::Gmacs;
 use super::plan::Plan;
@@ -29,9 +31,7 @@ use crate::data::{Cache, Meta, SIDE};
 use crate::error::UsageError;
 use crate::evaluate;
 use crate::memory::Memory;
-use crate::output;
-use crate::run_dir::RunDir;
-use crate::train::ArchName;
+use crate::train::{ArchName, RunDir};
 
 #[derive(Clone, Copy)]
 enum Stage {
@@ -39,13 +39,13 @@ enum Stage {
     Measure(ArchName),
 }
 
-/// Runs what is left of training and measuring `archs`, and writes the report. A network whose training or measuring dies, for
+/// Runs what is left of training and measuring `archs`, writes the report and returns it. A network whose training or measuring dies, for
 /// want of memory for instance, is left out, and the others are compared.
 ///
 /// # Errors
 /// [`Stopped`](crate::error::Stopped) when the user ended it; what is done stays. When something cannot be read or written, or
-/// what is in the folder does not belong together; and, after the report, when a network was left out.
-pub fn run(plan: &ComparisonPlan, archs: &[ArchName], workspace: &Workspace) -> Result<()> {
+/// what is in the folder does not belong together.
+pub fn run(plan: &ComparisonPlan, archs: &[ArchName], workspace: &Workspace) -> Result<ComparisonReport> {
     let meta = Cache::open(workspace.data)?.into_meta();
     let images = workspace.limit.unwrap_or(meta.val.images).min(meta.val.images);
     let mut comparison = Comparison { plan, archs, workspace, meta, images, failures: vec![] };
@@ -103,7 +103,7 @@ impl Experiment for Comparison<'_> {
             Stage::Measure(arch) => (arch, self.measure(arch)?),
         };
         let Some(failure) = failure else { return Ok(true) };
-        output::warn(&format!("{} is left out: {failure}", arch.typed()));
+        self.workspace.progress.warn(format!("{} is left out: {failure}", arch.typed()));
         self.failures.push((arch, failure));
         Ok(false)
     }
@@ -163,11 +163,11 @@ impl Comparison<'_> {
     /// Measures in a child process; returns why that died, if it did. A batch is not larger than in training, which took more
     /// memory for each of its pictures.
     fn measure(&self, arch: ArchName) -> Result<Option<String>> {
-        let Workspace { data, limit, choice, .. } = self.workspace;
+        let Workspace { data, limit, choice, progress, .. } = self.workspace;
         let name = arch.typed();
         let config = self.plan.config(arch)?;
-        let batch_size = (config.batch_size.number()? / config.accumulate).clamp(1, evaluate::BATCH);
-        let mut command = child::command(*choice)?;
+        let batch_size = (config.batch_size / config.accumulate).clamp(1, evaluate::BATCH);
+        let mut command = child::command(*choice, progress.choice())?;
         command.args(["measure-network", "--data"]).arg(data).arg("--model").arg(self.model(arch));
         command.arg("--out").arg(self.workspace.scores(&name)?).args(["--batch-size", &batch_size.to_string()]);
         if let Some(limit) = limit {
@@ -176,7 +176,7 @@ impl Comparison<'_> {
         self.workspace.wait_for(&name, "measuring", command, &[])
     }
 
-    fn report(&self) -> Result<()> {
+    fn report(&self) -> Result<ComparisonReport> {
         let networks = self.archs.iter().map(|&arch| self.network(arch)).collect::<Result<_>>()?;
         let report = ComparisonReport {
             command: self.plan.command.clone(),
@@ -189,16 +189,7 @@ impl Comparison<'_> {
             networks,
         };
         report.write(self.workspace.out, &self.plan.config(self.archs[0])?)?;
-        let names: Vec<String> = self.failures.iter().map(|(arch, _)| arch.typed()).collect();
-        ensure!(
-            names.is_empty(),
-            "{} of {} networks are missing ({}): saying the same again tries them once more; a smaller --batch-size is for \
-             another --out",
-            names.len(),
-            self.archs.len(),
-            names.join(", ")
-        );
-        Ok(())
+        Ok(report)
     }
 
     fn network(&self, arch: ArchName) -> Result<ComparedNetwork> {
@@ -219,7 +210,7 @@ impl Comparison<'_> {
         let context = || format!("the scores of {} are gone", arch.typed());
         let Measurement { score, inference, device, .. } = self.measurement(arch)?.with_context(context)?;
         let (steps, seconds) = training_time(&self.path(arch))?;
-        let pictures = steps * self.plan.config(arch)?.batch_size.number()?;
+        let pictures = steps * self.plan.config(arch)?.batch_size;
         Ok(NetworkResult {
             top1: score.top1,
             top1_interval: score.top1_interval,

@@ -3,25 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use indicatif::ProgressBar;
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::data::sha256_of_file;
-use crate::device::DeviceChoice;
 use crate::error::UsageError;
 use crate::experiment::plan::{Plan, differences};
-use crate::output;
 use crate::pretrained;
-use crate::train::{ArchName, BatchSize, ConfigFlags, TrainConfig, fit, resolve};
+use crate::train::{ArchName, ConfigFlags, TrainConfig, resolve};
 
 const ARCH: &str = "arch";
-const BATCH_SIZE: &str = "batch-size";
 
 /// What all architectures of a folder have in common: `plan.json`. Which they are may change: others are trained besides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ComparisonPlan {
     /// The command that began it.
     pub command: String,
@@ -36,11 +31,6 @@ pub struct ComparisonPlan {
     pub weights_sha256: BTreeMap<String, String>,
     /// Crafted sets that the recipe needs.
     pub crafted: Vec<PathBuf>,
-    /// Pictures a step, where that was to be found: what fits for all. No run is begun before.
-    pub batch_size: Option<usize>,
-    /// By architecture, pictures a step that were found to fit.
-    #[serde(default)]
-    pub fitting: BTreeMap<String, usize>,
 }
 
 /// Returns the settings that `file` and `flags` make for `archs`, but for the architecture.
@@ -136,46 +126,8 @@ impl ComparisonPlan {
     pub fn hash_weights(&mut self, archs: &[ArchName]) -> Result<()> {
         for &arch in archs {
             if let Some(file) = self.weights(arch)? {
-                self.weights_sha256.insert(arch.typed(), sha256_of_file(&file, &ProgressBar::hidden())?);
+                self.weights_sha256.insert(arch.typed(), sha256_of_file(&file, None)?);
             }
-        }
-        Ok(())
-    }
-
-    /// Finds the number of pictures a step that fits for all `archs`, if it is to be found; those that come to others later
-    /// take the number that these have. What was found is kept in `out` at once.
-    ///
-    /// # Errors
-    /// As [`fit::resolve`], when what the others have does not fit for one that came later, or when `out` cannot be written.
-    pub fn fit(&mut self, archs: &[ArchName], data: &Path, out: &Path, choice: DeviceChoice) -> Result<()> {
-        if self.settings.get(BATCH_SIZE) != Some(&Value::try_from(BatchSize::Auto)?) {
-            return Ok(());
-        }
-        for &arch in archs {
-            let name = arch.typed();
-            if self.fitting.contains_key(&name) {
-                continue;
-            }
-            let config = self.config(arch)?;
-            let found = if let Some(pictures) = self.batch_size {
-                output::note(&format!("Trying the batch size {pictures} with {name}"));
-                ensure!(
-                    fit::fits(&config, data, choice)?,
-                    "a batch of {pictures} pictures, as the other networks in {} have it, does not fit into the memory with \
-                     {name}: leave it out, or name another folder with --out for all of them",
-                    out.display()
-                );
-                pictures
-            } else {
-                output::note(&format!("Finding a batch size for {name}"));
-                fit::resolve(config, data, choice)?.batch_size.number()?
-            };
-            self.fitting.insert(name, found);
-            self.claim(out)?;
-        }
-        if self.batch_size.is_none() {
-            self.batch_size = archs.iter().filter_map(|arch| self.fitting.get(&arch.typed())).min().copied();
-            self.claim(out)?;
         }
         Ok(())
     }
@@ -216,9 +168,6 @@ impl ComparisonPlan {
             };
         }
         table.insert(ARCH.into(), arch.typed().into());
-        if let Some(pictures) = self.batch_size {
-            table.insert(BATCH_SIZE.into(), Value::try_from(BatchSize::Pictures(pictures))?);
-        }
         let config: TrainConfig = Value::Table(table).try_into()?;
         config.validate().map_err(|error| UsageError(format!("{}: {error:#}", arch.typed())))?;
         Ok(config.resolved())

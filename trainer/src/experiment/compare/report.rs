@@ -9,15 +9,14 @@ use toml::{Table, Value};
 use super::charts;
 use super::results::{ComparedNetwork, ComparisonReport, NetworkResult};
 use crate::experiment::clock::in_words;
-use crate::experiment::document::{Block, counted, percent, publish, scale};
+use crate::experiment::document::{self, Block, counted, percent, scale};
 use crate::experiment::plan::write_json;
+use crate::files::write_atomically;
 use crate::memory::{self, Memory};
-use crate::run_dir::write_atomically;
 use crate::train::TrainConfig;
 
 impl ComparisonReport {
-    /// Writes the report, `compare.json`, `compare.csv` and the figures to `out`, and prints the table. `config` is that of any
-    /// network.
+    /// Writes the report, `compare.json`, `compare.csv` and the figures to `out`. `config` is that of any network.
     ///
     /// # Errors
     /// When something cannot be written.
@@ -25,7 +24,7 @@ impl ComparisonReport {
         let figures = charts::write(self, out)?;
         write_json(&out.join("compare.json"), self)?;
         write_atomically(&out.join("compare.csv"), self.csv().as_bytes())?;
-        publish(&self.blocks(config, figures)?, &self.summary(), out)
+        document::write(&self.blocks(config, figures)?, out)
     }
 
     fn blocks(&self, config: &TrainConfig, figures: Vec<Block>) -> Result<Vec<Block>> {

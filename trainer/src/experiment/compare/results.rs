@@ -1,5 +1,6 @@
 //! What a comparison found, as `compare.json` holds it.
 
+use anyhow::{Result, ensure};
 use serde::Serialize;
 use shared::metrics::Proportion;
 use toml::Table;
@@ -25,6 +26,24 @@ pub struct ComparisonReport {
     pub side: usize,
     /// The networks, in the order in which they were named.
     pub networks: Vec<ComparedNetwork>,
+}
+
+impl ComparisonReport {
+    /// # Errors
+    /// When networks were left out.
+    pub fn check_complete(&self) -> Result<()> {
+        let missing = self.networks.iter().filter(|network| network.done.is_none());
+        let names: Vec<&str> = missing.map(|network| network.arch.as_str()).collect();
+        ensure!(
+            names.is_empty(),
+            "{} of {} networks are missing ({}): saying the same again tries them once more; a smaller --batch-size is for \
+             another --out",
+            names.len(),
+            self.networks.len(),
+            names.join(", ")
+        );
+        Ok(())
+    }
 }
 
 /// An architecture.

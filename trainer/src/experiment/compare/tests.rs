@@ -11,7 +11,7 @@ use super::*;
 use crate::error::Stopped;
 use crate::experiment::children::outcome;
 use crate::experiment::plan::differences;
-use crate::train::{BatchSize, ConfigFlags, resolve};
+use crate::train::{ConfigFlags, resolve};
 
 const BOTH: [ArchName; 2] = [ArchName::WideResnet, ArchName::Resnet18];
 
@@ -30,8 +30,6 @@ fn asked(words: &[&str], archs: &[ArchName]) -> Result<ComparisonPlan> {
         pretrained: None,
         weights_sha256: BTreeMap::new(),
         crafted: vec![],
-        batch_size: None,
-        fitting: BTreeMap::new(),
     })
 }
 
@@ -63,17 +61,16 @@ fn a_folder_takes_one_plan_and_names_what_differs() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("out");
     let open = |words: &[&str]| ComparisonPlan { command: "bastion compare again".into(), ..plan(words) }.open(&out);
-    let mut begun = open(&["--epochs", "3", "--batch-size", "auto"]).unwrap();
-    begun.batch_size = Some(16);
+    let begun = open(&["--epochs", "3", "--batch-size", "16"]).unwrap();
     begun.claim(&out).unwrap();
 
-    let again = open(&["--batch-size", "auto", "--epochs", "3"]).unwrap();
+    let again = open(&["--batch-size", "16", "--epochs", "3"]).unwrap();
     assert_eq!(again, begun);
-    assert_eq!(again.config(BOTH[1]).unwrap().batch_size, BatchSize::Pictures(16));
-    let error = open(&["--epochs", "5", "--batch", "auto"]).unwrap_err().to_string();
+    assert_eq!(again.config(BOTH[1]).unwrap().batch_size, 16);
+    let error = open(&["--epochs", "5", "--batch", "16"]).unwrap_err().to_string();
     assert!(error.contains("epochs was 3, and now is 5") && !error.contains("batch-size was"), "{error}");
     let error = open(&["--epochs", "3", "--input-size", "128"]).unwrap_err().to_string();
-    assert!(error.contains("batch-size was \"auto\", and now is 128"), "{error}");
+    assert!(error.contains("batch-size was 16, and now is 128"), "{error}");
     assert!(error.contains("input-size was not set, and now is 128"), "{error}");
     let moved = ComparisonPlan { pretrained: Some("weights".into()), ..begun.clone() };
     let error = moved.open(&out).unwrap_err().to_string();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal};
+use shared::model::BuildNetwork as _;
 
 use self::plan::{CRAFTED, MODELS, attack, trials};
 pub use self::plan::{DataPart, ReproductionPlan};
@@ -24,9 +25,7 @@ use crate::error::UsageError;
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
 use crate::evaluate::{Evaluation, Trial, spread};
 use crate::models;
-use crate::progress;
-use crate::run_dir::RunDir;
-use crate::train::{ConfigFlags, TrainConfig, resolve};
+use crate::train::{ConfigFlags, RunDir, TrainConfig, resolve};
 
 #[derive(Clone, Copy)]
 enum Stage {
@@ -44,12 +43,12 @@ fn stages() -> Vec<Stage> {
     stages
 }
 
-/// Runs the stages of `plan` that are left, and writes the report to the folder `report`.
+/// Runs the stages of `plan` that are left, writes the report to the folder `report`, and returns its main table.
 ///
 /// # Errors
 /// [`Stopped`](crate::error::Stopped) when the user ended it; what is done stays. Else as the stages: when something cannot be
 /// read or written, the device fails, or what is in the folder does not belong together.
-pub fn run(plan: &ReproductionPlan, workspace: &Workspace, report: &Path) -> Result<()> {
+pub fn run(plan: &ReproductionPlan, workspace: &Workspace, report: &Path) -> Result<String> {
     plan.begun(workspace.out)?;
     let part = workspace.out.join("data");
     let data = if let Some(DataPart { classes, per_class, val_per_class }) = plan.subset {
@@ -60,7 +59,7 @@ pub fn run(plan: &ReproductionPlan, workspace: &Workspace, report: &Path) -> Res
                 val_per_class: Some(val_per_class),
                 ..SubsetOptions::default()
             };
-            subset(workspace.data, &part, &options, workspace.stop)?;
+            subset(workspace.data, &part, &options, workspace.progress, workspace.stop)?;
         }
         &part
     } else {
@@ -225,24 +224,21 @@ impl Reproduction<'_> {
     }
 
     fn craft(&self, kind: AttackKind) -> Result<()> {
-        let Workspace { data, engine, stop, .. } = self.workspace;
+        let Workspace { data, engine, progress, stop, .. } = self.workspace;
         let dataset = Dataset::load(data)?;
         let source = models::load(&self.model(MODELS[0]), &engine.device)?;
-        let bar = progress::count((dataset.train.len() + dataset.val.len()) as u64, "Crafting");
         let attack = attack(kind, source.card.std);
-        craft(&dataset, &source, &attack, &self.set(kind), &engine.device, &bar, stop)?;
-        bar.finish_and_clear();
+        craft(&dataset, &source, &attack, &self.set(kind), &engine.device, progress, stop)?;
         Ok(())
     }
 
     fn evaluate(&self, model: &str) -> Result<()> {
-        let Workspace { data, limit, engine, stop, .. } = self.workspace;
+        let Workspace { data, limit, engine, progress, stop, .. } = self.workspace;
         let clean = Dataset::load_val(data)?;
         let bundle = models::load(&self.model(model), &engine.device)?;
         let trials = trials(models::card(&self.model(MODELS[0]))?.std);
         let crafted = self.crafted(&clean)?;
         let indices = spread(&clean.val.labels, *limit);
-        let bar = progress::count((indices.len() * trials.len()) as u64, "Evaluating");
         let evaluation = Evaluation {
             bundles: std::slice::from_ref(&bundle),
             clean: &clean.val,
@@ -251,13 +247,12 @@ impl Reproduction<'_> {
             trials: &trials,
             stop,
         };
-        let scores = evaluation.run(&engine.device, &bar);
-        bar.finish_and_clear();
+        let scores = evaluation.run(&engine.device, progress)?.remove(0);
         let report = ModelReport {
             dir: model_dir(model),
             name: model.into(),
             weights_sha256: bundle.card.weights.sha256,
-            scores: scores?.remove(0),
+            scores,
         };
         write_json(&self.workspace.scores(model)?, &report)
     }
@@ -266,7 +261,7 @@ impl Reproduction<'_> {
         CRAFTED.iter().map(|&kind| CraftedVal::load(&self.set(kind), clean)).collect()
     }
 
-    fn report(&self, dir: &Path, clock: &Clock) -> Result<()> {
+    fn report(&self, dir: &Path, clock: &Clock) -> Result<String> {
         let clean = Dataset::load_val(self.workspace.data)?;
         // A report is read on other machines: no path of this one goes into it.
         let set = |set: &CraftedVal| CraftedReport {
@@ -289,6 +284,7 @@ impl Reproduction<'_> {
             took: clock.total(),
             scores: &scores,
         };
-        report.write(dir)
+        report.write(dir)?;
+        Ok(report.summary())
     }
 }

@@ -10,7 +10,7 @@ use super::paper::{CONCLUSIONS, Column, TABLE_1};
 use super::plan::MODELS;
 use crate::evaluate::report::{Figure, Report};
 use crate::experiment::clock::in_words;
-use crate::experiment::document::{Block, counted, percent, publish, scale};
+use crate::experiment::document::{self, Block, counted, percent, scale};
 use crate::train::{TrainConfig, to_toml};
 
 /// What the report of a reproduction holds.
@@ -32,13 +32,13 @@ pub struct ReproductionReport<'a> {
 }
 
 impl ReproductionReport<'_> {
-    /// Writes the report, the scores in all their forms, and the figures to `dir`, and prints the main table.
+    /// Writes the report, the scores in all their forms, and the figures to `dir`.
     ///
     /// # Errors
     /// When something cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let figures = self.scores.write(dir)?;
-        publish(&self.blocks(figures)?, &self.summary(), dir)
+        document::write(&self.blocks(figures)?, dir)
     }
 
     fn blocks(&self, figures: Vec<Figure>) -> Result<Vec<Block>> {
@@ -134,7 +134,7 @@ impl ReproductionReport<'_> {
     }
 
     /// Returns the counterpart of the paper's table, short, for the terminal.
-    fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         let columns = &Column::ALL[..7];
         let heads: String = columns
             .iter()

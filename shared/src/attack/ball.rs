@@ -1,0 +1,264 @@
+use burn::prelude::*;
+use burn::tensor::TensorData;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::StandardNormal;
+
+use super::{Norm, ThreatModel};
+
+/// The images that an attacker may make of given ones: those within epsilon of them, in the norm of the threat model, whose
+/// values are in `[0, 1]`.
+///
+/// # Shapes
+///
+/// All images are `[batch, 3, height, width]` on one plain (non-autodiff) device. No image influences another's.
+#[derive(Clone, Debug)]
+pub struct Ball {
+    threat: ThreatModel,
+    center: Tensor<4>,
+    /// Lowest and highest value of each pixel in L-infinity; in L2 a bound on all values together decides instead.
+    box_bounds: Option<[Tensor<4>; 2]>,
+    /// `[1, 3, 1, 1]`: what epsilon is multiplied with for each channel.
+    scale: Tensor<4>,
+    /// `[1, 3, 1, 1]`, pixel units: epsilon for each channel.
+    radius: Tensor<4>,
+}
+
+/// The seeds of what is drawn at random for some images.
+#[derive(Clone, Copy, Debug)]
+pub enum Seeds<'a> {
+    /// One for all images together: what an image gets depends on its place in the batch.
+    Batch(u64),
+    /// One for each image, in order: an image gets what it would get alone.
+    Each(&'a [u64]),
+}
+
+impl From<u64> for Seeds<'_> {
+    fn from(seed: u64) -> Self {
+        Self::Batch(seed)
+    }
+}
+
+impl Ball {
+    /// Returns the ball of `threat` around `center`, whose values are in `[0, 1]`.
+    pub fn new(center: Tensor<4>, threat: ThreatModel) -> Self {
+        let per_channel = |values: [f32; 3]| Tensor::<1>::from_floats(values, &center.device()).reshape([1, 3, 1, 1]);
+        let (scale, radius) = (per_channel(threat.channel_scale), per_channel(threat.radius()));
+        let box_bounds = (threat.norm == Norm::Linf).then(|| {
+            let (lower, upper) = (center.clone().sub(radius.clone()), center.clone().add(radius.clone()));
+            [lower.clamp_min(0.0), upper.clamp_max(1.0)]
+        });
+        Self { threat, center, box_bounds, scale, radius }
+    }
+
+    /// Returns the images the ball is around.
+    pub fn center(&self) -> Tensor<4> {
+        self.center.clone()
+    }
+
+    /// Draws a point of the ball, uniformly before values are clamped to `[0, 1]`; the same one for a seed on every device.
+    ///
+    /// In L2 as Foolbox does: uniform in the ball, so that nearly all points are at its surface (torchattacks draws the
+    /// distance uniformly instead).
+    pub fn random_start<'a>(&self, seeds: impl Into<Seeds<'a>>) -> Tensor<4> {
+        match self.threat.norm {
+            Norm::Linf => self
+                .moved_at_random(seeds.into(), |rng, size| (0..size).map(|_| rng.random_range(-1.0..=1.0)).collect()),
+            Norm::L2 => self.moved_at_random(seeds.into(), uniform_in_l2_ball),
+        }
+    }
+
+    /// Draws a point at distance epsilon whose values are all moved equally far, each up or down by the toss of a coin: in
+    /// L-infinity a corner of the ball. The same one for a seed on every device.
+    pub fn random_corner<'a>(&self, seeds: impl Into<Seeds<'a>>) -> Tensor<4> {
+        let norm = self.threat.norm;
+        self.moved_at_random(seeds.into(), |rng, size| {
+            let by = match norm {
+                Norm::Linf => 1.0,
+                Norm::L2 => (size as f32).sqrt().recip(),
+            };
+            (0..size).map(|_| if rng.random() { by } else { -by }).collect()
+        })
+    }
+
+    /// Moves `images` along the direction of steepest ascent for `gradient`: its sign in L-infinity (`sign(0)` is 0), the
+    /// gradient divided by its length in L2 (a gradient of zeros moves nothing). A length below zero is a descent.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`, `gradient`: `[batch, 3, height, width]`
+    /// - `length`: `[1]` for all images or `[batch]`, in the unit of epsilon
+    pub fn ascend(&self, images: Tensor<4>, gradient: Tensor<4>, length: Tensor<1>) -> Tensor<4> {
+        let [lengths] = length.dims();
+        let step = self.scale.clone().mul(length.reshape([lengths, 1, 1, 1]));
+        let steepest = match self.threat.norm {
+            Norm::Linf => gradient.sign(),
+            // In normalised space the slope is along normalised values.
+            Norm::L2 => l2_normalized(gradient.mul(self.scale.clone())),
+        };
+        images.add(steepest.mul(step))
+    }
+
+    /// Returns the points of the ball nearest to `images`: in L2 changes are shortened to epsilon first and values clamped
+    /// to `[0, 1]` then, which brings them nearer to the center and so keeps them in the ball.
+    pub fn project(&self, images: Tensor<4>) -> Tensor<4> {
+        if let Some([lower, upper]) = &self.box_bounds {
+            return images.max_pair(lower.clone()).min_pair(upper.clone());
+        }
+        let change = images.sub(self.center.clone());
+        let length = l2_norm(change.clone().div(self.scale.clone()));
+        // The smallest number above 0 keeps 0 / 0 away.
+        let factor = length.clamp_min(f32::MIN_POSITIVE).recip().mul_scalar(self.threat.epsilon).clamp_max(1.0);
+        self.center.clone().add(change.mul(factor)).clamp(0.0, 1.0)
+    }
+
+    /// Returns how far each of `images` is from the center, in the ball's norm and in the unit of epsilon: `[batch]`.
+    pub fn distance(&self, images: Tensor<4>) -> Tensor<1> {
+        let [batch, ..] = images.dims();
+        let change = images.sub(self.center.clone()).div(self.scale.clone());
+        match self.threat.norm {
+            Norm::Linf => largest(change).reshape([batch]),
+            Norm::L2 => l2_norm(change).reshape([batch]),
+        }
+    }
+
+    /// Returns the ball around the images `rows` alone.
+    pub(super) fn select(&self, rows: &Tensor<1, Int>) -> Self {
+        let rows_of = |images: &Tensor<4>| images.clone().select(0, rows.clone());
+        Self {
+            center: rows_of(&self.center),
+            box_bounds: self.box_bounds.as_ref().map(|bounds| bounds.each_ref().map(rows_of)),
+            ..self.clone()
+        }
+    }
+
+    /// Puts the images of `other`, a ball of the same threat model, behind these.
+    pub(super) fn append(self, other: Self) -> Self {
+        let join = |images, others| Tensor::cat(vec![images, others], 0);
+        let box_bounds = self.box_bounds.zip(other.box_bounds);
+        Self {
+            center: join(self.center, other.center),
+            box_bounds: box_bounds.map(|([a, b], [c, d])| [join(a, c), join(b, d)]),
+            ..self
+        }
+    }
+
+    /// Moves the center by parts of the radius that `draw` draws for the values of an image, as many as it is asked for. Not
+    /// by the device's own generator: each backend draws other numbers, and shares one state with the whole process.
+    fn moved_at_random(&self, seeds: Seeds, draw: impl Fn(&mut StdRng, usize) -> Vec<f32>) -> Tensor<4> {
+        let shape = self.center.dims();
+        let [batch, channels, height, width] = shape;
+        let size = channels * height * width;
+        let parts: Vec<f32> = match seeds {
+            Seeds::Batch(seed) => {
+                let mut rng = StdRng::seed_from_u64(seed);
+                (0..batch).flat_map(|_| draw(&mut rng, size)).collect()
+            }
+            Seeds::Each(seeds) => seeds.iter().flat_map(|&seed| draw(&mut StdRng::seed_from_u64(seed), size)).collect(),
+        };
+        let parts = Tensor::<4>::from_data(TensorData::new(parts, shape), &self.center.device());
+        self.project(self.center.clone().add(parts.mul(self.radius.clone())))
+    }
+}
+
+/// Draws a point uniformly from the unit ball of L2 in `size` dimensions: a direction by normal numbers, and a distance whose
+/// `size`-th power is uniform (Muller, 1959).
+fn uniform_in_l2_ball(rng: &mut StdRng, size: usize) -> Vec<f32> {
+    let direction: Vec<f64> = (0..size).map(|_| rng.sample(StandardNormal)).collect();
+    let length = direction.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let distance = rng.random::<f64>().powf(1.0 / size as f64);
+    direction.into_iter().map(|value| (value / length * distance) as f32).collect()
+}
+
+/// Returns the largest absolute value of each image: `[batch, 1, 1, 1]`.
+pub(super) fn largest(images: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = images.dims();
+    images.abs().reshape([batch, channels * height * width]).max_dim(1).reshape([batch, 1, 1, 1])
+}
+
+/// Divides each image by its largest absolute value, so that no later square or sum is lost to rounding: the gradient of a
+/// network that is sure may be smaller than f32 can square. An image of zeros stays one.
+pub(super) fn scaled_to_one(images: Tensor<4>) -> Tensor<4> {
+    let largest = largest(images.clone()).clamp_min(f32::MIN_POSITIVE);
+    images.div(largest)
+}
+
+/// Returns the L2 norm of each image: `[batch, 1, 1, 1]`.
+fn l2_norm(images: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = images.dims();
+    images.square().reshape([batch, channels * height * width]).sum_dim(1).sqrt().reshape([batch, 1, 1, 1])
+}
+
+/// Divides each image by its L2 norm; an image of zeros stays one.
+fn l2_normalized(images: Tensor<4>) -> Tensor<4> {
+    let images = scaled_to_one(images);
+    // With 1 the largest value the length is 1 at least, or 0.
+    images.clone().div(l2_norm(images).clamp_min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::read;
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        pollster::block_on(read(tensor)).unwrap()
+    }
+
+    fn grey(batch: usize) -> Tensor<4> {
+        Tensor::full([batch, 3, 64, 64], 0.5, &Device::flex())
+    }
+
+    #[test]
+    fn random_points_of_the_l2_ball_are_near_its_surface_and_an_image_s_own() {
+        let ball = Ball::new(grey(3), ThreatModel::l2(0.5));
+        for distance in values(ball.distance(ball.random_start(7))) {
+            assert!((0.498..=0.50001).contains(&distance), "{distance}");
+        }
+        let each = ball.random_start(Seeds::Each(&[4, 5, 6]));
+        let alone = Ball::new(grey(1), ThreatModel::l2(0.5)).random_start(5);
+        assert_eq!(values(each.clone().narrow(0, 1, 1)), values(alone));
+        let means = values(each.sub(grey(3)).mean_dim(3).mean_dim(2).mean_dim(1));
+        // A value is 0.5 / 110.9 off on average, up as often as down; a mean of 12,288 of them 4e-5.
+        assert!(means.iter().all(|mean| mean.abs() < 2e-4), "{means:?}");
+    }
+
+    #[test]
+    fn corners_are_as_far_as_epsilon_in_either_norm() {
+        for threat in [ThreatModel::linf(0.1), ThreatModel::l2(2.0)] {
+            let ball = Ball::new(grey(2), threat);
+            for distance in values(ball.distance(ball.random_corner(3))) {
+                assert!((distance / threat.epsilon - 1.0).abs() < 1e-5, "{threat}: {distance}");
+            }
+        }
+    }
+
+    #[test]
+    fn steps_have_the_length_of_their_image_however_small_the_gradient() {
+        let device = Device::flex();
+        let ball = Ball::new(grey(3), ThreatModel::l2(9.0));
+        let wave: Vec<f32> = (0..3 * 12_288).map(|i| (i as f32 / 300.0).sin()).collect();
+        let wave = Tensor::<4>::from_data(TensorData::new(wave, [3, 3, 64, 64]), &device);
+        // The squares of the second image's values are 0 in f32, and the third has no gradient.
+        let sizes = Tensor::<1>::from_floats([1.0, 1e-30, 0.0], &device).reshape([3, 1, 1, 1]);
+        let lengths = Tensor::<1>::from_floats([0.25, 0.75, 0.5], &device);
+        let moved = values(ball.distance(ball.ascend(grey(3), wave.mul(sizes), lengths)));
+        for (found, expected) in moved.iter().zip([0.25, 0.75, 0.0]) {
+            assert!((found - expected).abs() < 1e-4, "{moved:?}");
+        }
+    }
+
+    #[test]
+    fn projection_shortens_what_is_outside_and_leaves_what_is_inside() {
+        for scale in [[1.0; 3], [0.2, 0.3, 0.4]] {
+            let ball = Ball::new(grey(2), ThreatModel { channel_scale: scale, ..ThreatModel::l2(1.0) });
+            let near = ball.random_corner(1).sub(grey(2)).mul_scalar(0.5).add(grey(2));
+            let far = near.clone().sub(grey(2)).mul_scalar(20.0).add(grey(2));
+            let distances = |images| values(ball.distance(ball.project(images)));
+            assert!(distances(near).iter().all(|distance| (distance - 0.5).abs() < 1e-4));
+            assert!(distances(far).iter().all(|distance| (distance - 1.0).abs() < 1e-4));
+            let none = Ball::new(grey(2), ThreatModel { epsilon: 0.0, channel_scale: scale, ..ThreatModel::l2(1.0) });
+            assert_eq!(values(none.random_start(1)), values(grey(2)));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Attacks: which there are, what they are set to, and what they aim at.
+
+mod config;
+mod goal;
+mod kind;
+mod properties;
+mod threat;
+
+pub use config::{AttackConfig, AttackError, PAPER_EPSILON_STD, in_255ths};
+pub use goal::Goal;
+pub use kind::{AttackKind, BIM_STEPS, MI_FGSM_STEPS, PGD_STEPS, UnknownAttack};
+pub use properties::{Direction, Properties, Start, StepSize, Steps, Words};
+pub use threat::{DEFAULT_EPSILON_255, DEFAULT_EPSILON_L2, Norm, ThreatModel};

@@ -1,0 +1,19 @@
+//! The terms of Bastion's domain, without tensors: attacks, perturbations, architectures, cards, scores, crops and metrics.
+//!
+//! The page, the engine, the trainer and `xtask` read and write the same files and messages, so each term is defined once, in
+//! serde types and plain arithmetic. The crate never depends on burn, not even optionally: burn's kernels register themselves
+//! at start, so a program that links burn carries megabytes, and the page must not. `shared` re-exports these terms beside
+//! the code that computes with tensors.
+
+#![warn(missing_docs, unreachable_pub)]
+
+pub mod attack;
+pub mod card;
+pub mod corruption;
+pub mod index;
+pub mod metrics;
+pub mod model;
+pub mod perturb;
+pub mod picture;
+pub mod score;
+mod severity;

@@ -1,0 +1,35 @@
+//! Architectures of networks: layers, names and costs.
+
+mod cost;
+mod resnet;
+mod wide_resnet;
+
+use serde::{Deserialize, Serialize};
+
+pub use cost::Cost;
+pub use resnet::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
+pub use wide_resnet::{BASE_CHANNELS, WideResNetConfig};
+
+/// Architecture of a network: enough to build the network and to fill it with weights.
+///
+/// In JSON the variant is the `family`: `{"family": "wide-resnet", "depth": 10, "width": 4, ...}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "kebab-case")]
+pub enum Architecture {
+    /// Zagoruyko's Wide ResNet, in a compact form for 64x64 pictures.
+    #[serde(rename = "wide-resnet")]
+    WideResNet(WideResNetConfig),
+    /// torchvision's residual networks.
+    #[serde(rename = "resnet")]
+    ResNet(ResNetConfig),
+}
+
+impl Architecture {
+    /// Returns the usual name: `WRN-10-4` for depth 10 and width 4; torchvision's, as `wide_resnet50_2`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
+            Self::ResNet(config) => config.name(),
+        }
+    }
+}

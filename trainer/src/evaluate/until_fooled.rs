@@ -1,0 +1,139 @@
+//! Attacks that follow each image until it is fooled: a batch that stays full while images come and go.
+
+use anyhow::{Context, Result, ensure};
+use burn::prelude::*;
+use shared::attack::{Goal, NewImage, UntilFooled};
+use shared::bundle::Bundle;
+use shared::seed::{Purpose, derive};
+
+use super::batch::Originals;
+use super::image_result::{Change, ImageResult};
+use super::{Attack, Batch, Evaluation, GRADIENT, Trial, logits};
+use crate::progress::Task;
+
+/// The classes that an image is judged by.
+struct Classes {
+    label: usize,
+    target: usize,
+}
+
+impl Classes {
+    fn result(&self, logits: &[f32], change: Option<Change>) -> ImageResult {
+        ImageResult::new(logits, self.label, self.target, change)
+    }
+}
+
+/// Images that wait for room.
+struct Queue {
+    entries: Vec<NewImage>,
+    /// As many; none while there are no entries.
+    images: Option<Tensor<4>>,
+}
+
+impl Queue {
+    /// Takes the first `count` images, or all.
+    fn take(&mut self, count: usize) -> Option<(Vec<NewImage>, Tensor<4>)> {
+        let images = self.images.take()?;
+        let (all, count) = (self.entries.len(), count.min(self.entries.len()));
+        let rest = self.entries.split_off(count);
+        if count < all {
+            self.images = Some(images.clone().narrow(0, count, all - count));
+        }
+        Some((std::mem::replace(&mut self.entries, rest), images.narrow(0, 0, count)))
+    }
+}
+
+/// A trial of one network whose images are attacked until they are fooled.
+pub(super) struct UntilFooledTrial<'a> {
+    pub evaluation: &'a Evaluation<'a>,
+    pub trial: &'a Trial,
+    pub attack: &'a Attack,
+    pub bundle: &'a Bundle,
+    pub batch_size: usize,
+}
+
+impl UntilFooledTrial<'_> {
+    /// Attacks all images. Returns what became of each, in the order of the evaluation's. `task` advances as [`Trial::work`]
+    /// says.
+    ///
+    /// # Errors
+    /// When the device fails, or computes something that is not a number; [`crate::error::Stopped`] when it was to end.
+    pub fn run(&self, device: &Device, task: &Task) -> Result<Vec<ImageResult>> {
+        let indices = self.evaluation.indices;
+        let mut run = UntilFooled::new(&self.attack.config, self.attack.goal, self.attack.restarts)?;
+        let most_passes = run.most_passes();
+        let mut classes: Vec<Classes> = Vec::with_capacity(indices.len());
+        let mut results: Vec<Option<ImageResult>> = vec![None; indices.len()];
+        let mut queue = Queue { entries: Vec::new(), images: None };
+        loop {
+            self.evaluation.check_stop()?;
+            while run.len() < self.batch_size {
+                if let Some((entries, images)) = queue.take(self.batch_size - run.len()) {
+                    run.add(&entries, images)?;
+                } else if classes.len() < indices.len() {
+                    let arrived = self.arrive(&mut classes, &mut queue, &mut results, device)?;
+                    task.advance(arrived.seen + arrived.done * most_passes as u64 * GRADIENT);
+                } else {
+                    break;
+                }
+            }
+            if run.is_empty() {
+                break;
+            }
+            task.advance(run.len() as u64 * GRADIENT);
+            for outcome in pollster::block_on(run.step(&self.bundle.model))? {
+                let finite = outcome.logits.iter().all(|logit| logit.is_finite());
+                ensure!(finite, "{} computed something that is not a number", self.bundle.card.name);
+                task.advance((most_passes - outcome.passes) as u64 * GRADIENT);
+                let change = Change::new(outcome.linf, outcome.l2, &outcome.image);
+                results[outcome.id] = Some(classes[outcome.id].result(&outcome.logits, Some(change)));
+            }
+        }
+        results.into_iter().collect::<Option<_>>().context("an image was lost on its way through the attack")
+    }
+
+    /// Looks at the next batch of images: those that are not where the attack leads wait in the empty `queue`.
+    fn arrive(
+        &self,
+        classes: &mut Vec<Classes>,
+        queue: &mut Queue,
+        results: &mut [Option<ImageResult>],
+        device: &Device,
+    ) -> Result<Arrived> {
+        let first = classes.len();
+        let indices = &self.evaluation.indices[first..];
+        let indices = &indices[..indices.len().min(self.batch_size)];
+        let number = first / self.batch_size;
+        let batch = Batch::new(self.evaluation.clean, indices, number, self.bundle.card.classes.len(), device)?;
+        let images = Originals::new(&batch, self.trial.set).images;
+        let rows = logits(self.bundle, images.clone())?;
+        let mut rest = Vec::new();
+        for (row, logits) in rows.iter().enumerate() {
+            let (id, image) = (first + row, Classes { label: batch.labels[row], target: batch.targets[row] });
+            let label = match self.attack.goal {
+                Goal::Untargeted => image.label,
+                Goal::Targeted => image.target,
+            };
+            if self.attack.goal.is_reached(logits, label) {
+                results[id] = Some(image.result(logits, None));
+            } else {
+                let seed = derive(self.attack.config.seed, indices[row] as u64, Purpose::ImageStart);
+                queue.entries.push(NewImage { id, label, seed });
+                rest.push(row as i64);
+            }
+            classes.push(image);
+        }
+        let count = rest.len();
+        if count > 0 {
+            let rest = Tensor::<1, Int>::from_data(TensorData::new(rest, [count]), device);
+            queue.images = Some(images.select(0, rest));
+        }
+        Ok(Arrived { seen: indices.len() as u64, done: (indices.len() - count) as u64 })
+    }
+}
+
+/// Counts of images that were looked at, and of those of them that need no attack.
+struct Arrived {
+    seen: u64,
+    done: u64,
+}

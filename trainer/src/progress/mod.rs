@@ -1,0 +1,253 @@
+//! Progress of long work, as typed events: the work tells a [`Progress`] what happens and prints nothing, and a [`View`] shows
+//! it as bars, lines of text or lines of JSON.
+
+mod event;
+mod json;
+mod stop;
+mod terminal;
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use clap::ValueEnum;
+
+pub use event::{Collapse, Event, Round, Unit};
+pub use stop::{Stop, on_ctrl_c};
+
+use self::json::JsonLines;
+use self::terminal::Terminal;
+
+/// What `--progress` takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressChoice {
+    /// The dashboard of `bastion train` where there is one, else as bar
+    #[default]
+    Auto,
+    /// Bars on a terminal, lines elsewhere
+    Bar,
+    /// A line of text now and then
+    Lines,
+    /// A line of JSON for each event
+    Json,
+    /// Warnings and errors alone
+    None,
+}
+
+/// Shows events.
+pub trait View: Send + Sync {
+    /// Shows `event`. It may be called from any thread.
+    fn show(&self, event: &Event);
+}
+
+/// Takes the events of long work to a view. Clones share the view.
+#[derive(Clone)]
+pub struct Progress {
+    choice: ProgressChoice,
+    view: Arc<dyn View>,
+}
+
+impl Progress {
+    /// Shows events on stderr in the form `choice`.
+    pub fn new(choice: ProgressChoice) -> Self {
+        let view: Arc<dyn View> = match choice {
+            ProgressChoice::Auto | ProgressChoice::Bar => Arc::new(Terminal::with_bars()),
+            ProgressChoice::Lines => Arc::new(Terminal::with_lines()),
+            ProgressChoice::Json => Arc::new(JsonLines::default()),
+            ProgressChoice::None => Arc::new(OnlyWarnings),
+        };
+        Self { choice, view }
+    }
+
+    /// Shows nothing.
+    pub fn silent() -> Self {
+        Self { choice: ProgressChoice::None, view: Arc::new(Silent) }
+    }
+
+    /// Shows the same events by another `view`.
+    #[must_use]
+    pub fn shown_by(&self, view: Arc<dyn View>) -> Self {
+        Self { view, ..*self }
+    }
+
+    /// The form that was chosen, to be passed on to other processes.
+    pub fn choice(&self) -> ProgressChoice {
+        self.choice
+    }
+
+    /// Shows `event`.
+    pub fn tell(&self, event: &Event) {
+        self.view.show(event);
+    }
+
+    /// Shows a line of text.
+    pub fn note(&self, text: impl Into<String>) {
+        self.tell(&Event::Note { text: text.into() });
+    }
+
+    /// Shows a warning.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.tell(&Event::Warning { text: text.into() });
+    }
+
+    /// Starts work of `total` units, if that is known.
+    pub fn start(&self, title: &'static str, total: Option<u64>, unit: Unit) -> Task {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.tell(&Event::Started { task: id, title, total, unit });
+        Task {
+            progress: self.clone(),
+            id,
+            began: Instant::now(),
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(total.unwrap_or(0)),
+            told_ms: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Work that goes on until this is dropped.
+pub struct Task {
+    progress: Progress,
+    id: u64,
+    began: Instant,
+    done: AtomicU64,
+    /// 0 if it is not known.
+    total: AtomicU64,
+    /// When the last event was shown, since the beginning.
+    told_ms: AtomicU64,
+}
+
+impl Task {
+    /// Adds `units` to what is done. It is shown ten times a second at most.
+    pub fn advance(&self, units: u64) {
+        self.done.fetch_add(units, Ordering::Relaxed);
+        self.show();
+    }
+
+    /// Sets how much is done.
+    pub fn set(&self, done: u64) {
+        self.done.store(done, Ordering::Relaxed);
+        self.show();
+    }
+
+    /// Sets how much there is to do.
+    pub fn set_total(&self, total: Option<u64>) {
+        self.total.store(total.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// How much is done.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Counts the bytes that are read from `inner`.
+    pub fn reader<R: Read>(&self, inner: R) -> impl Read {
+        Counted { inner, task: self }
+    }
+
+    fn show(&self) {
+        const PAUSE_MS: u64 = 100;
+        let now = self.began.elapsed().as_millis() as u64;
+        let told = self.told_ms.load(Ordering::Relaxed);
+        // Of several threads, one shows it.
+        let due = now >= told + PAUSE_MS
+            && self.told_ms.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if due {
+            let total = Some(self.total.load(Ordering::Relaxed)).filter(|&total| total > 0);
+            self.progress.tell(&Event::Advanced { task: self.id, done: self.done(), total });
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.progress.tell(&Event::Finished { task: self.id, done: self.done(), seconds });
+    }
+}
+
+struct Counted<'a, R> {
+    inner: R,
+    task: &'a Task,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.task.advance(count as u64);
+        Ok(count)
+    }
+}
+
+struct Silent;
+
+impl View for Silent {
+    fn show(&self, _: &Event) {}
+}
+
+struct OnlyWarnings;
+
+impl View for OnlyWarnings {
+    fn show(&self, event: &Event) {
+        if let (Event::Warning { .. } | Event::Collapse { .. } | Event::Failed { .. }, Some(text)) =
+            (event, event.text())
+        {
+            write_line(&text);
+        }
+    }
+}
+
+/// Writes a line to stderr. A stderr that was closed is no reason to end hours of work.
+fn write_line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A view that keeps all events.
+#[cfg(test)]
+#[derive(Default)]
+pub struct Recorder(std::sync::Mutex<Vec<Event>>);
+
+#[cfg(test)]
+impl Recorder {
+    pub fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[cfg(test)]
+impl View for Recorder {
+    fn show(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_tells_its_beginning_its_end_and_not_each_step() {
+        let recorder = Arc::new(Recorder::default());
+        let task = Progress::silent().shown_by(recorder.clone()).start("Crafting", Some(5000), Unit::Pictures);
+        (0..5000).for_each(|_| task.advance(1));
+        std::thread::sleep(std::time::Duration::from_millis(110));
+        task.set(7);
+        drop(task);
+        let events = recorder.events();
+        assert!(events.len() < 1000, "{} events", events.len());
+        assert!(matches!(events[0], Event::Started { title: "Crafting", total: Some(5000), .. }), "{events:?}");
+        let [.., Event::Advanced { done: 7, total: Some(5000), .. }, Event::Finished { done: 7, .. }] = &events[..]
+        else {
+            panic!("{events:?}");
+        };
+    }
+
+    #[test]
+    fn what_is_read_is_counted() {
+        let task = Progress::silent().start("Reading", None, Unit::Bytes);
+        std::io::copy(&mut task.reader(&[0; 12345][..]), &mut std::io::sink()).unwrap();
+        assert_eq!(task.done(), 12345);
+    }
+}

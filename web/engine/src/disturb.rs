@@ -1,0 +1,129 @@
+//! A picture as a camera or the weather would have it.
+
+use burn::prelude::Device;
+use shared::corrupt::{Corrupt as _, Severity};
+use shared::device::read;
+use shared::image::{Picture, SIDE};
+use shared::perturb::{ColorChange, Drawn, Projective, perturb};
+
+use super::error::StepError;
+use protocol::Disturbance;
+
+/// The same snow every time.
+const SEED: u64 = 0;
+
+/// `picture` disturbed. It is so small that the CPU does it at once, whatever computes the networks.
+///
+/// # Errors
+///
+/// If the result is no picture, which only a broken build gives.
+pub(crate) async fn disturbed(picture: &Picture, disturbance: &Disturbance) -> Result<Picture, StepError> {
+    if disturbance.is_none() {
+        return Ok(picture.clone());
+    }
+    let drawn = drawn(disturbance);
+    let mut changed = picture.clone();
+    if drawn != Drawn::default() {
+        let tensor = perturb(picture.to_tensor(&Device::flex()), &[drawn]);
+        changed = Picture::from_chw(&read(tensor).await?)?;
+    }
+    Ok(match disturbance.corruption {
+        Some(corruption) => corruption.apply(&changed, severity(disturbance.severity), SEED),
+        None => changed,
+    })
+}
+
+fn drawn(disturbance: &Disturbance) -> Drawn {
+    let degrees = |degrees: i16| f64::from(degrees);
+    let mut geometry = Projective::affine(
+        0.0,
+        disturbance.shift.map(f64::from),
+        f64::from(disturbance.zoom_percent) / 100.0,
+        [f64::from(disturbance.shear_degrees), 0.0],
+    );
+    if disturbance.flip_horizontal {
+        geometry = geometry.then(Projective::horizontal_flip());
+    }
+    if disturbance.flip_vertical {
+        geometry = geometry.then(Projective::vertical_flip());
+    }
+    if disturbance.rotation_degrees != 0 {
+        geometry = geometry.then(Projective::rotation(degrees(disturbance.rotation_degrees)));
+    }
+    if disturbance.perspective_percent != 0 {
+        geometry = geometry.then(Projective::perspective(corners(disturbance.perspective_percent)));
+    }
+    let factor = |percent: u8| f32::from(percent) / 100.0;
+    let color = ColorChange {
+        grayscale: disturbance.grayscale,
+        brightness: factor(disturbance.brightness_percent),
+        contrast: factor(disturbance.contrast_percent),
+        saturation: factor(disturbance.saturation_percent),
+        // A part of the full circle, -0.5 to 0.5.
+        hue: f32::from(disturbance.hue_degrees) / 360.0,
+    };
+    Drawn { geometry, color }
+}
+
+/// Returns where the corners go, from the top left clockwise: one side moves back, and so its corners towards the middle.
+fn corners(percent: i8) -> [[f64; 2]; 4] {
+    let last = SIDE as f64 - 1.0;
+    let inwards = f64::from(percent.unsigned_abs()) / 100.0 * last / 2.0;
+    let (left, right) = if percent < 0 { (inwards, 0.0) } else { (0.0, inwards) };
+    // What is farther away is narrower as well.
+    [[left, left], [last - right, right], [last - right, last - right], [left, last - left]]
+}
+
+fn severity(level: u8) -> Severity {
+    // A level brought into 1 to 5 is one.
+    Severity::new(level.clamp(1, 5)).expect("1 to 5 are the levels there are")
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::corrupt::Corruption;
+
+    use super::*;
+
+    fn picture() -> Picture {
+        Picture::from_rgb8((0..64 * 64 * 3).map(|i| (i * 7 % 251) as u8).collect()).unwrap()
+    }
+
+    fn after(disturbance: Disturbance) -> Picture {
+        pollster::block_on(disturbed(&picture(), &disturbance)).unwrap()
+    }
+
+    #[test]
+    fn nothing_changes_nothing_and_two_flips_are_none() {
+        assert!(after(Disturbance::default()) == picture());
+        let flipped = after(Disturbance { flip_horizontal: true, ..Disturbance::default() });
+        assert!(flipped != picture());
+        let row = |picture: &Picture| picture.as_rgb8()[..64 * 3].to_vec();
+        let mirrored: Vec<u8> = row(&picture()).chunks_exact(3).rev().flatten().copied().collect();
+        assert_eq!(row(&flipped), mirrored);
+    }
+
+    #[test]
+    fn each_of_them_does_something() {
+        let none = Disturbance::default();
+        for disturbance in [
+            Disturbance { shift: [5, 0], ..none },
+            Disturbance { zoom_percent: 130, ..none },
+            Disturbance { shear_degrees: 10, ..none },
+            Disturbance { flip_vertical: true, ..none },
+            Disturbance { rotation_degrees: 30, ..none },
+            Disturbance { perspective_percent: 40, ..none },
+            Disturbance { perspective_percent: -40, ..none },
+            Disturbance { grayscale: true, ..none },
+            Disturbance { brightness_percent: 60, ..none },
+            Disturbance { contrast_percent: 150, ..none },
+            Disturbance { saturation_percent: 0, ..none },
+            Disturbance { hue_degrees: 90, ..none },
+        ] {
+            assert!(after(disturbance) != picture(), "{disturbance:?}");
+        }
+        for kind in Corruption::ALL {
+            assert!(after(Disturbance { corruption: Some(kind), ..none }) != picture(), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What can go wrong once there is a device.
+
+use shared::attack::AttackError;
+use shared::device::DeviceError;
+use shared::image::ImageError;
+
+/// Why a step came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A picture of NaN: the device computed nonsense.
+    #[error(transparent)]
+    Picture(#[from] ImageError),
+    #[error(transparent)]
+    Attack(#[from] AttackError),
+}
+
+/// Why a network cannot be used.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// The device computes it wrongly or not at all; how, in the end of a sentence.
+    Device(String),
+    /// Its files are wrong.
+    Bundle(String),
+}

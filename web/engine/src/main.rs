@@ -1,0 +1,86 @@
+//! The engine: a Web Worker that owns the device and two networks, and works on one request at a time. It works as long
+//! as the page keeps it.
+//!
+//! It never decides to leave WebGPU half-way. It says that WebGPU failed, and the page ends this worker and starts a fresh
+//! one on the CPU: after a lost device or a rejected shader, nothing in here can be trusted any more.
+//!
+//! It is a crate of its own, which the page does not depend on: some of burn's dependencies register themselves at start, so
+//! that linking anything that names burn brings megabytes along.
+
+mod attack;
+mod cache;
+mod catalogue;
+mod clock;
+mod constructors;
+mod device;
+mod disturb;
+mod download;
+mod error;
+mod files;
+mod inbox;
+mod index;
+mod measure;
+mod messages;
+mod models;
+mod open;
+mod prediction;
+mod report;
+mod save;
+mod scores;
+mod session;
+mod sweep;
+
+use wasm_bindgen_futures::spawn_local;
+
+use inbox::Inbox;
+use models::Models;
+use protocol::{BackendChoice, Measured, Reply, Request};
+use report::post;
+use session::Session;
+
+fn main() {
+    constructors::run();
+    report::install();
+    let inbox = Inbox::listen();
+    post(&Reply::Loaded);
+    spawn_local(work(inbox));
+}
+
+async fn work(inbox: Inbox) {
+    let (choice, base, measured) = loop {
+        if let Request::Start { choice, base, measured } = inbox.next().await {
+            break (choice, base, measured);
+        }
+    };
+    let Some(mut session) = begin(choice, &base, measured).await else {
+        return;
+    };
+    loop {
+        match inbox.next().await {
+            Request::Load { id, pair } => session.load(id, &pair, &inbox).await,
+            Request::Open { id, file, crop, disturbance } => session.open(id, file, crop, &disturbance, &inbox).await,
+            Request::Crop { id, crop, disturbance } => session.crop(id, crop, &disturbance, &inbox).await,
+            Request::Disturb { id, disturbance } => session.disturb(id, &disturbance, &inbox).await,
+            Request::Attack { id, settings } => session.attack(id, settings, &inbox).await,
+            Request::Sweep { id, settings } => session.sweep(id, settings, &inbox).await,
+            Request::Save { id, slot, pixels } => session.save(id, slot, &pixels).await,
+            // What could be cancelled has ended by itself by now.
+            Request::Cancel | Request::Start { .. } => {}
+        }
+    }
+}
+
+/// Opens a device and lists the networks, and reports both to the page; none if no device can be opened.
+async fn begin(choice: BackendChoice, base: &str, measured: Option<Measured>) -> Option<Session> {
+    let (engine, report) = match device::open(choice, measured).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            post(&Reply::Failed(error.to_string()));
+            return None;
+        }
+    };
+    post(&Reply::Backend(report));
+    let models = Models::list(base).await;
+    post(&Reply::Listed(models.listed().await));
+    Some(Session::new(engine, models))
+}

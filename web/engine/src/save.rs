@@ -1,0 +1,48 @@
+//! A picture as the file that a visitor takes home, and what is left of an attack in it.
+
+use shared::bundle::Bundle;
+use shared::image::{ImageError, Picture};
+
+use super::error::StepError;
+use super::report::post;
+use super::session::Session;
+use protocol::{Guess, Pixels, Reply, RequestId, Slot};
+
+impl Session {
+    /// Saves a picture, reads the file again, and asks the network of `slot` what it sees in it.
+    pub(crate) async fn save(&self, id: RequestId, slot: Slot, pixels: &Pixels) {
+        let Some(bundles) = self.bundles() else {
+            post(&Reply::Refused { id, message: "The networks are not loaded yet.".into() });
+            return;
+        };
+        match self.saved(bundles[slot.index()], pixels).await {
+            Ok((png, top)) => post(&Reply::Saved { id, slot, png, top }),
+            Err(error) => self.fail(id, &error),
+        }
+    }
+
+    async fn saved(&self, bundle: &Bundle, pixels: &Pixels) -> Result<(Vec<u8>, Vec<Guess>), StepError> {
+        let png = of_pixels(pixels)?.encode_png()?;
+        let read_again = Picture::decode(&png)?;
+        let top = self.predict(bundle, &read_again).await?.top();
+        Ok((png, top))
+    }
+}
+
+/// Returns the picture on a canvas, without the alpha that canvases have.
+fn of_pixels(pixels: &Pixels) -> Result<Picture, ImageError> {
+    Picture::from_rgb8(pixels.0.chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_picture_is_the_one_that_was_shown() {
+        let picture = Picture::from_rgb8((0..64 * 64 * 3).map(|i| (i % 251) as u8).collect()).unwrap();
+        let png = of_pixels(&Pixels(picture.to_rgba8())).unwrap().encode_png().unwrap();
+        assert_eq!(Picture::decode(&png).unwrap().as_rgb8(), picture.as_rgb8());
+        assert!(of_pixels(&Pixels(vec![0; 8])).is_err());
+    }
+}

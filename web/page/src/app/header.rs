@@ -1,0 +1,341 @@
+//! What computes, how far it is, and the switch that changes it.
+
+use leptos::prelude::*;
+use wasm_bindgen::JsValue;
+use web_sys::Url;
+
+use super::BACKEND_PARAMETER;
+use super::browser::Store;
+use super::notes::Offline;
+use crate::state::{Coming, Event, Phase, State};
+use crate::text;
+use protocol::{Backend, BackendChoice, Download, Slot};
+
+/// Shows the engine's status: what computes and why, how far its downloads are or what it is capable of, and the switch.
+#[component]
+pub(super) fn Status() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let phase = store.read(|state| state.engine.phase.clone());
+    let work = store.read(State::work);
+    let weights = store.read(|state| {
+        let cached = state.engine.downloads.iter().flatten().all(|download| download.cached);
+        (state.engine.phase == Phase::Ready).then_some(if cached { "cache" } else { "network" })
+    });
+    let starting = store.read(State::is_starting);
+    let doing = store.read(doing_words);
+    let reason = store.read(State::backend_reason);
+    // One line of words at a time, so that nothing moves.
+    let shown = store.read(|state| {
+        let first = state.backend_reason().is_empty() || state.engine.phase == Phase::Asking;
+        if first { doing_words(state) } else { String::new() }
+    });
+    let lines =
+        move || if starting.get() { view! { <Downloads/> }.into_any() } else { view! { <Figures/> }.into_any() };
+    view! {
+        <section
+            class="status panel"
+            aria-label="Engine"
+            data-testid="engine-status"
+            data-state=move || phase.with(Phase::name)
+            data-work=move || work.get().name()
+            data-weights=weights
+        >
+            <div class="status-head">
+                <Badge/>
+                <p class="reason" aria-hidden="true">{shown}</p>
+                // Read out when it changes: that the CPU took over, above all.
+                <p class="reason" role="status" data-testid="backend-reason">{reason}</p>
+                <p class="visually-hidden" role="status">{doing}</p>
+            </div>
+            {lines}
+            <Switch/>
+        </section>
+    }
+}
+
+/// Returns what is being done until the engine is ready; empty from then on.
+fn doing_words(state: &State) -> String {
+    let total: u64 = state.engine.downloads.iter().flatten().map(|download| download.total).sum();
+    match &state.engine.phase {
+        Phase::Starting => {
+            "Downloading and compiling the engine. Later visits take it from this browser’s cache.".into()
+        }
+        Phase::OpeningDevice => "Looking for something to compute with.".into(),
+        Phase::Asking => "A large network is not downloaded before you say so: see below.".into(),
+        Phase::Downloading if total > 0 => format!("Downloading the two networks, {} in all.", text::bytes(total)),
+        Phase::Downloading => "Downloading the two networks.".into(),
+        Phase::SelfTesting(slot) => {
+            format!("Warming up: checking that this device computes the network {} as it should.", state.title(*slot))
+        }
+        Phase::Ready | Phase::Failed(_) => String::new(),
+    }
+}
+
+#[component]
+fn Badge() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let name = store.read(|state| match &state.engine.backend {
+        None => "",
+        Some(report) if report.backend == Backend::WebGpu => "webgpu",
+        Some(_) => "cpu",
+    });
+    let software = store.read(|state| state.engine.backend.as_ref().is_some_and(|report| report.software).to_string());
+    let fallback = store.read(|state| state.engine.fallback.is_some().to_string());
+    let words = store.read(badge_words);
+    let busy = store.read(|state| !matches!(state.engine.phase, Phase::Ready | Phase::Asking | Phase::Failed(_)));
+    view! {
+        <span
+            class="badge"
+            class:busy=busy
+            data-testid="backend-badge"
+            data-backend=name
+            data-software=software
+            data-fallback=fallback
+        >
+            {words}
+        </span>
+    }
+}
+
+fn badge_words(state: &State) -> String {
+    let backend = match &state.engine.backend {
+        Some(report) if report.backend == Backend::WebGpu && report.software => "WebGPU (software)",
+        Some(report) if report.backend == Backend::WebGpu => "WebGPU",
+        Some(_) => "CPU",
+        None => "Engine",
+    };
+    let doing = match &state.engine.phase {
+        Phase::Starting => "starting".into(),
+        Phase::OpeningDevice => "looking for a device".into(),
+        Phase::Asking => "waiting for you".into(),
+        Phase::Downloading => match downloaded(state) {
+            Some(share) => format!("loading networks, {}", text::percent(share)),
+            None => "loading networks".into(),
+        },
+        Phase::SelfTesting(_) => "warming up".into(),
+        Phase::Ready => "ready".into(),
+        Phase::Failed(_) => "failed".into(),
+    };
+    format!("{backend}: {doing}")
+}
+
+/// Share of the networks' bytes that are here, once it is known how many there will be.
+fn downloaded(state: &State) -> Option<f64> {
+    let [Some(left), Some(right)] = state.engine.downloads else { return None };
+    let total = left.total + right.total;
+    (total > 0).then(|| (left.received + right.received) as f64 / total as f64)
+}
+
+#[component]
+fn Switch() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let choose = move |event: leptos::ev::Event| {
+        let Some(choice) = BackendChoice::from_name(&event_target_value(&event)) else {
+            return;
+        };
+        remember(choice);
+        store.dispatch(Event::Choose(choice));
+    };
+    let choice = store.read(|state| state.engine.choice);
+    let options = BackendChoice::ALL.map(|option| {
+        let label = match option {
+            BackendChoice::Auto => "Automatic",
+            BackendChoice::WebGpu => "WebGPU",
+            BackendChoice::Cpu => "CPU",
+        };
+        view! { <option value=option.name() prop:selected=move || choice.get() == option>{label}</option> }
+    });
+    view! {
+        <label class="switch">
+            <span>"Compute with"</span>
+            <select data-testid="backend-select" on:change=choose>
+                {options.into_iter().collect_view()}
+            </select>
+        </label>
+    }
+}
+
+/// Puts the choice into the page's address, so that it outlives a reload.
+fn remember(choice: BackendChoice) {
+    let address = window().location().href().and_then(|address| Url::new(&address));
+    let Ok(address) = address else {
+        return;
+    };
+    match choice {
+        BackendChoice::Auto => address.search_params().delete(BACKEND_PARAMETER),
+        choice => address.search_params().set(BACKEND_PARAMETER, choice.name()),
+    }
+    if let Ok(history) = window().history() {
+        // Where the address may not be changed, the choice holds until the reload.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address.href()));
+    }
+}
+
+/// Shows how the engine and the networks are coming along.
+#[component]
+fn Downloads() -> impl IntoView {
+    view! {
+        <div class="status-lines">
+            <EngineBar/>
+            {Slot::ALL.map(|slot| view! { <Bar network=slot/> }).into_iter().collect_view()}
+        </div>
+    }
+}
+
+/// Shows what the engine computes on, how fast it is, and whether the next visit needs a network.
+#[component]
+fn Figures() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let device = store.read(|state| match &state.engine.backend {
+        Some(report) => match (&report.adapter, report.backend) {
+            (Some(adapter), _) => adapter.clone(),
+            (None, Backend::WebGpu) => "a graphics card that the browser does not name".into(),
+            (None, Backend::Cpu) => "this device’s processor".into(),
+        },
+        None => "–".into(),
+    });
+    let speed = store.read(|state| timing_words(state).unwrap_or_else(|| "measured with the first picture".into()));
+    view! {
+        <dl class="status-lines">
+            <div>
+                <dt>"Device"</dt>
+                <dd data-testid="adapter">{device}</dd>
+            </div>
+            <div>
+                <dt>"Speed"</dt>
+                <dd data-testid="timing">{speed}</dd>
+            </div>
+            <div>
+                <dt>"Offline"</dt>
+                <dd><Offline/></dd>
+            </div>
+        </dl>
+    }
+}
+
+/// `4.3 ms a forward pass, 12 ms an attack step`: of the slower of the two networks, as far as it was seen.
+fn timing_words(state: &State) -> Option<String> {
+    let slowest = |times: [Option<f64>; 2]| times.into_iter().flatten().reduce(f64::max);
+    let forward = slowest(state.columns.each_ref().map(|column| column.clean_ms));
+    let step = slowest(state.columns.each_ref().map(|column| {
+        let last = column.steps.last().filter(|step| step.done > 0)?;
+        Some(last.elapsed_ms / f64::from(last.done))
+    }));
+    let forward = forward.map(|ms| format!("{} a forward pass", text::duration(ms)));
+    let step = step.map(|ms| format!("{} an attack step", text::duration(ms)));
+    let said: Vec<String> = [forward, step].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+/// Shows why there is no engine, once it is clear that there will be none.
+#[component]
+pub(super) fn Failure() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let failed = store.read(|state| match &state.engine.phase {
+        Phase::Failed(why) => Some(why.clone()),
+        _ => None,
+    });
+    let can_retry = store.read(State::can_retry);
+    let retry = move || {
+        let again = move |_| store.dispatch(Event::GoOn);
+        can_retry.get().then(|| {
+            view! { <button type="button" data-testid="engine-retry" on:click=again>"Try again"</button> }
+        })
+    };
+    let panel = move |why: String| {
+        view! {
+            <div class="failure panel">
+                <h2>{if can_retry.get() { "The networks cannot be loaded" } else { "The engine cannot start" }}</h2>
+                <p data-testid="engine-error">{why}</p>
+                {retry}
+            </div>
+        }
+    };
+    // The region is always there, as with the alert.
+    view! { <div class="failure-region" role="alert">{move || failed.get().map(panel)}</div> }
+}
+
+/// Shows the engine's program.
+#[component]
+fn EngineBar() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let loaded = store.read(|state| state.engine.phase != Phase::Starting);
+    let coming = store.read(|state| state.engine.program);
+    // A bar without a value moves to and fro: the browser compiles, or does not say how much there is.
+    let bar = move || match (loaded.get(), coming.get()) {
+        (true, _) => view! { <progress id="download-engine" max="1" value="1"></progress> }.into_any(),
+        (false, Some(coming)) if !coming.is_here() => {
+            let (received, total) = (coming.received.to_string(), coming.total.to_string());
+            view! { <progress id="download-engine" max=total value=received></progress> }.into_any()
+        }
+        (false, _) => view! { <progress id="download-engine"></progress> }.into_any(),
+    };
+    let words = move || match (loaded.get(), coming.get()) {
+        (true, Some(coming)) => text::bytes(coming.total),
+        (true, None) => "loaded".into(),
+        (false, Some(coming)) if coming.is_here() => format!("{}, compiling", text::bytes(coming.total)),
+        (false, Some(coming)) => amount(coming.received, coming.total),
+        (false, None) => "loading".into(),
+    };
+    let count = move |bytes: fn(Coming) -> u64| coming.get().map_or(0, bytes).to_string();
+    view! {
+        <div
+            class="download"
+            data-testid="progress-engine"
+            data-received=move || count(|coming| coming.received)
+            data-total=move || count(|coming| coming.total)
+        >
+            <label for="download-engine">"Engine"</label>
+            {bar}
+            <span class="amount">{words}</span>
+        </div>
+    }
+}
+
+/// One network's download.
+#[component]
+fn Bar(network: Slot) -> impl IntoView {
+    let store = expect_context::<Store>();
+    let download = store.read(move |state| state.engine.downloads[network.index()]);
+    let tested = store.read(move |state| state.engine.phase == Phase::SelfTesting(network));
+    let received = move || download.get().map_or(0, |download| download.received);
+    let total = move || download.get().map_or(1, |download| download.total.max(1));
+    let id = format!("download-{}", network.name());
+    let title = store.read(move |state| state.title(network));
+    let words = move || match download.get() {
+        Some(download) if tested.get() => format!("{}, warming up", text::bytes(download.total)),
+        Some(download) => network_amount(download),
+        None => "waiting".into(),
+    };
+    view! {
+        <div class="download">
+            <label for=id.clone()>{title}</label>
+            <progress
+                id=id
+                max=move || total().to_string()
+                prop:value=move || received() as f64
+                data-testid=format!("progress-{}", network.name())
+                data-received=move || received().to_string()
+                data-total=move || download.get().map_or(0, |download| download.total).to_string()
+            ></progress>
+            <span class="amount">{words}</span>
+        </div>
+    }
+}
+
+/// [`amount`] of a network's download; `1.4 MB, kept earlier`.
+pub(super) fn network_amount(download: Download) -> String {
+    if download.cached {
+        return format!("{}, kept earlier", text::bytes(download.total));
+    }
+    amount(download.received, download.total)
+}
+
+/// `0.7 of 1.4 MB, 50%`; `1.4 MB`.
+fn amount(received: u64, total: u64) -> String {
+    if received == total {
+        return text::bytes(total);
+    }
+    let share = received as f64 / total as f64;
+    format!("{} of {}, {}", text::bytes(received), text::bytes(total), text::percent(share))
+}

@@ -1,0 +1,255 @@
+//! What the engine says.
+
+use std::sync::Arc;
+
+use super::{Coming, Effect, Phase, Progress, Stage, State, Work};
+use protocol::{BackendChoice, BackendReport, Catalogue, Download, Measured, Reply, Request, RequestId};
+
+/// The engine, as the page knows it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Engine {
+    /// Number of the worker that is listened to; earlier ones are ignored.
+    pub generation: u32,
+    /// What the visitor wants to compute with.
+    pub choice: BackendChoice,
+    /// How far the engine is.
+    pub phase: Phase,
+    /// What computes, once a device is open.
+    pub backend: Option<BackendReport>,
+    /// Why WebGPU was given up, if it was.
+    pub fallback: Option<String>,
+    /// The download of the engine's program, as far as anything is known of it.
+    pub program: Option<Coming>,
+    /// The weights' downloads, left and right.
+    pub downloads: [Option<Download>; 2],
+    /// Address of the folder that holds `models/`, with a slash at its end.
+    pub(super) base: String,
+    /// How quick both backends are, as far as that was measured on this visit or an earlier one.
+    pub(super) measured: Option<Measured>,
+    /// The file that the engine holds; another square of it can be had without sending it again.
+    pub(super) file: Option<Arc<Vec<u8>>>,
+    /// How often the engine was started again after it panicked on the CPU.
+    pub(super) cpu_restarts: u32,
+    /// Counts signs of life of the engine and requests to it.
+    pub(super) pulse: u64,
+    /// Number of the request sent last.
+    pub(super) last_id: RequestId,
+}
+
+/// Panics on the CPU after which the engine is not started again.
+const MAX_CPU_RESTARTS: u32 = 2;
+
+impl State {
+    /// Takes what the engine of this generation said.
+    pub(super) fn on_reply(&mut self, reply: Reply) -> Vec<Effect> {
+        match reply {
+            Reply::Loaded => {
+                self.engine.phase = Phase::OpeningDevice;
+                return vec![Effect::Post(Request::Start {
+                    choice: self.effective_choice(),
+                    base: self.engine.base.clone(),
+                    measured: self.engine.measured.clone(),
+                })];
+            }
+            Reply::Backend(report) => return self.opened_device(report),
+            Reply::Listed(networks) => return self.listed(networks),
+            Reply::Download { id, download } if self.is_loading(id) => {
+                self.engine.phase = Phase::Downloading;
+                self.engine.downloads[download.slot.index()] = Some(download);
+            }
+            Reply::SelfTest { id, slot } if self.is_loading(id) => self.engine.phase = Phase::SelfTesting(slot),
+            Reply::Ready { id, catalogue } if self.is_loading(id) => return self.ready(*catalogue),
+            Reply::NotLoaded { id, slot, message } if self.is_loading(id) => return self.not_loaded(slot, message),
+            Reply::Kept { folder, bytes } => self.kept(&folder, bytes),
+            Reply::Failed(message) => self.fail(message),
+            Reply::WebGpuFailed(reason) => return self.fall_back(reason),
+            Reply::Panicked(message) => return self.panicked(&message),
+            Reply::Logged { target, message } => return self.logged(&target, &message),
+            Reply::Seen { id, pixels, original_size } => return self.seen(id, pixels, original_size),
+            Reply::BadPicture { id, message } => return self.bad_picture(id, message),
+            Reply::Disturbed { id, pixels } if self.stage == Stage::Classifying(id) => self.disturbed(pixels),
+            Reply::Classified { id, slot, top, elapsed_ms } if self.stage == Stage::Classifying(id) => {
+                let column = &mut self.columns[slot.index()];
+                column.clean = top;
+                column.clean_ms = Some(elapsed_ms);
+                column.progress = Progress::Clean;
+                return self.classified();
+            }
+            Reply::Noise { id, slot, best } if self.stage == Stage::Attacking(id) => {
+                self.columns[slot.index()].noise = Some(best);
+            }
+            Reply::Step { id, slot, step } if self.stage == Stage::Attacking(id) => {
+                self.columns[slot.index()].stepped(*step);
+            }
+            Reply::Finished { id } if self.stage == Stage::Attacking(id) => {
+                self.stage = Stage::Classified;
+                for column in &mut self.columns {
+                    column.progress = Progress::Done;
+                }
+            }
+            Reply::Point { id, slot, point } if self.stage == Stage::Sweeping(id) => {
+                self.sweep.curves[slot.index()].points.push(point);
+            }
+            Reply::Smallest { id, slot, units } if self.stage == Stage::Sweeping(id) => {
+                self.sweep.curves[slot.index()].smallest = Some(units);
+            }
+            Reply::Finished { id } if self.stage == Stage::Sweeping(id) => self.stage = Stage::Classified,
+            Reply::Saved { id, slot, png, top } => return self.saved(id, slot, png, top),
+            Reply::Refused { id, message } => return self.refused(id, message),
+            // A sign of life, and no more.
+            Reply::Sweeping { .. } => {}
+            // Answers to what is no longer asked.
+            Reply::Download { .. }
+            | Reply::SelfTest { .. }
+            | Reply::Ready { .. }
+            | Reply::NotLoaded { .. }
+            | Reply::Classified { .. }
+            | Reply::Noise { .. }
+            | Reply::Step { .. }
+            | Reply::Finished { .. }
+            | Reply::Disturbed { .. }
+            | Reply::Point { .. }
+            | Reply::Smallest { .. } => {}
+        }
+        Vec::new()
+    }
+
+    /// Takes the answer that a request came to nothing, though the engine is well.
+    fn refused(&mut self, id: RequestId, message: String) -> Vec<Effect> {
+        if self.saving.take_if(|saving| saving.id == id).is_some() {
+            self.alert = Some(message);
+            return Vec::new();
+        }
+        match &mut self.stage {
+            Stage::Opening { id: asked, holds_former, .. } if *asked == id => {
+                // The engine has no picture any more.
+                *holds_former = false;
+                return self.bad_picture(id, message);
+            }
+            Stage::Classifying(asked) if *asked == id => {
+                self.alert = Some(message);
+                return self.drop_picture().into_iter().collect();
+            }
+            Stage::Attacking(asked) if *asked == id => self.stop_attack(),
+            Stage::Sweeping(asked) if *asked == id => self.stage = Stage::Classified,
+            // The answer to what is no longer asked.
+            _ => return Vec::new(),
+        }
+        self.alert = Some(message);
+        Vec::new()
+    }
+
+    fn opened_device(&mut self, report: BackendReport) -> Vec<Effect> {
+        let measured = report.measured.clone();
+        self.engine.backend = Some(report);
+        self.engine.phase = Phase::Downloading;
+        if measured.is_some() {
+            self.engine.measured.clone_from(&measured);
+        }
+        measured.map(Effect::RememberMeasured).into_iter().collect()
+    }
+
+    fn ready(&mut self, catalogue: Catalogue) -> Vec<Effect> {
+        self.engine.phase = Phase::Ready;
+        if *self.classes != catalogue.classes {
+            // The target is a number, and that of another class now.
+            self.attack.settings.target = None;
+            self.classes = Arc::new(catalogue.classes);
+        }
+        self.models = Some(catalogue.models);
+        self.scores = catalogue.scores.into();
+        self.networks_kept = catalogue.kept;
+        self.forget_curves();
+        self.resolve_link();
+        let mut effects: Vec<Effect> = self.loaded().into_iter().collect();
+        effects.push(Effect::KeepOffline(catalogue.resources));
+        let queued = std::mem::take(&mut self.stage).into_candidate();
+        let waiting = queued.or_else(|| self.picture.shown.as_ref().map(|shown| shown.candidate.clone()));
+        match waiting {
+            Some(candidate) => effects.extend(self.open(candidate)),
+            None => effects.extend(self.show_a_sample()),
+        }
+        effects
+    }
+
+    fn logged(&mut self, target: &str, message: &str) -> Vec<Effect> {
+        const GPU: [&str; 4] = ["wgpu", "cubecl", "burn", "naga"];
+        let of_gpu = GPU.iter().any(|name| target.starts_with(name));
+        if self.on_webgpu() && of_gpu {
+            return self.fall_back(sentence(&format!("it reported an error ({message})")));
+        }
+        Vec::new()
+    }
+
+    fn panicked(&mut self, message: &str) -> Vec<Effect> {
+        let trying_webgpu = self.engine.phase == Phase::OpeningDevice && self.effective_choice() != BackendChoice::Cpu;
+        if self.on_webgpu() || trying_webgpu {
+            return self.fall_back(sentence(&format!("the engine crashed on it ({message})")));
+        }
+        self.engine.cpu_restarts += 1;
+        if self.engine.cpu_restarts > MAX_CPU_RESTARTS {
+            self.fail(sentence(&format!("The engine crashed again and again ({message})")));
+            return Vec::new();
+        }
+        let crashed = sentence(&format!("The engine crashed and was started again ({message})"));
+        self.blames_new_network(&crashed);
+        self.alert = Some(crashed);
+        let mut effects = self.restart();
+        // Not the picture that it crashed on: that might go on for ever.
+        effects.extend(self.enter(Stage::Absent));
+        effects.extend(self.drop_picture());
+        effects
+    }
+
+    /// Ends the work: the engine cannot go on, on any backend; `why` in a sentence.
+    fn fail(&mut self, why: String) {
+        self.drop_work();
+        self.forget_engine();
+        self.engine.phase = Phase::Failed(why);
+    }
+
+    /// Handles a worker that could not be loaded, or threw an error that is no panic of the engine's.
+    pub(super) fn on_worker_error(&mut self, message: String) -> Vec<Effect> {
+        if self.engine.phase == Phase::Starting {
+            self.fail(sentence(&format!(
+                "The engine's program could not be loaded ({message}). Check the connection and reload the page"
+            )));
+            return Vec::new();
+        }
+        if self.engine.phase == Phase::Ready && self.work() == Work::Idle {
+            return Vec::new();
+        }
+        self.panicked(&message)
+    }
+
+    /// Handles an engine that has not answered for as long as it may.
+    pub(super) fn on_timeout(&mut self) -> Vec<Effect> {
+        match self.patience_ms() {
+            Some(ms) => self.fall_back(format!("it did not answer for {} seconds.", ms / 1000)),
+            None => Vec::new(),
+        }
+    }
+
+    /// WebGPU failed: a fresh worker, on the CPU, unless it was over a new network; then the pair before it is tried on WebGPU
+    /// first. `reason` is a sentence that follows a colon.
+    fn fall_back(&mut self, reason: String) -> Vec<Effect> {
+        if !self.blames_new_network(&format!("This network could not be loaded on WebGPU: {reason}")) {
+            self.engine.fallback = Some(reason);
+        }
+        self.restart()
+    }
+}
+
+/// Ends with one full stop, and is not too long to be read.
+fn sentence(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((cut, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(cut);
+        text.push_str("…)");
+    }
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    text
+}

@@ -1,0 +1,148 @@
+//! The engine: started, given up, restarted, failed.
+
+use super::*;
+
+#[test]
+fn nothing_is_posted_before_the_worker_listens() {
+    let mut page = Page::new(BackendChoice::Cpu);
+    assert_eq!(posted(&page.choose("early")), None);
+    assert!(matches!(posted(&page.hear(Reply::Loaded)), Some(Request::Start { choice: BackendChoice::Cpu, .. })));
+    page.hear(Reply::Backend(report(Backend::Cpu)));
+    assert!(matches!(posted(&page.list()), Some(Request::Load { .. })));
+    let effects = page.loaded(catalogue());
+    assert!(matches!(posted(&effects), Some(Request::Open { file, .. }) if **file == [1, 2, 3]));
+}
+
+#[test]
+fn webgpu_is_given_up_for_the_cpu_and_the_work_goes_on() {
+    let mut page = Page::ready(Backend::WebGpu);
+    page.0.update(Event::Attack);
+    let effects = page.hear(Reply::Logged { target: "cubecl_wgpu::x".into(), message: "shader\n rejected".into() });
+    assert_eq!(effects, [Effect::StartWorker(2)]);
+    assert_eq!(page.0.effective_choice(), BackendChoice::Cpu);
+    assert!(page.0.backend_reason().contains("shader rejected"), "{}", page.0.backend_reason());
+    let id = posted_id(&page.start(Backend::Cpu));
+    let effects = page.answer(id);
+    assert!(matches!(posted(&effects), Some(Request::Attack { .. })), "{effects:?}");
+    assert_eq!(page.title(), Some("cat"));
+}
+
+#[test]
+fn a_failed_self_test_falls_back() {
+    let mut page = Page::new(BackendChoice::WebGpu);
+    page.hear(Reply::Loaded);
+    page.hear(Reply::Backend(report(Backend::WebGpu)));
+    page.list();
+    page.self_test();
+    assert_eq!(page.hear(Reply::WebGpuFailed("the self-test failed.".into())), [Effect::StartWorker(2)]);
+    assert!(matches!(posted(&page.hear(Reply::Loaded)), Some(Request::Start { choice: BackendChoice::Cpu, .. })));
+    page.0.update(Event::Choose(BackendChoice::WebGpu));
+    assert_eq!(page.0.effective_choice(), BackendChoice::WebGpu, "asking again tries again");
+}
+
+#[test]
+fn a_silent_gpu_is_given_up_but_a_slow_cpu_is_not() {
+    let mut page = Page::ready(Backend::WebGpu);
+    let (_, silence) = watch(&page.0.update(Event::Attack)).expect("an attack on WebGPU is watched");
+    let id = page.0.engine.last_id;
+    let effects = page.hear(Reply::Step { id, slot: Slot::Left, step: step(1, 10) });
+    assert_eq!(page.0.update(silence), [], "a step is a sign of life");
+    let (_, silence) = watch(&effects).expect("and watched anew");
+    assert_eq!(page.0.update(silence), [Effect::StartWorker(2)]);
+
+    let mut page = Page::ready(Backend::Cpu);
+    assert_eq!(watch(&page.0.update(Event::Attack)), None);
+}
+
+#[test]
+fn an_idle_gpu_is_not_watched() {
+    let mut page = Page::new(BackendChoice::Auto);
+    assert!(watch(&page.hear(Reply::Loaded)).is_some(), "opening a device may hang");
+    page.hear(Reply::Backend(report(Backend::WebGpu)));
+    assert_eq!(watch(&page.list()), None, "a download may take its time");
+    assert!(watch(&page.self_test()).is_some());
+    assert_eq!(watch(&page.loaded(catalogue())), None);
+}
+
+#[test]
+fn a_crash_on_the_cpu_drops_the_picture_and_is_not_repeated_for_ever() {
+    let mut page = Page::ready(Backend::Cpu);
+    for generation in [2, 3] {
+        let effects = page.hear(Reply::Panicked("index out of bounds".into()));
+        assert!(effects.contains(&Effect::StartWorker(generation)), "{effects:?}");
+        assert!(page.0.picture.shown.is_none() && page.0.alert.is_some());
+        assert_eq!(posted(&page.start(Backend::Cpu)), None);
+    }
+    assert_eq!(page.hear(Reply::Panicked("index out of bounds".into())), []);
+    assert!(matches!(page.0.engine.phase, Phase::Failed(_)));
+    assert_eq!(page.0.work(), Work::Idle);
+}
+
+#[test]
+fn a_missing_worker_script_is_told() {
+    let mut page = Page::new(BackendChoice::Auto);
+    page.0.update(Event::WorkerBroke { generation: 1, message: "404".into() });
+    assert!(matches!(&page.0.engine.phase, Phase::Failed(why) if why.contains("404")));
+}
+
+#[test]
+fn an_engine_that_fails_for_good_leaves_nothing_under_way() {
+    let mut page = Page::ready(Backend::Cpu);
+    let id = posted_id(&page.0.update(Event::Attack));
+    page.hear(Reply::Step { id, slot: Slot::Left, step: step(1, 10) });
+    page.hear(Reply::Failed("It is over.".into()));
+    assert_eq!(page.0.columns.each_ref().map(|column| column.progress), [Progress::Stopped, Progress::Clean]);
+    assert_eq!((page.0.work(), page.0.can_attack()), (Work::Idle, false));
+
+    let mut page = Page::ready(Backend::Cpu);
+    let dog = posted_id(&page.choose("dog"));
+    page.see(dog);
+    page.hear(Reply::Failed("It is over.".into()));
+    assert_eq!(page.0.columns.each_ref().map(|column| column.progress), [Progress::Empty; 2]);
+}
+
+#[test]
+fn webgpu_on_demand_may_take_longer_to_open() {
+    let limit = |choice| watch(&Page::new(choice).hear(Reply::Loaded)).map(|(ms, _)| ms);
+    assert!(limit(BackendChoice::WebGpu) > limit(BackendChoice::Auto));
+    assert_eq!(limit(BackendChoice::Cpu), None);
+}
+
+#[test]
+fn a_visit_is_kept_once_page_and_networks_are() {
+    let mut page = Page::new(BackendChoice::Auto);
+    page.list();
+    page.loaded(Box::new(Catalogue { kept: false, ..*catalogue() }));
+    page.0.update(Event::PageKept);
+    assert!(!page.0.kept_offline(), "the networks are not kept");
+    page.0.update(Event::Choose(BackendChoice::Cpu));
+    page.start(Backend::Cpu);
+    assert!(page.0.kept_offline());
+    page.0.update(Event::PageForgotten);
+    assert!(!page.0.kept_offline(), "the visitor had it removed");
+    let mut page = Page::new(BackendChoice::Auto);
+    page.load();
+    assert!(!page.0.kept_offline(), "the page is not kept");
+}
+
+#[test]
+fn the_programs_download_is_told_in_the_bytes_that_are_sent() {
+    let mut page = Page::new(BackendChoice::Cpu);
+    let generation = page.0.engine.generation;
+    let comes = |received, total, sent| Event::EngineComes { generation, received, total, sent };
+    assert_eq!(page.0.engine.program, None);
+    page.0.update(comes(2_500.0, 10_000.0, 400.0));
+    assert_eq!(page.0.engine.program, Some(Coming { received: 100, total: 400 }), "packed");
+    page.0.update(comes(2_500.0, 10_000.0, 0.0));
+    assert_eq!(
+        page.0.engine.program,
+        Some(Coming { received: 2_500, total: 10_000 }),
+        "its packed length is not known"
+    );
+    page.0.update(comes(2_500.0, 0.0, 400.0));
+    assert_eq!(page.0.engine.program, None, "its length is not known");
+    page.0.update(comes(10_000.0, 10_000.0, 400.0));
+    assert!(page.0.engine.program.unwrap().is_here());
+    page.0.update(Event::EngineComes { generation: generation.wrapping_sub(1), received: 1.0, total: 2.0, sent: 2.0 });
+    assert!(page.0.engine.program.unwrap().is_here(), "an earlier worker's is not listened to");
+}

@@ -1,5 +1,0 @@
-//! The page's main thread.
-
-fn main() {
-    web::app::start();
-}

@@ -1,0 +1,191 @@
+//! Compiles the page's programs and makes the JavaScript that loads them: cargo, then wasm-bindgen as a library.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use wasm_bindgen_cli_support::Bindgen;
+
+use super::stamp;
+use crate::process;
+use crate::steps::Steps;
+use crate::tools::{self, WASM_TARGET};
+
+/// The programs that a page consists of, each with the package that it is compiled from. Program `name` becomes `name.js`
+/// and `name_bg.wasm`.
+const PROGRAMS: [Program; 2] =
+    [Program { package: "page", name: "app" }, Program { package: "engine", name: "engine" }];
+
+/// A program of the page.
+struct Program {
+    /// Package that has it as a binary.
+    package: &'static str,
+    /// Name of the binary.
+    name: &'static str,
+}
+
+/// How much work goes into making the programs small; both are profiles in `Cargo.toml`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Profile {
+    /// Quick to build: for a look, and for tests.
+    Demo,
+    /// Optimised as a whole: for visitors.
+    Page,
+}
+
+impl Profile {
+    /// Returns the name that cargo knows the profile by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// Compiles the programs and returns the folder with their WebAssembly and JavaScript.
+///
+/// cargo finds out what has changed; the JavaScript is made anew only for another WebAssembly.
+///
+/// # Errors
+/// If the target for WebAssembly cannot be had, or a program does not compile or is of no use in a browser.
+pub fn ensure(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
+    steps.run("wasm32 target", tools::ensure_wasm_target)?;
+    steps.run("page", || compile(profile))?;
+    let folder = process::root()?.join("target/xtask").join(profile.name());
+    steps.run("wasm-bindgen", || bind_all(&compiled(profile)?, &folder))?;
+    Ok(folder)
+}
+
+/// Lints all code of the workspace that the programs are made of, as the browser gets it.
+///
+/// `cargo clippy` would type-check every dependency for that, some minutes of work. With clippy's driver in the compiler's
+/// place, what building the page has left is shared, and only the workspace's own code is compiled once more.
+///
+/// # Errors
+/// If the compiler or clippy has anything to say.
+pub fn lint(profile: Profile) -> Result<()> {
+    // As `cargo clippy` passes `-D warnings` on to its driver.
+    let deny_warnings = "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
+    let mut command = build(profile)?;
+    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", deny_warnings);
+    process::run(&mut command)
+}
+
+fn compile(profile: Profile) -> Result<()> {
+    process::run(&mut build(profile)?).context("the page does not build; the compiler's messages are above")
+}
+
+/// Returns the command that builds all programs.
+fn build(profile: Profile) -> Result<Command> {
+    let mut command = process::cargo()?;
+    command.args(["build", "--locked", "--target", WASM_TARGET, "--profile", profile.name()]);
+    for Program { package, name } in PROGRAMS {
+        command.args(["--package", package, "--bin", name]);
+    }
+    Ok(command)
+}
+
+/// Returns the WebAssembly of all programs as the linker left it.
+fn compiled(profile: Profile) -> Result<[PathBuf; PROGRAMS.len()]> {
+    let folder = process::target_folder()?.join(WASM_TARGET).join(profile.name());
+    Ok(PROGRAMS.map(|program| folder.join(format!("{}.wasm", program.name))))
+}
+
+/// Makes `folder` anew from the programs unless it is theirs already.
+fn bind_all(programs: &[PathBuf], folder: &Path) -> Result<()> {
+    let stamp_file = folder.with_extension("stamp");
+    let stamp = || stamp::take(programs.iter().map(PathBuf::as_path).chain([folder]));
+    if fs::read_to_string(&stamp_file).is_ok_and(|old| stamp().is_ok_and(|new| old == new)) {
+        println!("    nothing has changed");
+        return Ok(());
+    }
+    // Half a result must not look like a whole one.
+    for stale in [&stamp_file, folder].into_iter().filter(|path| path.exists()) {
+        let removed = if stale.is_dir() { fs::remove_dir_all(stale) } else { fs::remove_file(stale) };
+        removed.with_context(|| format!("cannot remove {}", stale.display()))?;
+    }
+    programs.iter().try_for_each(|program| bind(program, folder))?;
+    fs::write(&stamp_file, stamp()?).with_context(|| format!("cannot write {}", stamp_file.display()))
+}
+
+/// Writes a program with its JavaScript, an ES module, into `folder`.
+fn bind(program: &Path, folder: &Path) -> Result<()> {
+    let mut bindgen = Bindgen::new();
+    let mut output = bindgen
+        .input_path(program)
+        .web(true)?
+        .typescript(false)
+        .generate_output()
+        .with_context(|| format!("wasm-bindgen cannot use {}", program.display()))?;
+    refuse_command_exports(output.wasm().funcs.iter().filter_map(|function| function.name.as_deref()))
+        .with_context(|| program.display().to_string())?;
+    output.emit(folder).with_context(|| format!("cannot write to {}", folder.display()))
+}
+
+/// Refuses a program whose exports each run all static constructors first, given the names of its functions.
+///
+/// The linker wraps every export in that way, and calls the wrapper `name.command_export`, unless the program names
+/// `__wasm_call_ctors` itself. burn has thousands of constructors, so that each call from JavaScript would take 0.3 ms more.
+fn refuse_command_exports<'a>(mut functions: impl Iterator<Item = &'a str>) -> Result<()> {
+    let wrapped = functions.find(|name| name.ends_with(".command_export"));
+    ensure!(
+        wrapped.is_none(),
+        "every call from JavaScript would run all static constructors, as function `{}` does; the program has to call \
+         `__wasm_call_ctors` once, at its start: see `constructors.rs` of the engine",
+        wrapped.unwrap_or_default()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A module that exports one function, which does nothing and has this name.
+    fn module(name: &str) -> Vec<u8> {
+        let section = |id: u8, content: &[u8]| [&[id, content.len() as u8], content].concat();
+        let named = |name: &str| [&[name.len() as u8], name.as_bytes()].concat();
+        let functions = [&[1, 0], named(name).as_slice()].concat();
+        [
+            b"\0asm\x01\0\0\0".to_vec(),
+            section(1, &[1, 0x60, 0, 0]),
+            section(3, &[1, 0]),
+            section(7, &[&[1], named("run").as_slice(), &[0, 0]].concat()),
+            section(10, &[1, 2, 0, 0x0b]),
+            section(0, &[named("name"), section(1, &functions)].concat()),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_program_that_constructs_itself_at_each_call_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, out) = (folder.path().join("engine.wasm"), folder.path().join("out"));
+        fs::write(&program, module("run.command_export")).unwrap();
+        let error = format!("{:#}", bind(&program, &out).unwrap_err());
+        assert!(error.contains("engine.wasm") && error.contains("`run.command_export`"), "{error}");
+        fs::write(&program, module("run")).unwrap();
+        bind(&program, &out).unwrap();
+        assert!(out.join("engine.js").is_file() && out.join("engine_bg.wasm").is_file());
+    }
+
+    #[test]
+    fn programs_are_bound_again_once_they_change_or_the_result_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, out) = (folder.path().join("app.wasm"), folder.path().join("out"));
+        fs::write(&program, module("run")).unwrap();
+        let made = || {
+            bind_all(std::slice::from_ref(&program), &out).unwrap();
+            fs::metadata(out.join("app.js")).unwrap().modified().unwrap()
+        };
+        let first = made();
+        assert_eq!(made(), first);
+        fs::write(&program, module("walk")).unwrap();
+        let second = made();
+        assert!(second > first);
+        fs::remove_file(out.join("app_bg.wasm")).unwrap();
+        assert!(made() > second);
+    }
+}
