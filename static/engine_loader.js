@@ -1,21 +1,23 @@
-// The engine's worker begins here: loads its program, and tells the page how far that is.
-// Written by `cargo xtask`: what is counted below is unpacked, and the headers know no more than the packed length.
+// Entry point of the engine's worker: loads the engine's program and reports the progress to the page.
+
+// Size of the program, written by `cargo xtask`: `count` counts unpacked bytes, and headers contain only the packed
+// length.
 const unpackedBytes = 0;
 
-// Posts `[received, total, sent]`: bytes that are here and bytes there will be, unpacked, and the length of what is sent for
-// them; a zero is one that nobody knows. The page tells them from the engine's messages, which are typed arrays.
+// Posts `[received, total, sent]`: unpacked bytes so far, unpacked bytes in all, and packed length; zero if unknown.
+// The engine's own messages are typed arrays, so the page can distinguish them from these.
 async function count(response) {
   const sent = Number(response.headers.get("Content-Length"));
   const total = unpackedBytes || (response.headers.has("Content-Encoding") ? 0 : sent);
   let received = 0;
-  let told = 0;
+  let reported = 0;
   for (const reader = response.body.getReader(); ; ) {
     const { done, value } = await reader.read();
     received += value?.byteLength ?? 0;
-    // Not more often than anybody sees.
-    if (done || received - told > total / 100) {
+    // At most once per percent: the visitor could not see more.
+    if (done || received - reported > total / 100) {
       postMessage([received, done ? received : total, sent]);
-      told = received;
+      reported = received;
     }
     if (done) return;
   }
@@ -23,7 +25,7 @@ async function count(response) {
 
 const engine = import("./engine.js");
 const program = await fetch(new URL("./engine_bg.wasm", import.meta.url));
-// Whatever is wrong is for those to say who need the program.
+// Errors of the download are reported by `init`, which reads the program.
 if (program.ok) count(program.clone()).catch(() => {});
 const { default: init } = await engine;
 await init({ module_or_path: program });

@@ -49,7 +49,7 @@ def defocus_blur(image, parameters):
     bell = np.exp(-0.5 * (np.arange(-1, 2) / softness) ** 2)
     for axis in (0, 1):
         disk = ndimage.correlate1d(disk, bell, axis)
-    # scipy's "mirror" is what OpenCV calls BORDER_REFLECT_101, its default.
+    # scipy's "mirror" is the same as OpenCV's BORDER_REFLECT_101, which is OpenCV's default.
     return ndimage.correlate(np.asarray(image) / 255, (disk / disk.sum())[..., None], mode="mirror")
 
 
@@ -68,7 +68,7 @@ def enlarged(values, factor):
     return large[trim : trim + SIDE, trim : trim + SIDE]
 
 
-# Each corruption's parameter at severities 1 to 5.
+# Parameter of each corruption at severities 1 to 5.
 CORRUPTIONS = {
     brightness: (0.1, 0.2, 0.3, 0.4, 0.5),
     contrast: (0.4, 0.3, 0.2, 0.1, 0.05),
@@ -80,13 +80,13 @@ CORRUPTIONS = {
 
 
 def run():
-    """Returns three made pictures, and one of them with each corruption at each severity. Bytes, `[64, 64, 3]`."""
+    """Returns three pictures, bytes `[64, 64, 3]`, and every second row of a corrupted one for each corruption and severity."""
     images = [pictures.scene(SIDE, SIDE, 60 + i, noise) for i, noise in enumerate((0, 4, 12))]
     tensors = {f"picture_{i}": torch.from_numpy(np.asarray(image).copy()) for i, image in enumerate(images)}
     for corruption, parameters in CORRUPTIONS.items():
         for severity, parameter in enumerate(parameters, 1):
             values = corruption(images[severity % 3], parameter)
-            # Truncated, not rounded, as in the benchmark. Every second row, which keeps the file small.
+            # Truncated, not rounded, as in the benchmark. Every second row keeps the file small.
             levels = (np.clip(values, 0, 1) * 255).astype(np.uint8)[::2]
             tensors[f"{corruption.__name__}_{severity}"] = torch.from_numpy(levels.copy())
     return tensors

@@ -11,7 +11,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-# Mean and standard deviation of ImageNet, by which a network with pretrained weights normalises.
+# Mean and standard deviation of ImageNet, with which networks with pretrained weights normalise their input.
 MEAN = torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)
 
@@ -21,7 +21,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(11)
     network = torchvision.models.wide_resnet50_2()
-    # Statistics left at 0 and 1 would hide a swapped mean and variance.
+    # Statistics of 0 and 1 would hide a swapped mean and variance.
     for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
         nn.init.uniform_(norm.weight, 0.8, 1.2)
         nn.init.normal_(norm.bias, 0.0, 0.1)

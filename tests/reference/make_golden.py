@@ -31,6 +31,7 @@ def batch():
 
 
 def write_network(name, strides, images_u8, labels, with_gradient):
+    """Writes the weights of a random network, and its logits and input gradient on `images_u8`; returns the network."""
     model = network.random_classifier(10, 1, strides, NUM_CLASSES, seed=5)
     save_file(network.weights(model), GOLDEN / f"{name}.weights.safetensors")
     images = images_u8.float() / 255
@@ -51,7 +52,7 @@ def main():
     model = write_network("wrn_10_1", [1, 2, 2], images_u8, labels, with_gradient=True)
     write_network("wrn_10_1_strides_222", [2, 2, 2], images_u8, labels, with_gradient=False)
 
-    # Two of the images suffice for the attacks, and keep the file small.
+    # Two images suffice for the attacks, and keep the file small.
     images, targets = images_u8[:2].float() / 255, torch.tensor([12, 5])
     attacked = attacks.run(model, images, labels[:2], targets)
     results = {name: as_u16(result) for name, result in attacked.items()}

@@ -47,7 +47,7 @@ class WideResNet(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A network from pixels in [0, 1] to logits: normalisation is the first layer, so an attack's epsilon means pixels."""
+    """A network from pixels in [0, 1] to logits: normalisation is the first layer, so epsilon is in pixel units."""
 
     def __init__(self, backbone):
         super().__init__()
@@ -60,9 +60,9 @@ class Classifier(nn.Module):
 
 
 def random_classifier(depth, width, strides, num_classes, seed):
-    """Builds a network with random weights and batch norm statistics that are measured, then changed at random.
+    """Builds a network with random weights, and with batch norm statistics that are measured, then changed at random.
 
-    Statistics left at 0 and 1 would hide a swapped mean and variance.
+    Statistics of 0 and 1 would hide a swapped mean and variance.
     """
     torch.manual_seed(seed)
     model = Classifier(WideResNet(depth, width, strides, num_classes))

@@ -8,7 +8,7 @@ CORNERS = [[0, 0], [63, 0], [63, 63], [0, 63]]
 
 
 def run(image):
-    """Applies each transform to `image` (`[3, 64, 64]` in [0, 1]), with the strengths of tests/parity/perturbations.rs."""
+    """Applies each transform to `image`, `[3, 64, 64]` in [0, 1]; strengths as in `tests/parity/perturbations.rs`."""
     mirrored = F.affine(F.hflip(image), 0.0, [3, -5], 0.9, [12.0, 0.0], BILINEAR)
     return {
         "affine": F.affine(image, 20.0, [6, -4], 1.2, [10.0, -7.0], BILINEAR),

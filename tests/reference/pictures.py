@@ -1,6 +1,6 @@
-"""Picture files as cameras and programs write them, and their 64x64 pictures by Pillow.
+"""Picture files in the forms that cameras and programs write, and their 64x64 pictures by Pillow.
 
-Pillow's bilinear filter widens with the reduction, which torchvision calls antialiased.
+The support of Pillow's bilinear filter grows with the reduction, as in torchvision with `antialias`.
 """
 
 import json
@@ -51,7 +51,7 @@ def expected(image):
 
 
 def check_with_torchvision(image, reference):
-    """Checks that torchvision agrees with Pillow, since pictures in use were made by both."""
+    """Checks that torchvision agrees with Pillow, since the project's pictures come from both."""
     chw = torch.from_numpy(numpy_rgb(centre_square(image))).permute(2, 0, 1)
     resized = v2.functional.resize(chw, [SIDE, SIDE], antialias=True).permute(1, 2, 0).numpy()
     difference = np.abs(resized.astype(int) - np.asarray(reference, dtype=int)).max()

@@ -1,6 +1,6 @@
 """torchvision's residual networks: names and shapes of full networks, numbers of narrow networks.
 
-Even narrow networks have millions of weights, so weights are not kept: both sides compute them from their names.
+Even narrow networks have millions of weights, so weights are not stored: Python and Rust compute them from their names.
 """
 
 import zlib
@@ -44,7 +44,7 @@ def made_state(backbone):
         if name.endswith("num_batches_tracked"):
             continue
         unit = made(name, value.shape)
-        if value.ndim > 1:  # He et al., with the fan-in; a unit has a variance of 1/12
+        if value.ndim > 1:  # He et al., with the fan-in; `unit` has a variance of 1/12
             unit = unit * np.float32(np.sqrt(24 / value[0].numel()))
         elif name.endswith("running_var") or (name.endswith("weight") and value.ndim == 1):
             unit = unit + 1

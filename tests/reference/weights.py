@@ -1,4 +1,4 @@
-"""Small files of weights in usual forms, and in forms that cannot be loaded, for the tests of the reader."""
+"""Small weight files in common forms, and in forms that the reader refuses, for the reader's tests."""
 
 import warnings
 
@@ -9,7 +9,7 @@ def write(folder):
     folder.mkdir(exist_ok=True)
     kernel = torch.linspace(-1, 1, 2 * 3 * 7 * 7).reshape(2, 3, 7, 7)
     bias = torch.tensor([0.5, -2.0, 3.25])
-    # A checkpoint of a training script: half precision, under DataParallel, with the state of an optimizer beside it.
+    # A checkpoint of a training script: half precision, with DataParallel's names, and with an optimizer's state.
     state = {"module.conv1.weight": kernel.half(), "module.fc.bias": bias.double(), "module.bn1.num_batches_tracked": torch.tensor(7)}
     momentum = {"state": {0: {"momentum_buffer": bias}}, "param_groups": [{"lr": 0.1}]}
     torch.save({"epoch": 3, "state_dict": state, "optimizer": momentum}, folder / "nested.pth")

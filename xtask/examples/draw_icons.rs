@@ -1,7 +1,7 @@
-//! Draws the PNG icons of the installed page, in the design of `static/icons/icon.svg`, into that folder:
+//! Draws the PNG icons of the installed page into `static/icons`, in the design of `icon.svg`:
 //! `cargo run -p xtask --example draw_icons`.
 //!
-//! A maskable icon is cut to any shape by the system, so it has colour to its edges and the fort within the inner four fifths.
+//! Systems cut a maskable icon to any shape, so the colour reaches its edges and the fort fills the inner four fifths.
 
 #![allow(clippy::expect_used, reason = "a generator that cannot go on should stop and say where")]
 
@@ -11,12 +11,12 @@ use tiny_skia::{FillRule, LineJoin, Paint, PathBuilder, Pixmap, PremultipliedCol
 
 /// Side of the drawing in `icon.svg`.
 const SIDE: f32 = 48.0;
-/// Radius of its corners.
+/// Radius of the corners of the square in `icon.svg`.
 const CORNER: f32 = 11.0;
-/// The wall: four bastions and the curtains between them.
+/// Corners of the wall: four bastions and the curtains between them.
 const WALL: [(f32, f32); 8] =
     [(24.0, 13.5), (38.5, 9.5), (34.5, 24.0), (38.5, 38.5), (24.0, 34.5), (9.5, 38.5), (13.5, 24.0), (9.5, 9.5)];
-/// What a maskable icon's fort shrinks by, from the middle.
+/// Scale of a maskable icon's fort, about the centre.
 const MASKABLE: f32 = 0.8;
 
 fn main() {
@@ -32,12 +32,13 @@ fn main() {
     }
 }
 
-/// A pixel as PNG has it, its colour apart from its opacity.
+/// Returns a pixel in PNG's form: straight alpha instead of premultiplied.
 fn straight(pixel: PremultipliedColorU8) -> [u8; 4] {
     let color = pixel.demultiply();
     [color.red(), color.green(), color.blue(), color.alpha()]
 }
 
+/// Draws an icon of `pixels` by `pixels`.
 fn draw(pixels: u16, maskable: bool) -> Pixmap {
     let mut canvas = Pixmap::new(pixels.into(), pixels.into()).expect("a size above zero");
     let scale = f32::from(pixels) / SIDE;
@@ -64,13 +65,13 @@ fn draw(pixels: u16, maskable: bool) -> Pixmap {
     canvas
 }
 
-/// A square with its upper left corner at (`x`, `y`), whose corners are round.
+/// Returns a square with round corners, its upper left corner at (`x`, `y`).
 fn rounded(x: f32, y: f32, side: f32, radius: f32) -> tiny_skia::Path {
     let square = Rect::from_xywh(x, y, side, side).expect("a square of some size");
     if radius == 0.0 {
         return PathBuilder::from_rect(square);
     }
-    // How far a cubic's handles reach for a quarter of a circle.
+    // Distance from a corner to the handles of a cubic that approximates a quarter of a circle.
     let handle = radius * (1.0 - 0.552_284_8);
     let (left, top, right, bottom) = (square.left(), square.top(), square.right(), square.bottom());
     let mut path = PathBuilder::new();

@@ -1,10 +1,14 @@
-//! `cargo xtask bench`: costs as ratios measured within one run, which hold on any machine.
+//! `cargo xtask bench`: costs as ratios within one run, which carry over to other machines.
 
 use anyhow::Result;
 
 use crate::process;
 
-/// In the development profile, because that is what the tests compile, and it optimises what computes on the CPU in full.
+/// Runs the benchmark of cost ratios in the development profile: the tests compile the same one, and it optimises the
+/// CPU kernels in full.
+///
+/// # Errors
+/// If the benchmark does not compile or fails.
 pub fn run() -> Result<()> {
     process::run(process::cargo()?.args([
         "bench",

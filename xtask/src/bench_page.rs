@@ -1,4 +1,4 @@
-//! `cargo xtask bench page`: what a visit to the page costs, in bytes and in milliseconds, on this machine.
+//! `cargo xtask bench page`: the cost of a visit to the page on this machine, in bytes and in milliseconds.
 
 use std::fs;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::server::Server;
 use crate::steps::Steps;
 use crate::{npm, process};
 
-/// Folder below `target` of the page that is measured.
+/// Folder of the measured page, below `target`.
 const MEASURED_PAGE: &str = "measured-page";
 
 /// Lighthouse's categories.
 const CATEGORIES: [&str; 3] = ["performance", "accessibility", "best-practices"];
 
-/// Builds the page as `cargo xtask dist` does, opens it in Chromium and prints what that took.
+/// Builds the page as `cargo xtask dist` does, opens it in Chromium and prints sizes and times.
 ///
 /// # Errors
 /// If something cannot be built or measured, and if a part of the page is over its budget.
@@ -36,7 +36,7 @@ pub fn run() -> Result<()> {
     steps.run("visits", || browser.test(&page, CPU_ONLY, "measure::", &[("BASTION_MEASURE", figures.as_path())]))?;
     let measured =
         fs::read_to_string(&figures).context("the browser test that measures left no figures; was it renamed?")?;
-    // It says little on a machine that does not have it, and nothing that the rest depends on.
+    // Optional: nothing below depends on Lighthouse, and not every machine has Node.js.
     let scores = steps.run("Lighthouse", || Ok(lighthouse(&page, &browser)))?;
 
     println!("Over the wire, in Brotli:\n{budgets}\nIn this Chromium, on the CPU, served by this machine:\n{measured}");
@@ -49,12 +49,12 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// The page's scores, a line for each.
+/// Runs Lighthouse on the page and returns its scores, one line per category.
 fn lighthouse(page: &Path, browser: &Browser) -> Result<String> {
     let package = npm::LIGHTHOUSE.ensure()?;
     let node = npm::node().context("Node.js is not on PATH")?;
     let server = Server::bind(page, 0)?;
-    // The CPU, whatever this browser makes of WebGPU.
+    // On the CPU, so that scores do not depend on the browser's WebGPU.
     let url = format!("{}?backend=cpu", server.url());
     thread::spawn(move || server.run());
     let report = process::root()?.join("target/lighthouse.json");
@@ -70,7 +70,7 @@ fn lighthouse(page: &Path, browser: &Browser) -> Result<String> {
     scores(&serde_json::from_slice(&report).context("Lighthouse's report is no JSON")?)
 }
 
-/// A line for each category of a report, and below it the audits that cost it points.
+/// Returns a line for each category of a Lighthouse report, followed by the audits that lower its score.
 fn scores(report: &Value) -> Result<String> {
     let mut text = String::new();
     for name in CATEGORIES {
@@ -95,7 +95,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn scores_are_told_with_what_costs_points() {
+    fn scores_are_listed_with_the_audits_that_lower_them() {
         let category =
             |score| json!({ "score": score, "auditRefs": [{ "id": "a", "weight": 1 }, { "id": "b", "weight": 0 }] });
         let report = json!({

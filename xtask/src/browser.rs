@@ -1,4 +1,4 @@
-//! A Chromium and its driver for the browser tests: found, else installed, else asked for.
+//! Chromium and chromedriver for the browser tests: found, else installed, else an error with instructions.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// What drives the page in the tests.
+/// Chromium and the matching chromedriver.
 pub struct Browser {
     chrome: PathBuf,
     chromedriver: PathBuf,
@@ -17,7 +17,11 @@ const CHROME_NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome"
 const MAC_CHROME: &str = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 
 impl Browser {
-    /// From the variables CHROME and CHROMEDRIVER, else from PATH; on Debian as root installed if missing.
+    /// Finds both programs through the variables CHROME and CHROMEDRIVER, else on PATH; installs them if they are
+    /// missing, on Debian as root.
+    ///
+    /// # Errors
+    /// If a program is missing or does not start.
     pub fn ensure() -> Result<Self> {
         if find().is_err() && process::may_use_apt() {
             process::apt_install(&["chromium", "chromium-driver"])?;
@@ -28,14 +32,18 @@ impl Browser {
         Ok(browser)
     }
 
-    /// The browser itself.
+    /// Returns the path of the browser.
     pub fn chrome(&self) -> &Path {
         &self.chrome
     }
 
     /// Runs the browser tests whose names contain `filter` against the page in `dist`, served by this program.
     ///
-    /// `selection` is what the native tests were compiled with; `settings` are further environment variables.
+    /// `selection` is cargo's selection of packages and features, the same as for the native tests; `settings` are
+    /// further environment variables.
+    ///
+    /// # Errors
+    /// If the tests do not compile or one of them fails.
     pub fn test(&self, dist: &Path, selection: &[&str], filter: &str, settings: &[(&str, &Path)]) -> Result<()> {
         let this_program = env::current_exe().context("cannot find this program's own file")?;
         process::run(

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: every check there is, in an order that compiles nothing twice.
+//! `cargo xtask test`: all checks, in an order that compiles nothing twice.
 //!
-//! There are three builds of the dependencies: type-checked with the GPU stack (clippy and the documentation), native without
-//! it (tests; with `--gpu` native with it instead), and wasm32 (the page and its lints).
+//! The dependencies are built three times: type-checked with the GPU stack (clippy and the documentation), native
+//! without it (tests; with `--gpu` native with it instead), and for wasm32 (the page and its lints).
 
 use std::path::PathBuf;
 
@@ -13,17 +13,23 @@ use crate::page::programs::{self, Profile};
 use crate::steps::{Steps, human};
 use crate::{dist, full, gpu, npm, process, scores, tools, walls};
 
-/// What the native tests are compiled from and with. Features are set for the whole workspace at once: another
-/// selection of packages would change those of burn, and compile it again.
+/// Packages and features of the native tests. Features are set for the whole workspace at once: another selection of
+/// packages would change burn's features, and compile burn again.
 pub const CPU_ONLY: &[&str] = &["--workspace", "--no-default-features"];
 const WITH_GPU: &[&str] = &["--workspace", "--features", "tests/gpu"];
 
-/// Folder below `target` of the page that the browser tests open.
+/// Folder of the page that the browser tests open, below `target`.
 const TESTED_PAGE: &str = "tested-page";
 
+/// Runs all checks and prints the time of each.
+///
+/// `with_gpu` adds the tests of the GPU path, `full` the comparison of the paper's network with torchvision.
+///
+/// # Errors
+/// If a check fails, or a program that it needs is missing.
 pub fn run(skip_browser: bool, with_gpu: bool, full: bool) -> Result<()> {
     let mut steps = Steps::new();
-    let outcome = all(&mut steps, skip_browser, with_gpu, full);
+    let outcome = run_all(&mut steps, skip_browser, with_gpu, full);
     println!("{}", steps.table());
     outcome?;
     let left_out = if skip_browser { "; the browser tests were skipped (--skip-browser)" } else { "" };
@@ -31,10 +37,10 @@ pub fn run(skip_browser: bool, with_gpu: bool, full: bool) -> Result<()> {
     Ok(())
 }
 
-fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Result<()> {
+fn run_all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Result<()> {
     let selection = if with_gpu { WITH_GPU } else { CPU_ONLY };
     steps.run("toolchain", tools::ensure_components)?;
-    // Found out first, so that a missing browser or driver does not cost half an hour.
+    // Comes first, so that a missing browser or driver does not cost half an hour.
     let browser = if skip_browser { None } else { Some(steps.run("Chromium", Browser::ensure)?) };
     if with_gpu {
         steps.run("Vulkan driver", gpu::ensure_driver)?;
@@ -60,7 +66,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
     if with_gpu {
         steps.run("GPU tests", || {
             let command = &mut process::cargo()?;
-            // One at a time: a software adapter already uses every core.
+            // One test at a time: a software adapter already uses every core.
             let only_gpu = ["--test", "gpu", "--", "--ignored", "--test-threads", "1"];
             process::run(command.args(["test", "--locked"]).args(WITH_GPU).args(only_gpu))
         })?;
@@ -70,7 +76,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
         steps.run("full network", || full::test(selection))?;
     }
     if let Some(browser) = browser {
-        // As it is served to the world: with headers, names and compressed copies.
+        // The page as hosts serve it: with headers, hashed names and compressed copies.
         let page = dist::ensure_for(TESTED_PAGE, steps, Effort::Quick)?;
         steps.run("clippy (wasm32)", || programs::lint(Profile::Demo))?;
         let axe = steps.run("axe-core", || Ok(axe()))?;
@@ -83,7 +89,7 @@ fn all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) -> Res
     Ok(())
 }
 
-/// The script of axe-core, or none and why.
+/// Returns the script of axe-core; prints the reason if it cannot be installed.
 fn axe() -> Option<PathBuf> {
     match npm::AXE.ensure() {
         Ok(folder) => Some(folder.join("axe.min.js")),

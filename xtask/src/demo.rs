@@ -8,6 +8,10 @@ use crate::page;
 use crate::server::Server;
 use crate::steps::{Steps, human};
 
+/// Builds the page, serves it on `port` or the next free one, and opens a browser unless `no_open` is set.
+///
+/// # Errors
+/// If the page cannot be built or no port is free.
 pub fn run(port: u16, no_open: bool) -> Result<()> {
     let mut steps = Steps::new();
     let dist = page::ensure_built(&mut steps)?;
@@ -27,7 +31,7 @@ pub fn run(port: u16, no_open: bool) -> Result<()> {
     Ok(())
 }
 
-/// Is there a screen for a browser, and somebody in front of it?
+/// Returns whether a browser can be shown: not in CI, nor on a Unix without a display.
 fn has_display() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let unix_without_screen =

@@ -1,6 +1,8 @@
-//! `cargo xtask test --full`: the paper's network in full, with weights that torchvision saved, loaded and compared with it.
+//! `cargo xtask test --full`: compares the paper's full network, loaded from torchvision's weights, with torchvision
+//! itself.
 //!
-//! It needs Python with PyTorch, which is why nothing else does it: that of `BASTION_PYTHON`, or else one in `target/full`.
+//! The comparison is optional because it needs Python with PyTorch: the interpreter in `BASTION_PYTHON`, else one in
+//! `target/full`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,10 +11,13 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
-/// What `tests/reference/full.py` imports. Their versions are those of the other references.
+/// Packages that `tests/reference/full.py` imports; `tests/reference/requirements.txt` pins their versions.
 const PACKAGES: [&str; 4] = ["torch", "torchvision", "numpy", "safetensors"];
 
-/// A Python that has the packages.
+/// Returns a Python interpreter that has the packages; installs them into a virtual environment if need be.
+///
+/// # Errors
+/// If there is no Python, or a package cannot be installed.
 pub fn ensure_python() -> Result<PathBuf> {
     if let Some(python) = env::var_os("BASTION_PYTHON") {
         return Ok(python.into());
@@ -35,12 +40,19 @@ pub fn ensure_python() -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Has torchvision make the files.
+/// Writes the network's weights and logits by torchvision.
+///
+/// # Errors
+/// If the script fails.
 pub fn make(python: &Path) -> Result<()> {
     process::run(process::command(python)?.arg("tests/reference/full.py").arg(folder()?))
 }
 
-/// Loads them, with what the other native tests are compiled from.
+/// Runs the test that loads the weights and compares the logits, with the same `selection` of packages and features as
+/// the other native tests.
+///
+/// # Errors
+/// If the test does not compile or fails.
 pub fn test(selection: &[&str]) -> Result<()> {
     let only_full = ["--test", "full", "--", "--ignored", "--nocapture"];
     let command = &mut process::cargo()?;

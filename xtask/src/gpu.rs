@@ -1,4 +1,5 @@
-//! `cargo xtask test --gpu`: a Vulkan driver for the tests of the GPU path, Mesa's software one if there is no other.
+//! `cargo xtask test --gpu`: a Vulkan driver for the tests of the GPU path, Mesa's software driver if there is no
+//! other.
 
 use std::env;
 use std::fs;
@@ -7,12 +8,15 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-/// Where the Vulkan loader looks for drivers on Linux, each a JSON file.
+/// Folders in which the Vulkan loader finds drivers on Linux, each described by a JSON file.
 const DRIVER_FOLDERS: [&str; 3] = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
-/// Makes sure that some Vulkan driver is installed; on Debian as root by installing Mesa's.
+/// Checks that a Vulkan driver is installed, and installs Mesa's if there is none, on Debian as root.
 ///
-/// Other systems than Linux bring their graphics interface along.
+/// Does nothing except on Linux: other systems include their graphics interface.
+///
+/// # Errors
+/// If there is no driver and none can be installed.
 pub fn ensure_driver() -> Result<()> {
     if !cfg!(target_os = "linux") {
         return Ok(());

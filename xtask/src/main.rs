@@ -1,6 +1,6 @@
-//! `cargo xtask`: everything that has to be installed, built, served or checked, so that the README needs two commands.
+//! `cargo xtask`: installs, builds, serves and checks everything, so that the README needs two commands.
 //!
-//! `main` only parses and dispatches; each command is a module, and each command is a list of [`steps`].
+//! `main` only parses and dispatches; each command is a module that runs a list of [`steps`].
 
 mod bench;
 mod bench_page;
@@ -10,8 +10,6 @@ mod demo;
 mod dist;
 mod full;
 mod gpu;
-#[cfg(test)]
-mod made;
 mod npm;
 mod page;
 mod process;
@@ -19,6 +17,8 @@ mod scores;
 mod server;
 mod shots;
 mod steps;
+#[cfg(test)]
+mod test_cards;
 mod tools;
 mod walls;
 
@@ -72,7 +72,7 @@ enum Command {
     Bench {
         /// Measure something else instead
         #[command(subcommand)]
-        what: Option<Measured>,
+        what: Option<Benchmark>,
     },
     /// Serve a folder that is already built
     Serve {
@@ -100,7 +100,7 @@ enum Command {
 }
 
 #[derive(Subcommand)]
-enum Measured {
+enum Benchmark {
     /// The page as visitors get it: bytes over the wire and their budgets, times, the longest task while an attack runs
     Page,
 }
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
         Command::Dist { out, quick } => dist::run(out, quick),
         Command::Test { skip_browser, gpu, full } => checks::run(skip_browser, gpu, full),
         Command::Bench { what: None } => bench::run(),
-        Command::Bench { what: Some(Measured::Page) } => bench_page::run(),
+        Command::Bench { what: Some(Benchmark::Page) } => bench_page::run(),
         Command::Serve { dir, port } => server::serve(&dir, port),
         Command::Scores => scores::run(false),
         Command::Shots { out, picture, webgpu } => shots::run(&out, picture.as_deref(), webgpu),

@@ -1,4 +1,4 @@
-//! Programs and scripts that come from npm, each in a folder of its own below `target/tools/npm`.
+//! Programs and scripts from npm, each in its own folder below `target/tools/npm`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,27 +7,29 @@ use anyhow::{Context, Result, ensure};
 
 use crate::process;
 
-/// A package at the version that is used here.
+/// An npm package at a fixed version.
 pub struct Package {
+    /// Name in the registry.
     pub name: &'static str,
+    /// Exact version.
     pub version: &'static str,
 }
 
-/// The rules of accessible pages, as a script that runs in the page.
+/// The accessibility tests, a script that runs in the page.
 pub const AXE: Package = Package { name: "axe-core", version: "4.14.1" };
 /// `wasm-opt`, compiled to WebAssembly, for Node.js.
 pub const BINARYEN: Package = Package { name: "binaryen", version: "132.0.0" };
-/// The last major version that Node.js 18 runs.
+/// Lighthouse in the last major version that Node.js 18 runs.
 pub const LIGHTHOUSE: Package = Package { name: "lighthouse", version: "12.8.2" };
 
 impl Package {
-    /// The folder of the package, installed if need be.
+    /// Returns the folder of the package, and installs the package if need be.
     ///
     /// # Errors
     /// If there is no npm, or it cannot install the package.
     pub fn ensure(&self) -> Result<PathBuf> {
         let Self { name, version } = self;
-        // The version is in the path, so what is there is what is wanted.
+        // The version is in the path, so a folder that exists holds the right version.
         let prefix = process::root()?.join("target/tools/npm").join(format!("{name}-{version}"));
         let folder = prefix.join("node_modules").join(name);
         if folder.join("package.json").is_file() {
@@ -37,7 +39,7 @@ impl Package {
         let npm = process::find_on_path(&["npm", "npm.cmd"])
             .with_context(|| format!("{name} comes from npm, which is not on PATH: install Node.js"))?;
         ensure!(node().is_some(), "{name} needs Node.js, which is not on PATH");
-        // Beside the place first: an installation that breaks off must not be taken for a whole one.
+        // Into a temporary folder first: an interrupted installation must not pass for a complete one.
         let unfinished = prefix.with_file_name(format!("{name}.unfinished"));
         for leftover in [&unfinished, &prefix] {
             if leftover.exists() {
@@ -52,7 +54,7 @@ impl Package {
     }
 }
 
-/// Node.js, if it is there.
+/// Returns the path of Node.js, if it is on PATH.
 pub fn node() -> Option<PathBuf> {
     process::find_on_path(&["node", "nodejs"])
 }

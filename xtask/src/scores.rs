@@ -1,5 +1,5 @@
-//! `cargo xtask scores`: the README's tables of scores, written from what `bastion evaluate --save` and `bastion check --save`
-//! left in the models.
+//! `cargo xtask scores`: the README's tables of scores, written from the model cards, where `bastion evaluate --save`
+//! and `bastion check --save` put them.
 
 use std::fs;
 use std::path::Path;
@@ -15,17 +15,18 @@ use crate::process;
 const BEGIN: &str = "<!-- scores:begin (written by `cargo xtask scores`) -->";
 const END: &str = "<!-- scores:end -->";
 const MODELS: [&str; 2] = ["standard", "hardened"];
-/// What stands where nothing was measured.
-const NOTHING: &str = "–";
+/// The cell of a missing measurement.
+const NO_VALUE: &str = "–";
 
-/// The paper's hardened network (Table 1), under the paper's protocol.
+/// Column of the paper's hardened network (Table 1), under the paper's protocol.
 const PAPER_NAME: &str = "the paper's hardened, a Wide ResNet-50 pretrained on ImageNet";
-const PAPER: [f64; 4] = [0.6189, 0.5494, 0.4768, 0.5205];
+/// Top-1 accuracies of the paper's hardened network: clean, augmented, FGSM, BIM-5.
+const PAPER_TOP1: [f64; 4] = [0.6189, 0.5494, 0.4768, 0.5205];
 
-/// Writes the tables into the README, or with `check` only says whether they are there already.
+/// Writes the tables into the README, or with `check` only compares them with the README's.
 ///
 /// # Errors
-/// If a model has no scores, the README has no place for them, or with `check` if it has others.
+/// If a model has no scores, the README has no markers for the tables, or with `check` if the tables differ.
 pub fn run(check: bool) -> Result<()> {
     let root = process::root()?;
     let readme = root.join("README.md");
@@ -41,6 +42,7 @@ pub fn run(check: bool) -> Result<()> {
     Ok(())
 }
 
+/// Returns the README with `tables` between its markers.
 fn with_tables(readme: &str, tables: &str) -> Result<String> {
     let (Some(begin), Some(end)) = (readme.find(BEGIN), readme.find(END)) else {
         bail!("README.md has no place for the scores: it needs the lines {BEGIN} and {END}")
@@ -49,6 +51,7 @@ fn with_tables(readme: &str, tables: &str) -> Result<String> {
     Ok(format!("{}\n{tables}{}", &readme[..begin + BEGIN.len()], &readme[end..]))
 }
 
+/// Returns the tables of the models in `models`, and the sentences that explain them.
 fn tables(models: &Path) -> Result<String> {
     let cards = MODELS.iter().map(|name| read_card(models, name)).collect::<Result<Vec<_>>>()?;
     let names = cards.iter().map(|card| card.name.as_str()).collect::<Vec<_>>();
@@ -75,7 +78,7 @@ fn tables(models: &Path) -> Result<String> {
             head(&[&names[..], &[PAPER_NAME]].concat())
         );
         let rows = [("clean", normal), ("augmented", augmented), ("FGSM", fgsm), ("BIM-5", bim)];
-        for ((title, measured), paper) in rows.into_iter().zip(PAPER) {
+        for ((title, measured), paper) in rows.into_iter().zip(PAPER_TOP1) {
             let cells = cards.iter().map(|card| cell(card, &measured, images));
             text += &row(title, cells.chain([Some(format!("{:.2}%", 100.0 * paper))]));
         }
@@ -83,22 +86,22 @@ fn tables(models: &Path) -> Result<String> {
     Ok(text + "\n")
 }
 
-/// The first lines of a table with a column for each of `names`.
+/// Returns the first lines of a table with a column for each of `names`.
 fn head(names: &[&str]) -> String {
     format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()))
 }
 
-/// A line of a table; none if there is nothing in it.
+/// Returns a line of a table; an empty text if no cell has a value.
 fn row(title: &str, cells: impl Iterator<Item = Option<String>>) -> String {
     let cells: Vec<Option<String>> = cells.collect();
     if cells.iter().all(Option::is_none) {
         return String::new();
     }
-    let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or(NOTHING)).collect();
+    let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or(NO_VALUE)).collect();
     format!("| {title} | {} |\n", cells.join(" | "))
 }
 
-/// Makes a cell of a row about the networks themselves.
+/// Formats a cell of a row about the networks themselves.
 type Fact = fn(&Card) -> String;
 
 /// The rows about the networks themselves.
@@ -110,32 +113,34 @@ const FACTS: [(&str, Fact); 3] = [
     }),
 ];
 
-/// The measurement that a row shows.
-struct Measured {
+/// The measurement of a row.
+struct Measurement {
     set: ImageSet,
-    /// With epsilon in pixel units, or in normalised space where images are crafted on another network.
+    /// The attack; epsilon is in pixel units, or in normalised space if images are crafted on another network.
     attack: Option<AttackConfig>,
     restarts: usize,
     crafted_on: Option<&'static str>,
 }
 
-impl Measured {
+impl Measurement {
+    /// Returns the measurement without an attack.
     fn plain(set: ImageSet) -> Self {
         Self { set, attack: None, restarts: 1, crafted_on: None }
     }
 
+    /// Returns the measurement under a white-box attack on validation images, from one start.
     fn attacked(attack: AttackConfig) -> Self {
         Self { attack: Some(attack), ..Self::plain(ImageSet::Validation) }
     }
 
-    /// Tells whether `score` is of this measurement, whatever seed it had.
-    fn is(&self, score: &Score) -> bool {
+    /// Returns whether `score` is of this measurement, with any seed.
+    fn matches(&self, score: &Score) -> bool {
         let attack = match (&self.attack, &score.attack) {
             (None, None) => true,
             (Some(wanted), Some(found)) => {
                 let in_pixels = found.channel_scale == [1.0; 3];
                 let same = AttackConfig { seed: found.seed, channel_scale: found.channel_scale, ..wanted.clone() };
-                // PGD counts as the sentence below the table has it.
+                // The sentence below the table states how PGD counts.
                 let counted = wanted.kind != AttackKind::Pgd || score.until_fooled;
                 same == *found && in_pixels == self.crafted_on.is_none() && counted
             }
@@ -150,17 +155,17 @@ impl Measured {
 }
 
 /// Returns the rows of the first table.
-fn white_box() -> Vec<(String, Measured)> {
+fn white_box() -> Vec<(String, Measurement)> {
     let mut rows = vec![
-        ("clean".into(), Measured::plain(ImageSet::Validation)),
-        ("augmented".into(), Measured::plain(ImageSet::Augmented)),
+        ("clean".into(), Measurement::plain(ImageSet::Validation)),
+        ("augmented".into(), Measurement::plain(ImageSet::Augmented)),
     ];
     for epsilon_255 in [4u8, 8] {
         let epsilon = f32::from(epsilon_255) / 255.0;
-        rows.push((format!("FGSM, {epsilon_255}/255"), Measured::attacked(AttackConfig::fgsm(epsilon))));
+        rows.push((format!("FGSM, {epsilon_255}/255"), Measurement::attacked(AttackConfig::fgsm(epsilon))));
         for restarts in [1, 10] {
             let starts = if restarts > 1 { format!(", {restarts} starts") } else { String::new() };
-            let measured = Measured { restarts, ..Measured::attacked(AttackConfig::pgd(epsilon, 50, 0)) };
+            let measured = Measurement { restarts, ..Measurement::attacked(AttackConfig::pgd(epsilon, 50, 0)) };
             rows.push((format!("PGD-50, {epsilon_255}/255{starts}"), measured));
         }
     }
@@ -168,17 +173,17 @@ fn white_box() -> Vec<(String, Measured)> {
 }
 
 /// Returns the rows of the second table.
-fn transfer(source: &'static str) -> [Measured; 4] {
-    let attacked = |attack| Measured { crafted_on: Some(source), ..Measured::attacked(attack) };
+fn transfer(source: &'static str) -> [Measurement; 4] {
+    let attacked = |attack| Measurement { crafted_on: Some(source), ..Measurement::attacked(attack) };
     [
-        Measured::plain(ImageSet::Validation),
-        Measured::plain(ImageSet::Augmented),
+        Measurement::plain(ImageSet::Validation),
+        Measurement::plain(ImageSet::Augmented),
         attacked(AttackConfig::fgsm(PAPER_EPSILON_STD)),
         attacked(AttackConfig::bim(PAPER_EPSILON_STD, BIM_STEPS)),
     ]
 }
 
-/// Reads the card of a network in `models`, which must have a clean accuracy.
+/// Reads the card of a network in `models`; refuses a card without a clean accuracy.
 fn read_card(models: &Path, name: &str) -> Result<Card> {
     let file = models.join(name).join("model.json");
     let json = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -187,25 +192,25 @@ fn read_card(models: &Path, name: &str) -> Result<Card> {
     Ok(card)
 }
 
-/// Returns how many images the clean accuracy was measured on; 0 if it was not.
+/// Returns the number of images of the clean accuracy; 0 if there is none.
 fn images(card: &Card) -> usize {
-    find(card, &Measured::plain(ImageSet::Validation)).map_or(0, |score| score.top1.of)
+    find(card, &Measurement::plain(ImageSet::Validation)).map_or(0, |score| score.top1.of)
 }
 
-/// Returns the score of a measurement, on the most images if there are several.
-fn find<'a>(card: &'a Card, measured: &Measured) -> Option<&'a Score> {
-    card.scores.iter().filter(|score| measured.is(score)).max_by_key(|score| score.top1.of)
+/// Returns the score of a measurement; the score on the most images if there are several.
+fn find<'a>(card: &'a Card, measured: &Measurement) -> Option<&'a Score> {
+    card.scores.iter().filter(|score| measured.matches(score)).max_by_key(|score| score.top1.of)
 }
 
-/// Writes a score as `27.1% [26.3, 28.0]`, with the number of images if it is not `images`.
-fn cell(card: &Card, measured: &Measured, images: usize) -> Option<String> {
+/// Formats a score as `27.1% [26.3, 28.0]`, with its number of images if that is not `images`.
+fn cell(card: &Card, measured: &Measurement, images: usize) -> Option<String> {
     let score = find(card, measured)?;
     let [low, high] = score.top1_interval.map(|end| 100.0 * end);
     let part = if score.top1.of == images { String::new() } else { format!(" of {}", grouped(score.top1.of)) };
     Some(format!("{:.1}% [{low:.1}, {high:.1}]{part}", 100.0 * score.top1.value()))
 }
 
-/// Counts the items that hold: `14 of 14, on 1,000 images`. Items that could not be measured do not count.
+/// Formats the number of items that hold: `14 of 14, on 1,000 images`. Items that could not be measured do not count.
 fn checks(card: &Card) -> Option<String> {
     let checks = card.checks.as_ref()?;
     let verdicts: Vec<bool> = checks.items.iter().filter_map(|item| item.passed).collect();
@@ -213,7 +218,7 @@ fn checks(card: &Card) -> Option<String> {
     Some(format!("{passed} of {}, on {} images", verdicts.len(), grouped(checks.images)))
 }
 
-/// `10,000`.
+/// Formats a count with commas between thousands: `10,000`.
 fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -231,19 +236,19 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::made;
+    use crate::test_cards;
 
     fn write_model(folder: &Path, name: &str, scores: &[String], checks: Value) {
         fs::create_dir_all(folder.join(name)).unwrap();
         let scores: Vec<Value> = scores.iter().map(|score| serde_json::from_str(score).unwrap()).collect();
-        let card = made::card(name, &json!({ "scores": scores, "checks": checks }));
+        let card = test_cards::card(name, &json!({ "scores": scores, "checks": checks }));
         fs::write(folder.join(name).join("model.json"), card).unwrap();
     }
 
     const CLEAN: &str = r#"{"set": "validation", "top1": {"hits": 1, "of": 4}, "top1_interval": [0.0456, 0.6994],
         "top5": {"hits": 2, "of": 4}}"#;
 
-    /// An attack's score: `settings` of the attack, `more` of the score.
+    /// Returns the JSON of an attack's score, with further fields for the attack (`settings`) and the score (`more`).
     fn attacked(settings: &str, hits: u32, of: u32, more: &str) -> String {
         format!(
             r#"{{"set": "validation", "attack": {{{settings}, "step_size": null, "seed": 0}},

@@ -10,11 +10,17 @@ use crate::checks::CPU_ONLY;
 use crate::page;
 use crate::steps::Steps;
 
+/// Runs the layout test, which writes its screenshots into `out`.
+///
+/// `picture` is the picture to attack instead of a sample; with `webgpu` the page computes on the browser's WebGPU.
+///
+/// # Errors
+/// If the page cannot be built, a path cannot be opened, or the test fails.
 pub fn run(out: &Path, picture: Option<&Path>, webgpu: bool) -> Result<()> {
     let mut steps = Steps::new();
     let browser = steps.run("Chromium", Browser::ensure)?;
     let dist = page::ensure_built(&mut steps)?;
-    // The test runs in its own package's folder, so the paths have to be whole.
+    // The test runs in the folder of its own package, so the paths have to be absolute.
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let out = out.canonicalize().with_context(|| format!("cannot open {}", out.display()))?;
     let picture = picture

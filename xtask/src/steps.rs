@@ -1,4 +1,4 @@
-//! Named, timed steps: what `cargo xtask` prints while it works, and the table at its end.
+//! Named, timed steps: the progress that `cargo xtask` prints, and the table at its end.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -19,14 +19,15 @@ struct Step {
 }
 
 impl Steps {
+    /// Starts the clock, with no steps yet.
     pub fn new() -> Self {
         Self { finished: Vec::new(), started: Instant::now() }
     }
 
-    /// Runs one step: its name before, its time after.
+    /// Runs one step; prints its name before and its time after.
     ///
     /// # Errors
-    /// That of `action`, with the step's name in front.
+    /// Returns the error of `action`, preceded by the step's name.
     pub fn run<T>(&mut self, name: &str, action: impl FnOnce() -> Result<T>) -> Result<T> {
         println!("==> {name}");
         let (started, cpu_before) = (Instant::now(), children_cpu_time());
@@ -39,12 +40,12 @@ impl Steps {
         outcome.with_context(|| format!("step `{name}`"))
     }
 
-    /// Wall-clock time since the first step.
+    /// Returns the wall-clock time since [`Steps::new`].
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// One line a step: name, seconds on the wall clock, seconds of processor time where the system tells.
+    /// Returns a table with one line per step: name, wall-clock seconds, and CPU seconds where the system reports them.
     pub fn table(&self) -> String {
         let width = self.finished.iter().map(|step| step.name.chars().count()).max().unwrap_or(0).max(5);
         let mut table = format!("{:width$}  {:>9}  {:>9}\n", "step", "seconds", "CPU s");
@@ -60,7 +61,7 @@ impl Steps {
     }
 }
 
-/// A duration the way a person says it.
+/// Formats a duration for people: `12.3 s`, `4 min 05 s`.
 pub fn human(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 60.0 {
@@ -71,13 +72,13 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
-/// Processor time of all child processes that have ended. Linux only; elsewhere the table shows a dash.
+/// Returns the CPU time of all child processes that have ended; `None` except on Linux.
 fn children_cpu_time() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     parse_children_cpu_time(&stat)
 }
 
-/// See proc_pid_stat(5): fields 16 and 17, in hundredths of a second.
+/// Adds fields 16 and 17 of `/proc/self/stat`, in hundredths of a second; see proc_pid_stat(5).
 fn parse_children_cpu_time(stat: &str) -> Option<Duration> {
     // The second field, the program's name in parentheses, may itself hold spaces and parentheses.
     let after_name = &stat[stat.rfind(')')? + 1..];

@@ -1,4 +1,4 @@
-//! The parts of the Rust toolchain that not every installation has: the wasm32 target, rustfmt and clippy.
+//! Optional parts of the Rust toolchain: the wasm32 target, rustfmt and clippy.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,9 +7,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
+/// The target triple of the page's programs.
 pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Adds the wasm32 target to the toolchain in use unless it is there.
+/// Adds the wasm32 target to the toolchain in use if it is missing.
+///
+/// # Errors
+/// If the target is missing and rustup cannot add it.
 pub fn ensure_wasm_target() -> Result<()> {
     let sysroot = sysroot()?;
     if sysroot.join("lib/rustlib").join(WASM_TARGET).join("lib").is_dir() {
@@ -26,7 +30,10 @@ pub fn ensure_wasm_target() -> Result<()> {
     process::run(process::command("rustup")?.args(["target", "add", WASM_TARGET]))
 }
 
-/// Adds rustfmt and clippy to the toolchain in use unless they are there.
+/// Adds rustfmt and clippy to the toolchain in use if they are missing.
+///
+/// # Errors
+/// If a component is missing and rustup cannot add it.
 pub fn ensure_components() -> Result<()> {
     let bin = sysroot()?.join("bin");
     for (component, binary) in [("rustfmt", "cargo-fmt"), ("clippy", "cargo-clippy")] {
@@ -40,7 +47,7 @@ pub fn ensure_components() -> Result<()> {
     Ok(())
 }
 
-/// The toolchain's own folder.
+/// Returns the folder of the toolchain in use.
 fn sysroot() -> Result<PathBuf> {
     Ok(PathBuf::from(process::output(process::command("rustc")?.args(["--print", "sysroot"]))?))
 }

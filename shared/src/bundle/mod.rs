@@ -13,7 +13,7 @@ use burn::prelude::*;
 pub use error::BundleError;
 pub use probe::probe_image;
 pub use terms::card::{
-    Card, CardError, CheckItem, Checks, Class, FORMAT_VERSION, Part, Precision, Probe, Recipe, Weights,
+    Card, CardError, CheckItem, Checks, Class, FORMAT_VERSION, Part, Precision, Probe, Recipe, Weights, share_in_words,
 };
 pub use terms::score::{ImageSet, Score};
 pub use weights::{load_weights, save_weights};

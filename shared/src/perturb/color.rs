@@ -31,30 +31,31 @@ impl Default for ColorChange {
 pub(super) fn recolor(images: Tensor<4>, changes: &[ColorChange]) -> Tensor<4> {
     let device = images.device();
     // Strengths of one kind of change, `[batch, 1, 1, 1]`; `None` if no picture is changed.
-    let strengths = |of: fn(&ColorChange) -> f32| {
-        let neutral = of(&ColorChange::default());
+    let strengths = |of: fn(&ColorChange) -> f32, neutral: f32| {
         let values: Vec<f32> = changes.iter().map(of).collect();
         let any = values.iter().any(|&value| value != neutral);
         any.then(|| Tensor::<4>::from_data(TensorData::new(values, [changes.len(), 1, 1, 1]), &device))
     };
+    // Without `..`, so that a change that is never applied fails to compile.
+    let ColorChange { grayscale: _, brightness, contrast, saturation, hue } = ColorChange::default();
     let mut images = images;
     // Factor of the colour: 0 for grayscale.
-    if let Some(factor) = strengths(|change| if change.grayscale { 0.0 } else { 1.0 }) {
+    if let Some(factor) = strengths(|change| if change.grayscale { 0.0 } else { 1.0 }, 1.0) {
         let gray = luma(&images);
         images = blend(images, gray, factor);
     }
-    if let Some(factor) = strengths(|change| change.brightness) {
+    if let Some(factor) = strengths(|change| change.brightness, brightness) {
         images = images.mul(factor).clamp(0.0, 1.0);
     }
-    if let Some(factor) = strengths(|change| change.contrast) {
+    if let Some(factor) = strengths(|change| change.contrast, contrast) {
         let mean = luma(&images).mean_dim(2).mean_dim(3);
         images = blend(images, mean, factor);
     }
-    if let Some(factor) = strengths(|change| change.saturation) {
+    if let Some(factor) = strengths(|change| change.saturation, saturation) {
         let gray = luma(&images);
         images = blend(images, gray, factor);
     }
-    if let Some(turn) = strengths(|change| change.hue) {
+    if let Some(turn) = strengths(|change| change.hue, hue) {
         // The way to HSV and back is not exact, so pictures without a turn are left out and keep their bits.
         let keeps = turn.clone().equal_elem(0.0).expand(images.dims());
         images = turn_hue(images.clone(), turn).mask_where(keeps, images);

@@ -32,15 +32,25 @@ pub struct Drawn {
 /// Draws the perturbation of picture number `number` under `seed`: the same on every device and in every batch.
 pub fn draw(perturbations: &Perturbations, seed: u64, number: u64) -> Drawn {
     let rng = &mut StdRng::seed_from_u64(seed::derive(seed, number, seed::Purpose::Perturbation));
+    // Without `..`, so that a family that is never drawn fails to compile.
+    let Perturbations {
+        affine: shift,
+        grayscale,
+        horizontal_flip,
+        vertical_flip,
+        rotation: turn,
+        perspective: tilt,
+        color_jitter: jitter,
+    } = perturbations;
     let mut geometry = Projective::default();
     let mut add = |next: Option<Projective>| geometry = next.map_or(geometry, |next| geometry.then(next));
-    add(affine(&perturbations.affine, rng));
-    add(rng.random_bool(perturbations.horizontal_flip.probability).then(Projective::horizontal_flip));
-    add(rng.random_bool(perturbations.vertical_flip.probability).then(Projective::vertical_flip));
-    add(rotation(&perturbations.rotation, rng));
-    add(perspective(&perturbations.perspective, rng));
-    let grayscale = rng.random_bool(perturbations.grayscale.probability);
-    Drawn { geometry, color: ColorChange { grayscale, ..color_jitter(&perturbations.color_jitter, rng) } }
+    add(affine(shift, rng));
+    add(rng.random_bool(horizontal_flip.probability).then(Projective::horizontal_flip));
+    add(rng.random_bool(vertical_flip.probability).then(Projective::vertical_flip));
+    add(rotation(turn, rng));
+    add(perspective(tilt, rng));
+    let grayscale = rng.random_bool(grayscale.probability);
+    Drawn { geometry, color: ColorChange { grayscale, ..color_jitter(jitter, rng) } }
 }
 
 fn affine(settings: &Affine, rng: &mut impl Rng) -> Option<Projective> {
@@ -90,7 +100,6 @@ fn color_jitter(settings: &ColorJitter, rng: &mut impl Rng) -> ColorChange {
 /// If `drawn` has not one entry for each image.
 pub fn perturb(images: Tensor<4>, drawn: &[Drawn]) -> Tensor<4> {
     assert_eq!(images.dims()[0], drawn.len(), "one draw for each image");
-    let geometry: Vec<_> = drawn.iter().map(|drawn| drawn.geometry).collect();
-    let colors: Vec<_> = drawn.iter().map(|drawn| drawn.color).collect();
+    let (geometry, colors): (Vec<_>, Vec<_>) = drawn.iter().map(|&Drawn { geometry, color }| (geometry, color)).unzip();
     color::recolor(warp::warp(images, &geometry), &colors)
 }

@@ -320,3 +320,18 @@ impl Card {
 pub fn sha256_hex(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+/// Describes the pictures of a share of a batch, by the name that the trainer gives the share; none for a name that is not known.
+pub fn share_in_words(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "normal" => "as they are, but for random crops and mirrors",
+        "augmented" => "disturbed by the paper’s seven perturbations, such as turning, skewing and other colours",
+        "crafted-fgsm" => "attacked by FGSM beforehand, through a normal network",
+        "crafted-bim" => "attacked by BIM beforehand, through a normal network",
+        "fgsm" => "attacked by FGSM as the network learns",
+        "bim" => "attacked by BIM as the network learns",
+        "fgsm-rs" => "attacked as the network learns, by one step from a random start (Wong et al., 2020)",
+        "n-fgsm" => "attacked as the network learns, by one step after strong noise (de Jorge et al., 2022)",
+        "pgd" => "attacked as the network learns, by PGD (Madry et al., 2017)",
+        _ => return None,
+    })
+}

@@ -146,26 +146,35 @@ impl Perturbations {
     /// [`PerturbError`] for the first setting that is out of its range or not a number.
     pub fn validate(&self) -> Result<(), PerturbError> {
         let part = "from 0 to 1";
-        let jitter = &self.color_jitter;
+        // Without `..`, so that a setting without a range fails to compile.
+        let Self {
+            affine: Affine { probability: affine, translate, scale: [smallest, largest], shear },
+            grayscale: Grayscale { probability: grayscale },
+            horizontal_flip: Flip { probability: horizontal_flip },
+            vertical_flip: Flip { probability: vertical_flip },
+            rotation: Rotation { probability: rotation, degrees },
+            perspective: Perspective { probability: perspective, distortion },
+            color_jitter: ColorJitter { probability: color_jitter, brightness, contrast, saturation, hue },
+        } = *self;
         for (name, value, low, high, range) in [
-            ("affine.probability", self.affine.probability, 0.0, 1.0, part),
-            ("affine.translate", self.affine.translate, 0.0, 1.0, part),
-            ("affine.scale", self.affine.scale[0], 0.1, 10.0, "from 0.1 to 10"),
-            ("affine.scale", self.affine.scale[1], self.affine.scale[0], 10.0, "at least the first one, at most 10"),
-            ("affine.shear", self.affine.shear, 0.0, 80.0, "from 0 to 80 degrees"),
-            ("grayscale.probability", self.grayscale.probability, 0.0, 1.0, part),
-            ("horizontal_flip.probability", self.horizontal_flip.probability, 0.0, 1.0, part),
-            ("vertical_flip.probability", self.vertical_flip.probability, 0.0, 1.0, part),
-            ("rotation.probability", self.rotation.probability, 0.0, 1.0, part),
-            ("rotation.degrees", self.rotation.degrees, 0.0, 180.0, "from 0 to 180"),
-            ("perspective.probability", self.perspective.probability, 0.0, 1.0, part),
+            ("affine.probability", affine, 0.0, 1.0, part),
+            ("affine.translate", translate, 0.0, 1.0, part),
+            ("affine.scale", smallest, 0.1, 10.0, "from 0.1 to 10"),
+            ("affine.scale", largest, smallest, 10.0, "at least the first one, at most 10"),
+            ("affine.shear", shear, 0.0, 80.0, "from 0 to 80 degrees"),
+            ("grayscale.probability", grayscale, 0.0, 1.0, part),
+            ("horizontal_flip.probability", horizontal_flip, 0.0, 1.0, part),
+            ("vertical_flip.probability", vertical_flip, 0.0, 1.0, part),
+            ("rotation.probability", rotation, 0.0, 1.0, part),
+            ("rotation.degrees", degrees, 0.0, 180.0, "from 0 to 180"),
+            ("perspective.probability", perspective, 0.0, 1.0, part),
             // At 1 the four corners could meet.
-            ("perspective.distortion", self.perspective.distortion, 0.0, 0.9, "from 0 to 0.9"),
-            ("color_jitter.probability", jitter.probability, 0.0, 1.0, part),
-            ("color_jitter.brightness", jitter.brightness, 0.0, 10.0, "from 0 to 10"),
-            ("color_jitter.contrast", jitter.contrast, 0.0, 10.0, "from 0 to 10"),
-            ("color_jitter.saturation", jitter.saturation, 0.0, 10.0, "from 0 to 10"),
-            ("color_jitter.hue", jitter.hue, 0.0, 0.5, "from 0 to 0.5"),
+            ("perspective.distortion", distortion, 0.0, 0.9, "from 0 to 0.9"),
+            ("color_jitter.probability", color_jitter, 0.0, 1.0, part),
+            ("color_jitter.brightness", brightness, 0.0, 10.0, "from 0 to 10"),
+            ("color_jitter.contrast", contrast, 0.0, 10.0, "from 0 to 10"),
+            ("color_jitter.saturation", saturation, 0.0, 10.0, "from 0 to 10"),
+            ("color_jitter.hue", hue, 0.0, 0.5, "from 0 to 0.5"),
         ] {
             if !(low..=high).contains(&value) {
                 return Err(PerturbError { name, value, range });

@@ -99,14 +99,8 @@ pub fn check(path: &Path, architecture: &Architecture) -> Result<()> {
 
 /// Torchvision's networks that the file fits, each as flags of `bastion train` name it.
 pub fn fitting(file: &WeightsFile) -> Vec<String> {
-    let networks = [
-        ResNetConfig::resnet18(),
-        ResNetConfig::resnet50(),
-        ResNetConfig::resnext50_32x4d(),
-        ResNetConfig::wide_resnet50_2(),
-    ];
     let mut found = vec![];
-    for network in networks {
+    for (name, network) in ResNetConfig::TORCHVISION {
         for (stem, flag) in [(Stem::Conv7, ""), (Stem::Conv3, " --stem conv3")] {
             let config = ResNetConfig { stem, head: HeadKind::Plain, ..network.clone() };
             // Nothing is drawn for it: only names and shapes are asked for.
@@ -114,7 +108,7 @@ pub fn fitting(file: &WeightsFile) -> Vec<String> {
             let plan = Plan::new(file, &shared::model::Backbone::ResNet(blank).state_shapes());
             // With a smaller stem, a 7x7 kernel fits as well.
             if plan.objection().is_none() && plan.shrunk.is_empty() {
-                found.push(format!("{}{flag}", network.name()));
+                found.push(format!("{name}{flag}"));
             }
         }
     }

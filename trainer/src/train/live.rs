@@ -78,10 +78,6 @@ impl LiveAttacks {
     ) -> Tensor<4> {
         let epsilon = self.epsilon_at(step);
         let config = match share {
-            Share::NFgsm if self.single_steps == 1 => {
-                // The settings were checked before the run, and there is a label for each image.
-                return n_fgsm(epsilon, images, targets, model, seed).expect("a radius that was checked");
-            }
             // What a collapsed single-step training goes on with.
             Share::NFgsm | Share::FgsmRs if self.single_steps > 1 => {
                 AttackConfig::pgd(epsilon, self.single_steps, seed)
@@ -91,11 +87,15 @@ impl LiveAttacks {
                 step_size: Some(1.25 * epsilon / self.single_steps as f32),
                 ..AttackConfig::bim(epsilon, self.single_steps)
             },
+            Share::NFgsm => {
+                // The settings were checked before the run, and there is a label for each image.
+                return n_fgsm(epsilon, images, targets, model, seed).expect("a radius that was checked");
+            }
             Share::FgsmRs => AttackConfig { step_size: Some(1.25 * epsilon), ..AttackConfig::pgd(epsilon, 1, seed) },
             Share::Pgd => AttackConfig::pgd(epsilon, self.pgd_steps, seed),
             Share::Fgsm => AttackConfig::fgsm(epsilon),
             Share::Bim => AttackConfig::bim(epsilon, self.bim_steps),
-            _ => return images,
+            Share::Normal | Share::Augmented | Share::CraftedFgsm | Share::CraftedBim => return images,
         };
         let labels = match share {
             // Away from what the network sees in the clean images, not from the true class (eq. 3 of the paper): a single
@@ -104,7 +104,13 @@ impl LiveAttacks {
                 let [batch, ..] = images.dims();
                 model.forward(images.clone()).argmax(1).reshape([batch])
             }
-            _ => targets,
+            Share::Normal
+            | Share::Augmented
+            | Share::CraftedFgsm
+            | Share::CraftedBim
+            | Share::FgsmRs
+            | Share::NFgsm
+            | Share::Pgd => targets,
         };
         AttackRun::new(&config, images, labels, Goal::Untargeted)
             // As above.

@@ -30,24 +30,43 @@ pub enum Share {
     Pgd,
 }
 
+/// Where the pictures of a share come from.
+enum Source {
+    /// The training set.
+    Training,
+    /// A set crafted by this attack.
+    Crafted(AttackKind),
+    /// An attack while training, of one step or of more.
+    Live { single_step: bool },
+}
+
 impl Share {
+    fn source(self) -> Source {
+        match self {
+            Self::Normal | Self::Augmented => Source::Training,
+            Self::CraftedFgsm => Source::Crafted(AttackKind::Fgsm),
+            Self::CraftedBim => Source::Crafted(AttackKind::Bim),
+            Self::Fgsm | Self::FgsmRs | Self::NFgsm => Source::Live { single_step: true },
+            Self::Bim | Self::Pgd => Source::Live { single_step: false },
+        }
+    }
+
     /// The attack of the set that the pictures are taken from, if they come from a crafted one.
     pub fn crafted_by(self) -> Option<AttackKind> {
-        match self {
-            Self::CraftedFgsm => Some(AttackKind::Fgsm),
-            Self::CraftedBim => Some(AttackKind::Bim),
-            _ => None,
+        match self.source() {
+            Source::Crafted(kind) => Some(kind),
+            Source::Training | Source::Live { .. } => None,
         }
     }
 
     /// Whether the pictures are attacked while training.
     pub fn is_live(self) -> bool {
-        matches!(self, Self::Fgsm | Self::Bim | Self::FgsmRs | Self::NFgsm | Self::Pgd)
+        matches!(self.source(), Source::Live { .. })
     }
 
     /// Whether it is a single-step attack, which networks can learn to fool instead of to withstand.
     pub fn is_single_step(self) -> bool {
-        matches!(self, Self::Fgsm | Self::FgsmRs | Self::NFgsm)
+        matches!(self.source(), Source::Live { single_step: true })
     }
 }
 
@@ -80,6 +99,14 @@ mod tests {
         let mix = [Normal, Augmented, Fgsm, Bim];
         assert_eq!(sizes(&mix, 10, 0..10), [(Normal, 0..2), (Augmented, 2..5), (Fgsm, 5..7), (Bim, 7..10)]);
         assert_eq!(sizes(&[Normal], 3, 0..3), [(Normal, 0..3)]);
+    }
+
+    #[test]
+    fn the_page_has_words_for_every_share() {
+        for share in Share::value_variants() {
+            let name = share.to_possible_value().unwrap();
+            assert!(shared::bundle::share_in_words(name.get_name()).is_some(), "{share:?}");
+        }
     }
 
     #[test]

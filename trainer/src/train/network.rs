@@ -30,25 +30,32 @@ pub enum ArchName {
     WideResnet50,
 }
 
-/// Settings that mean something for one kind of network only.
-const OF_WIDE_RESNET: [&str; 3] = ["depth", "width", "strides"];
-const OF_TORCHVISION: [&str; 3] = ["stem", "head", "input-size"];
+/// Which architecture a name stands for; those of one family take the same settings.
+enum Family {
+    WideResnet,
+    /// A network of torchvision, with its own stem and head.
+    Torchvision(ResNetConfig),
+}
+
+impl Family {
+    /// Settings that mean something for this family only.
+    fn settings(&self) -> &'static [&'static str] {
+        match self {
+            Self::WideResnet => &["depth", "width", "strides"],
+            Self::Torchvision(_) => &["stem", "head", "input-size"],
+        }
+    }
+}
 
 impl ArchName {
     /// # Errors
     /// Names a setting among `given` that this network does not have.
     pub fn check<'a>(self, given: impl Iterator<Item = &'a str>) -> Result<()> {
-        let others = if self == Self::WideResnet { OF_TORCHVISION } else { OF_WIDE_RESNET };
+        let own = self.family().settings();
+        let of_some = |name: &str| Self::value_variants().iter().any(|arch| arch.family().settings().contains(&name));
         for name in given {
-            if others.contains(&name) {
-                bail!(
-                    "{name} does not apply to --arch {}, which takes {}",
-                    self.typed(),
-                    match self {
-                        Self::WideResnet => OF_WIDE_RESNET.join(", "),
-                        _ => OF_TORCHVISION.join(", "),
-                    }
-                );
+            if of_some(name) && !own.contains(&name) {
+                bail!("{name} does not apply to --arch {}, which takes {}", self.typed(), own.join(", "));
             }
         }
         Ok(())
@@ -59,14 +66,13 @@ impl ArchName {
         self.to_possible_value().map_or(String::new(), |value| value.get_name().into())
     }
 
-    /// The network of torchvision, with its own stem and head; none if it has no such.
-    pub fn torchvision(self) -> Option<ResNetConfig> {
+    fn family(self) -> Family {
         match self {
-            Self::WideResnet => None,
-            Self::Resnet18 => Some(ResNetConfig::resnet18()),
-            Self::Resnet50 => Some(ResNetConfig::resnet50()),
-            Self::Resnext50 => Some(ResNetConfig::resnext50_32x4d()),
-            Self::WideResnet50 => Some(ResNetConfig::wide_resnet50_2()),
+            Self::WideResnet => Family::WideResnet,
+            Self::Resnet18 => Family::Torchvision(ResNetConfig::resnet18()),
+            Self::Resnet50 => Family::Torchvision(ResNetConfig::resnet50()),
+            Self::Resnext50 => Family::Torchvision(ResNetConfig::resnext50_32x4d()),
+            Self::WideResnet50 => Family::Torchvision(ResNetConfig::wide_resnet50_2()),
         }
     }
 }
@@ -78,9 +84,9 @@ impl TrainConfig {
     /// As [`TrainConfig::validate`].
     pub fn architecture(&self) -> Result<Architecture> {
         let Self { stem, head, input_size, .. } = *self;
-        Ok(match self.arch.torchvision() {
-            Some(config) => Architecture::ResNet(ResNetConfig { stem, head, input_size, ..config }),
-            None => {
+        Ok(match self.arch.family() {
+            Family::Torchvision(config) => Architecture::ResNet(ResNetConfig { stem, head, input_size, ..config }),
+            Family::WideResnet => {
                 let strides: [usize; 3] = self.strides.as_slice().try_into()?;
                 Architecture::WideResNet(WideResNetConfig { depth: self.depth, width: self.width, strides })
             }

@@ -19,17 +19,24 @@ pub(super) struct Recipe {
     toml: &'static str,
 }
 
-/// One line each; the files say what they are.
-pub(super) const RECIPES: &[Recipe] = &[
-    Recipe { name: "normal", toml: include_str!("../../recipes/normal.toml") },
-    Recipe { name: "augmented", toml: include_str!("../../recipes/augmented.toml") },
-    Recipe { name: "fgsm", toml: include_str!("../../recipes/fgsm.toml") },
-    Recipe { name: "bim", toml: include_str!("../../recipes/bim.toml") },
-    Recipe { name: "hardened", toml: include_str!("../../recipes/hardened.toml") },
-    Recipe { name: "hardened-live", toml: include_str!("../../recipes/hardened-live.toml") },
-    Recipe { name: "adversarial-fgsm-rs", toml: include_str!("../../recipes/adversarial-fgsm-rs.toml") },
-    Recipe { name: "adversarial-n-fgsm", toml: include_str!("../../recipes/adversarial-n-fgsm.toml") },
-    Recipe { name: "adversarial-pgd", toml: include_str!("../../recipes/adversarial-pgd.toml") },
+/// Lists recipes by the names of their files.
+macro_rules! recipes {
+    ($($name:literal,)*) => {
+        &[$(Recipe { name: $name, toml: include_str!(concat!("../../recipes/", $name, ".toml")) }),*]
+    };
+}
+
+/// The files say what they are; a test compares the list with the folder.
+pub(super) const RECIPES: &[Recipe] = recipes![
+    "normal",
+    "augmented",
+    "fgsm",
+    "bim",
+    "hardened",
+    "hardened-live",
+    "adversarial-fgsm-rs",
+    "adversarial-n-fgsm",
+    "adversarial-pgd",
 ];
 
 /// What `--recipe` takes.
@@ -268,6 +275,17 @@ mod tests {
             assert_eq!(from_toml(&to_toml(&config).unwrap()).unwrap(), config, "{}", recipe.name);
             assert!(recipe.toml.starts_with('#'), "{} does not say what it is", recipe.name);
         }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_a_recipe() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        let mut files: Vec<_> = paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        let mut listed: Vec<_> = RECIPES.iter().map(|recipe| format!("{}.toml", recipe.name)).collect();
+        files.sort();
+        listed.sort();
+        assert_eq!(files, listed);
     }
 
     #[test]

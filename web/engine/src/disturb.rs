@@ -34,39 +34,57 @@ pub(crate) async fn disturbed(picture: &Picture, disturbance: &Disturbance) -> R
 }
 
 fn drawn(disturbance: &Disturbance) -> Drawn {
-    let degrees = |degrees: i16| f64::from(degrees);
+    // Without `..`, so that a value that is never applied fails to compile.
+    let Disturbance {
+        shift_right,
+        shift_down,
+        zoom_percent,
+        shear_degrees,
+        flip_horizontal,
+        flip_vertical,
+        rotation_degrees,
+        perspective_percent,
+        grayscale,
+        brightness_percent,
+        contrast_percent,
+        saturation_percent,
+        hue_degrees,
+        // Applied after all that.
+        corruption: _,
+        severity: _,
+    } = *disturbance;
     let mut geometry = Projective::affine(
         0.0,
-        disturbance.shift.map(f64::from),
-        f64::from(disturbance.zoom_percent) / 100.0,
-        [f64::from(disturbance.shear_degrees), 0.0],
+        [shift_right.into(), shift_down.into()],
+        f64::from(zoom_percent) / 100.0,
+        [shear_degrees.into(), 0.0],
     );
-    if disturbance.flip_horizontal {
+    if flip_horizontal {
         geometry = geometry.then(Projective::horizontal_flip());
     }
-    if disturbance.flip_vertical {
+    if flip_vertical {
         geometry = geometry.then(Projective::vertical_flip());
     }
-    if disturbance.rotation_degrees != 0 {
-        geometry = geometry.then(Projective::rotation(degrees(disturbance.rotation_degrees)));
+    if rotation_degrees != 0 {
+        geometry = geometry.then(Projective::rotation(rotation_degrees.into()));
     }
-    if disturbance.perspective_percent != 0 {
-        geometry = geometry.then(Projective::perspective(corners(disturbance.perspective_percent)));
+    if perspective_percent != 0 {
+        geometry = geometry.then(Projective::perspective(corners(perspective_percent)));
     }
-    let factor = |percent: u8| f32::from(percent) / 100.0;
+    let factor = |percent: i16| f32::from(percent) / 100.0;
     let color = ColorChange {
-        grayscale: disturbance.grayscale,
-        brightness: factor(disturbance.brightness_percent),
-        contrast: factor(disturbance.contrast_percent),
-        saturation: factor(disturbance.saturation_percent),
+        grayscale,
+        brightness: factor(brightness_percent),
+        contrast: factor(contrast_percent),
+        saturation: factor(saturation_percent),
         // A part of the full circle, -0.5 to 0.5.
-        hue: f32::from(disturbance.hue_degrees) / 360.0,
+        hue: f32::from(hue_degrees) / 360.0,
     };
     Drawn { geometry, color }
 }
 
 /// Returns where the corners go, from the top left clockwise: one side moves back, and so its corners towards the middle.
-fn corners(percent: i8) -> [[f64; 2]; 4] {
+fn corners(percent: i16) -> [[f64; 2]; 4] {
     let last = SIDE as f64 - 1.0;
     let inwards = f64::from(percent.unsigned_abs()) / 100.0 * last / 2.0;
     let (left, right) = if percent < 0 { (inwards, 0.0) } else { (0.0, inwards) };
@@ -106,21 +124,12 @@ mod tests {
     #[test]
     fn each_of_them_does_something() {
         let none = Disturbance::default();
-        for disturbance in [
-            Disturbance { shift: [5, 0], ..none },
-            Disturbance { zoom_percent: 130, ..none },
-            Disturbance { shear_degrees: 10, ..none },
-            Disturbance { flip_vertical: true, ..none },
-            Disturbance { rotation_degrees: 30, ..none },
-            Disturbance { perspective_percent: 40, ..none },
-            Disturbance { perspective_percent: -40, ..none },
-            Disturbance { grayscale: true, ..none },
-            Disturbance { brightness_percent: 60, ..none },
-            Disturbance { contrast_percent: 150, ..none },
-            Disturbance { saturation_percent: 0, ..none },
-            Disturbance { hue_degrees: 90, ..none },
-        ] {
-            assert!(after(disturbance) != picture(), "{disturbance:?}");
+        for value in Disturbance::VALUES {
+            for end in value.range() {
+                let mut disturbance = none;
+                value.set(&mut disturbance, end.into());
+                assert_eq!(after(disturbance) == picture(), disturbance == none, "{disturbance:?}");
+            }
         }
         for kind in Corruption::ALL {
             assert!(after(Disturbance { corruption: Some(kind), ..none }) != picture(), "{kind:?}");

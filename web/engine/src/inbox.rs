@@ -20,23 +20,7 @@ struct Queue(VecDeque<Request>);
 
 impl Queue {
     fn push(&mut self, request: Request) {
-        match request {
-            // The page opens its picture again once the networks are there. A picture that is to be saved is in its request.
-            Request::Load { .. } => self.0.retain(is_save),
-            Request::Open { .. } => {
-                self.0.retain(|waiting| is_save(waiting) || matches!(waiting, Request::Load { .. }))
-            }
-            // Another square is disturbed as it says itself; another disturbance is of the square that waits.
-            Request::Crop { .. } => {
-                self.0.retain(|waiting| !(is_attack(waiting) || is_disturb(waiting) || is_crop(waiting)));
-            }
-            Request::Disturb { .. } => self.0.retain(|waiting| !(is_attack(waiting) || is_disturb(waiting))),
-            Request::Attack { .. } | Request::Sweep { .. } => self.0.retain(|waiting| !is_attack(waiting)),
-            Request::Cancel => {
-                self.0.retain(|waiting| !(is_attack(waiting) || matches!(waiting, Request::Load { .. })))
-            }
-            Request::Save { .. } | Request::Start { .. } => {}
-        }
+        self.0.retain(|waiting| !is_pointless(Kind::of(waiting), Kind::of(&request)));
         self.0.push_back(request);
     }
 
@@ -48,31 +32,66 @@ impl Queue {
     /// Tells whether the networks need look at a picture no more: another one waits or another square of it, or it is
     /// disturbed in another way, or other networks are to look at it.
     fn ends_opening(&self) -> bool {
-        self.0.iter().any(|waiting| {
-            is_disturb(waiting) || is_crop(waiting) || matches!(waiting, Request::Open { .. } | Request::Load { .. })
-        })
+        let ends = |waiting| matches!(Kind::of(waiting), Kind::Load | Kind::Open | Kind::Crop | Kind::Disturb);
+        self.0.iter().any(ends)
     }
 
     /// Tells whether networks should be loaded no more: others are wanted, or none.
     fn ends_loading(&self) -> bool {
-        self.0.iter().any(|waiting| matches!(waiting, Request::Load { .. } | Request::Cancel))
+        self.0.iter().any(|waiting| matches!(Kind::of(waiting), Kind::Load | Kind::Cancel))
     }
 }
 
-fn is_attack(request: &Request) -> bool {
-    matches!(request, Request::Attack { .. } | Request::Sweep { .. })
+/// Kind of a request: what it works on, and so which later ones make it pointless.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Begins everything, once.
+    Start,
+    /// Loads networks.
+    Load,
+    /// Opens a picture.
+    Open,
+    /// Sees another square of that picture.
+    Crop,
+    /// Disturbs that square.
+    Disturb,
+    /// Attacks the picture as it is then.
+    Attack,
+    /// Works on a picture that is in the request.
+    Save,
+    /// Stops what is under way.
+    Cancel,
 }
 
-fn is_save(request: &Request) -> bool {
-    matches!(request, Request::Save { .. })
+impl Kind {
+    fn of(request: &Request) -> Self {
+        match request {
+            Request::Start { .. } => Self::Start,
+            Request::Load { .. } => Self::Load,
+            Request::Open { .. } => Self::Open,
+            Request::Crop { .. } => Self::Crop,
+            Request::Disturb { .. } => Self::Disturb,
+            Request::Attack { .. } | Request::Sweep { .. } => Self::Attack,
+            Request::Save { .. } => Self::Save,
+            Request::Cancel => Self::Cancel,
+        }
+    }
 }
 
-fn is_crop(request: &Request) -> bool {
-    matches!(request, Request::Crop { .. })
-}
-
-fn is_disturb(request: &Request) -> bool {
-    matches!(request, Request::Disturb { .. })
+/// Tells whether a request that waits need not be answered any more, since a newer one came.
+fn is_pointless(waiting: Kind, newer: Kind) -> bool {
+    use Kind::{Attack, Cancel, Crop, Disturb, Load, Open, Save, Start};
+    match newer {
+        // The page opens its picture again once the networks are there. A picture that is to be saved is in its request.
+        Load => waiting != Save,
+        Open => !matches!(waiting, Save | Load),
+        // Another square is disturbed as it says itself; another disturbance is of the square that waits.
+        Crop => matches!(waiting, Attack | Disturb | Crop),
+        Disturb => matches!(waiting, Attack | Disturb),
+        Attack => waiting == Attack,
+        Cancel => matches!(waiting, Attack | Load),
+        Save | Start => false,
+    }
 }
 
 /// The worker's mailbox.

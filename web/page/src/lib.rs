@@ -14,3 +14,34 @@ pub mod lines;
 pub mod pictures;
 pub mod state;
 pub mod text;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Returns the values of `data-testid` in a folder of sources, but for those that are put together.
+    fn test_ids(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let of_entry = |path: std::path::PathBuf| {
+            if path.is_dir() {
+                return test_ids(&path);
+            }
+            let source = fs::read_to_string(path).unwrap();
+            let found = source.split(" data-testid=\"").skip(1);
+            found.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+        };
+        entries.flat_map(of_entry).collect()
+    }
+
+    #[test]
+    fn every_test_id_is_in_the_list() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let list = fs::read_to_string(root.join("../../docs/page-test-ids.md")).unwrap();
+        let ids = test_ids(&root.join("src/app"));
+        assert!(ids.len() > 40, "{ids:?}");
+        for id in ids {
+            assert!(list.contains(&format!("`{id}`")), "docs/page-test-ids.md says nothing of {id}");
+        }
+    }
+}

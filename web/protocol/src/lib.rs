@@ -24,7 +24,7 @@ use terms::picture::Crop;
 pub use catalogue::{
     Backend, BackendReport, Catalogue, Download, Listed, LoadedModel, Measured, Offer, Pair, Training,
 };
-pub use disturbance::Disturbance;
+pub use disturbance::{Control, Disturbance, Value};
 pub use outcome::{Guess, Pixels, Point, Step};
 pub use radius::Radius;
 pub use settings::{BackendChoice, Settings, Slot};

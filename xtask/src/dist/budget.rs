@@ -1,4 +1,4 @@
-//! What a visit costs over the wire, file by file, and what it may cost.
+//! Bytes over the wire of a visit, file by file, and their budgets.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
@@ -9,54 +9,54 @@ use super::{address_of, bytes, human};
 use crate::page::{self, folder::files};
 use crate::server::encoding::{BROTLI, GZIP};
 
-/// Page and program, without the engine; bytes as they are sent. The page shows itself after these.
-const APP: u64 = 250_000;
-/// The engine, which loads while the visitor reads.
-const ENGINE: u64 = 2_500_000;
-/// Each of the two networks that come first.
-const NETWORK: u64 = 8_000_000;
+/// Budget of the page and its program, without the engine, in bytes as sent. The page appears once these are loaded.
+const APP_LIMIT: u64 = 250_000;
+/// Budget of the engine, which loads while the visitor reads.
+const ENGINE_LIMIT: u64 = 2_500_000;
+/// Budget of each of the two default networks.
+const NETWORK_LIMIT: u64 = 8_000_000;
 
-/// Parts of a visit beside what they may cost.
+/// The parts of a visit with their sizes and budgets; displayed as a table.
 pub struct Budgets(Vec<Budget>);
 
 struct Budget {
-    what: String,
+    part: String,
     bytes: u64,
     limit: u64,
 }
 
 impl Budgets {
-    /// Of a folder that has its compressed copies.
+    /// Measures a built folder, with its compressed copies.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the folder cannot be read.
     pub fn of(out: &Path) -> Result<Self> {
         let (mut app, mut engine) = (0, 0);
         for file in originals(out)? {
             let address = address_of(&file, out)?;
             let is_program = [".html", ".js", ".css", ".wasm"].iter().any(|ending| address.ends_with(ending));
             if is_program && !address.contains('/') {
-                *if address.starts_with("engine") { &mut engine } else { &mut app } += sent(&file)?;
+                *if address.starts_with("engine") { &mut engine } else { &mut app } += sent_bytes(&file)?;
             }
         }
         let mut budgets = vec![
-            Budget { what: "page and app".into(), bytes: app, limit: APP },
-            Budget { what: "engine".into(), bytes: engine, limit: ENGINE },
+            Budget { part: "page and app".into(), bytes: app, limit: APP_LIMIT },
+            Budget { part: "engine".into(), bytes: engine, limit: ENGINE_LIMIT },
         ];
         for name in page::first_models(&out.join("models")) {
             let network = out.join("models").join(&name);
-            let bytes = originals(&network)?.iter().map(|file| sent(file)).sum::<Result<u64>>()?;
-            budgets.push(Budget { what: format!("network {name}"), bytes, limit: NETWORK });
+            let bytes = originals(&network)?.iter().map(|file| sent_bytes(file)).sum::<Result<u64>>()?;
+            budgets.push(Budget { part: format!("network {name}"), bytes, limit: NETWORK_LIMIT });
         }
         Ok(Self(budgets))
     }
 
-    /// A sentence for each part that costs more than it may.
+    /// Returns a sentence for each part that is over its budget.
     pub fn overruns(&self) -> Vec<String> {
         let over = self.0.iter().filter(|budget| budget.bytes > budget.limit);
         over.map(|budget| {
-            let Budget { what, bytes, limit } = budget;
-            format!("{what}: {} over the wire, which is more than the {} allowed", human(*bytes), human(*limit))
+            let Budget { part, bytes, limit } = budget;
+            format!("{part}: {} over the wire, which is more than the {} allowed", human(*bytes), human(*limit))
         })
         .collect()
     }
@@ -64,16 +64,16 @@ impl Budgets {
 
 impl Display for Budgets {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let width = self.0.iter().map(|budget| budget.what.chars().count()).max().unwrap_or(0);
-        for Budget { what, bytes, limit } in &self.0 {
+        let width = self.0.iter().map(|budget| budget.part.chars().count()).max().unwrap_or(0);
+        for Budget { part, bytes, limit } in &self.0 {
             let mark = if bytes > limit { "  OVER" } else { "" };
-            writeln!(f, "{what:width$}  {:>9} of {:>9}{mark}", human(*bytes), human(*limit))?;
+            writeln!(f, "{part:width$}  {:>9} of {:>9}{mark}", human(*bytes), human(*limit))?;
         }
         Ok(())
     }
 }
 
-/// The files below a folder without their compressed copies.
+/// Returns the files below a folder without their compressed copies.
 fn originals(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_copy = |file: &PathBuf| {
         let name = file.to_string_lossy();
@@ -82,13 +82,13 @@ fn originals(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files(folder)?.into_iter().filter(|file| !is_copy(file)).collect())
 }
 
-/// The bytes of a file as a server with Brotli sends it.
-fn sent(file: &Path) -> Result<u64> {
-    let copy = BROTLI.beside(file);
+/// Returns the bytes of a file as a server with Brotli sends it.
+fn sent_bytes(file: &Path) -> Result<u64> {
+    let copy = BROTLI.copy_of(file);
     bytes(if copy.is_file() { &copy } else { file })
 }
 
-/// A line for each file with its size as it is and compressed, and one for all of them.
+/// Returns a table of file sizes, uncompressed and compressed, with a line for each file and one for the total.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -98,7 +98,7 @@ pub fn table(out: &Path) -> Result<String> {
     for file in originals(out)? {
         let raw = bytes(&file)?;
         let compressed = |copy: PathBuf| if copy.is_file() { bytes(&copy).map(Some) } else { Ok(None) };
-        let (gzip, brotli) = (compressed(GZIP.beside(&file))?, compressed(BROTLI.beside(&file))?);
+        let (gzip, brotli) = (compressed(GZIP.copy_of(&file))?, compressed(BROTLI.copy_of(&file))?);
         for (sum, size) in total.iter_mut().zip([raw, gzip.unwrap_or(raw), brotli.unwrap_or(raw)]) {
             *sum += size;
         }

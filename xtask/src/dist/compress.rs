@@ -1,4 +1,4 @@
-//! Compressed copies beside the files, so that no server has to compress anything, and none compresses less than it could.
+//! Compressed copies beside the files, so that no server has to compress anything, and copies are as small as can be.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -13,30 +13,30 @@ use rayon::prelude::*;
 use super::{Effort, bytes};
 use crate::server::encoding::{BROTLI, Encoding, GZIP};
 
-/// Text and programs. Pictures are compressed already, and weights are as good as random.
-const WORTH_IT: [&str; 8] = ["css", "html", "js", "json", "svg", "txt", "wasm", "webmanifest"];
+/// File endings of text and programs. Pictures are compressed already, and weights are nearly random.
+const COMPRESSIBLE: [&str; 8] = ["css", "html", "js", "json", "svg", "txt", "wasm", "webmanifest"];
 
-/// The largest window of the standard (RFC 7932), 2^24 bytes: it spans nearly all of the engine.
+/// Base-2 logarithm of Brotli's window, the largest of RFC 7932: 2^24 bytes span nearly all of the engine.
 const WINDOW: i32 = 24;
 
-/// Writes both copies of each of `files` that gets smaller.
+/// Writes a Brotli and a gzip copy of each of `files` that becomes smaller.
 ///
 /// # Errors
-/// If a file cannot be read or a copy not be written.
+/// If a file cannot be read or a copy cannot be written.
 pub fn all(files: &[PathBuf], effort: Effort) -> Result<()> {
-    let worth_it = |file: &&PathBuf| {
-        file.extension().is_some_and(|extension| WORTH_IT.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    let is_compressible = |file: &&PathBuf| {
+        file.extension().is_some_and(|extension| COMPRESSIBLE.iter().any(|known| extension.eq_ignore_ascii_case(known)))
     };
-    let jobs: Vec<_> = files.iter().filter(worth_it).flat_map(|file| [(file, BROTLI), (file, GZIP)]).collect();
+    let jobs: Vec<_> = files.iter().filter(is_compressible).flat_map(|file| [(file, BROTLI), (file, GZIP)]).collect();
     let written: usize = jobs.par_iter().map(|(file, encoding)| copy(file, *encoding, effort)).sum::<Result<_>>()?;
     println!("    {written} copies");
     Ok(())
 }
 
-/// Writes one copy; gives how many there are now, none if it is no smaller.
+/// Writes one copy and returns 1; removes the copy and returns 0 if it is no smaller than the file.
 fn copy(file: &Path, encoding: Encoding, effort: Effort) -> Result<usize> {
     let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let target = encoding.beside(file);
+    let target = encoding.copy_of(file);
     let failed = || format!("cannot write {}", target.display());
     let mut output = File::create(&target).with_context(failed)?;
     if encoding == BROTLI {

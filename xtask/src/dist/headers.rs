@@ -1,4 +1,5 @@
-//! The file `_headers`: what a page that computes on its visitor's device may do, and what may be kept for how long.
+//! Writes the file `_headers`: the content security policy and permissions of the page, and how long files may be
+//! cached.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -14,47 +15,47 @@ use super::address_of;
 use crate::page::folder::files;
 use crate::server::headers::{FILE, HeaderRules};
 
-/// For files whose name changes with their content.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// For all others: kept, but asked for anew each time.
-const ASK_AGAIN: &str = "no-cache";
+/// `Cache-Control` of files whose name changes with their content.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// `Cache-Control` of all other files: cached, but revalidated each time.
+const REVALIDATE: &str = "no-cache";
 
-/// The longest line that Cloudflare Pages takes.
-const LONGEST_LINE: usize = 2_000;
-/// The most paths that it takes.
-const MOST_RULES: usize = 100;
+/// Limit of Cloudflare Pages for the length of a line.
+const MAX_LINE_LENGTH: usize = 2_000;
+/// Limit of Cloudflare Pages for the number of paths.
+const MAX_PATHS: usize = 100;
 
-/// Headers of every answer, besides the policy.
-const ALWAYS: [(&str, &str); 4] = [
+/// Headers of every response, besides the content security policy.
+const COMMON_HEADERS: [(&str, &str); 4] = [
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(self), microphone=(), geolocation=(), payment=(), usb=()"),
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
     ("X-Content-Type-Options", "nosniff"),
 ];
 
-/// Writes `_headers` for all that is in `out` by now.
+/// Writes `_headers` for all files in `out`.
 ///
 /// # Errors
-/// If the page has more inline scripts or names than the hosts take.
+/// If a file cannot be read or written, or the page has more inline scripts or names than hosts accept.
 pub fn write(out: &Path) -> Result<()> {
     let page = fs::read_to_string(out.join("index.html")).context("cannot read index.html")?;
     let addresses = files(out)?.iter().map(|file| address_of(file, out)).collect::<Result<Vec<_>>>()?;
     let text = text(&policy(&page), &addresses);
     let longest = text.lines().map(str::len).max().unwrap_or(0);
-    ensure!(longest < LONGEST_LINE, "{FILE} has a line of {longest} characters, and hosts take {LONGEST_LINE}");
+    ensure!(longest < MAX_LINE_LENGTH, "{FILE} has a line of {longest} characters, and hosts take {MAX_LINE_LENGTH}");
     let rules = text.lines().filter(|line| line.starts_with('/')).count();
-    ensure!(rules <= MOST_RULES, "{FILE} has {rules} paths, and hosts take {MOST_RULES}");
-    // What is written here must be what `cargo xtask serve` reads.
+    ensure!(rules <= MAX_PATHS, "{FILE} has {rules} paths, and hosts take {MAX_PATHS}");
+    // `cargo xtask serve` must be able to read the text.
     HeaderRules::parse(&text)?;
     fs::write(out.join(FILE), text).with_context(|| format!("cannot write {FILE}"))
 }
 
-/// The text of `_headers`. No path gets `Cache-Control` from two rules, since hosts would join the values.
+/// Returns the text of `_headers`. No path gets `Cache-Control` from two rules, since hosts would join the values.
 fn text(policy: &str, addresses: &[String]) -> String {
     let mut text = "# Written by `cargo xtask dist`; see docs/hosting.md.\n/*\n".to_owned();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  Content-Security-Policy: {policy}");
-    for (name, value) in ALWAYS {
+    for (name, value) in COMMON_HEADERS {
         let _ = writeln!(text, "  {name}: {value}");
     }
     let mut paths = BTreeSet::from(["/".to_owned()]);
@@ -65,14 +66,14 @@ fn text(policy: &str, addresses: &[String]) -> String {
         };
     }
     for path in paths {
-        let kept = if never_changes(&path) { FOR_EVER } else { ASK_AGAIN };
-        let _ = writeln!(text, "{path}\n  Cache-Control: {kept}");
+        let caching = if never_changes(&path) { IMMUTABLE } else { REVALIDATE };
+        let _ = writeln!(text, "{path}\n  Cache-Control: {caching}");
     }
     text
 }
 
-/// Whether a file has a hash in its name: `app-0123abcd4567ef89.js`, `engine-0123abcd4567ef89_bg.wasm`. The service worker
-/// knows them by the same form.
+/// Returns whether a file has a hash in its name: `app-0123abcd4567ef89.js`, `engine-0123abcd4567ef89_bg.wasm`. The
+/// service worker uses the same pattern.
 pub fn never_changes(path: &str) -> bool {
     let Some((stem, "js" | "wasm" | "css")) = path.rsplit_once('.') else { return false };
     let stem = stem.strip_suffix("_bg").unwrap_or(stem);
@@ -80,11 +81,11 @@ pub fn never_changes(path: &str) -> bool {
     hash.len() >= 8 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The content security policy of a page with this HTML.
+/// Returns the content security policy of a page with this HTML.
 ///
-/// Scripts are the page's own files and those in its HTML, these by their hash. `wasm-unsafe-eval` lets it compile
-/// WebAssembly, and nothing else be evaluated. A visitor's picture may come from any address; a share of a bar is a style of
-/// its element.
+/// The policy allows the page's own script files, and inline scripts by their hash. `wasm-unsafe-eval` allows compiling
+/// WebAssembly and no other evaluation. Pictures may come from any address, since visitors choose them; inline style
+/// attributes set the lengths of bars.
 fn policy(page: &str) -> String {
     let hashes = |tag: &str| inline(page, tag).map(|content| format!(" {}", hash(content))).collect::<String>();
     [
@@ -104,7 +105,7 @@ fn policy(page: &str) -> String {
     .join("; ")
 }
 
-/// What is between each `<tag ...>` without a source of its own and its `</tag>`.
+/// Returns the text of each element `<tag ...>` of the page that has no `src`.
 fn inline<'a>(page: &'a str, tag: &str) -> impl Iterator<Item = &'a str> {
     let (open, close) = (format!("<{tag}"), format!("</{tag}>"));
     let mut rest = page;
@@ -112,7 +113,7 @@ fn inline<'a>(page: &'a str, tag: &str) -> impl Iterator<Item = &'a str> {
         loop {
             let start = rest.find(&open)? + open.len();
             let (attributes, content) = rest[start..].split_once('>')?;
-            // Another tag whose name begins alike.
+            // Skip tags whose names only begin with `tag`.
             if !attributes.is_empty() && !attributes.starts_with(char::is_whitespace) {
                 rest = &rest[start..];
                 continue;
@@ -126,7 +127,7 @@ fn inline<'a>(page: &'a str, tag: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// A hash as a policy has it, of the text that a browser sees: it has read line endings as `\n`.
+/// Returns the hash of an inline script in the form of the policy. Browsers hash the text with `\n` as line endings.
 fn hash(content: &str) -> String {
     format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(content.replace("\r\n", "\n"))))
 }
@@ -149,22 +150,22 @@ mod tests {
     }
 
     #[test]
-    fn what_has_its_hash_in_its_name_is_kept_and_the_rest_asked_for_again() {
+    fn files_with_a_hash_in_their_name_are_immutable_and_others_are_revalidated() {
         let addresses = ["index.html", "app-0123abcd4567ef89.js", "sw.js", "models/a/model.json", ".nojekyll"];
         let rules = HeaderRules::parse(&text("p", &addresses.map(str::to_owned))).unwrap();
         let cache = |path: &str| {
             let found = rules.for_path(path).into_iter().find(|(name, _)| name == "Cache-Control");
             found.map(|(_, value)| value).unwrap_or_default()
         };
-        assert_eq!(cache("/app-0123abcd4567ef89.js"), FOR_EVER);
+        assert_eq!(cache("/app-0123abcd4567ef89.js"), IMMUTABLE);
         for path in ["/", "/index.html", "/sw.js", "/models/a/model.json"] {
-            assert_eq!(cache(path), ASK_AGAIN, "{path}");
+            assert_eq!(cache(path), REVALIDATE, "{path}");
         }
-        assert_eq!(rules.for_path("/x").len(), 1 + ALWAYS.len());
+        assert_eq!(rules.for_path("/x").len(), 1 + COMMON_HEADERS.len());
     }
 
     #[test]
-    fn a_hash_in_a_name_is_known() {
+    fn hashes_in_names_are_recognised() {
         for name in ["base-0123abcd.css", "/app-0123abcd4567ef89_bg.wasm", "engine_loader-0123abcd4567ef89.js"] {
             assert!(never_changes(name), "{name}");
         }

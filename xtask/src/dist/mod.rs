@@ -1,7 +1,8 @@
-//! `cargo xtask dist`: the page as a folder for a static web server, without anything that may not be passed on.
+//! `cargo xtask dist`: the page as a folder for a static web server, without pictures whose licence forbids
+//! publication.
 //!
-//! What is in the folder besides the page: compressed copies beside the files; `_headers`, which Netlify and Cloudflare Pages
-//! obey, and `cargo xtask serve` too; and `.nojekyll`, without which GitHub Pages might leave files out.
+//! Besides the page, the folder holds compressed copies beside the files; `_headers`, which Netlify, Cloudflare Pages
+//! and `cargo xtask serve` obey; and `.nojekyll`, without which GitHub Pages might leave files out.
 
 mod budget;
 mod compress;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::page::folder::{emptied, files};
+use crate::page::folder::{create_empty, files};
 use crate::page::programs::Profile;
 use crate::page::{self, Samples, names};
 use crate::process;
@@ -21,19 +22,20 @@ use crate::steps::Steps;
 
 pub use budget::Budgets;
 
-/// Where the page goes unless told otherwise. This one folder is emptied without a question.
+/// Default folder of the page. Only this folder is emptied without confirmation.
 const DEFAULT_OUT: &str = "target/deploy";
 
-/// How much work the folder is worth.
+/// How much time goes into making the files small.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effort {
-    /// All there is: for visitors.
+    /// As small as possible: for visitors.
     Thorough,
-    /// The same files, but larger ones: for tests.
+    /// The same files, but larger: for tests.
     Quick,
 }
 
 impl Effort {
+    /// Returns the cargo profile of the programs.
     fn profile(self) -> Profile {
         match self {
             Self::Thorough => Profile::Page,
@@ -42,10 +44,10 @@ impl Effort {
     }
 }
 
-/// Builds the page and makes of it a folder for a web server, `quick` for tests only.
+/// Builds the page as a folder for a web server and prints its sizes; `quick` is for tests only.
 ///
 /// # Errors
-/// If the page cannot be built, or `out` holds something already.
+/// If the page cannot be built, or `out` is not empty.
 pub fn run(out: Option<PathBuf>, quick: bool) -> Result<()> {
     let mut steps = Steps::new();
     let out = steps.run("folder", || prepare(out))?;
@@ -71,12 +73,12 @@ pub fn run(out: Option<PathBuf>, quick: bool) -> Result<()> {
     Ok(())
 }
 
-/// Builds the page as it is served to the world, in a folder of its own below `target`, made anew.
+/// Builds the page as hosts serve it into the folder `purpose` below `target`, emptied first, and returns the folder.
 ///
 /// # Errors
 /// If the page cannot be built or the folder cannot be written.
 pub fn ensure_for(purpose: &str, steps: &mut Steps, effort: Effort) -> Result<PathBuf> {
-    let out = emptied(&process::root()?.join("target").join(purpose))?;
+    let out = create_empty(&process::root()?.join("target").join(purpose))?;
     build(steps, &out, effort)?;
     Ok(out)
 }
@@ -86,22 +88,23 @@ fn build(steps: &mut Steps, out: &Path, effort: Effort) -> Result<()> {
     assemble(steps, &process::root()?, &programs, out, effort)
 }
 
-/// Puts together what a web server needs, in the empty folder `out`: `programs`, and the page of the workspace `root`.
+/// Fills the empty folder `out` from the folder `programs` and the page of the workspace `root`.
 fn assemble(steps: &mut Steps, root: &Path, programs: &Path, out: &Path, effort: Effort) -> Result<()> {
     steps.run("copy", || page::copy(root, programs, out, Samples::Public))?;
     fs::write(out.join(".nojekyll"), "").context("cannot write .nojekyll")?;
     if effort == Effort::Thorough {
         steps.run("wasm-opt", || wasm_opt::shrink(&files(out)?))?;
     }
-    // Last of all what goes by a file's content: names, then the headers for these names, then the copies of all of it.
+    // Steps that depend on the files' final content come last: names, headers for these names, then copies of all
+    // files.
     steps.run("names", || names::assign(root, out))?;
     steps.run("headers", || headers::write(out))?;
     steps.run("compressed copies", || compress::all(&files(out)?, effort))
 }
 
-/// An empty folder: the one asked for, or the default one, emptied.
+/// Returns an empty folder: `out`, which must be new or empty, or else the default folder, emptied.
 fn prepare(out: Option<PathBuf>) -> Result<PathBuf> {
-    let Some(out) = out else { return emptied(&process::root()?.join(DEFAULT_OUT)) };
+    let Some(out) = out else { return create_empty(&process::root()?.join(DEFAULT_OUT)) };
     fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut content = fs::read_dir(&out).with_context(|| format!("cannot look into {}", out.display()))?;
     ensure!(content.next().is_none(), "{} is not empty; name a new folder, or empty this one", out.display());
@@ -109,17 +112,19 @@ fn prepare(out: Option<PathBuf>) -> Result<PathBuf> {
     out.canonicalize().with_context(|| format!("cannot open {}", out.display()))
 }
 
-/// The path of a file below `folder` as an address has it: with slashes, and none in front.
+/// Returns the path of a file relative to `folder`, with slashes, as in a URL.
 fn address_of(file: &Path, folder: &Path) -> Result<String> {
     let inside = file.strip_prefix(folder).context("a file outside of its folder")?;
     let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     Ok(parts.join("/"))
 }
 
+/// Returns the size of a file in bytes.
 fn bytes(file: &Path) -> Result<u64> {
     Ok(fs::metadata(file).with_context(|| format!("cannot look at {}", file.display()))?.len())
 }
 
+/// Formats a number of bytes for people: `12.3 kB`, `4.56 MB`.
 fn human(bytes: u64) -> String {
     if bytes < 1_000_000 { format!("{:.1} kB", bytes as f64 / 1e3) } else { format!("{:.2} MB", bytes as f64 / 1e6) }
 }

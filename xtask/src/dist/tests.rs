@@ -1,4 +1,4 @@
-//! A made-up page, made ready for a web server.
+//! Builds the folder for a web server from a made-up page.
 
 use super::*;
 use std::io::Read;
@@ -12,7 +12,7 @@ const PAGE: &str = "<!doctype html>
 <body></body></html>
 ";
 
-/// Programs, below `programs`, and all else that a page is made from.
+/// Returns a folder with programs, below `programs`, and all other sources of a page.
 fn workspace() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     let loader = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/engine_loader.js")).unwrap();
@@ -72,7 +72,7 @@ fn a_folder_with_something_in_it_is_left_alone() {
 }
 
 #[test]
-fn the_engine_has_a_hash_in_its_names_and_page_and_loader_know_them() {
+fn the_engines_names_have_a_hash_and_page_and_loader_use_them() {
     let root = workspace();
     let out = assembled(&root);
     let names = names(&out);
@@ -108,7 +108,7 @@ fn an_engine_that_is_not_there_is_named() {
 }
 
 #[test]
-fn what_gets_smaller_lies_compressed_beside_itself() {
+fn files_that_become_smaller_have_compressed_copies() {
     let out = assembled(&workspace());
     let names = names(&out);
     let app = names.iter().find(|name| name.starts_with("app-") && name.ends_with("_bg.wasm")).unwrap();
@@ -116,7 +116,7 @@ fn what_gets_smaller_lies_compressed_beside_itself() {
     for name in [app, "models/standard/model.json"] {
         assert!(has(&format!("{name}.br")) && has(&format!("{name}.gz")), "{name}: {names:?}");
     }
-    // A few bytes get no smaller, and pictures and weights are left alone.
+    // A few bytes become no smaller, and pictures and weights are not compressed.
     for name in ["samples/index.json", "samples/orange.png", "models/standard/model.safetensors"] {
         assert!(has(name) && !has(&format!("{name}.br")) && !has(&format!("{name}.gz")), "{name}: {names:?}");
     }
@@ -129,7 +129,7 @@ fn what_gets_smaller_lies_compressed_beside_itself() {
 }
 
 #[test]
-fn sizes_are_told_beside_their_budgets() {
+fn sizes_are_shown_beside_their_budgets() {
     let out = assembled(&workspace());
     let table = budget::table(out.path()).unwrap();
     let lines: Vec<&str> = table.lines().collect();

@@ -1,4 +1,4 @@
-//! `wasm-opt` of Binaryen: the page's programs made smaller, where it can be had.
+//! Makes the page's programs smaller with Binaryen's `wasm-opt`, where it is available.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use super::{bytes, human};
 use crate::{npm, process};
 
-/// WebAssembly that rustc has emitted by default since 1.87, and SIMD; any browser that runs the page has all of it.
+/// Features of WebAssembly that rustc has enabled by default since 1.87, and SIMD; every browser that runs the page has
+/// them.
 const FEATURES: [&str; 7] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -20,18 +21,18 @@ const FEATURES: [&str; 7] = [
     "--enable-simd",
 ];
 
-/// The oldest version that is known to work. Debian 12's, 108, writes an engine that no browser starts: it mixes up the tables of
-/// functions and of references.
+/// The oldest version that is known to work. Version 108, Debian 12's, mixes up the tables of functions and of
+/// references, so that no browser starts the engine.
 const OLDEST: u32 = 123;
 
-/// How to start it: a program, and what comes before its own arguments.
+/// The command line that starts wasm-opt: a program and its first arguments.
 struct WasmOpt(Vec<PathBuf>);
 
 impl WasmOpt {
-    /// From PATH, else from npm.
+    /// Finds wasm-opt on PATH, else installs it from npm.
     ///
     /// # Errors
-    /// Says why there is none.
+    /// If there is none on PATH that is new enough, and npm cannot install one.
     fn find() -> Result<Self> {
         let on_path = process::find_on_path(&["wasm-opt"]).map(|program| Self(vec![program]));
         if let Some(found) = on_path
@@ -58,13 +59,16 @@ impl WasmOpt {
     }
 }
 
-/// 123 of `wasm-opt version 123 (version_123)`.
+/// Returns the version in a line such as `wasm-opt version 123 (version_123)`.
 fn version_in(printed: &str) -> Option<u32> {
     printed.strip_prefix("wasm-opt version ")?.split_whitespace().next()?.parse().ok()
 }
 
-/// Optimises the WebAssembly among `files`, each in its place. What cannot be optimised stays as it is, and is as good a
-/// program as before.
+/// Optimises the WebAssembly among `files` in place. A program that cannot be optimised stays as it is, and works as
+/// before.
+///
+/// # Errors
+/// If an optimised file cannot replace the original.
 pub fn shrink(files: &[PathBuf]) -> Result<()> {
     let wasm_opt = match WasmOpt::find() {
         Ok(wasm_opt) => wasm_opt,
@@ -77,8 +81,8 @@ pub fn shrink(files: &[PathBuf]) -> Result<()> {
         }
     };
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "wasm")) {
-        // Nobody waits for the page's own program to compute, only for it to come. (-Oz makes it smaller still, but not its
-        // compressed copy.)
+        // The page's program computes little, so only its download counts. (-Oz makes the program smaller still, but
+        // not its compressed copy.)
         let is_engine = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("engine"));
         let passes: &[&str] = if is_engine { &["-Os"] } else { &["--merge-similar-functions", "-Os"] };
         replace(&wasm_opt, file, passes)?;
@@ -86,6 +90,7 @@ pub fn shrink(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
+/// Optimises one file; keeps the original if wasm-opt fails.
 fn replace(wasm_opt: &WasmOpt, file: &Path, passes: &[&str]) -> Result<()> {
     let before = bytes(file)?;
     let smaller = file.with_extension("smaller");

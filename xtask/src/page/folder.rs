@@ -1,11 +1,14 @@
-//! Folders that are filled with files.
+//! Lists, empties and copies folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Returns all files below a folder, in order.
+/// Returns all files below a folder, sorted by path.
+///
+/// # Errors
+/// If a folder cannot be read.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -19,8 +22,11 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Makes a folder of our own that has nothing in it, and returns its whole path.
-pub fn emptied(folder: &Path) -> Result<PathBuf> {
+/// Creates a folder, or empties it if it exists, and returns its absolute path.
+///
+/// # Errors
+/// If the folder cannot be removed or created.
+pub fn create_empty(folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
@@ -28,7 +34,10 @@ pub fn emptied(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()))
 }
 
-/// Copies all files below a folder into another one, but for those below `left_out`.
+/// Copies all files below a folder into another folder, except for files below `left_out`.
+///
+/// # Errors
+/// If a file cannot be read or written.
 pub fn copy(from: &Path, to: &Path, left_out: Option<&Path>) -> Result<()> {
     for file in files(from)? {
         if left_out.is_some_and(|left_out| file.starts_with(left_out)) {

@@ -1,6 +1,6 @@
-//! Builds the page: its two programs, one style sheet, and the files of `static/`, in a folder that any server can serve.
+//! Builds the page as a folder for any web server: two programs, one style sheet, and the files of `static/`.
 //!
-//! `index.html` is the list of what there is to it: which style sheets, which programs. Only their names are replaced.
+//! `index.html` lists the page's style sheets and programs. Only their names are replaced.
 
 pub mod folder;
 pub mod names;
@@ -18,47 +18,48 @@ use crate::process;
 use crate::steps::Steps;
 use programs::Profile;
 
-/// The page itself, in the workspace root and at the top of the built folder.
+/// The page's HTML, in the workspace root and at the top of the built folder.
 const INDEX_HTML: &str = "index.html";
 
-/// The folder whose files are served as they are.
+/// Folder of files that are served unchanged.
 const STATIC: &str = "static";
 
-/// Pictures of Tiny ImageNet, put there by `bastion export --samples`: the page may show them on this machine only.
+/// Folder of pictures of Tiny ImageNet, written by `bastion export --samples`; the page may show them on this machine
+/// only.
 const LOCAL_SAMPLES: &str = "samples/local";
 
-/// Which of the pictures that the page offers go with it.
+/// The sample pictures that are copied with the page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Samples {
-    /// All of them: for a page that stays on this machine.
+    /// All pictures: for a page that stays on this machine.
     Local,
-    /// Those that may be passed on.
+    /// Pictures that may be published.
     Public,
 }
 
-/// Builds the page into `dist/`, its programs only as far as they have changed, and returns the folder.
+/// Builds the page into `dist/`, compiles only programs that have changed, and returns the folder.
 ///
 /// # Errors
-/// If a tool cannot be had, a model is missing, or a program does not compile.
+/// If a tool cannot be installed, a model is missing, or a program does not compile.
 pub fn ensure_built(steps: &mut Steps) -> Result<PathBuf> {
     let programs = ensure_programs(steps, Profile::Demo)?;
     let root = process::root()?;
-    let dist = folder::emptied(&root.join("dist"))?;
+    let dist = folder::create_empty(&root.join("dist"))?;
     steps.run("copy", || copy(&root, &programs, &dist, Samples::Local))?;
     steps.run("names", || names::assign(&root, &dist))?;
     Ok(dist)
 }
 
-/// Builds the page's programs and returns the folder that they are in.
+/// Builds the page's programs and returns their folder.
 ///
 /// # Errors
-/// If a tool cannot be had, a model is missing, or a program does not compile.
+/// If a tool cannot be installed, a model is missing, or a program does not compile.
 pub fn ensure_programs(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
     check_models(&process::root()?.join(STATIC).join("models"))?;
     programs::ensure(steps, profile)
 }
 
-/// Copies programs and static files into `out`, the programs under the names that wasm-bindgen gives them.
+/// Copies programs and static files into `out`; programs keep the names that wasm-bindgen chose.
 ///
 /// # Errors
 /// If a file cannot be read or written.
@@ -73,7 +74,7 @@ pub fn copy(root: &Path, programs: &Path, out: &Path, samples: Samples) -> Resul
     Ok(())
 }
 
-/// Are the models there that the page loads first? Finding out now saves a build of many minutes.
+/// Checks that the files of the default networks exist, before a build of many minutes.
 fn check_models(models: &Path) -> Result<()> {
     let check = |file: PathBuf| {
         let bytes = fs::metadata(&file).map_or(0, |metadata| metadata.len());
@@ -103,7 +104,8 @@ fn check_models(models: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns the first two different networks that `index.json` lists; the usual ones if there is no such list, as the page does.
+/// Returns the first two different networks of `index.json`, or the default networks if that file is missing or invalid,
+/// as the page does.
 pub fn first_models(models: &Path) -> Vec<String> {
     let json = fs::read(models.join(INDEX_FILE)).unwrap_or_default();
     let listed = Index::from_json(&json).map(|index| index.models);
@@ -116,12 +118,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::made;
+    use crate::test_cards;
 
     fn write_models(folder: &Path) {
         for model in DEFAULT_NETWORKS {
             fs::create_dir_all(folder.join(model)).unwrap();
-            fs::write(folder.join(model).join("model.json"), made::card(model, &json!({}))).unwrap();
+            fs::write(folder.join(model).join("model.json"), test_cards::card(model, &json!({}))).unwrap();
             fs::write(folder.join(model).join("model.safetensors"), "x").unwrap();
         }
     }
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_two_of_the_list_are_looked_for_in_all_their_parts() {
+    fn the_first_two_networks_of_the_list_need_all_their_parts() {
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path();
         write_models(models);
@@ -146,7 +148,7 @@ mod tests {
         let part = |file: &str| json!({ "file": file, "sha256": "", "bytes": 1 });
         let parts = [part("w.0"), part("w.1")];
         let weights = json!({ "file": "w", "precision": "f16", "sha256": "", "bytes": 2, "parts": parts });
-        let card = made::card("wide", &json!({ "weights": weights }));
+        let card = test_cards::card("wide", &json!({ "weights": weights }));
         fs::create_dir(models.join("wide")).unwrap();
         fs::write(models.join("wide/model.json"), card).unwrap();
         fs::write(models.join("wide/w.0"), "x").unwrap();

@@ -1,5 +1,5 @@
-//! Names by content: programs and style sheets get a hash into their names, so that browsers may keep them for ever and a page
-//! never meets the engine of another build. `index.html` and the engine's loader learn the names.
+//! Puts a hash of the content into the names of programs and style sheets, so that browsers may cache them for ever and
+//! a page never loads the engine of another build. `index.html` and the engine's loader are changed to the new names.
 
 use std::fs;
 use std::path::Path;
@@ -9,61 +9,61 @@ use sha2::{Digest, Sha256};
 
 use super::INDEX_HTML;
 
-/// Files of the page's program. The page names them.
+/// Files of the page's program, which `index.html` names.
 const APP: [&str; 2] = ["app.js", "app_bg.wasm"];
-/// Files of the engine. The page and the loader name them.
+/// Files of the engine, which `index.html` and the loader name.
 const ENGINE: [&str; 2] = ["engine.js", "engine_bg.wasm"];
-/// The script that the page starts as a worker.
+/// Script of the engine's worker.
 const LOADER: &str = "engine_loader.js";
 
-/// Where the loader is told how many bytes the program has before it is compressed.
+/// Placeholder in the loader for the size of the engine's program in bytes, uncompressed.
 const UNKNOWN_SIZE: &str = "unpackedBytes = 0;";
 
-/// How the page links a style sheet, on a line of its own.
+/// Start and end of a line of `index.html` that links a style sheet.
 const LINK: [&str; 2] = ["<link rel=\"stylesheet\" href=\"", "\" />"];
 
-/// Hexadecimal digits of a hash in a name.
+/// Number of hexadecimal digits of a hash in a name.
 const DIGITS: usize = 16;
 
-/// Renames programs and loader in `out` by their content, and writes the page of `root` there, which names them, with one style
-/// sheet of all that it links.
+/// Renames programs and loader in `out` by their content, and writes the `index.html` of `root` with the new names, and
+/// with its style sheets merged into one.
 ///
 /// # Errors
 /// If a file is missing, or the loader or the page does not name a file that it has to.
 pub fn assign(root: &Path, out: &Path) -> Result<()> {
-    let mut page = unite_styles(root, out)?;
+    let mut page = merge_styles(root, out)?;
     let mut loader = read(&out.join(LOADER))?;
     ensure!(loader.contains(UNKNOWN_SIZE), "{LOADER} has no `{UNKNOWN_SIZE}`, so it cannot be told the program's size");
     for name in APP.into_iter().chain(ENGINE) {
         let content = fs::read(out.join(name)).with_context(|| format!("there is no {name} in {}", out.display()))?;
-        let new = named(name, &content);
+        let new = hashed_name(name, &content);
         fs::rename(out.join(name), out.join(&new)).with_context(|| format!("cannot rename {name}"))?;
-        page = renamed(&page, INDEX_HTML, name, &new)?;
+        page = replace_name(&page, INDEX_HTML, name, &new)?;
         if ENGINE.contains(&name) {
-            loader = renamed(&loader, LOADER, name, &new)?;
+            loader = replace_name(&loader, LOADER, name, &new)?;
         }
         if name == ENGINE[1] {
             loader = loader.replace(UNKNOWN_SIZE, &format!("unpackedBytes = {};", content.len()));
         }
         println!("    {new}");
     }
-    let new = named(LOADER, loader.as_bytes());
+    let new = hashed_name(LOADER, loader.as_bytes());
     fs::remove_file(out.join(LOADER)).with_context(|| format!("cannot remove {LOADER}"))?;
     write(&out.join(&new), &loader)?;
-    write(&out.join(INDEX_HTML), &renamed(&page, INDEX_HTML, LOADER, &new)?)
+    write(&out.join(INDEX_HTML), &replace_name(&page, INDEX_HTML, LOADER, &new)?)
 }
 
-/// Writes one style sheet of all that the page links, in their order, and returns the page that links it. One request instead
-/// of a dozen, and a third less to send, since they say much the same.
-fn unite_styles(root: &Path, out: &Path) -> Result<String> {
+/// Merges the page's style sheets into one, in their order, and returns the HTML that links it. That takes one request
+/// instead of a dozen, and a third fewer bytes, since style sheets compress better together.
+fn merge_styles(root: &Path, out: &Path) -> Result<String> {
     let page = read(&root.join(INDEX_HTML))?;
     let linked = |line: &'_ str| line.trim().strip_prefix(LINK[0])?.strip_suffix(LINK[1]).map(|file| root.join(file));
     let files: Vec<_> = page.lines().filter_map(linked).collect();
     let links = page.matches("rel=\"stylesheet\"").count();
-    // One that is written in another way would be left out, and not be in its place.
+    // A link in another form would be left out of the merged style sheet.
     ensure!(links > 0 && links == files.len(), "{INDEX_HTML} links {links} style sheets, {} as {LINK:?}", files.len());
     let styles = files.iter().map(|file| Ok(read(file)? + "\n")).collect::<Result<String>>()?;
-    let name = named("styles.css", styles.as_bytes());
+    let name = hashed_name("styles.css", styles.as_bytes());
     write(&out.join(&name), &styles)?;
     println!("    {name}, of {links}");
     let link = format!("    {}./{name}{}", LINK[0], LINK[1]);
@@ -76,15 +76,18 @@ fn unite_styles(root: &Path, out: &Path) -> Result<String> {
     Ok(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
-/// Puts a hash of the content into a name: `app.js` becomes `app-0123456789abcdef.js`.
-fn named(name: &str, content: &[u8]) -> String {
+/// Adds a hash of the content to a name: `app.js` becomes `app-0123456789abcdef.js`.
+fn hashed_name(name: &str, content: &[u8]) -> String {
     let stem = name.strip_suffix("_bg.wasm").or_else(|| Some(name.rsplit_once('.')?.0)).unwrap_or(name);
     let digits = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     format!("{stem}-{}{}", &digits[..DIGITS], &name[stem.len()..])
 }
 
 /// Replaces a name in the text of `file`.
-fn renamed(text: &str, file: &str, old: &str, new: &str) -> Result<String> {
+///
+/// # Errors
+/// If the text does not contain the name.
+fn replace_name(text: &str, file: &str, old: &str, new: &str) -> Result<String> {
     ensure!(text.contains(old), "{file} does not name {old}, which is renamed");
     Ok(text.replace(old, new))
 }
@@ -109,7 +112,7 @@ mod tests {
         write("a.css", "a{}");
         let link = |name: &str| format!("    {}{name}{}", LINK[0], LINK[1]);
         write(INDEX_HTML, &format!("<head>\n{}\n<p>\n{}\n</p>\n", link("b.css"), link("a.css")));
-        let page = unite_styles(root.path(), out.path()).unwrap();
+        let page = merge_styles(root.path(), out.path()).unwrap();
         let [style] = &*fs::read_dir(out.path()).unwrap().collect::<Vec<_>>() else { panic!("not one style sheet") };
         let style = style.as_ref().unwrap().path();
         let name = style.file_name().unwrap().to_str().unwrap();
@@ -117,7 +120,7 @@ mod tests {
         assert_eq!(page, format!("<head>\n{}\n<p>\n</p>\n", link(&format!("./{name}"))));
         assert_eq!(fs::read_to_string(style).unwrap(), "b{}\na{}\n");
 
-        let refused = || unite_styles(root.path(), out.path()).unwrap_err().to_string();
+        let refused = || merge_styles(root.path(), out.path()).unwrap_err().to_string();
         write(INDEX_HTML, &format!("<head>\n{}<p>", link("b.css")));
         assert!(refused().contains("links 1 style sheets, 0 as"), "{}", refused());
         write(INDEX_HTML, "<head>");
@@ -128,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_named_is_not_renamed_in_silence() {
-        assert_eq!(renamed("import('./a.js')", "page", "a.js", "a-1.js").unwrap(), "import('./a-1.js')");
-        let error = renamed("import('./b.js')", "page", "a.js", "a-1.js").unwrap_err().to_string();
+        assert_eq!(replace_name("import('./a.js')", "page", "a.js", "a-1.js").unwrap(), "import('./a-1.js')");
+        let error = replace_name("import('./b.js')", "page", "a.js", "a-1.js").unwrap_err().to_string();
         assert!(error.contains("page does not name a.js"), "{error}");
     }
 }

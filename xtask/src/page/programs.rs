@@ -1,4 +1,4 @@
-//! Compiles the page's programs and makes the JavaScript that loads them: cargo, then wasm-bindgen as a library.
+//! Compiles the page's programs with cargo, and generates their JavaScript with wasm-bindgen as a library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,30 +12,29 @@ use crate::process;
 use crate::steps::Steps;
 use crate::tools::{self, WASM_TARGET};
 
-/// The programs that a page consists of, each with the package that it is compiled from. Program `name` becomes `name.js`
-/// and `name_bg.wasm`.
+/// The page's programs. Program `name` becomes `name.js` and `name_bg.wasm`.
 const PROGRAMS: [Program; 2] =
     [Program { package: "page", name: "app" }, Program { package: "engine", name: "engine" }];
 
 /// A program of the page.
 struct Program {
-    /// Package that has it as a binary.
+    /// Package of the binary.
     package: &'static str,
     /// Name of the binary.
     name: &'static str,
 }
 
-/// How much work goes into making the programs small; both are profiles in `Cargo.toml`.
+/// A profile of `Cargo.toml` for the page's programs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
-    /// Quick to build: for a look, and for tests.
+    /// Quick to build: for the demo and for tests.
     Demo,
     /// Optimised as a whole: for visitors.
     Page,
 }
 
 impl Profile {
-    /// Returns the name that cargo knows the profile by.
+    /// Returns the name of the profile in `Cargo.toml`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Demo => "demo",
@@ -46,10 +45,10 @@ impl Profile {
 
 /// Compiles the programs and returns the folder with their WebAssembly and JavaScript.
 ///
-/// cargo finds out what has changed; the JavaScript is made anew only for another WebAssembly.
+/// cargo compiles what has changed; JavaScript is generated again only if the WebAssembly has changed.
 ///
 /// # Errors
-/// If the target for WebAssembly cannot be had, or a program does not compile or is of no use in a browser.
+/// If the wasm32 target cannot be installed, or a program does not compile or is refused for a browser.
 pub fn ensure(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
     steps.run("wasm32 target", tools::ensure_wasm_target)?;
     steps.run("page", || compile(profile))?;
@@ -58,21 +57,23 @@ pub fn ensure(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Lints all code of the workspace that the programs are made of, as the browser gets it.
+/// Lints the workspace's code in the programs, compiled for the browser.
 ///
-/// `cargo clippy` would type-check every dependency for that, some minutes of work. With clippy's driver in the compiler's
-/// place, what building the page has left is shared, and only the workspace's own code is compiled once more.
+/// `cargo clippy` would type-check every dependency, which takes some minutes. With clippy's driver in the compiler's
+/// place, the dependencies that were built for the page are reused, and only the workspace's own code is compiled
+/// again.
 ///
 /// # Errors
-/// If the compiler or clippy has anything to say.
+/// If the compiler or clippy reports a warning.
 pub fn lint(profile: Profile) -> Result<()> {
-    // As `cargo clippy` passes `-D warnings` on to its driver.
+    // The form in which `cargo clippy` passes `-D warnings` to its driver.
     let deny_warnings = "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
     let mut command = build(profile)?;
     command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", deny_warnings);
     process::run(&mut command)
 }
 
+/// Compiles all programs.
 fn compile(profile: Profile) -> Result<()> {
     process::run(&mut build(profile)?).context("the page does not build; the compiler's messages are above")
 }
@@ -87,13 +88,13 @@ fn build(profile: Profile) -> Result<Command> {
     Ok(command)
 }
 
-/// Returns the WebAssembly of all programs as the linker left it.
+/// Returns the paths of the programs' WebAssembly as written by the linker.
 fn compiled(profile: Profile) -> Result<[PathBuf; PROGRAMS.len()]> {
     let folder = process::target_folder()?.join(WASM_TARGET).join(profile.name());
     Ok(PROGRAMS.map(|program| folder.join(format!("{}.wasm", program.name))))
 }
 
-/// Makes `folder` anew from the programs unless it is theirs already.
+/// Writes the programs' WebAssembly and JavaScript into `folder`, unless `folder` is up to date.
 fn bind_all(programs: &[PathBuf], folder: &Path) -> Result<()> {
     let stamp_file = folder.with_extension("stamp");
     let stamp = || stamp::take(programs.iter().map(PathBuf::as_path).chain([folder]));
@@ -101,7 +102,7 @@ fn bind_all(programs: &[PathBuf], folder: &Path) -> Result<()> {
         println!("    nothing has changed");
         return Ok(());
     }
-    // Half a result must not look like a whole one.
+    // An incomplete result must not pass for a complete one.
     for stale in [&stamp_file, folder].into_iter().filter(|path| path.exists()) {
         let removed = if stale.is_dir() { fs::remove_dir_all(stale) } else { fs::remove_file(stale) };
         removed.with_context(|| format!("cannot remove {}", stale.display()))?;
@@ -124,10 +125,11 @@ fn bind(program: &Path, folder: &Path) -> Result<()> {
     output.emit(folder).with_context(|| format!("cannot write to {}", folder.display()))
 }
 
-/// Refuses a program whose exports each run all static constructors first, given the names of its functions.
+/// Refuses a program whose exports each run all static constructors, given the names of its functions.
 ///
-/// The linker wraps every export in that way, and calls the wrapper `name.command_export`, unless the program names
-/// `__wasm_call_ctors` itself. burn has thousands of constructors, so that each call from JavaScript would take 0.3 ms more.
+/// The linker wraps every export in a function `name.command_export` that does so, unless the program calls
+/// `__wasm_call_ctors` itself. burn has thousands of constructors, so that each call from JavaScript would take 0.3 ms
+/// more.
 fn refuse_command_exports<'a>(mut functions: impl Iterator<Item = &'a str>) -> Result<()> {
     let wrapped = functions.find(|name| name.ends_with(".command_export"));
     ensure!(
@@ -143,7 +145,7 @@ fn refuse_command_exports<'a>(mut functions: impl Iterator<Item = &'a str>) -> R
 mod tests {
     use super::*;
 
-    /// A module that exports one function, which does nothing and has this name.
+    /// Returns a module that exports one empty function, `run`, with this name in its name section.
     fn module(name: &str) -> Vec<u8> {
         let section = |id: u8, content: &[u8]| [&[id, content.len() as u8], content].concat();
         let named = |name: &str| [&[name.len() as u8], name.as_bytes()].concat();
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_constructs_itself_at_each_call_is_refused() {
+    fn a_program_that_runs_constructors_at_each_call_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (program, out) = (folder.path().join("engine.wasm"), folder.path().join("out"));
         fs::write(&program, module("run.command_export")).unwrap();

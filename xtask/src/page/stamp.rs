@@ -1,7 +1,7 @@
-//! Is a result still the one of its sources?
+//! Stamps, which show whether a build result is up to date.
 //!
-//! A stamp is a text with one line per file (path, bytes, modification time) of all that something is made from and of all
-//! that was made. It is written after a complete build; the result is current while the text is the same.
+//! A stamp is a text with one line per source and result file: path, bytes, modification time. It is written after a
+//! complete build; the result is up to date while the text is the same.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,10 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 
-/// Describes files, and the files below folders. What does not exist adds nothing.
+/// Returns the stamp of files and of all files below folders. A path that does not exist adds nothing.
+///
+/// # Errors
+/// If a file or folder cannot be read.
 pub fn take<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<String> {
     let mut stamp = String::new();
     paths.into_iter().try_for_each(|path| describe(path, &mut stamp))?;

@@ -1,20 +1,21 @@
-//! From a request's path to a file below the served folder.
+//! Resolves the path of a request to a file below the served folder.
 
 use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-/// The path of `url` (path and query, as in the request line), decoded; it begins with a slash.
+/// Returns the decoded path of `url` (path and query, as in the request line); `None` if the path does not begin with a
+/// slash or is not UTF-8.
 pub fn path_of(url: &str) -> Option<String> {
     let encoded = url.split(['?', '#']).next()?;
     let path = percent_decode_str(encoded).decode_utf8().ok()?;
     encoded.starts_with('/').then(|| path.into_owned())
 }
 
-/// The file that `path`, which [`path_of`] gave, names below `root`, if there is one.
+/// Returns the file below `root` for a `path` from [`path_of`], if there is one.
 ///
-/// A folder stands for its `index.html`. Whatever would leave `root` names nothing: `..` in any spelling, absolute
-/// paths and drive letters by their form, symbolic links by where they lead.
+/// A folder stands for its `index.html`. A path that would leave `root` gives `None`: `..` in any spelling, absolute
+/// paths and drive letters are refused by their form, symbolic links by their target.
 pub fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
     let mut file = root.to_path_buf();
     for part in path.split('/').filter(|part| !part.is_empty()) {

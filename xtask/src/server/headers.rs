@@ -1,14 +1,14 @@
-//! The file `_headers` of a folder for static hosts, as Netlify and Cloudflare Pages read it: which answers get which headers.
+//! Reads the file `_headers`, which sets the headers of responses by path, as Netlify and Cloudflare Pages do.
 //!
 //! ```text
-//! # A path, in which * stands for anything; below it, indented, the headers of all that is there.
+//! # A path, in which * stands for any text; below the path, indented, the headers of all files that match.
 //! /*
 //!   X-Content-Type-Options: nosniff
 //! /app-0123abcd.js
 //!   Cache-Control: public, max-age=31536000, immutable
 //! ```
 //!
-//! All rules count that fit a path, and a header that several of them name gets all their values, joined by commas.
+//! All rules that match a path apply, and a header that several of them set gets all their values, joined by commas.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -20,7 +20,7 @@ use axum::http::{HeaderName, HeaderValue};
 /// Name of the file, at the top of the folder.
 pub const FILE: &str = "_headers";
 
-/// What the file says.
+/// The rules of a file `_headers`.
 #[derive(Default, Debug)]
 pub struct HeaderRules(Vec<Rule>);
 
@@ -32,10 +32,10 @@ struct Rule {
 }
 
 impl HeaderRules {
-    /// Those of a folder; none if it has no such file.
+    /// Reads the rules of a folder; none if the folder has no `_headers`.
     ///
     /// # Errors
-    /// If the file cannot be read or makes no sense.
+    /// If the file cannot be read or parsed.
     pub fn of(folder: &Path) -> Result<Self> {
         let file = folder.join(FILE);
         match fs::read_to_string(&file) {
@@ -45,10 +45,10 @@ impl HeaderRules {
         }
     }
 
-    /// Reads the text of such a file.
+    /// Parses the text of a file `_headers`.
     ///
     /// # Errors
-    /// Names the line that is neither a path nor a header below one.
+    /// Names the line that is neither a path nor a header below a path.
     pub fn parse(text: &str) -> Result<Self> {
         let mut rules = Vec::<Rule>::new();
         for (number, line) in text.lines().enumerate() {
@@ -75,10 +75,11 @@ impl HeaderRules {
         Ok(Self(rules))
     }
 
-    /// Names and values for what is at `path`, which begins with a slash and is decoded; each name once.
+    /// Returns the names and values of the headers for `path`, which begins with a slash and is decoded; each name
+    /// once.
     pub fn for_path(&self, path: &str) -> Vec<(String, String)> {
         let mut headers = Vec::<(String, String)>::new();
-        for (name, value) in self.0.iter().filter(|rule| fits(&rule.pattern, path)).flat_map(|rule| &rule.headers) {
+        for (name, value) in self.0.iter().filter(|rule| matches(&rule.pattern, path)).flat_map(|rule| &rule.headers) {
             match headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
                 Some((_, values)) => *values += &format!(", {value}"),
                 None => headers.push((name.clone(), value.clone())),
@@ -88,11 +89,11 @@ impl HeaderRules {
     }
 }
 
-/// Does `path` look like `pattern`, in which each `*` stands for any text, slashes too?
-fn fits(pattern: &str, path: &str) -> bool {
+/// Returns whether `path` matches `pattern`, in which each `*` stands for any text, slashes included.
+fn matches(pattern: &str, path: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == path };
     let Some(path) = path.strip_prefix(start) else { return false };
-    path.char_indices().map(|(at, _)| at).chain([path.len()]).any(|at| fits(rest, &path[at..]))
+    path.char_indices().map(|(at, _)| at).chain([path.len()]).any(|at| matches(rest, &path[at..]))
 }
 
 #[cfg(test)]
@@ -100,19 +101,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn a_star_matches_any_text() {
         for (pattern, path) in
             [("/*", "/"), ("/*", "/a/b.js"), ("/a/*", "/a/"), ("/*.js", "/a/b.js"), ("/a*b*c", "/abc"), ("/a", "/a")]
         {
-            assert!(fits(pattern, path), "{pattern} {path}");
+            assert!(matches(pattern, path), "{pattern} {path}");
         }
         for (pattern, path) in [("/a/*", "/a"), ("/*.js", "/a.json"), ("/a", "/ab"), ("/", "/a"), ("/a*b*c", "/acb")] {
-            assert!(!fits(pattern, path), "{pattern} {path}");
+            assert!(!matches(pattern, path), "{pattern} {path}");
         }
     }
 
     #[test]
-    fn all_rules_that_fit_count() {
+    fn all_rules_that_match_apply() {
         let text = "# all\n/*\n  X-A: 1\n\tX-B: b: c\n\n/x/*\n  x-a: 2\n/y\n  X-C: 3\n";
         let rules = HeaderRules::parse(text).unwrap();
         let pairs = |path: &str| -> Vec<String> {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_makes_no_sense_is_named() {
+    fn a_malformed_line_is_named() {
         for (text, words) in [
             ("  X-A: 1\n", "line 1"),
             ("/*\n  nonsense\n", "no header"),

@@ -1,4 +1,4 @@
-//! The server over a real socket.
+//! Tests the server over a real socket.
 
 use super::*;
 use std::fs;
@@ -7,30 +7,30 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that the buffers of both sockets cannot take, so that an answer of them is stuck until somebody reads.
+/// Number of bytes that exceeds the buffers of both sockets, so that such a response is stuck until the client reads.
 const MORE_THAN_BUFFERS_HOLD: usize = 32 << 20;
 
-/// Serves a folder with a page and a large file; the port, and the folder that must outlive it.
+/// Serves a folder with a page and a large file; returns the port, and the folder that must outlive the server.
 fn started() -> (u16, tempfile::TempDir) {
-    started_with(PATIENCE)
+    started_with(IDLE_TIMEOUT)
 }
 
-fn started_with(patience: Duration) -> (u16, tempfile::TempDir) {
+fn started_with(timeout: Duration) -> (u16, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("index.html"), "<p>page</p>").unwrap();
     fs::write(folder.path().join("large.wasm"), vec![7; 300_000]).unwrap();
-    let server = Server { patience, ..Server::bind(folder.path(), 0).unwrap() };
+    let server = Server { timeout, ..Server::bind(folder.path(), 0).unwrap() };
     let port = server.port();
     thread::spawn(move || server.run());
     (port, folder)
 }
 
 /// Sends one request and returns the head and the body of the answer.
-fn ask(port: u16, request_line: &str, headers: &str) -> (String, Vec<u8>) {
-    ask_as(&format!("localhost:{port}"), port, request_line, headers)
+fn request(port: u16, request_line: &str, headers: &str) -> (String, Vec<u8>) {
+    request_as(&format!("localhost:{port}"), port, request_line, headers)
 }
 
-fn ask_as(host: &str, port: u16, request_line: &str, headers: &str) -> (String, Vec<u8>) {
+fn request_as(host: &str, port: u16, request_line: &str, headers: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     write!(stream, "{request_line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n").unwrap();
@@ -44,7 +44,7 @@ fn ask_as(host: &str, port: u16, request_line: &str, headers: &str) -> (String, 
 #[test]
 fn a_large_file_comes_whole_and_with_its_length() {
     let (port, _folder) = started();
-    let (head, body) = ask(port, "GET /large.wasm", "");
+    let (head, body) = request(port, "GET /large.wasm", "");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert_eq!(header(&head, "Content-Length"), Some("300000"), "{head}");
     assert_eq!(header(&head, "Content-Type"), Some("application/wasm"), "{head}");
@@ -52,29 +52,29 @@ fn a_large_file_comes_whole_and_with_its_length() {
 }
 
 #[test]
-fn head_says_the_same_without_a_body() {
+fn head_has_the_same_headers_and_no_body() {
     let (port, _folder) = started();
-    let (head, body) = ask(port, "HEAD /large.wasm", "");
+    let (head, body) = request(port, "HEAD /large.wasm", "");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert_eq!(header(&head, "Content-Length"), Some("300000"), "{head}");
     assert_eq!(body, b"");
 }
 
 #[test]
-fn the_page_is_asked_for_again_but_sent_once() {
+fn an_unchanged_page_is_revalidated_and_not_sent_again() {
     let (port, _folder) = started();
-    let (head, body) = ask(port, "GET /", "");
+    let (head, body) = request(port, "GET /", "");
     assert_eq!(header(&head, "Content-Type"), Some("text/html; charset=utf-8"), "{head}");
     assert_eq!(header(&head, "Cache-Control"), Some("no-cache"), "{head}");
     assert_eq!(body, b"<p>page</p>");
     let tag = header(&head, "ETag").unwrap();
-    let (head, body) = ask(port, "GET /", &format!("If-None-Match: {tag}\r\n"));
+    let (head, body) = request(port, "GET /", &format!("If-None-Match: {tag}\r\n"));
     assert!(head.starts_with("HTTP/1.1 304"), "{head}");
     assert_eq!(body, b"");
 }
 
 #[test]
-fn the_compressed_copy_comes_to_who_takes_it() {
+fn a_compressed_copy_is_sent_to_clients_that_accept_it() {
     let (port, folder) = started();
     for (name, content) in [("app.js", "plain"), ("app.js.br", "as brotli"), ("app.js.gz", "as gzip")] {
         fs::write(folder.path().join(name), content).unwrap();
@@ -88,7 +88,7 @@ fn the_compressed_copy_comes_to_who_takes_it() {
         ("identity", None, "plain"),
         ("", None, "plain"),
     ] {
-        let (head, body) = ask(port, "GET /app.js?v=1", &format!("Accept-Encoding: {accepted}\r\n"));
+        let (head, body) = request(port, "GET /app.js?v=1", &format!("Accept-Encoding: {accepted}\r\n"));
         assert_eq!(String::from_utf8(body).unwrap(), content, "{accepted}");
         assert_eq!(header(&head, "Content-Encoding"), encoding, "{head}");
         assert_eq!(header(&head, "Content-Type"), Some("text/javascript; charset=utf-8"), "{head}");
@@ -96,9 +96,9 @@ fn the_compressed_copy_comes_to_who_takes_it() {
         assert!(header(&head, "Vary").is_some_and(|name| name.eq_ignore_ascii_case("Accept-Encoding")), "{head}");
         let tag = header(&head, "ETag").unwrap();
         let again = format!("Accept-Encoding: {accepted}\r\nIf-None-Match: {tag}\r\n");
-        assert!(ask(port, "GET /app.js?v=1", &again).0.starts_with("HTTP/1.1 304"), "{accepted}");
+        assert!(request(port, "GET /app.js?v=1", &again).0.starts_with("HTTP/1.1 304"), "{accepted}");
     }
-    let (head, _) = ask(port, "GET /", "Accept-Encoding: br\r\n");
+    let (head, _) = request(port, "GET /", "Accept-Encoding: br\r\n");
     assert!(header(&head, "Content-Encoding").is_none() && header(&head, "Vary").is_none(), "{head}");
 }
 
@@ -113,44 +113,44 @@ fn the_folders_own_headers_are_sent() {
     let server = Server::bind(folder.path(), 0).unwrap();
     let port = server.port();
     thread::spawn(move || server.run());
-    let (head, _) = ask(port, "GET /", "");
+    let (head, _) = request(port, "GET /", "");
     assert_eq!(header(&head, "X-Frame-Options"), Some("DENY"), "{head}");
     assert_eq!(header(&head, "Cache-Control"), Some("no-cache"), "{head}");
-    let (head, _) = ask(port, "GET /app-1%202.js?v=3", "");
+    let (head, _) = request(port, "GET /app-1%202.js?v=3", "");
     assert_eq!(header(&head, "Cache-Control"), Some("immutable"), "{head}");
     let lower = head.to_ascii_lowercase();
     for name in ["cache-control:", "x-content-type-options:"] {
         assert_eq!(lower.matches(name).count(), 1, "{head}");
     }
-    assert!(ask(port, "GET /_headers", "").0.starts_with("HTTP/1.1 404"));
+    assert!(request(port, "GET /_headers", "").0.starts_with("HTTP/1.1 404"));
 }
 
 #[test]
-fn headers_that_make_no_sense_are_refused_before_anything_is_served() {
+fn malformed_headers_are_refused_before_any_file_is_served() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("_headers"), "X-A: 1\n").unwrap();
     let Err(error) = Server::bind(folder.path(), 0) else { panic!("took nonsense for headers") };
     assert!(format!("{error:#}").contains("_headers: line 1"), "{error:#}");
 }
 
-/// The value of a header, whose name may be spelt in any case.
+/// Returns the value of a header, whose name may be in any case.
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 #[test]
-fn a_part_of_a_file_can_be_asked_for() {
+fn a_part_of_a_file_can_be_requested() {
     let (port, _folder) = started();
-    let (head, body) = ask(port, "GET /", "Range: bytes=3-6\r\n");
+    let (head, body) = request(port, "GET /", "Range: bytes=3-6\r\n");
     assert!(head.starts_with("HTTP/1.1 206"), "{head}");
     assert_eq!(header(&head, "Content-Range"), Some("bytes 3-6/11"), "{head}");
     assert_eq!(body, b"page");
-    assert!(ask(port, "GET /", "Range: bytes=11-\r\n").0.starts_with("HTTP/1.1 416"));
+    assert!(request(port, "GET /", "Range: bytes=11-\r\n").0.starts_with("HTTP/1.1 416"));
 }
 
 #[test]
-fn only_this_machines_own_names_are_answered() {
+fn only_names_of_this_machine_are_served() {
     let names_this_machine = |host| names_this_machine(&HeaderValue::from_static(host));
     for host in ["127.0.0.1", "127.0.0.1:8080", "localhost", "LocalHost:80", "[::1]", "[::1]:8080"] {
         assert!(names_this_machine(host), "{host}");
@@ -161,30 +161,30 @@ fn only_this_machines_own_names_are_answered() {
 }
 
 #[test]
-fn what_is_not_there_or_not_allowed_is_refused() {
+fn missing_files_and_other_methods_are_refused() {
     let (port, _folder) = started();
-    assert!(ask(port, "GET /nothing.js", "").0.starts_with("HTTP/1.1 404"));
-    let (head, body) = ask(port, "HEAD /nothing.js", "");
+    assert!(request(port, "GET /nothing.js", "").0.starts_with("HTTP/1.1 404"));
+    let (head, body) = request(port, "HEAD /nothing.js", "");
     assert!(head.starts_with("HTTP/1.1 404") && body.is_empty(), "{head}");
-    assert!(ask(port, "GET /../Cargo.toml", "").0.starts_with("HTTP/1.1 404"));
-    assert!(ask(port, "POST /", "Content-Length: 0\r\n").0.starts_with("HTTP/1.1 405"));
+    assert!(request(port, "GET /../Cargo.toml", "").0.starts_with("HTTP/1.1 404"));
+    assert!(request(port, "POST /", "Content-Length: 0\r\n").0.starts_with("HTTP/1.1 405"));
 }
 
 #[test]
-fn a_foreign_name_for_this_machine_gets_nothing() {
+fn a_foreign_name_for_this_machine_is_refused() {
     let (port, _folder) = started();
     for host in ["127.0.0.1", "127.0.0.1:1", "localhost", "[::1]:8080"] {
-        assert!(ask_as(host, port, "GET /", "").0.starts_with("HTTP/1.1 200"), "{host}");
+        assert!(request_as(host, port, "GET /", "").0.starts_with("HTTP/1.1 200"), "{host}");
     }
     for host in ["", "rebound.example", &format!("rebound.example:{port}")] {
-        let (head, body) = ask_as(host, port, "GET /", "");
+        let (head, body) = request_as(host, port, "GET /", "");
         let body = String::from_utf8(body).unwrap();
         assert!(head.starts_with("HTTP/1.1 403") && body.contains("open it as 127.0.0.1"), "{host}: {head}{body}");
     }
 }
 
 #[test]
-fn who_reads_nothing_is_given_up() {
+fn a_client_that_reads_nothing_is_disconnected() {
     let (port, folder) = started_with(Duration::from_millis(200));
     fs::write(folder.path().join("huge.bin"), vec![0; MORE_THAN_BUFFERS_HOLD]).unwrap();
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -192,7 +192,7 @@ fn who_reads_nothing_is_given_up() {
     thread::sleep(Duration::from_secs(2));
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut answer = Vec::new();
-    // Cut off with an end or an error, as the system likes; only waiting for more would be wrong.
+    // The system may end the connection with or without an error; only a timeout of the read would be wrong.
     if let Err(error) = stream.read_to_end(&mut answer) {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
     }
@@ -218,7 +218,7 @@ fn requests_in_pieces_and_requests_in_one_piece_are_all_answered() {
 }
 
 #[test]
-fn connections_that_come_at_once_and_stay_open_are_all_answered() {
+fn simultaneous_open_connections_are_all_answered() {
     let (port, folder) = started();
     fs::write(folder.path().join("huge.bin"), vec![0; MORE_THAN_BUFFERS_HOLD]).unwrap();
     let mut slow = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -241,7 +241,7 @@ fn connections_that_come_at_once_and_stay_open_are_all_answered() {
 }
 
 #[test]
-fn what_is_not_http_ends_the_connection_and_nothing_else() {
+fn malformed_http_ends_only_its_connection() {
     let (port, _folder) = started();
     for nonsense in ["\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nno header\r\n\r\n", "GET / HTTP/1.1\r\nHost: x"] {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -251,7 +251,7 @@ fn what_is_not_http_ends_the_connection_and_nothing_else() {
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{nonsense:?}: {answer}");
     }
-    assert!(ask(port, "GET /", "").0.starts_with("HTTP/1.1 200"));
+    assert!(request(port, "GET /", "").0.starts_with("HTTP/1.1 200"));
 }
 
 #[test]

@@ -32,4 +32,12 @@ impl Architecture {
             Self::ResNet(config) => config.name(),
         }
     }
+
+    /// Returns the cost for pictures of `side` x `side` pixels.
+    pub fn cost(&self, num_classes: usize, side: usize) -> Cost {
+        match self {
+            Self::WideResNet(config) => config.cost(num_classes, side),
+            Self::ResNet(config) => config.cost(num_classes, side),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::cost::{Cost, Count};
+
 /// Channels after the stem, and planes of the first group; each further group has twice as many.
 pub const PLANES: usize = 64;
 
@@ -91,37 +93,38 @@ impl ResNetConfig {
         let (stem, head) = (Stem::Conv7, HeadKind::Plain);
         Self { block, layers, groups, width_per_group, stem, head, input_size: None }
     }
+}
 
-    /// Returns torchvision's `resnet18`.
-    pub const fn resnet18() -> Self {
-        Self::of(BlockKind::Basic, [2, 2, 2, 2], 1, 64)
-    }
+/// Defines torchvision's networks and the list of them from one row each.
+macro_rules! torchvision {
+    ($($name:ident: $block:ident, $layers:expr, $groups:expr, $width_per_group:expr;)*) => {
+        impl ResNetConfig {
+            $(
+                #[doc = concat!("Returns torchvision's `", stringify!($name), "`.")]
+                pub const fn $name() -> Self {
+                    Self::of(BlockKind::$block, $layers, $groups, $width_per_group)
+                }
+            )*
 
-    /// Returns torchvision's `resnet50`.
-    pub const fn resnet50() -> Self {
-        Self::of(BlockKind::Bottleneck, [3, 4, 6, 3], 1, 64)
-    }
+            /// torchvision's networks, by name.
+            pub const TORCHVISION: [(&str, Self); [$(stringify!($name)),*].len()] =
+                [$((stringify!($name), Self::$name())),*];
+        }
+    };
+}
 
-    /// Returns torchvision's `resnext50_32x4d`.
-    pub const fn resnext50_32x4d() -> Self {
-        Self::of(BlockKind::Bottleneck, [3, 4, 6, 3], 32, 4)
-    }
+torchvision! {
+    resnet18: Basic, [2, 2, 2, 2], 1, 64;
+    resnet50: Bottleneck, [3, 4, 6, 3], 1, 64;
+    resnext50_32x4d: Bottleneck, [3, 4, 6, 3], 32, 4;
+    wide_resnet50_2: Bottleneck, [3, 4, 6, 3], 1, 128;
+}
 
-    /// Returns torchvision's `wide_resnet50_2`.
-    pub const fn wide_resnet50_2() -> Self {
-        Self::of(BlockKind::Bottleneck, [3, 4, 6, 3], 1, 128)
-    }
-
+impl ResNetConfig {
     /// Returns torchvision's name for these blocks, or else a description of the blocks.
     pub fn name(&self) -> String {
-        let known = [
-            ("resnet18", Self::resnet18()),
-            ("resnet50", Self::resnet50()),
-            ("resnext50_32x4d", Self::resnext50_32x4d()),
-            ("wide_resnet50_2", Self::wide_resnet50_2()),
-        ];
         let blocks = |config: &Self| (config.block, config.layers, config.groups, config.width_per_group);
-        match known.iter().find(|(_, config)| blocks(config) == blocks(self)) {
+        match Self::TORCHVISION.iter().find(|(_, config)| blocks(config) == blocks(self)) {
             Some((name, _)) => (*name).into(),
             None => {
                 let [a, b, c, d] = self.layers;
@@ -161,5 +164,53 @@ impl ResNetConfig {
             return Err(format!("input-size {side} must be 64 to 1024"));
         }
         Ok(())
+    }
+
+    /// Returns the cost for pictures of `side` x `side` pixels, or of the input size if there is one.
+    pub(super) fn cost(&self, num_classes: usize, side: usize) -> Cost {
+        let mut count = Count::new(self.input_size.unwrap_or(side));
+        let (kernel, stride) = self.stem.kernel_and_stride();
+        count.conv(3, PLANES, kernel, stride, 1);
+        count.norm(PLANES);
+        if self.stem == Stem::Conv7 {
+            count.side = count.side.div_ceil(2);
+        }
+        let mut input = PLANES;
+        for (group, &blocks) in self.layers.iter().enumerate() {
+            let planes = PLANES << group;
+            let output = planes * self.block.expansion();
+            for block in 0..blocks {
+                let stride = if group > 0 && block == 0 { 2 } else { 1 };
+                if input != output || stride != 1 {
+                    count.shortcut(|count| count.conv(input, output, 1, stride, 1));
+                    count.norm(output);
+                }
+                match self.block {
+                    BlockKind::Basic => {
+                        count.conv(input, planes, 3, stride, 1);
+                        count.norm(planes);
+                        count.conv(planes, planes, 3, 1, 1);
+                    }
+                    BlockKind::Bottleneck => {
+                        let width = self.width(planes);
+                        count.conv(input, width, 1, 1, 1);
+                        count.norm(width);
+                        count.conv(width, width, 3, stride, self.groups);
+                        count.norm(width);
+                        count.conv(width, output, 1, 1, 1);
+                    }
+                }
+                count.norm(output);
+                input = output;
+            }
+        }
+        match self.head {
+            HeadKind::Plain => count.linear(input, num_classes),
+            HeadKind::Paper => {
+                count.linear(input, HIDDEN);
+                count.linear(HIDDEN, num_classes);
+            }
+        }
+        count.cost
     }
 }

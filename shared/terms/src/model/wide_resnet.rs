@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::cost::{Cost, Count};
+
 /// Channels of the stem, and of each group at width 1.
 pub const BASE_CHANNELS: [usize; 4] = [16, 16, 32, 64];
 
@@ -43,5 +45,30 @@ impl WideResNetConfig {
             return Err(format!("strides {strides:?} of a Wide ResNet must be 1 or 2"));
         }
         Ok(())
+    }
+
+    /// Returns the cost for pictures of `side` x `side` pixels.
+    pub(super) fn cost(&self, num_classes: usize, side: usize) -> Cost {
+        let mut count = Count::new(side);
+        let base = BASE_CHANNELS;
+        count.conv(3, base[0], 3, 2, 1);
+        let mut input = base[0];
+        for (group, stride) in self.strides.into_iter().enumerate() {
+            let output = base[group + 1] * self.width;
+            for block in 0..(self.depth - 4) / 6 {
+                let stride = if block == 0 { stride } else { 1 };
+                if input != output || stride != 1 {
+                    count.shortcut(|count| count.conv(input, output, 1, stride, 1));
+                }
+                count.norm(input);
+                count.conv(input, output, 3, stride, 1);
+                count.norm(output);
+                count.conv(output, output, 3, 1, 1);
+                input = output;
+            }
+        }
+        count.norm(input);
+        count.linear(input, num_classes);
+        count.cost
     }
 }

@@ -4,7 +4,7 @@ use super::chart::number;
 use super::headline::headline;
 use super::{Network, Sheet};
 use protocol::text;
-use terms::card::{Card, CheckItem, Checks};
+use terms::card::{Card, CheckItem, Checks, share_in_words};
 use terms::picture::SIDE;
 
 /// Hash of the whole of Tiny ImageNet, as `bastion data import` prints it: networks trained on it can be told from others.
@@ -112,10 +112,12 @@ fn mix_in_words(mix: &[&str]) -> String {
     }
     match shares[..] {
         [] => String::new(),
-        [(name, _)] => format!("pictures that are {}.", share_in_words(name)),
+        [(name, _)] => format!("pictures that are {}.", share_in_words(name).unwrap_or(name)),
         _ => {
-            let parts: Vec<String> =
-                shares.iter().map(|(name, count)| format!("{} {}", count_are(*count), share_in_words(name))).collect();
+            let parts: Vec<String> = shares
+                .iter()
+                .map(|(name, count)| format!("{} {}", count_are(*count), share_in_words(name).unwrap_or(name)))
+                .collect();
             format!("of each {} pictures, {}.", mix.len(), parts.join("; "))
         }
     }
@@ -123,22 +125,6 @@ fn mix_in_words(mix: &[&str]) -> String {
 
 fn count_are(count: usize) -> String {
     if count == 1 { "one is".into() } else { format!("{count} are") }
-}
-
-/// Describes a share of a batch, which the trainer names (`Share`).
-fn share_in_words(name: &str) -> &str {
-    match name {
-        "normal" => "as they are, but for random crops and mirrors",
-        "augmented" => "disturbed by the paper’s seven perturbations, such as turning, skewing and other colours",
-        "crafted-fgsm" => "attacked by FGSM beforehand, through a normal network",
-        "crafted-bim" => "attacked by BIM beforehand, through a normal network",
-        "fgsm" => "attacked by FGSM as the network learns",
-        "bim" => "attacked by BIM as the network learns",
-        "fgsm-rs" => "attacked as the network learns, by one step from a random start (Wong et al., 2020)",
-        "n-fgsm" => "attacked as the network learns, by one step after strong noise (de Jorge et al., 2022)",
-        "pgd" => "attacked as the network learns, by PGD (Madry et al., 2017)",
-        own => own,
-    }
 }
 
 fn data(card: &Card) -> String {

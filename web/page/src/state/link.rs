@@ -89,24 +89,38 @@ impl Link {
 
     /// Returns names and values, but for those that are as usual; not escaped.
     pub fn write(&self) -> Vec<(&'static str, String)> {
-        let (settings, usual) = (&self.settings, Settings::default());
+        // Without `..`, so that what no link restores fails to compile.
+        let Self { sample, crop, settings, target, disturbance, pair, attack } = self;
+        let &Settings {
+            kind,
+            epsilon_255,
+            epsilon_l2_hundredths,
+            steps,
+            step_size_tenths,
+            // A number that stands for another class in another network; the link has its name.
+            target: _,
+            stop_at_success,
+            crafted_on,
+            seed,
+        } = settings;
+        let usual = Settings::default();
         let mut parts = Vec::new();
         let mut add = |name, value: Option<String>| parts.extend(value.map(|value| (name, value)));
-        add(key::SAMPLE, self.sample.clone());
-        add(key::CROP, self.crop.map(|Crop { x, y, side }| format!("{x},{y},{side}")));
-        add(key::ATTACK, (settings.kind != usual.kind).then(|| settings.kind.name().into()));
-        add(key::EPSILON, (settings.epsilon_255 != usual.epsilon_255).then(|| settings.epsilon_255.to_string()));
-        let l2 = settings.epsilon_l2_hundredths;
+        add(key::SAMPLE, sample.clone());
+        add(key::CROP, crop.map(|Crop { x, y, side }| format!("{x},{y},{side}")));
+        add(key::ATTACK, (kind != usual.kind).then(|| kind.name().into()));
+        add(key::EPSILON, (epsilon_255 != usual.epsilon_255).then(|| epsilon_255.to_string()));
+        let l2 = epsilon_l2_hundredths;
         add(key::EPSILON_L2, (l2 != usual.epsilon_l2_hundredths).then(|| l2.to_string()));
-        add(key::STEPS, (settings.steps != usual.steps).then(|| settings.steps.to_string()));
-        add(key::STEP_SIZE, settings.step_size_tenths.map(|tenths| format!("{}.{}", tenths / 10, tenths % 10)));
-        add(key::TARGET, self.target.clone());
-        add(key::STOP, settings.stop_at_success.then(|| "1".into()));
-        add(key::FROM, settings.crafted_on.map(|slot| slot.name().into()));
-        add(key::SEED, (settings.seed != usual.seed).then(|| settings.seed.to_string()));
-        add(key::DISTURBANCE, (!self.disturbance.is_none()).then(|| disturbance_text(&self.disturbance)));
-        add(key::NETWORKS, self.pair.as_ref().map(|pair| pair.join(",")));
-        add(key::GO, self.attack.then(|| "1".into()));
+        add(key::STEPS, (steps != usual.steps).then(|| steps.to_string()));
+        add(key::STEP_SIZE, step_size_tenths.map(|tenths| format!("{}.{}", tenths / 10, tenths % 10)));
+        add(key::TARGET, target.clone());
+        add(key::STOP, stop_at_success.then(|| "1".into()));
+        add(key::FROM, crafted_on.map(|slot| slot.name().into()));
+        add(key::SEED, (seed != usual.seed).then(|| seed.to_string()));
+        add(key::DISTURBANCE, (!disturbance.is_none()).then(|| disturbance_text(disturbance)));
+        add(key::NETWORKS, pair.as_ref().map(|pair| pair.join(",")));
+        add(key::GO, attack.then(|| "1".into()));
         parts
     }
 }
@@ -114,25 +128,8 @@ impl Link {
 /// Returns the disturbance's names in an address, each with its value: `rotate.15_fog.3`.
 fn disturbance_text(disturbance: &Disturbance) -> String {
     let usual = Disturbance::default();
-    let mut parts = Vec::new();
-    let mut add = |name: &str, value: i32, usual: i32| {
-        if value != usual {
-            parts.push(format!("{name}.{value}"));
-        }
-    };
-    add("x", disturbance.shift[0].into(), 0);
-    add("y", disturbance.shift[1].into(), 0);
-    add("zoom", disturbance.zoom_percent.into(), usual.zoom_percent.into());
-    add("shear", disturbance.shear_degrees.into(), 0);
-    add("mirror", disturbance.flip_horizontal.into(), 0);
-    add("flip", disturbance.flip_vertical.into(), 0);
-    add("rotate", disturbance.rotation_degrees.into(), 0);
-    add("tilt", disturbance.perspective_percent.into(), 0);
-    add("gray", disturbance.grayscale.into(), 0);
-    add("bright", disturbance.brightness_percent.into(), usual.brightness_percent.into());
-    add("contrast", disturbance.contrast_percent.into(), usual.contrast_percent.into());
-    add("color", disturbance.saturation_percent.into(), usual.saturation_percent.into());
-    add("hue", disturbance.hue_degrees.into(), 0);
+    let unusual = Disturbance::VALUES.into_iter().filter(|value| value.get(disturbance) != value.get(&usual));
+    let mut parts: Vec<_> = unusual.map(|value| format!("{}.{}", value.key, value.get(disturbance))).collect();
     if let Some(corruption) = disturbance.corruption {
         // Names have a low line of their own.
         parts.push(format!("{}.{}", corruption.name().replace('_', "-"), disturbance.severity));
@@ -161,31 +158,14 @@ fn disturbance(text: &str) -> Disturbance {
     let mut disturbance = Disturbance::default();
     for (name, value) in text.split('_').filter_map(|part| part.split_once('.')) {
         let Ok(value) = value.parse::<i32>() else { continue };
-        let small = value.clamp(i8::MIN.into(), i8::MAX.into()) as i8;
-        let percent = value.clamp(0, u8::MAX.into()) as u8;
-        let degrees = value.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-        match name {
-            "x" => disturbance.shift[0] = small,
-            "y" => disturbance.shift[1] = small,
-            "zoom" => disturbance.zoom_percent = percent,
-            "shear" => disturbance.shear_degrees = small,
-            "mirror" => disturbance.flip_horizontal = value == 1,
-            "flip" => disturbance.flip_vertical = value == 1,
-            "rotate" => disturbance.rotation_degrees = degrees,
-            "tilt" => disturbance.perspective_percent = small,
-            "gray" => disturbance.grayscale = value == 1,
-            "bright" => disturbance.brightness_percent = percent,
-            "contrast" => disturbance.contrast_percent = percent,
-            "color" => disturbance.saturation_percent = percent,
-            "hue" => disturbance.hue_degrees = degrees,
-            name => {
-                if let Some(kind) = text::corruption(&name.replace('-', "_")) {
-                    (disturbance.corruption, disturbance.severity) = (Some(kind), percent);
-                }
-            }
+        if let Some(known) = Disturbance::VALUES.into_iter().find(|known| known.key == name) {
+            known.set(&mut disturbance, value);
+        } else if let Some(kind) = text::corruption(&name.replace('-', "_")) {
+            disturbance.corruption = Some(kind);
+            Disturbance::SEVERITY.set(&mut disturbance, value);
         }
     }
-    disturbance.within_range()
+    disturbance
 }
 
 impl State {

@@ -2,7 +2,7 @@
 
 use super::{State, Verdict};
 use crate::json::Json;
-use protocol::{BackendReport, Disturbance, Guess, Measured, Point, Radius, Settings, Slot, Step};
+use protocol::{BackendReport, Control, Disturbance, Guess, Measured, Point, Radius, Settings, Slot, Step, Value};
 use terms::attack::Norm;
 use terms::picture::Crop;
 
@@ -146,34 +146,42 @@ fn step_size(settings: &Settings) -> (&'static str, Json) {
 }
 
 fn settings(settings: &Settings) -> Json {
+    // Without `..`, so that a setting that is not reported fails to compile.
+    let &Settings {
+        kind,
+        epsilon_255,
+        epsilon_l2_hundredths,
+        steps,
+        step_size_tenths,
+        target,
+        stop_at_success,
+        crafted_on,
+        seed,
+    } = settings;
     Json::Object(vec![
-        ("kind", Json::text(settings.kind.name())),
-        ("epsilon_255", Json::number(settings.epsilon_255)),
-        ("epsilon_l2_hundredths", Json::number(settings.epsilon_l2_hundredths)),
-        ("steps", Json::number(settings.steps)),
-        ("step_size_tenths", Json::or_null(settings.step_size_tenths, Json::number)),
-        ("target", Json::or_null(settings.target, Json::count)),
-        ("stop_at_success", Json::Bool(settings.stop_at_success)),
-        ("crafted_on", Json::or_null(settings.crafted_on, |slot| Json::text(slot.name()))),
-        ("seed", Json::number(settings.seed)),
+        ("kind", Json::text(kind.name())),
+        ("epsilon_255", Json::number(epsilon_255)),
+        ("epsilon_l2_hundredths", Json::number(epsilon_l2_hundredths)),
+        ("steps", Json::number(steps)),
+        ("step_size_tenths", Json::or_null(step_size_tenths, Json::number)),
+        ("target", Json::or_null(target, Json::count)),
+        ("stop_at_success", Json::Bool(stop_at_success)),
+        ("crafted_on", Json::or_null(crafted_on, |slot| Json::text(slot.name()))),
+        ("seed", Json::number(seed)),
     ])
 }
 
 fn disturbance(disturbance: &Disturbance) -> Json {
-    Json::Object(vec![
-        ("shift", Json::List(disturbance.shift.map(Json::number).into())),
-        ("zoom_percent", Json::number(disturbance.zoom_percent)),
-        ("shear_degrees", Json::number(disturbance.shear_degrees)),
-        ("flip_horizontal", Json::Bool(disturbance.flip_horizontal)),
-        ("flip_vertical", Json::Bool(disturbance.flip_vertical)),
-        ("rotation_degrees", Json::number(disturbance.rotation_degrees)),
-        ("perspective_percent", Json::number(disturbance.perspective_percent)),
-        ("grayscale", Json::Bool(disturbance.grayscale)),
-        ("brightness_percent", Json::number(disturbance.brightness_percent)),
-        ("contrast_percent", Json::number(disturbance.contrast_percent)),
-        ("saturation_percent", Json::number(disturbance.saturation_percent)),
-        ("hue_degrees", Json::number(disturbance.hue_degrees)),
-        ("corruption", Json::or_null(disturbance.corruption, |kind| Json::text(kind.name()))),
-        ("severity", Json::number(disturbance.severity)),
-    ])
+    let &Disturbance { shift_right, shift_down, corruption, severity, .. } = disturbance;
+    let of = |value: Value| match value.control {
+        Control::Slider { .. } => Json::number(value.get(disturbance)),
+        Control::CheckBox => Json::Bool(value.get(disturbance) == 1),
+    };
+    // Both shifts are one list.
+    let mut fields = vec![("shift", Json::List([shift_right, shift_down].map(Json::number).into()))];
+    let others = Disturbance::VALUES.into_iter().filter(|value| !value.field.starts_with("shift_"));
+    fields.extend(others.map(|value| (value.field, of(value))));
+    fields.push(("corruption", Json::or_null(corruption, |kind| Json::text(kind.name()))));
+    fields.push(("severity", Json::number(severity)));
+    Json::Object(fields)
 }

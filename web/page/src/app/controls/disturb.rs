@@ -6,90 +6,7 @@ use crate::app::browser::Store;
 use crate::app::slider::Slider;
 use crate::state::Event;
 use crate::text;
-use protocol::Disturbance;
-
-/// A value of the disturbance that is slid.
-#[derive(Clone, Copy)]
-struct Strength {
-    label: &'static str,
-    unit: &'static str,
-    /// Both ends, which the value's type can hold.
-    range: [i32; 2],
-    name: &'static str,
-    get: fn(&Disturbance) -> i32,
-    set: fn(&mut Disturbance, i32),
-}
-
-impl Strength {
-    const fn new(
-        (label, name, unit): (&'static str, &'static str, &'static str),
-        range: [i32; 2],
-        get: fn(&Disturbance) -> i32,
-        set: fn(&mut Disturbance, i32),
-    ) -> Self {
-        Self { label, unit, range, name, get, set }
-    }
-}
-
-const SHIFT: i32 = Disturbance::MAX_SHIFT as i32;
-const ZOOM: [i32; 2] = [Disturbance::ZOOM_PERCENT[0] as i32, Disturbance::ZOOM_PERCENT[1] as i32];
-const SHEAR: i32 = Disturbance::MAX_SHEAR_DEGREES as i32;
-const ROTATION: i32 = Disturbance::MAX_ROTATION_DEGREES as i32;
-const PERSPECTIVE: i32 = Disturbance::MAX_PERSPECTIVE_PERCENT as i32;
-const COLOR: [i32; 2] = [0, Disturbance::MAX_COLOR_PERCENT as i32];
-const HUE: i32 = Disturbance::MAX_HUE_DEGREES as i32;
-
-/// The paper's perturbations that have a strength. A value is within the slider's ends before it is set, so it fits its type.
-const STRENGTHS: [Strength; 10] = [
-    Strength::new(
-        ("Shift right", "shift-x", "px"),
-        [-SHIFT, SHIFT],
-        |d| d.shift[0].into(),
-        |d, v| d.shift[0] = v as i8,
-    ),
-    Strength::new(("Shift down", "shift-y", "px"), [-SHIFT, SHIFT], |d| d.shift[1].into(), |d, v| d.shift[1] = v as i8),
-    Strength::new(("Zoom", "zoom", "%"), ZOOM, |d| d.zoom_percent.into(), |d, v| d.zoom_percent = v as u8),
-    Strength::new(
-        ("Shear", "shear", "°"),
-        [-SHEAR, SHEAR],
-        |d| d.shear_degrees.into(),
-        |d, v| d.shear_degrees = v as i8,
-    ),
-    Strength::new(
-        ("Rotation", "rotation", "°"),
-        [-ROTATION, ROTATION],
-        |d| d.rotation_degrees.into(),
-        |d, v| d.rotation_degrees = v as i16,
-    ),
-    Strength::new(
-        ("Perspective", "perspective", "%"),
-        [-PERSPECTIVE, PERSPECTIVE],
-        |d| d.perspective_percent.into(),
-        |d, v| d.perspective_percent = v as i8,
-    ),
-    Strength::new(
-        ("Brightness", "brightness", "%"),
-        COLOR,
-        |d| d.brightness_percent.into(),
-        |d, v| d.brightness_percent = v as u8,
-    ),
-    Strength::new(
-        ("Contrast", "contrast", "%"),
-        COLOR,
-        |d| d.contrast_percent.into(),
-        |d, v| d.contrast_percent = v as u8,
-    ),
-    Strength::new(
-        ("Saturation", "saturation", "%"),
-        COLOR,
-        |d| d.saturation_percent.into(),
-        |d, v| d.saturation_percent = v as u8,
-    ),
-    Strength::new(("Hue", "hue", "°"), [-HUE, HUE], |d| d.hue_degrees.into(), |d, v| d.hue_degrees = v as i16),
-];
-
-const SEVERITY: Strength =
-    Strength::new(("Severity", "severity", " of 5"), [1, 5], |d| d.severity.into(), |d, v| d.severity = v as u8);
+use protocol::{Control, Disturbance, Value};
 
 /// Shows the sliders.
 #[component]
@@ -111,12 +28,10 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
                 beside your picture, is what both networks get."
             </p>
             <div class="sliders">
-                {STRENGTHS.map(|strength| view! { <Slide strength/> }).into_iter().collect_view()}
+                {controls(|control| matches!(control, Control::Slider { .. })).map(|value| view! { <Slide value/> }).collect_view()}
             </div>
             <div class="checks">
-                <Check label="Mirror left to right" name="mirror" get=|d| d.flip_horizontal set=|d, v| d.flip_horizontal = v/>
-                <Check label="Upside down" name="flip" get=|d| d.flip_vertical set=|d, v| d.flip_vertical = v/>
-                <Check label="Without colour" name="grayscale" get=|d| d.grayscale set=|d, v| d.grayscale = v/>
+                {controls(|control| matches!(control, Control::CheckBox)).map(|value| view! { <Check value/> }).collect_view()}
             </div>
             <CorruptionChoice/>
             <button
@@ -138,48 +53,48 @@ fn change(store: Store, part: impl FnOnce(&mut Disturbance)) {
     store.dispatch(Event::Disturb(disturbance));
 }
 
+/// Returns the values that are set in one way.
+fn controls(is: fn(Control) -> bool) -> impl Iterator<Item = Value> {
+    Disturbance::VALUES.into_iter().filter(move |value| is(value.control))
+}
+
 /// Shows a slider for one value.
 #[component]
-fn Slide(strength: Strength) -> impl IntoView {
-    let Strength { label, unit, range, name, get, set } = strength;
+fn Slide(value: Value) -> impl IntoView {
     let store = expect_context::<Store>();
-    let value = store.read(move |state| get(&state.picture.disturbance));
-    let words = store.read(move |state| format!("{}{unit}", get(&state.picture.disturbance)));
-    view! {
+    let (Control::Slider { range: [min, max], unit }, label) = (value.control, value.label) else { return None };
+    let number = store.read(move |state| i32::from(value.get(&state.picture.disturbance)));
+    let words = store.read(move |state| format!("{}{unit}", value.get(&state.picture.disturbance)));
+    Some(view! {
         <Slider
             label
-            id=format!("disturb-{name}")
-            min=range[0]
-            max=range[1]
-            value
+            id=format!("disturb-{}", value.id)
+            min=min.into()
+            max=i32::from(max)
+            value=number
             words
-            on_input=move |value| change(store, |disturbance| set(disturbance, value))
+            on_input=move |number| change(store, |disturbance| value.set(disturbance, number))
         />
-    }
+    })
 }
 
 /// Shows a check box for a perturbation without a strength.
 #[component]
-fn Check(
-    label: &'static str,
-    name: &'static str,
-    get: fn(&Disturbance) -> bool,
-    set: fn(&mut Disturbance, bool),
-) -> impl IntoView {
+fn Check(value: Value) -> impl IntoView {
     let store = expect_context::<Store>();
-    let value = store.read(move |state| get(&state.picture.disturbance));
+    let checked = store.read(move |state| value.get(&state.picture.disturbance) == 1);
     view! {
         <label class="check">
             <input
                 type="checkbox"
-                data-testid=format!("disturb-{name}")
-                prop:checked=value
+                data-testid=format!("disturb-{}", value.id)
+                prop:checked=checked
                 on:change=move |event| {
                     let checked = event_target_checked(&event);
-                    change(store, |disturbance| set(disturbance, checked));
+                    change(store, |disturbance| value.set(disturbance, checked.into()));
                 }
             />
-            <span>{label}</span>
+            <span>{value.label}</span>
         </label>
     }
 }
@@ -205,7 +120,7 @@ fn CorruptionChoice() -> impl IntoView {
             </select>
         </div>
         <div hidden=none>
-            <Slide strength=SEVERITY/>
+            <Slide value=Disturbance::SEVERITY/>
         </div>
     }
 }

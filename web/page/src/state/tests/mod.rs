@@ -50,7 +50,8 @@ pub(super) fn unusual_settings() -> Settings {
 /// A disturbance of which no part is as usual.
 pub(super) fn unusual_disturbance() -> Disturbance {
     Disturbance {
-        shift: [-3, 4],
+        shift_right: -3,
+        shift_down: 4,
         zoom_percent: 120,
         shear_degrees: -7,
         flip_horizontal: true,

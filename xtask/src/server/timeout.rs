@@ -1,5 +1,5 @@
-//! Connections that end once they stand still: the browser at the other end has closed the tab in the middle of a download, or
-//! its machine sleeps. axum's own listener waits for ever.
+//! Ends idle connections, such as those of a tab that was closed in the middle of a download, or of a machine that
+//! sleeps. axum's own listener has no timeout.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -12,29 +12,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A listener whose connections end after `patience` in which no byte went either way.
-pub struct Patient {
+/// A listener whose connections end after a time without a byte in either direction.
+pub struct TimeoutListener {
+    /// The bound socket.
     pub listener: TcpListener,
-    pub patience: Duration,
+    /// Time after which an idle connection ends.
+    pub timeout: Duration,
 }
 
-/// A connection of such a listener.
+/// A connection of a [`TimeoutListener`].
 pub struct Connection {
     stream: TcpStream,
-    patience: Duration,
+    timeout: Duration,
     end: Pin<Box<Sleep>>,
 }
 
-impl Listener for Patient {
+impl Listener for TimeoutListener {
     type Io = Connection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        // Head and body are sent one after the other, and a short body must not wait until the head is acknowledged. Without
-        // this the answer comes too, only later.
+        // Head and body are sent one after the other, and a short body must not wait until the head is acknowledged. An
+        // error only costs that delay.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, patience: self.patience, end: Box::pin(sleep(self.patience)) }, address)
+        (Connection { stream, timeout: self.timeout, end: Box::pin(sleep(self.timeout)) }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -43,10 +45,10 @@ impl Listener for Patient {
 }
 
 impl Connection {
-    /// Passes on what came of reading or writing; an error once neither has come to anything for too long.
-    fn limited<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Returns the outcome of a read or a write, or an error once neither has been ready for the timeout.
+    fn with_timeout<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.end.as_mut().reset(Instant::now() + self.patience);
+            self.end.as_mut().reset(Instant::now() + self.timeout);
             return polled;
         }
         ready!(self.end.as_mut().poll(context));
@@ -57,14 +59,14 @@ impl Connection {
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(context, into);
-        self.limited(context, polled)
+        self.with_timeout(context, polled)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.limited(context, polled)
+        self.with_timeout(context, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,8 +1,8 @@
-//! Made cards for tests.
+//! Model cards for tests.
 
 use serde_json::{Value, json};
 
-/// Returns a card of a WRN-16-4 without classes, whose fields are replaced by those of `edit`.
+/// Returns the JSON of a card of a WRN-16-4 without classes, with its fields replaced by the fields of `edit`.
 pub fn card(name: &str, edit: &Value) -> String {
     let mut card = json!({
         "format_version": 2,
