@@ -16,6 +16,9 @@ const PARENT: &str = "BASTION_PARENT";
 /// The environment variable that names a file for what a child failed of.
 const FAILURE: &str = "BASTION_FAILURE";
 
+/// The environment variable with the command that was given to the parent, for the record of what a child makes.
+pub const COMMAND: &str = "BASTION_COMMAND";
+
 /// This very program on the device `choice`, with progress in the form `progress`, to be given a subcommand.
 ///
 /// # Errors

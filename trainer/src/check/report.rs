@@ -13,7 +13,7 @@ use super::{Check, Verdict};
 use crate::figures::{Estimate, LineChart, LineSeries};
 use crate::files::write_atomically;
 
-/// The figure of the losses, without `.svg` or `.png`.
+/// The figure of the losses, without `.svg`.
 const LOSS_CURVES: &str = "loss-curves";
 
 /// What `--json` prints and `checks.json` holds.
@@ -151,7 +151,7 @@ impl Report {
         })
     }
 
-    /// Writes `checks.json`, `checks.md` and `loss-curves.svg` and `.png` into `dir`, which is made if need be.
+    /// Writes `checks.json`, `checks.md` and `loss-curves.svg` into `dir`, which is made if need be.
     ///
     /// # Errors
     /// When something cannot be written.
@@ -233,7 +233,7 @@ mod tests {
         let markdown = fs::read_to_string(out.join("checks.md")).unwrap();
         assert!(markdown.contains("| two | FAIL | 3 | 2 | else it is wrong |"), "{markdown}");
         assert!(markdown.contains("![Loss along white-box PGD at 4/255](loss-curves.svg)"), "{markdown}");
-        for file in ["checks.json", "loss-curves.svg", "loss-curves.png"] {
+        for file in ["checks.json", "loss-curves.svg"] {
             assert!(out.join(file).is_file(), "{file}");
         }
     }

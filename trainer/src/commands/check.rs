@@ -58,7 +58,7 @@ pub struct CheckArgs {
     /// Note what was found in each model's model.json, passed or failed, in place of what was noted before
     #[arg(long, conflicts_with = "made")]
     save: bool,
-    /// Write a report into this folder: checks.json, checks.md, and loss-curves.svg and .png
+    /// Write a report into this folder: checks.json, checks.md, and loss-curves.svg
     #[arg(long, value_name = "DIR", visible_alias = "out")]
     report: Option<PathBuf>,
     /// Print one JSON object on stdout

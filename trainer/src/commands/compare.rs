@@ -7,11 +7,13 @@ use anyhow::{Result, ensure};
 use clap::error::Error as ClapError;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use crate::compare::{Asked, Comparison, Interruption, Plan};
 use crate::data::{self, Cache};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
-use crate::progress::{Progress, on_ctrl_c};
+use crate::experiment::Workspace;
+use crate::experiment::compare::{self, ComparisonPlan, common_settings};
+use crate::output;
+use crate::progress::{Progress, Stop};
 use crate::train::{ArchName, ConfigFlags};
 
 #[derive(Debug, Args)]
@@ -85,7 +87,8 @@ impl Args for Networks {
 /// Runs `bastion compare`.
 ///
 /// # Errors
-/// As [`Comparison::run`], or when a setting is out of range, or was another one when the folder was begun.
+/// As [`compare::run`], or when a setting is out of range, or was another one when the folder was begun; and, after the report,
+/// when a network was left out.
 pub fn run(args: &CompareArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let mut archs = args.networks.archs.clone();
     archs.dedup();
@@ -96,37 +99,33 @@ pub fn run(args: &CompareArgs, choice: DeviceChoice, progress: &Progress) -> Res
     let cache = Cache::open(&data)?;
     cache.check_clean()?;
     let absolute = |path: &PathBuf| std::path::absolute(path);
-    let mut asked = Asked {
+    let mut plan = ComparisonPlan {
+        command: super::command_line(&["--data", "--out", "--device", "--pretrained-dir"]),
         data_sha256: cache.into_meta().sha256,
-        settings: Asked::settings(args.config_file.as_deref(), &args.networks.settings, &archs)?,
+        settings: common_settings(args.config_file.as_deref(), &args.networks.settings, &archs)?,
         pretrained: args.pretrained_dir.as_ref().map(absolute).transpose()?,
         weights_sha256: BTreeMap::new(),
         crafted: args.crafted.iter().map(absolute).collect::<Result<_, _>>()?,
     };
-    asked.hash_weights(&archs)?;
-    let command = super::command_line(&["--data", "--out", "--device", "--pretrained-dir"]);
-    let plan = Plan::open(&args.out, command, asked)?;
+    plan.hash_weights(&archs)?;
+    let plan = plan.open(&args.out)?;
     for &arch in &archs {
         plan.check_weights(arch)?;
     }
     // Only to say what computes, or that nothing does: it is the children that compute.
-    drop(device::open(choice, progress)?);
-    let interruption = Interruption::default();
-    let (asked, again, to_say) = (interruption.clone(), interruption.clone(), progress.clone());
-    let first = move || {
-        to_say.note("Saving and stopping; once more to stop at once");
-        asked.request();
-    };
-    on_ctrl_c(first, move || again.request())?;
-    Comparison {
-        plan: &plan,
-        archs: &archs,
-        data: &data,
+    let engine = device::open(choice, progress)?;
+    let workspace = Workspace {
+        command: &plan.command,
         out: &args.out,
+        data: &data,
         limit: args.limit.map(|limit| limit as usize),
         choice,
+        engine: &engine,
         progress,
-        interruption: &interruption,
-    }
-    .run()
+        stop: &Stop::on_ctrl_c()?,
+    };
+    let report = compare::run(&plan, &archs, &workspace)?;
+    output::text(&report.summary())?;
+    progress.note(format!("The report is in {}", args.out.join("report.md").display()));
+    report.check_complete()
 }

@@ -86,7 +86,7 @@ pub struct EvaluateArgs {
     /// only those of attacks
     #[arg(long)]
     save: bool,
-    /// Write a report into this folder: scores.json, .csv and .md, and figures as .svg and .png
+    /// Write a report into this folder: scores.json, .csv and .md, and figures as .svg
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Print one JSON object on stdout

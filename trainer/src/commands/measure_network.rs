@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use crate::compare::Measured;
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
+use crate::experiment::compare::Measurement;
 use crate::progress::{Progress, Stop};
 
 #[derive(Debug, Args)]
@@ -33,11 +33,11 @@ pub struct MeasureNetworkArgs {
 /// Runs `bastion measure-network`.
 ///
 /// # Errors
-/// As [`Measured::take`], or when the data set cannot be read. For want of memory it ends in any way.
+/// As [`Measurement::take`], or when the data set cannot be read. For want of memory it ends in any way.
 pub fn run(args: &MeasureNetworkArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let stop = Stop::on_ctrl_c()?;
     let clean = Dataset::load_val(&args.data)?;
     let engine = device::open(choice, progress)?;
     let batch_size = args.batch_size.get();
-    Measured::take(&args.out, &args.model, &clean, args.limit, batch_size, &engine, progress, &stop).map(drop)
+    Measurement::take(&args.out, &args.model, &clean, args.limit, batch_size, &engine, progress, &stop).map(drop)
 }

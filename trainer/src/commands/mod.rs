@@ -20,8 +20,11 @@ use std::io;
 use crate::error::{Stopped, UsageError};
 
 /// What was typed, for the record, without the flags `without` and their values: where things lie is this machine's business,
-/// and so is the program's own place.
+/// and so is the program's own place. Of a child of an experiment it is what the user typed.
 fn command_line(without: &[&str]) -> String {
+    if let Ok(command) = std::env::var(crate::child::COMMAND) {
+        return command;
+    }
     let mut words = vec!["bastion".to_string()];
     let mut arguments = std::env::args().skip(1);
     while let Some(word) = arguments.next() {

@@ -8,8 +8,10 @@ use clap::Args;
 use crate::data::{self, Cache};
 use crate::device::{self, DeviceChoice};
 use crate::error::UsageError;
-use crate::progress::{Progress, on_ctrl_c};
-use crate::reproduce::{Interruption, Plan, Subset, reproduce};
+use crate::experiment::Workspace;
+use crate::experiment::reproduce::{self, DataPart, ReproductionPlan};
+use crate::output;
+use crate::progress::{Progress, Stop};
 use crate::train::{ConfigFlags, resolve};
 
 #[derive(Debug, Args)]
@@ -54,7 +56,7 @@ pub struct ReproduceArgs {
 /// Runs `bastion reproduce`.
 ///
 /// # Errors
-/// As [`reproduce`], or when a setting is out of range.
+/// As [`reproduce::run`], or when a setting is out of range.
 pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     for own in ["recipe", "mix"] {
         ensure!(
@@ -64,10 +66,10 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> R
     }
     resolve(None, &args.config)?;
     let data = data::dir_or_default(args.data.as_deref());
-    let plan = Plan {
+    let plan = ReproductionPlan {
         command: super::command_line(&["--data", "--out", "--report", "--device"]),
         data_sha256: Cache::open(&data)?.into_meta().sha256,
-        subset: args.subset.then(|| Subset {
+        subset: args.subset.then(|| DataPart {
             classes: args.classes.into(),
             per_class: args.per_class.into(),
             val_per_class: args.val_per_class.into(),
@@ -76,13 +78,18 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> R
         limit: args.limit.map(|limit| limit as usize),
     };
     let engine = device::open(choice, progress)?;
-    let interruption = Interruption::default();
-    let (asked, to_say) = (interruption.clone(), progress.clone());
-    let first = move || {
-        to_say.note("Saving and stopping; once more to stop at once");
-        asked.request();
+    let workspace = Workspace {
+        command: &plan.command,
+        out: &args.out,
+        data: &data,
+        limit: plan.limit,
+        choice,
+        engine: &engine,
+        progress,
+        stop: &Stop::on_ctrl_c()?,
     };
-    on_ctrl_c(first, || {})?;
     let report = args.report.clone().unwrap_or_else(|| args.out.join("report"));
-    reproduce(&plan, &data, &args.out, &report, &engine, progress, &interruption)
+    output::text(&reproduce::run(&plan, &workspace, &report)?)?;
+    progress.note(format!("The report is in {}", report.join("report.md").display()));
+    Ok(())
 }

@@ -26,29 +26,33 @@ const SLANT: f64 = -35.0;
 /// Bars of shares, from 0 to 100%, in groups: accuracies at k, for instance, of several networks or validation sets.
 #[derive(Clone, Debug)]
 pub struct BarChart {
+    /// Title over the chart.
     pub title: String,
+    /// Label of the horizontal axis.
     pub x_label: String,
+    /// Label of the vertical axis.
     pub y_label: String,
     /// Names of the groups, from the left.
     pub groups: Vec<String>,
+    /// The bars, in the order of the legend.
     pub series: Vec<BarSeries>,
 }
 
 /// Bars of one look, one a group.
 #[derive(Clone, Debug)]
 pub struct BarSeries {
+    /// Name in the legend.
     pub name: String,
     /// Of each group in turn, with all numbers in [0, 1].
     pub values: Vec<Estimate>,
 }
 
 impl BarChart {
-    /// Writes `PATH.svg` (900 units wide and 560 high, more under a long legend) and `PATH.png` (twice as many pixels),
-    /// over older ones. The folder must exist.
+    /// Writes `PATH.svg` (900 units wide and 560 high, more under a long legend), over an older one. The folder must exist.
     ///
     /// # Errors
     /// When there are no groups or series, a series has not one value a group, or a value is not in [0, 1] or outside
-    /// its interval: then nothing is written. When a file cannot be written.
+    /// its interval: then nothing is written. When the file cannot be written.
     pub fn write(&self, path_without_extension: &Path) -> Result<()> {
         self.check().with_context(|| format!("cannot draw the chart \"{}\"", self.title))?;
         super::write(&self.draw(), path_without_extension)

@@ -19,30 +19,34 @@ const BAND: f64 = 0.16;
 /// Curves over numbers.
 #[derive(Clone, Debug)]
 pub struct LineChart {
+    /// Title over the chart.
     pub title: String,
+    /// Label of the horizontal axis.
     pub x_label: String,
+    /// Label of the vertical axis.
     pub y_label: String,
     /// Whether the values are shares in [0, 1], shown as 0 to 100%. Others, losses for instance, may be any numbers, and
     /// the axis fits itself to them.
     pub y_percent: bool,
+    /// The curves, in the order of the legend.
     pub series: Vec<LineSeries>,
 }
 
 /// One curve.
 #[derive(Clone, Debug)]
 pub struct LineSeries {
+    /// Name in the legend.
     pub name: String,
     /// In any order: the curve goes through them from the least number to the greatest.
     pub points: Vec<(f64, Estimate)>,
 }
 
 impl LineChart {
-    /// Writes `PATH.svg` (900 units wide and 560 high, more under a long legend) and `PATH.png` (twice as many pixels),
-    /// over older ones. The folder must exist.
+    /// Writes `PATH.svg` (900 units wide and 560 high, more under a long legend), over an older one. The folder must exist.
     ///
     /// # Errors
     /// When there are no series, a series has no points, a number is not finite or beyond 1e100, a share is not in
-    /// [0, 1], or a value outside its interval: then nothing is written. When a file cannot be written.
+    /// [0, 1], or a value outside its interval: then nothing is written. When the file cannot be written.
     pub fn write(&self, path_without_extension: &Path) -> Result<()> {
         self.check().with_context(|| format!("cannot draw the chart \"{}\"", self.title))?;
         super::write(&self.draw(), path_without_extension)

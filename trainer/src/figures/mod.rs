@@ -1,10 +1,10 @@
-//! Charts for papers and reports, each as SVG and as PNG, drawn from one list of shapes and so alike.
+//! Charts for papers and reports, as SVG.
 //!
 //! Sober by design: white ground, the colours of Okabe and Ito, which colour-blind readers can tell apart, and a hatch,
 //! dash or marker of its own for each series, which survive a black-and-white printer.
 //!
 //! `bars` and `lines` turn data into shapes with the help of `frame` (title, legend, vertical axis), `axis` (scales and
-//! ticks) and `look` (what tells series apart); `svg` and `png` write a `canvas` out.
+//! ticks) and `look` (what tells series apart); `svg` writes a `canvas` out.
 
 mod axis;
 mod bars;
@@ -13,12 +13,11 @@ mod font;
 mod frame;
 mod lines;
 mod look;
-mod png;
 mod svg;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 
@@ -36,8 +35,11 @@ const LARGEST: f64 = 1e100;
 /// A value with its 95% interval: shares in [0, 1], but for the curves of a [`LineChart`] that is not of percents.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
+    /// The value itself.
     pub value: f64,
+    /// Low end of the interval.
     pub low: f64,
+    /// High end of the interval.
     pub high: f64,
 }
 
@@ -77,17 +79,10 @@ fn check_number(number: f64) -> Result<()> {
     Ok(())
 }
 
-/// Writes `PATH.svg` and `PATH.png`, each whole or not at all, over older ones.
+/// Writes `PATH.svg`, whole or not at all, over an older one.
 fn write(canvas: &Canvas, path_without_extension: &Path) -> Result<()> {
-    let png = png::encode(canvas)?;
-    write_atomically(&with_extension(path_without_extension, "svg"), svg::encode(canvas).as_bytes())?;
-    write_atomically(&with_extension(path_without_extension, "png"), &png)
-}
-
-/// `Path::with_extension` would take the end of `epsilon-0.5` for one.
-fn with_extension(path: &Path, extension: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(".");
-    path.push(extension);
-    path.into()
+    // `Path::with_extension` would take the end of `epsilon-0.5` for one.
+    let mut path = path_without_extension.as_os_str().to_owned();
+    path.push(".svg");
+    write_atomically(path.as_ref(), svg::encode(canvas).as_bytes())
 }

@@ -44,7 +44,7 @@ fn names(dir: &TempDir) -> Vec<String> {
 }
 
 fn check_files(dir: &TempDir, stem: &str, texts: &[&str]) {
-    assert_eq!(names(dir), [format!("{stem}.png"), format!("{stem}.svg")]);
+    assert_eq!(names(dir), [format!("{stem}.svg")]);
     let svg = fs::read_to_string(dir.path().join(format!("{stem}.svg"))).unwrap();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert_eq!(svg.matches('<').count(), svg.matches('>').count());
@@ -53,12 +53,7 @@ fn check_files(dir: &TempDir, stem: &str, texts: &[&str]) {
     for text in texts {
         assert!(svg.contains(&format!(">{text}</text>")), "{text} is not in {svg}");
     }
-    let png = image::open(dir.path().join(format!("{stem}.png"))).unwrap().into_rgb8();
-    assert_eq!(png.dimensions(), (1800, 1120));
-    let first = png.pixels().filter(|pixel| pixel.0 == [0x00, 0x72, 0xb2]).count();
-    let white = png.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
-    assert!(first > 1000, "only {first} pixels have the first series' colour");
-    assert!((900_000..1_980_000).contains(&white), "{white} pixels are white");
+    assert!(svg.contains("fill=\"#0072b2\""), "nothing has the first series' colour");
 }
 
 /// Every shape of the drawing is in the figure, and no bar or curve beyond the plot's right end.
@@ -76,7 +71,7 @@ fn assert_inside(canvas: &Canvas) {
 }
 
 #[test]
-fn bars_are_written_twice() {
+fn bars_are_written() {
     let dir = TempDir::new().unwrap();
     let chart = bars(&[&[0.5, 0.875], &[0.25, 0.5]]);
     // Over an older one, and a name that looks as if it had an extension.
@@ -88,7 +83,7 @@ fn bars_are_written_twice() {
 }
 
 #[test]
-fn curves_are_written_twice() {
+fn curves_are_written() {
     let dir = TempDir::new().unwrap();
     lines(true, &[(0.0, 0.9), (8.0, 0.5), (4.0, 0.7)]).write(&dir.path().join("epsilon")).unwrap();
     check_files(&dir, "epsilon", &["Accuracy against ε", "hardened &lt;&amp;&gt;", "accuracy", "ε", "4", "8", "100%"]);

@@ -183,7 +183,7 @@ mod tests {
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines[0], COLUMNS);
         assert_eq!(lines[1..], ["1,10,0.5,0.1,2,0.25,,0.5,0.125,1.5", "2,20,1,0.1,1,0.25,,0.5,,1.5"]);
-        for plot in ["accuracy.svg", "accuracy.png", "loss.svg", "learning-rate.svg"] {
+        for plot in ["accuracy.svg", "loss.svg", "learning-rate.svg"] {
             assert!(dir.path().join("plots").join(plot).is_file(), "{plot}");
         }
     }

@@ -4,79 +4,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::Serialize;
-use shared::metrics::Proportion;
 use toml::{Table, Value};
 
 use super::charts;
+use super::results::{ComparedNetwork, ComparisonReport, NetworkResult};
+use crate::experiment::clock::in_words;
+use crate::experiment::document::{self, Block, counted, percent, scale};
+use crate::experiment::plan::write_json;
 use crate::files::write_atomically;
 use crate::memory::{self, Memory};
-use crate::reproduce::document::{Block, markdown};
-use crate::reproduce::estimate::in_words;
-use crate::reproduce::findings::percent;
 use crate::train::TrainConfig;
 
-/// What `compare.json` holds.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    pub command: String,
-    pub data_sha256: String,
-    pub classes: usize,
-    pub train_images: usize,
-    /// Validation images used.
-    pub images: usize,
-    /// Whether the networks began with weights that know ImageNet.
-    pub pretrained: bool,
-    /// Side of the pictures that multiplications are counted for.
-    pub side: usize,
-    pub networks: Vec<Entry>,
-}
-
-/// An architecture.
-#[derive(Clone, Debug, Serialize)]
-pub struct Entry {
-    pub arch: String,
-    pub parameters: u64,
-    /// Multiply-accumulate operations of a forward pass of one picture.
-    pub macs: u64,
-    /// Of the pretrained weights it began with, if it did.
-    pub weights_sha256: Option<String>,
-    /// Those that apply to it.
-    pub settings: Table,
-    /// None, if its training or its measuring did not end well.
-    pub done: Option<Done>,
-    /// Why there is nothing more.
-    pub failure: Option<String>,
-}
-
-/// What was measured of a trained network.
-#[derive(Clone, Debug, Serialize)]
-pub struct Done {
-    pub top1: Proportion,
-    pub top1_interval: [f64; 2],
-    pub top5: Proportion,
-    /// Images a second.
-    pub training_images_per_second: f64,
-    pub inference_images_per_second: f64,
-    /// Bytes at the peak of training.
-    pub peak: Memory,
-    pub steps: usize,
-    /// Of training.
-    pub seconds: f64,
-    /// What computed the inference.
-    pub device: String,
-}
-
-impl Report {
-    /// Writes `report.md`, `compare.json`, `compare.csv` and the figures into `out`. `config` is that of any network.
+impl ComparisonReport {
+    /// Writes the report, `compare.json`, `compare.csv` and the figures to `out`. `config` is that of any network.
     ///
     /// # Errors
     /// When something cannot be written.
     pub fn write(&self, out: &Path, config: &TrainConfig) -> Result<()> {
         let figures = charts::write(self, out)?;
-        write_atomically(&out.join("compare.json"), &serde_json::to_vec_pretty(self)?)?;
+        write_json(&out.join("compare.json"), self)?;
         write_atomically(&out.join("compare.csv"), self.csv().as_bytes())?;
-        write_atomically(&out.join("report.md"), markdown(&self.blocks(config, figures)?).as_bytes())
+        document::write(&self.blocks(config, figures)?, out)
     }
 
     fn blocks(&self, config: &TrainConfig, figures: Vec<Block>) -> Result<Vec<Block>> {
@@ -89,9 +37,13 @@ impl Report {
             ),
             Block::Code(self.command.clone()),
             Block::Paragraph(self.scale(config)),
-            self.table(),
+            Block::Table {
+                caption: format!("{} validation images", self.images),
+                head: HEAD.map(String::from).to_vec(),
+                rows: self.rows(),
+            },
         ];
-        for Entry { arch, failure, .. } in &self.networks {
+        for ComparedNetwork { arch, failure, .. } in &self.networks {
             if let Some(failure) = failure {
                 blocks.push(Block::Paragraph(format!("{arch} is missing: {failure}.")));
             }
@@ -111,7 +63,7 @@ impl Report {
         let common = self.common();
         blocks.push(Block::Paragraph("Of all networks:".into()));
         blocks.push(Block::Code(toml::to_string(&common)?.trim_end().into()));
-        for Entry { arch, settings, weights_sha256, .. } in &self.networks {
+        for ComparedNetwork { arch, settings, weights_sha256, .. } in &self.networks {
             let own: Table = settings.clone().into_iter().filter(|(key, _)| !common.contains_key(key)).collect();
             let weights =
                 weights_sha256.as_ref().map_or(String::new(), |sha256| format!(", from weights of SHA-256 {sha256}"));
@@ -134,27 +86,16 @@ impl Report {
         let budget = config.steps.map_or_else(|| counted(config.epochs, "epoch"), |steps| counted(steps, "step"));
         let TrainConfig { recipe, batch_size, image_size: side, .. } = config;
         format!(
-            "Recipe {recipe}, {start}, {budget} of {batch_size} pictures a step at {side}x{side}; {} classes (chance is {:.1}%), \
-             {} training pictures, {} validation images. Data SHA-256 {}.",
-            self.classes,
-            100.0 / self.classes as f64,
-            self.train_images,
+            "Recipe {recipe}, {start}, {budget} of {batch_size} pictures a step at {side}x{side}; {}, {} validation images. Data SHA-256 {}.",
+            scale(self.classes, self.train_images),
             self.images,
             self.data_sha256
         )
     }
 
-    fn table(&self) -> Block {
-        Block::Table {
-            caption: format!("{} validation images", self.images),
-            head: HEAD.map(String::from).to_vec(),
-            rows: self.rows(),
-        }
-    }
-
     fn rows(&self) -> Vec<Vec<String>> {
         let first = self.networks.iter().find_map(|entry| entry.done.as_ref());
-        let row = |entry: &Entry| {
+        let row = |entry: &ComparedNetwork| {
             let mut cells = vec![
                 entry.arch.clone(),
                 format!("{:.2} M", entry.parameters as f64 / 1e6),
@@ -181,10 +122,10 @@ impl Report {
             "arch,parameters,macs,images,top1,top1_low,top1_high,top5,training_images_per_second,\
              inference_images_per_second,peak_process_bytes,peak_device_bytes,steps,seconds,device,weights_sha256,failure\n",
         );
-        for Entry { arch, parameters, macs, weights_sha256, done, failure, .. } in &self.networks {
+        for ComparedNetwork { arch, parameters, macs, weights_sha256, done, failure, .. } in &self.networks {
             let measured = done.as_ref().map_or(",".repeat(11), |done| {
                 let told = |bytes: Option<u64>| bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
-                let Done { top1, top1_interval: [low, high], top5, peak, steps, seconds, device, .. } = done;
+                let NetworkResult { top1, top1_interval: [low, high], top5, peak, steps, seconds, device, .. } = done;
                 format!(
                     "{},{:.6},{low:.6},{high:.6},{:.6},{:.3},{:.3},{},{},{steps},{seconds:.1},\"{device}\"",
                     top1.of,
@@ -203,7 +144,7 @@ impl Report {
         csv
     }
 
-    /// The table for the terminal.
+    /// Returns the table for the terminal.
     pub fn summary(&self) -> String {
         let mut rows = vec![HEAD.map(String::from).to_vec()];
         rows.extend(self.rows());
@@ -229,18 +170,13 @@ const HEAD: [&str; 9] = [
     "training took",
 ];
 
-/// `1 step`, `2 steps`.
-fn counted(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
-}
-
 /// `12.3 (0.25)`: the ratio is to the first network.
-fn speed(done: &Done, first: Option<&Done>, of: impl Fn(&Done) -> f64) -> String {
+fn speed(done: &NetworkResult, first: Option<&NetworkResult>, of: impl Fn(&NetworkResult) -> f64) -> String {
     let ratio = first.map_or(1.0, |first| of(done) / of(first));
     format!("{:.1} ({ratio:.2})", of(done))
 }
 
-fn peak(done: &Done) -> String {
+fn peak(done: &NetworkResult) -> String {
     let told = |bytes: Option<u64>| bytes.map_or("not told".into(), memory::in_words);
     let Memory { process, device } = done.peak;
     // A CPU has no memory of its own.

@@ -7,13 +7,11 @@ use shared::metrics::Proportion;
 use shared::model::Stem;
 use tempfile::TempDir;
 
-use super::measure::training;
-use super::plan::differences;
-use super::report::{Done, Entry, Report};
 use super::*;
-use crate::error::{Stopped, UsageError};
-use crate::memory::Memory;
-use crate::train::{ArchName, ConfigFlags, resolve};
+use crate::error::Stopped;
+use crate::experiment::children::outcome;
+use crate::experiment::plan::differences;
+use crate::train::{ConfigFlags, resolve};
 
 const BOTH: [ArchName; 2] = [ArchName::WideResnet, ArchName::Resnet18];
 
@@ -23,20 +21,20 @@ struct Flags {
     config: ConfigFlags,
 }
 
-fn asked(words: &[&str], archs: &[ArchName]) -> anyhow::Result<Asked> {
+fn asked(words: &[&str], archs: &[ArchName]) -> Result<ComparisonPlan> {
     let flags = Flags::parse_from([&["test"], words].concat()).config;
-    let settings = Asked::settings(None, &flags, archs)?;
-    Ok(Asked {
+    Ok(ComparisonPlan {
+        command: "bastion compare".into(),
         data_sha256: "made".into(),
-        settings,
+        settings: common_settings(None, &flags, archs)?,
         pretrained: None,
         weights_sha256: BTreeMap::new(),
         crafted: vec![],
     })
 }
 
-fn plan(words: &[&str]) -> Plan {
-    Plan { command: "bastion compare".into(), asked: asked(words, &BOTH).unwrap() }
+fn plan(words: &[&str]) -> ComparisonPlan {
+    asked(words, &BOTH).unwrap()
 }
 
 #[test]
@@ -62,7 +60,7 @@ fn each_takes_the_settings_that_are_its_own() {
 fn a_folder_takes_one_plan_and_names_what_differs() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("out");
-    let open = |words: &[&str]| Plan::open(&out, "bastion compare again".into(), asked(words, &BOTH).unwrap());
+    let open = |words: &[&str]| ComparisonPlan { command: "bastion compare again".into(), ..plan(words) }.open(&out);
     let begun = open(&["--epochs", "3", "--batch-size", "16"]).unwrap();
     begun.claim(&out).unwrap();
 
@@ -74,17 +72,17 @@ fn a_folder_takes_one_plan_and_names_what_differs() {
     let error = open(&["--epochs", "3", "--input-size", "128"]).unwrap_err().to_string();
     assert!(error.contains("batch-size was 16, and now is 128"), "{error}");
     assert!(error.contains("input-size was not set, and now is 128"), "{error}");
-    let moved = Asked { pretrained: Some("weights".into()), ..begun.asked.clone() };
-    let error = Plan::open(&out, String::new(), moved).unwrap_err().to_string();
+    let moved = ComparisonPlan { pretrained: Some("weights".into()), ..begun.clone() };
+    let error = moved.open(&out).unwrap_err().to_string();
     assert!(error.contains("pretrained-dir was none, and now is weights"), "{error}");
 
     // Weights are known by what is in them, those of networks that come later too.
     let weights = |of: &[(&str, &str)]| {
         let weights_sha256 = of.iter().map(|&(arch, sha256)| (arch.into(), sha256.into())).collect();
-        Plan::open(&out, String::new(), Asked { weights_sha256, ..begun.asked.clone() })
+        ComparisonPlan { weights_sha256, ..begun.clone() }.open(&out)
     };
     weights(&[("resnet18", "12ab")]).unwrap().claim(&out).unwrap();
-    assert_eq!(weights(&[("resnet50", "34cd")]).unwrap().asked.weights_sha256.len(), 2);
+    assert_eq!(weights(&[("resnet50", "34cd")]).unwrap().weights_sha256.len(), 2);
     let error = weights(&[("resnet18", "56ef")]).unwrap_err().to_string();
     assert!(error.contains("weights for resnet18 (SHA-256) was 12ab, and now is 56ef"), "{error}");
 
@@ -96,28 +94,26 @@ fn a_folder_takes_one_plan_and_names_what_differs() {
 #[test]
 fn nothing_differs_from_itself() {
     let plan = plan(&[]);
-    assert_eq!(differences(&plan.asked.settings, &plan.asked.settings), [""; 0]);
+    assert_eq!(differences(&plan.settings, &plan.settings), [""; 0]);
     let json = serde_json::to_string(&plan).unwrap();
-    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    assert_eq!(serde_json::from_str::<ComparisonPlan>(&json).unwrap(), plan);
 }
 
 #[test]
 fn pretrained_weights_are_found_by_name() {
     let dir = TempDir::new().unwrap();
-    let asked = Asked { pretrained: Some(dir.path().into()), ..asked(&[], &BOTH).unwrap() };
-    let error = asked.weights(ArchName::Resnet18).unwrap_err();
+    let mut plan = ComparisonPlan { pretrained: Some(dir.path().into()), ..plan(&[]) };
+    let error = plan.weights(ArchName::Resnet18).unwrap_err();
     assert!(
         error.is::<UsageError>() && error.to_string().contains("neither resnet18.pth nor resnet18.safe"),
         "{error}"
     );
     for name in ["resnet18.safetensors", "resnet18.pth"] {
         fs::write(dir.path().join(name), "").unwrap();
-        assert_eq!(asked.weights(ArchName::Resnet18).unwrap(), Some(dir.path().join(name)));
+        assert_eq!(plan.weights(ArchName::Resnet18).unwrap(), Some(dir.path().join(name)));
     }
-    let mut asked = asked;
-    asked.hash_weights(&BOTH[1..]).unwrap();
-    assert!(asked.weights_sha256["resnet18"].starts_with("e3b0c442"), "of nothing");
-    let plan = Plan { asked, ..plan(&[]) };
+    plan.hash_weights(&BOTH[1..]).unwrap();
+    assert!(plan.weights_sha256["resnet18"].starts_with("e3b0c442"), "of nothing");
     let error = plan.check_weights(BOTH[1]).unwrap_err().to_string();
     assert!(error.contains("resnet18.pth is empty"), "{error}");
 }
@@ -127,7 +123,7 @@ fn speed_is_that_of_all_rounds() {
     let dir = TempDir::new().unwrap();
     let of = |text: &str| {
         fs::write(dir.path().join("metrics.jsonl"), text).unwrap();
-        training(dir.path())
+        training_time(dir.path())
     };
     let round = |step: usize| format!("{{\"round\": 1, \"step\": {step}, \"seconds\": 2.5, \"train_loss\": null}}\n");
     assert_eq!(of(&(round(5) + &round(8))).unwrap(), (8, 5.0));
@@ -139,7 +135,7 @@ fn speed_is_that_of_all_rounds() {
 fn a_death_says_what_it_was() {
     use std::os::unix::process::ExitStatusExt;
 
-    let ended = |raw, told| training::outcome(BOTH[1], "training", std::process::ExitStatus::from_raw(raw), told);
+    let ended = |raw, told| outcome("resnet18", "training", std::process::ExitStatus::from_raw(raw), told);
     let said = |raw, told| ended(raw, told).unwrap().unwrap();
     assert_eq!(ended(0, None).unwrap(), None);
     assert_eq!(said(9, None), "its training was killed by signal 9, most likely for want of memory");
@@ -150,8 +146,8 @@ fn a_death_says_what_it_was() {
     assert_eq!(error.downcast_ref::<UsageError>().unwrap().0, "the settings do not suit resnet18: depth 12");
 }
 
-fn report() -> Report {
-    let done = |hits, speed| Done {
+fn report() -> ComparisonReport {
+    let done = |hits, speed| NetworkResult {
         top1: Proportion { hits, of: 200 },
         top1_interval: Proportion { hits, of: 200 }.wilson_interval(),
         top5: Proportion { hits: 180, of: 200 },
@@ -163,7 +159,7 @@ fn report() -> Report {
         device: "CPU (flex)".into(),
     };
     let plan = plan(&["--epochs", "3", "--width", "2", "--stem", "conv3"]);
-    let entry = |arch: ArchName, macs, done: Option<Done>| Entry {
+    let entry = |arch: ArchName, macs, done: Option<NetworkResult>| ComparedNetwork {
         arch: arch.typed(),
         weights_sha256: (arch == ArchName::Resnet50).then(|| "0123abcd".into()),
         settings: plan.settings(arch).unwrap(),
@@ -172,7 +168,7 @@ fn report() -> Report {
         failure: done.is_none().then(|| "its training was killed by signal 9".into()),
         done,
     };
-    Report {
+    ComparisonReport {
         command: "bastion compare --epochs 3".into(),
         data_sha256: "made".into(),
         classes: 10,
@@ -188,7 +184,7 @@ fn report() -> Report {
     }
 }
 
-fn written(report: &Report) -> (TempDir, impl Fn(&str) -> String + use<>) {
+fn written(report: &ComparisonReport) -> (TempDir, impl Fn(&str) -> String + use<>) {
     let dir = TempDir::new().unwrap();
     report.write(dir.path(), &plan(&["--epochs", "3"]).config(BOTH[1]).unwrap()).unwrap();
     let path: PathBuf = dir.path().into();
@@ -228,7 +224,7 @@ fn the_report_has_all_that_was_measured_and_says_what_is_missing() {
     let json: serde_json::Value = serde_json::from_str(&read("compare.json")).unwrap();
     assert_eq!(json["networks"][1]["done"]["top1"]["hits"], 120);
     assert_eq!(json["networks"][2]["done"], serde_json::Value::Null);
-    for file in ["accuracy-macs.svg", "accuracy-macs.png", "accuracy-speed.svg"] {
+    for file in ["accuracy-macs.svg", "accuracy-speed.svg", "report.html"] {
         assert!(dir.path().join(file).is_file(), "{file}");
     }
     assert!(read("accuracy-macs.svg").contains("wide-resnet"));

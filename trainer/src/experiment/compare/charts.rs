@@ -4,17 +4,21 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::report::{Done, Entry, Report};
+use super::results::{ComparedNetwork, ComparisonReport, NetworkResult};
+use crate::experiment::document::Block;
 use crate::figures::{Estimate, LineChart, LineSeries};
-use crate::reproduce::document::Block;
 
-/// Writes the figures of `report` into `out`, and says which. Where nothing is done, there are none.
+/// Writes the figures of `report` into `out`, and returns them. Where nothing is done, there are none.
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn write(report: &Report, out: &Path) -> Result<Vec<Block>> {
+pub fn write(report: &ComparisonReport, out: &Path) -> Result<Vec<Block>> {
     let charts = [
-        ("accuracy-macs", "billions of multiply-accumulate operations a picture", of_macs as fn(&Entry, &Done) -> f64),
+        (
+            "accuracy-macs",
+            "billions of multiply-accumulate operations a picture",
+            (|network, _| network.macs as f64 / 1e9) as fn(&ComparedNetwork, &NetworkResult) -> f64,
+        ),
         ("accuracy-speed", "images a second in inference, measured here", |_, done| done.inference_images_per_second),
     ];
     let mut written = vec![];
@@ -28,13 +32,9 @@ pub fn write(report: &Report, out: &Path) -> Result<Vec<Block>> {
     Ok(written)
 }
 
-fn of_macs(entry: &Entry, _: &Done) -> f64 {
-    entry.macs as f64 / 1e9
-}
-
-/// A point for each network.
-pub(super) fn chart(report: &Report, x_label: &str, x: impl Fn(&Entry, &Done) -> f64) -> LineChart {
-    let point = |entry: &Entry| {
+/// Returns a chart with a point for each network.
+fn chart(report: &ComparisonReport, x_label: &str, x: impl Fn(&ComparedNetwork, &NetworkResult) -> f64) -> LineChart {
+    let point = |entry: &ComparedNetwork| {
         let done = entry.done.as_ref()?;
         let [low, high] = done.top1_interval;
         let accuracy = Estimate { value: done.top1.value(), low, high };

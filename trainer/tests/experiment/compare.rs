@@ -1,15 +1,14 @@
 //! `bastion compare` as its users meet it: killed and gone on with.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
-
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use trainer::data::made::Made;
+
+use crate::{bastion, run, said, signal};
 
 /// A folder with an imported set of 4 classes in `data`, with 40 training pictures when 2 of each class are held out.
 fn with_data() -> TempDir {
@@ -18,21 +17,6 @@ fn with_data() -> TempDir {
     made.write_folder(&dir.path().join("files")).unwrap();
     assert!(run(&dir, &["data", "import", "files", "--out", "data"]).status.success());
     dir
-}
-
-/// `bastion` in the folder `dir`.
-fn bastion(dir: &TempDir, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bastion"));
-    command.current_dir(dir.path()).env("BASTION_DATA", "data").args(["--device", "cpu"]).args(args);
-    command
-}
-
-fn run(dir: &TempDir, args: &[&str]) -> Output {
-    bastion(dir, args).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 const COMPARE: &[&str] = &[
@@ -56,10 +40,6 @@ const COMPARE: &[&str] = &[
     "--limit",
     "8",
 ];
-
-fn signal(name: &str, id: &str) {
-    assert!(Command::new("kill").args([name, id]).status().unwrap().success());
-}
 
 /// The process that `parent` has started.
 fn child_of(parent: u32) -> String {

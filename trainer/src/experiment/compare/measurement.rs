@@ -1,7 +1,7 @@
 //! What a trained network is measured by: accuracy on the validation images, and how fast it is here.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +12,7 @@ use shared::device::Engine;
 use crate::data::ValSet;
 use crate::error::UsageError;
 use crate::evaluate::{Batch, Evaluation, Trial, logits, spread};
-use crate::files::write_atomically;
+use crate::experiment::plan::{read_json, write_json};
 use crate::models;
 use crate::progress::{Progress, Stop};
 
@@ -20,21 +20,23 @@ use crate::progress::{Progress, Stop};
 const TIMED_FOR: Duration = Duration::from_secs(1);
 const TIMED_AT_MOST: usize = 20;
 
-/// What a network scored. It is kept beside the runs, so that it is measured once.
+/// What a trained network scored. It is kept beside the runs, so that a network is measured once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct Measurement {
+    /// SHA-256 of the network's weights.
     pub weights_sha256: String,
+    /// Accuracy on the clean validation images.
     pub score: Score,
     /// Images a second in inference.
     pub inference: f64,
-    /// What computed it.
+    /// Name of the device.
     pub device: String,
 }
 
-impl Measured {
-    /// What the network in `model` scored on so many images, if `file` has it.
+impl Measurement {
+    /// Reads what the network in `model` scored on so many images, if `file` has it.
     pub fn read(file: &Path, model: &Path, images: usize) -> Option<Self> {
-        let measured: Self = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let measured: Self = read_json(file)?;
         let same = measured.weights_sha256 == models::card(model).ok()?.weights.sha256;
         (same && measured.score.top1.of == images).then_some(measured)
     }
@@ -42,8 +44,8 @@ impl Measured {
     /// Measures the network in `model`, on `limit` images or on all, `batch_size` at once, and keeps that in `file`.
     ///
     /// # Errors
-    /// When the network cannot be loaded, the device fails, or the file cannot be written; [`crate::error::Stopped`] when it
-    /// was to end.
+    /// When the network cannot be loaded, the device fails, or the file cannot be written; [`crate::error::Stopped`] when the
+    /// user ended it.
     #[expect(clippy::too_many_arguments, reason = "it is called once, by the hidden command")]
     pub fn take(
         file: &Path,
@@ -77,12 +79,12 @@ impl Measured {
         let inference = batch.labels.len() as f64 / fastest(pass)?.as_secs_f64();
         let device = engine.backend.label().into();
         let measured = Self { weights_sha256: bundle.card.weights.sha256, score, inference, device };
-        write_atomically(file, &serde_json::to_vec_pretty(&measured)?)?;
+        write_json(file, &measured)?;
         Ok(measured)
     }
 }
 
-/// How long `work` takes when nothing else disturbs it.
+/// Returns how long `work` takes when nothing else disturbs it.
 fn fastest(work: impl Fn() -> Result<()>) -> Result<Duration> {
     work()?;
     let (began, mut best) = (Instant::now(), Duration::MAX);
@@ -104,12 +106,13 @@ struct Round {
     seconds: f64,
 }
 
-/// How far a run in the folder `run` has come, and in how many seconds on the clock, validation and checkpoints included.
+/// Returns the steps that the run in the folder `run` has done, and the seconds on the clock that they took, validations and
+/// checkpoints included.
 ///
 /// # Errors
 /// When it has kept no measurements.
-pub fn training(run: &Path) -> Result<(usize, f64)> {
-    let file: PathBuf = run.join("metrics.jsonl");
+pub fn training_time(run: &Path) -> Result<(usize, f64)> {
+    let file = run.join("metrics.jsonl");
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let rounds: Vec<Round> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let last = rounds.last().with_context(|| format!("{} has no rounds", file.display()))?;

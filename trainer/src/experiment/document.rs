@@ -1,4 +1,11 @@
-//! A plain document, written as Markdown and as HTML.
+//! A plain document, written as Markdown and as HTML; and what reports of experiments have in common.
+
+use std::path::Path;
+
+use anyhow::Result;
+use shared::metrics::Proportion;
+
+use crate::files::write_atomically;
 
 /// A part of a document. Texts are plain: each form escapes what it must.
 pub enum Block {
@@ -18,8 +25,33 @@ pub enum Block {
     },
 }
 
+/// Writes `report.md` and `report.html` to the folder `dir`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(blocks: &[Block], dir: &Path) -> Result<()> {
+    write_atomically(&dir.join("report.md"), markdown(blocks).as_bytes())?;
+    write_atomically(&dir.join("report.html"), html(blocks).as_bytes())
+}
+
+/// `12.30% [10.10, 14.90]`, with Wilson's 95% interval.
+pub fn percent(measured: Proportion) -> String {
+    let [low, high] = measured.wilson_interval().map(|bound| 100.0 * bound);
+    format!("{:.2}% [{low:.2}, {high:.2}]", 100.0 * measured.value())
+}
+
+/// `20 classes (chance is 5.0%), 8000 training pictures`.
+pub fn scale(classes: usize, train_images: usize) -> String {
+    format!("{classes} classes (chance is {:.1}%), {train_images} training pictures", 100.0 / classes as f64)
+}
+
+/// `1 step`, `2 steps`.
+pub fn counted(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// As GitHub shows it.
-pub fn markdown(blocks: &[Block]) -> String {
+fn markdown(blocks: &[Block]) -> String {
     let text = |block: &Block| match block {
         Block::Title(text) => format!("# {}\n", plain(text)),
         Block::Heading(text) => format!("## {}\n", plain(text)),
@@ -48,7 +80,7 @@ fn plain(text: &str) -> String {
 }
 
 /// One page that needs nothing but the figures beside it.
-pub fn html(blocks: &[Block]) -> String {
+fn html(blocks: &[Block]) -> String {
     let title = blocks.iter().find_map(|block| match block {
         Block::Title(text) => Some(escaped(text)),
         _ => None,

@@ -1,0 +1,127 @@
+//! The whole experiment on a made data set: killed at any stage it ends with the same report, and what does not belong
+//! together is refused.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use trainer::data::Cache;
+use trainer::data::made::Made;
+
+use crate::{bastion, run, said, signal};
+
+/// `bastion reproduce` in the folder `out`, on the part of the set that is used, with `flags` besides.
+fn reproduce(out: &Path, flags: &[&str]) -> Vec<String> {
+    let words =
+        "reproduce --width 1 --batch-size 8 --image-size 32 --held-out 1 --steps 4 --rounds 4 --subset --limit 6 --out";
+    let part = ["--classes", "2", "--per-class", "12", "--val-per-class", "4"];
+    let part = if flags.contains(&"--classes") { &part[2..] } else { &part[..] };
+    let words = words.split(' ').map(String::from).chain([out.to_str().unwrap().to_string()]);
+    words.chain([part, flags].concat().into_iter().map(String::from)).collect()
+}
+
+/// Runs it to its end.
+fn done(dir: &TempDir, out: &Path) {
+    let output = run(dir, &reproduce(out, &[]));
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+fn assert_refused(dir: &TempDir, out: &Path, flags: &[&str], reason: &str) {
+    let output = run(dir, &reproduce(out, flags));
+    assert!(!output.status.success() && said(&output).contains(reason), "{}", said(&output));
+}
+
+/// Runs it until `sign` is there, and stops it by Ctrl-C.
+fn stopped_at(dir: &TempDir, out: &Path, sign: &Path) {
+    let mut child = bastion(dir, &reproduce(out, &[])).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while !sign.exists() && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(2));
+    }
+    signal("-INT", &child.id().to_string());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert!(said(&output).contains("Stopped; "), "{}", said(&output));
+}
+
+#[test]
+fn stopped_at_any_stage_it_ends_with_the_same_scores() {
+    let dir = TempDir::new().unwrap();
+    Made { classes: 3, train_per_class: 12, val_per_class: 4, seed: 1 }.write_folder(&dir.path().join("raw")).unwrap();
+    assert!(run(&dir, &["data", "import", "raw", "--out", "data"]).status.success());
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    done(&dir, &whole);
+
+    // While the first model trains, while pictures are crafted, while the last model trains, while models are evaluated.
+    for sign in ["runs/normal/checkpoint", "sets/fgsm", "runs/hardened/checkpoint", "scores/normal.json"] {
+        stopped_at(&dir, &parts, &parts.join(sign));
+        assert!(!parts.join("report").exists());
+        // As a kill leaves a run before its record was written.
+        if !parts.join("runs/augmented").exists() {
+            fs::create_dir_all(parts.join("runs/augmented/checkpoint")).unwrap();
+        }
+    }
+    done(&dir, &parts);
+    let scores = |out: &Path| fs::read_to_string(out.join("report/scores.json")).unwrap();
+    assert_eq!(scores(&whole), scores(&parts));
+
+    let report = fs::read_to_string(whole.join("report/report.md")).unwrap();
+    for words in [
+        "48.91%",
+        "white-box PGD-20",
+        "Is the union of all four the best",
+        "width = 1",
+        "on 2 classes (chance is 50.0%)",
+    ] {
+        assert!(report.contains(words), "{words} is not in {report}");
+    }
+    assert!(!report.contains(dir.path().to_str().unwrap()), "the report names a place of this machine");
+    let run_record = fs::read_to_string(whole.join("runs/normal/run.json")).unwrap();
+    assert!(run_record.contains("\"bastion reproduce --width 1 "), "{run_record}");
+    for file in ["report.html", "scores.csv", "top-k-augmented.svg", "top-k-clean.svg"] {
+        assert!(whole.join("report").join(file).is_file(), "{file}");
+    }
+    // Done: the next one only writes the report anew.
+    let before = fs::metadata(whole.join("scores/bim.json")).unwrap().modified().unwrap();
+    fs::remove_dir_all(whole.join("report")).unwrap();
+    done(&dir, &whole);
+    assert!(whole.join("report/report.md").is_file());
+    assert_eq!(fs::metadata(whole.join("scores/bim.json")).unwrap().modified().unwrap(), before);
+
+    a_folder_takes_no_other_plan(&dir, &whole);
+    sets_of_another_model_are_refused(&dir, &whole);
+}
+
+fn a_folder_takes_no_other_plan(dir: &TempDir, out: &Path) {
+    assert_refused(dir, &dir.path().join("data"), &[], "is not empty");
+    // A mistake that is found early leaves no plan behind.
+    let fresh = dir.path().join("fresh");
+    assert_refused(dir, &fresh, &["--classes", "30"], "--classes 30");
+    assert!(!fresh.join("plan.json").exists());
+    assert_refused(dir, out, &["--epochs", "3"], "belongs to another reproduction");
+}
+
+fn sets_of_another_model_are_refused(dir: &TempDir, out: &Path) {
+    let meta = out.join("sets/fgsm/meta.json");
+    let text = fs::read_to_string(&meta).unwrap();
+    let weights =
+        |model: &str| trainer::models::card(&out.join("runs").join(model).join("final")).unwrap().weights.sha256;
+    let model = weights("normal");
+    assert!(text.contains(&model));
+    fs::write(&meta, text.replace(&model, &"0".repeat(64))).unwrap();
+    assert_refused(dir, out, &[], "crafted from another network");
+    // Crafted anew from another one: what was trained on the old set is named.
+    fs::write(&meta, &text).unwrap();
+    let sha256 = Cache::open(&out.join("sets/fgsm")).unwrap().into_meta().sha256;
+    fs::write(&meta, text.replace(&sha256, &"1".repeat(64))).unwrap();
+    assert_refused(dir, out, &[], "was trained on another set");
+    fs::write(&meta, &text).unwrap();
+    // Scores of a network that is no longer there are measured again.
+    let scores = out.join("scores/bim.json");
+    let bim = weights("bim");
+    fs::write(&scores, fs::read_to_string(&scores).unwrap().replace(&bim, &"2".repeat(64))).unwrap();
+    done(dir, out);
+    assert!(fs::read_to_string(&scores).unwrap().contains(&bim));
+}
