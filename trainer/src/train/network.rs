@@ -1,4 +1,4 @@
-//! Which network the settings name.
+//! The networks that the settings can name.
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -10,7 +10,7 @@ use shared::model::{Architecture, HeadKind, ResNetConfig, Stem, WideResNetConfig
 
 use super::config::TrainConfig;
 
-/// A network by its usual name; torchvision's names are torchvision's.
+/// The name of a network; torchvision's networks have torchvision's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArchName {
@@ -30,13 +30,15 @@ pub enum ArchName {
     WideResnet50,
 }
 
-/// Settings that mean something for one kind of network only.
+/// Settings that only one kind of network has.
 const OF_WIDE_RESNET: [&str; 3] = ["depth", "width", "strides"];
 const OF_TORCHVISION: [&str; 3] = ["stem", "head", "input-size"];
 
 impl ArchName {
+    /// Checks that this network has the settings `given`.
+    ///
     /// # Errors
-    /// Names a setting among `given` that this network does not have.
+    /// Names the first one that it does not have.
     pub fn check<'a>(self, given: impl Iterator<Item = &'a str>) -> Result<()> {
         let others = if self == Self::WideResnet { OF_TORCHVISION } else { OF_WIDE_RESNET };
         for name in given {
@@ -54,12 +56,12 @@ impl ArchName {
         Ok(())
     }
 
-    /// What is typed for it.
+    /// Returns the name as it is typed on the command line.
     pub fn typed(self) -> String {
         self.to_possible_value().map_or(String::new(), |value| value.get_name().into())
     }
 
-    /// The network of torchvision, with its own stem and head; none if it has no such.
+    /// Returns torchvision's network, with its own stem and head; `None` if torchvision has no such network.
     pub fn torchvision(self) -> Option<ResNetConfig> {
         match self {
             Self::WideResnet => None,
@@ -72,10 +74,10 @@ impl ArchName {
 }
 
 impl TrainConfig {
-    /// The network to train.
+    /// Returns the architecture to train.
     ///
     /// # Errors
-    /// As [`TrainConfig::validate`].
+    /// As for [`TrainConfig::validate`].
     pub fn architecture(&self) -> Result<Architecture> {
         let Self { stem, head, input_size, .. } = *self;
         Ok(match self.arch.torchvision() {
@@ -88,17 +90,17 @@ impl TrainConfig {
     }
 }
 
-/// What `--stem` takes.
+/// Returns a parser of the values of `--stem`.
 pub(crate) fn stems() -> impl TypedValueParser<Value = Stem> {
     PossibleValuesParser::new(["conv7", "conv3-stride2", "conv3"]).try_map(|text| named(&text))
 }
 
-/// What `--head` takes.
+/// Returns a parser of the values of `--head`.
 pub(crate) fn heads() -> impl TypedValueParser<Value = HeadKind> {
     PossibleValuesParser::new(["paper", "plain"]).try_map(|text| named(&text))
 }
 
-/// A value by the name it has in files.
+/// Parses a value by its name in files.
 fn named<T: DeserializeOwned>(text: &str) -> Result<T, ValueError> {
     let name: StrDeserializer<ValueError> = text.into_deserializer();
     T::deserialize(name)
