@@ -1,4 +1,4 @@
-//! What can be typed after `bastion`.
+//! The command line of `bastion`.
 
 use clap::{Parser, Subcommand};
 
@@ -21,6 +21,7 @@ use crate::progress::ProgressChoice;
 #[derive(Debug, Parser)]
 #[command(name = "bastion", version, propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
     /// What computes: auto (a real GPU if there is one, else the CPU), wgpu, vulkan, libtorch or cpu
@@ -43,6 +44,7 @@ From data to the page:
 
 Exit codes: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C.";
 
+/// The subcommands of `bastion`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Get the data set (Tiny ImageNet) ready for training

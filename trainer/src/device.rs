@@ -1,4 +1,4 @@
-//! Which device computes, as chosen on the command line.
+//! The choice of the device on the command line.
 
 use anyhow::Result;
 use burn::prelude::*;
@@ -7,7 +7,7 @@ use shared::device::{Backend, Engine};
 
 use crate::progress::Progress;
 
-/// What `--device` takes.
+/// The values of `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
     /// A real GPU through wgpu or Vulkan if there is one, otherwise the CPU
@@ -23,10 +23,11 @@ pub enum DeviceChoice {
     Libtorch,
 }
 
-/// Opens the devices of these numbers, or the one that [`open`] opens if there are none; plain, the first one leads.
+/// Opens the devices of these numbers, or the one that [`open`] opens if there are none. Returns them without autodiff, the
+/// leading one first.
 ///
 /// # Errors
-/// As [`open`], or when there is no device of a number.
+/// As for [`open`], or when there is no device of a number.
 pub fn open_all(choice: DeviceChoice, numbers: &[usize], progress: &Progress) -> Result<Vec<Device>> {
     let engine = open(choice, progress)?;
     if numbers.is_empty() {
@@ -39,10 +40,10 @@ pub fn open_all(choice: DeviceChoice, numbers: &[usize], progress: &Progress) ->
     Ok(numbers.iter().map(open).collect::<Result<_, _>>()?)
 }
 
-/// Opens the device and notes which one it is, and why.
+/// Opens the device, and notes its name and the reason for it.
 ///
 /// # Errors
-/// When a device that was asked for by name is not in this build or not on this machine.
+/// When a device that was chosen by name is not in this build or not on this machine.
 pub fn open(choice: DeviceChoice, progress: &Progress) -> Result<Engine> {
     let (engine, why) = match choice {
         DeviceChoice::Cpu => (open_backend(Backend::Flex)?, String::new()),

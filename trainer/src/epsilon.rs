@@ -1,4 +1,4 @@
-//! Epsilon as people write it: `8/255`, or a decimal.
+//! Radii of attacks as users write them: `8/255`, or a decimal.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::attack::{DEFAULT_EPSILON_255, Norm, PAPER_EPSILON_STD, ThreatModel, in_255ths};
 use shared::bundle::Card;
 
-/// What `--epsilon-space` takes: what a radius is measured in.
+/// The values of `--epsilon-space`: the units that a radius is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EpsilonSpace {
     /// Pixels from 0 to 1
@@ -18,7 +18,7 @@ pub enum EpsilonSpace {
 }
 
 impl EpsilonSpace {
-    /// What a radius for the network of `card` is multiplied with to be in pixel units, RGB.
+    /// Returns the factors that convert a radius for the network of `card` to pixel units, RGB.
     pub fn scale(self, card: &Card) -> [f32; 3] {
         match self {
             Self::Pixel => [1.0; 3],
@@ -27,12 +27,12 @@ impl EpsilonSpace {
     }
 }
 
-/// Radius of the L-infinity ball in pixel units, 0 to 1. In files it is a text, `"8/255"`, or a number.
+/// Radius of the L-infinity ball in pixel units, 0 to 1. In files a text, `"8/255"`, or a number.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "String")]
 pub struct Epsilon(f32);
 
-/// The two ways to write it in a file.
+/// The two forms of a radius in a file.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a radius such as \"8/255\" or 0.03")]
 enum Written {
@@ -41,19 +41,21 @@ enum Written {
 }
 
 impl Epsilon {
+    /// Creates a radius of `value` in pixel units.
+    ///
     /// # Errors
     /// When `value` is not from 0 to 1.
     pub fn new(value: f32) -> Result<Self, String> {
         if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(format!("{value} is not from 0 to 1")) }
     }
 
-    /// In pixel units, 0 to 1.
+    /// Returns the radius in pixel units, 0 to 1.
     pub fn value(self) -> f32 {
         self.0
     }
 }
 
-/// Returns a length in pixel units in 255ths, with two places but without the zeros that say nothing: `8`, `7.65`.
+/// Returns a length in pixel units in 255ths, with two places but without trailing zeros: `8`, `7.65`.
 fn levels(length: f32) -> String {
     let levels = format!("{:.2}", length * 255.0);
     levels.trim_end_matches('0').trim_end_matches('.').into()
@@ -72,7 +74,7 @@ pub fn in_file_name(threat: &ThreatModel) -> String {
     }
 }
 
-/// A length as it was typed, `8/255` or a decimal, before it is known which norm it is measured in.
+/// A length as it was typed, `8/255` or a decimal, before its norm is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Radius(f32);
 
@@ -93,11 +95,11 @@ impl Radius {
     /// Returns the number as a radius in `norm`.
     ///
     /// # Errors
-    /// When it is out of the norm's range.
+    /// When the number is out of the norm's range.
     pub fn in_norm(self, norm: Norm) -> Result<f32, String> {
         match norm {
             Norm::Linf => Epsilon::new(self.0).map(Epsilon::value).map_err(|error| {
-                // Steps of 8 bits are what people mean who write 8.
+                // A user who writes 8 means steps of 8 bits.
                 let in_levels = (1.0..=255.0).contains(&self.0);
                 let hint = if in_levels { format!(" (did you mean {}/255?)", self.0) } else { String::new() };
                 format!("{error}: write it as 8/255 or as a decimal such as 0.03{hint}")
@@ -122,7 +124,7 @@ impl FromStr for Radius {
     }
 }
 
-/// [`DEFAULT_EPSILON_255`].
+/// The default is [`DEFAULT_EPSILON_255`].
 impl Default for Epsilon {
     fn default() -> Self {
         Self(f32::from(DEFAULT_EPSILON_255) / 255.0)
@@ -143,7 +145,7 @@ impl TryFrom<Written> for Epsilon {
 impl From<Epsilon> for String {
     fn from(epsilon: Epsilon) -> Self {
         let text = in_255ths(epsilon.0);
-        // Nothing may be lost on the way through a file.
+        // A radius must survive writing and reading without loss.
         if text.parse() == Ok(epsilon) { text } else { epsilon.0.to_string() }
     }
 }

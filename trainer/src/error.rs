@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-/// An error in what was typed that clap cannot see, such as the name of a class that no model has. Exit code 2.
+/// An error in the command line that clap cannot find, such as the name of a class that no model has. Exit code 2.
 #[derive(Debug)]
 pub struct UsageError(pub String);
 
@@ -14,12 +14,12 @@ impl Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// The user ended the work before it was done; says what is left of it. Exit code 130.
+/// The user ended the work before it was done; the text names what is kept. Exit code 130.
 #[derive(Debug)]
 pub struct Stopped(pub String);
 
 impl Stopped {
-    /// 128 + SIGINT, as shells report a program that Ctrl-C has ended.
+    /// Exit code 128 + SIGINT, as shells report a program that Ctrl-C has ended.
     pub const EXIT_CODE: u8 = 130;
 }
 

@@ -1,4 +1,4 @@
-//! Files of any kind: this module knows paths and bytes alone.
+//! Writing of files of any kind.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 /// Writes a file whole or not at all.
 ///
 /// # Errors
-/// When the folder is full or not writable; an older file of that name is then unharmed.
+/// When the disk is full or the folder not writable; an older file of that name is then unharmed.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     let Some(dir) = path.parent() else { bail!("{} names no file", path.display()) };
     let context = || format!("cannot write {}", path.display());
@@ -18,7 +18,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // A temporary file is private; what it becomes is not.
+        // A temporary file is private, the finished one is not.
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).with_context(context)?;
     }
     file.as_file().sync_all().with_context(context)?;

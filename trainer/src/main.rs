@@ -1,4 +1,4 @@
-//! The command line: parse, do, and tell in one place how it ended.
+//! The `bastion` program: parses the command line, runs the command and reports its failure.
 
 use std::process::ExitCode;
 
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(failure) => {
             let (text, exit_code) = (failure.to_string(), failure.exit_code());
-            trainer::child::tell_failure(&text);
-            progress.tell(&Event::Failed { text, exit_code });
+            trainer::child::write_failure(&text);
+            progress.send(&Event::Failed { text, exit_code });
             ExitCode::from(exit_code)
         }
     }

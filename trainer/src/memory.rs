@@ -1,4 +1,4 @@
-//! How much memory was taken, as far as the system tells.
+//! Peak memory of a run, as far as the system reports it.
 
 use std::fs;
 use std::path::Path;
@@ -11,30 +11,30 @@ use crate::files::write_atomically;
 
 const FILE: &str = "memory.json";
 
-/// The most that a run has taken, in bytes, as far as it is told.
+/// Peak memory of a run, in bytes; `None` where it is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Of the machine, by the process: the high-water mark that Linux keeps.
+    /// Peak resident memory of the process, which Linux records.
     pub process: Option<u64>,
-    /// Of a GPU: what its allocator has reserved.
+    /// Memory of a GPU that its allocator has reserved.
     pub device: Option<u64>,
 }
 
 impl Memory {
-    /// Of this process, and of `device`.
+    /// Reads the peak memory of this process and of `device`.
     pub fn taken(device: &Device) -> Self {
         let process = fs::read_to_string("/proc/self/status").ok().and_then(|text| field(&text, "VmHWM"));
         Self { process, device: device.memory_pool_usage().map(|usage| usage.bytes_reserved) }
     }
 
-    /// What the run in the folder `run` has noted.
+    /// Reads the record in the run folder `run`; empty where there is none.
     pub fn of_run(run: &Path) -> Self {
         let text = fs::read(run.join(FILE)).ok();
         text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 
-    /// Notes what the run in the folder `run` has taken, in this process or an earlier one. It is only for reports, so a
-    /// run does not fail for it.
+    /// Records the peak over this process and earlier ones in the run folder `run`. Errors are ignored: only reports read the
+    /// record.
     pub fn note(run: &Path, device: &Device) {
         let (now, before) = (Self::taken(device), Self::of_run(run));
         let most = Self { process: now.process.max(before.process), device: now.device.max(before.device) };
@@ -44,12 +44,12 @@ impl Memory {
     }
 }
 
-/// `1.50 GiB`.
+/// Returns a size as `1.50 GiB`.
 pub fn in_words(bytes: u64) -> String {
     BinaryBytes(bytes).to_string()
 }
 
-/// `VmHWM:   123 kB` in bytes.
+/// Returns the value of a line such as `VmHWM:   123 kB`, in bytes.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)

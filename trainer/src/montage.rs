@@ -7,12 +7,12 @@ use image::imageops::{self, FilterType};
 use image::{ImageFormat, Rgb, RgbImage};
 use shared::image::{Picture, SIDE, difference};
 
-/// Each pixel is shown as a square of so many.
+/// Side of the square that each pixel is shown as, in pixels.
 const SCALE: u32 = 4;
-/// Between the pictures, in pixels.
+/// Gap between the pictures, in pixels.
 const GAP: u32 = 8;
 
-/// A PNG of the original, the attacked picture and the perturbation, the latter amplified so that a change by
+/// Returns a PNG of the original, the attacked picture and the perturbation, the latter amplified so that a change by
 /// `epsilon` (pixel units) is black or white on grey.
 ///
 /// # Errors

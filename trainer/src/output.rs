@@ -1,4 +1,4 @@
-//! What commands print on stdout: the result, and nothing else. Progress and warnings go to stderr.
+//! Output on stdout: a command's result, and nothing else. Progress and warnings go to stderr.
 
 use std::io::Write;
 

@@ -1,8 +1,8 @@
-//! Sets of attacked pictures, crafted once from one network and kept: what the paper trains on and validates with.
+//! Sets of attacked pictures, crafted from one network and kept, which the paper trains on and validates with.
 //!
-//! A crafted set has the layout of an imported data set, with the clean set's labels and a note of how it was made: training
-//! and evaluation take it by `--crafted`, and nothing takes it for a clean set. While it is made it is a folder beside its place that grows batch by batch: a
-//! killed run goes on there, and what is not finished has no name that anybody would read.
+//! A crafted set has the layout of an imported data set, with the clean set's labels and a record of how it was made:
+//! training and evaluation take it by `--crafted` alone. It grows batch by batch in a folder beside its destination, where a
+//! killed run is resumed, and which no other command reads.
 
 #[cfg(test)]
 mod tests;
@@ -24,15 +24,15 @@ use crate::files::write_atomically;
 use crate::models::read;
 use crate::progress::{Progress, Stop, Unit};
 
-/// How many pictures are attacked at once.
+/// Number of pictures attacked at once.
 const BATCH: usize = 100;
-/// What is being made, in the folder where it is made.
+/// Name of the file in an unfinished set's folder that records the set's network and attack.
 const PLAN: &str = "crafting.json";
 
-/// Whose class an attack leads away from.
+/// The class that an attack leads away from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
-    /// What the source network sees in the clean picture.
+enum AwayFrom {
+    /// The class that the source network predicts for the clean picture.
     Predicted,
     True,
 }
@@ -41,7 +41,7 @@ enum From {
 ///
 /// # Errors
 /// When `out` is there already, another process is crafting it, or another set was begun there; when something cannot be
-/// written (what is done stays, and the same call goes on); when the device fails; or when it was to stop.
+/// written (the finished pictures stay, and the same call resumes); when the device fails; or when a stop was requested.
 pub fn craft(
     dataset: &Dataset,
     source: &Bundle,
@@ -61,7 +61,7 @@ pub fn craft(
     let work = Work::open(out, &crafted)?;
     let pictures = dataset.train.len() + dataset.val.len();
     let task = progress.start("Crafting", Some(pictures as u64), Unit::Pictures);
-    for (name, split, from) in [("train", &dataset.train, From::Predicted), ("val", &dataset.val, From::True)] {
+    for (name, split, from) in [("train", &dataset.train, AwayFrom::Predicted), ("val", &dataset.val, AwayFrom::True)] {
         let mut file = work.images(name, split.len())?;
         let done = file.done;
         task.advance(done as u64);
@@ -80,26 +80,26 @@ pub fn craft(
     Ok(meta)
 }
 
-/// `[N, 64, 64, 3]` bytes: the pictures `indices` of `split`, attacked, in 8 bits and within epsilon all the same.
+/// Returns the pictures `indices` of `split`, attacked: `[N, 64, 64, 3]` bytes, within epsilon after rounding to 8 bits.
 fn attacked(
     split: &Split,
     indices: &[usize],
     source: &Bundle,
     attack: &AttackConfig,
-    from: From,
+    from: AwayFrom,
     device: &Device,
 ) -> Result<Vec<u8>> {
     let originals = indices.iter().map(|&index| Picture::from_rgb8(split.image(index).to_vec()));
     let originals = originals.collect::<Result<Vec<_>, _>>()?;
     let images = pictures_to_tensor(&originals, device);
     let labels: Tensor<1, Int> = match from {
-        From::Predicted => source.model.forward(images.clone()).argmax(1).reshape([indices.len()]),
-        From::True => {
+        AwayFrom::Predicted => source.model.forward(images.clone()).argmax(1).reshape([indices.len()]),
+        AwayFrom::True => {
             let labels: Vec<i64> = indices.iter().map(|&index| split.label(index) as i64).collect();
             Tensor::from_data(TensorData::new(labels, [indices.len()]), device)
         }
     };
-    // Other random starts for every batch, the same ones after an interruption.
+    // Random starts differ between batches, and are the same after an interruption.
     let seed = derive(attack.seed, indices[0] as u64, Purpose::CraftedStarts);
     let config = AttackConfig { seed, ..attack.clone() };
     let values = read(AttackRun::new(&config, images, labels, Goal::Untargeted)?.finish(&source.model))?;
@@ -110,7 +110,7 @@ fn attacked(
     Ok(bytes)
 }
 
-/// The folder in which a set is made.
+/// The folder of an unfinished set, locked.
 struct Work {
     dir: PathBuf,
     _lock: Lock,
@@ -142,13 +142,13 @@ impl Work {
         Ok(Self { dir, _lock: lock })
     }
 
-    /// The pictures of a split of `count` as far as they are made.
+    /// Opens the file of the finished pictures of a split of `count`.
     fn images(&self, split: &str, count: usize) -> Result<Images> {
         let path = self.dir.join(images_file(split));
         let context = || format!("cannot write {}", path.display());
         let file = OpenOptions::new().create(true).append(true).open(&path).with_context(context)?;
         let bytes = file.metadata().with_context(context)?.len();
-        // A batch that a kill or a full disk cut short is made again, as a whole: its pictures share a random start.
+        // An incomplete batch is crafted again as a whole, since its pictures share the seed of their random starts.
         let pictures = bytes as usize / IMAGE_BYTES;
         let done = if pictures == count { count } else { pictures / BATCH * BATCH };
         file.set_len((done * IMAGE_BYTES) as u64).with_context(context)?;
@@ -160,7 +160,7 @@ impl Work {
 struct Images {
     path: PathBuf,
     file: File,
-    /// Whole pictures.
+    /// Number of whole pictures in the file.
     done: usize,
 }
 

@@ -66,7 +66,7 @@ fn a_run_that_was_cut_short_ends_with_the_same_set() {
     stop.request();
     assert!(craft_to(&out, 1, &pgd, &stop).unwrap_err().is::<Stopped>());
     assert!(!out.exists(), "a set without its name");
-    // As a kill leaves it: a first batch and a half of a picture.
+    // A killed run leaves a first batch and a half of a picture.
     let images = fs::read(dir.path().join("whole").join("train.rgb8")).unwrap();
     let work = dir.path().join("killed.crafting");
     fs::write(work.join("train.rgb8"), &images[..100 * IMAGE_BYTES + 5000]).unwrap();

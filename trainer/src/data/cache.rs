@@ -1,8 +1,7 @@
-//! The imported data set on disk: `meta.json` and four raw arrays, that need no decoding and can be checked. [`super::write`]
-//! writes them.
+//! An imported data set on disk: `meta.json` and four raw arrays, which need no decoding. [`super::write`] writes them.
 //!
 //! ```text
-//! meta.json           what it is: classes, counts, hashes
+//! meta.json           classes, counts, hashes
 //! train.rgb8          [N, 64, 64, 3] bytes          train.labels.u16le   [N] labels, 16 bits, little-endian
 //! val.rgb8                                          val.labels.u16le
 //! ```
@@ -23,28 +22,31 @@ use crate::progress::{Progress, Task, Unit};
 pub(super) const FORMAT_VERSION: u32 = 1;
 pub(super) const META: &str = "meta.json";
 
-/// `meta.json`.
+/// The content of `meta.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
+    /// Version of the cache's format.
     pub format_version: u32,
-    /// Name of the file or folder it was imported from.
+    /// Name of the file or folder that the data set was imported from.
     pub source: String,
-    /// Whether it is the whole of Tiny ImageNet.
+    /// Whether the set is the whole of Tiny ImageNet.
     pub whole: bool,
+    /// Size and hashes of the training pictures.
     pub train: SplitMeta,
+    /// Size and hashes of the validation pictures.
     pub val: SplitMeta,
-    /// Of the training pictures; none in what older versions wrote.
+    /// Mean and standard deviation of the training pictures; `None` in sets that older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_pixels: Option<PixelStats>,
-    /// How the pictures were attacked; none in what was imported.
+    /// The network and attack that crafted the pictures; `None` in clean sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crafted: Option<Crafted>,
-    /// What it is a part of; none in what is no subset of another data set.
+    /// The data set that this one is a subset of; `None` if it is no subset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
-    /// Over classes, labels and pictures.
+    /// SHA-256 over classes, labels and pictures.
     pub sha256: String,
-    /// In the order of their labels.
+    /// Classes in the order of their labels.
     pub classes: Vec<Class>,
 }
 
@@ -53,7 +55,9 @@ pub struct Meta {
 pub struct SplitMeta {
     /// Number of pictures.
     pub images: usize,
+    /// SHA-256 of the file with the pictures.
     pub images_sha256: String,
+    /// SHA-256 of the file with the labels.
     pub labels_sha256: String,
 }
 
@@ -64,14 +68,14 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens what `import` wrote to `dir`, and checks the sizes of all files.
+    /// Opens the data set that `import` wrote to `dir`, and checks the sizes of all files.
     ///
     /// # Errors
-    /// When there is none, it is of a newer format, or a file is missing or of the wrong size.
+    /// When there is no data set, its format is newer, or a file is missing or of the wrong size.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(META);
         let text = match fs::read(&path) {
-            // A file has nothing in it: the archive itself, most likely.
+            // `dir` is a file: the archive itself, most likely.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 bail!(raw::advice(dir))
             }
@@ -96,16 +100,20 @@ impl Cache {
         Ok(cache)
     }
 
+    /// Returns the content of `meta.json`.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
+    /// Returns the content of `meta.json`, and drops the rest.
     pub fn into_meta(self) -> Meta {
         self.meta
     }
 
+    /// Checks that the set is not crafted: attacked pictures would pass for clean ones.
+    ///
     /// # Errors
-    /// When it is a crafted set: its pictures are attacked already and would pass for clean ones.
+    /// When it is crafted.
     pub fn check_clean(&self) -> Result<()> {
         let Some(crafted) = &self.meta.crafted else { return Ok(()) };
         bail!(
@@ -133,7 +141,7 @@ impl Cache {
         self.read("val")
     }
 
-    /// The labels of the split `name`, `train` or `val`.
+    /// Reads the labels of the split `name`, `train` or `val`.
     ///
     /// # Errors
     /// When the file cannot be read or holds a label without a class.
@@ -150,11 +158,11 @@ impl Cache {
         Ok(labels)
     }
 
-    /// Gives `sink` the pictures `indices` (ascending) of the split `name`, one after the other, `[64, 64, 3]` each, without
-    /// reading the others.
+    /// Calls `sink` with each of the pictures `indices` (ascending) of the split `name`, `[64, 64, 3]` each, without reading
+    /// the others.
     ///
     /// # Errors
-    /// When the file cannot be read, or the first one of `sink`.
+    /// When the file cannot be read; the first error of `sink`.
     pub fn each_picture(&self, name: &str, indices: &[usize], mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let path = self.dir.join(images_file(name));
         let context = || format!("cannot read {}", path.display());
@@ -169,7 +177,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Compares every byte with the hashes in `meta.json`.
+    /// Compares all files with the hashes in `meta.json`.
     ///
     /// # Errors
     /// Names the first file that differs.
@@ -227,7 +235,7 @@ impl Cache {
     }
 }
 
-/// SHA-256 over one line a class (`wnid <tab> name`), then the four arrays' hashes.
+/// Returns the SHA-256 over one line a class (`wnid <tab> name`), then the four arrays' hashes.
 pub(super) fn overall_hash(classes: &[Class], train: &SplitMeta, val: &SplitMeta) -> String {
     let mut hash = Sha256::new();
     for class in classes {
@@ -239,18 +247,18 @@ pub(super) fn overall_hash(classes: &[Class], train: &SplitMeta, val: &SplitMeta
     hex(hash.finalize())
 }
 
-/// Whether a cache has a file of this name.
+/// Returns whether a file of a cache has this name.
 pub fn is_file_of(name: &OsStr) -> bool {
     let arrays = ["train", "val"].iter().flat_map(|split| [images_file(split), labels_file(split)]);
     name == META || arrays.into_iter().any(|file| name == file.as_str())
 }
 
-/// The file of a split's pictures.
+/// Returns the name of the file with a split's pictures.
 pub fn images_file(split: &str) -> String {
     format!("{split}.rgb8")
 }
 
-/// The file of a split's labels.
+/// Returns the name of the file with a split's labels.
 pub(super) fn labels_file(split: &str) -> String {
     format!("{split}.labels.u16le")
 }

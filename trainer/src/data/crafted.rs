@@ -1,4 +1,4 @@
-//! What a set of attacked pictures says of itself, and those of its pictures that networks are shown.
+//! The record of how a set of attacked pictures was crafted, and its validation pictures.
 
 use std::path::{Path, PathBuf};
 
@@ -8,34 +8,38 @@ use shared::attack::AttackConfig;
 
 use super::{Cache, Split, ValSet};
 
-/// How a set of attacked pictures was crafted from a clean one.
+/// The source network, data set and attack of a crafted set.
 ///
-/// The training pictures lead away from what the source network sees in them (eq. 3 of the paper, which also avoids label
-/// leaking), the validation pictures from their true class.
+/// The training pictures are attacked away from the class that the source network predicts (eq. 3 of the paper, which also
+/// avoids label leaking), the validation pictures away from their true class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crafted {
     /// Name of the network whose gradients were used.
     pub source: String,
-    /// SHA-256 of its weights' file.
+    /// SHA-256 of the file with the network's weights.
     pub weights_sha256: String,
-    /// That of the clean data set.
+    /// SHA-256 of the clean data set.
     pub data_sha256: String,
+    /// The attack's settings.
     pub attack: AttackConfig,
 }
 
-/// The validation pictures of a crafted set, in the order of the clean ones: every network is shown these same pictures, as
+/// The validation pictures of a crafted set, in the order of the clean ones: every network is measured on the same ones, as
 /// in the paper.
 pub struct CraftedVal {
+    /// Folder of the crafted set.
     pub dir: PathBuf,
+    /// The network and attack that crafted the set.
     pub made: Crafted,
-    /// Of the crafted set itself, as in [`super::Dataset::sha256`].
+    /// SHA-256 of the crafted set, as in [`super::Dataset::sha256`].
     pub sha256: String,
+    /// The attacked pictures.
     pub val: Split,
 }
 
 impl CraftedVal {
-    /// Loads those of the crafted set in `dir`, which must be made from `clean`.
+    /// Loads the validation pictures of the crafted set in `dir`, which must be made from `clean`.
     ///
     /// # Errors
     /// When there is no crafted set in `dir`, it is damaged, or was crafted from another data set.
@@ -54,7 +58,7 @@ impl CraftedVal {
             clean.sha256
         );
         let (sha256, val) = (meta.sha256.clone(), cache.val()?);
-        // Picture for picture: distances and success compare the two.
+        // Distances and success rates compare clean and attacked pictures one by one.
         ensure!(val.labels == clean.val.labels, "{} is damaged: its labels are not the clean ones", dir.display());
         Ok(Self { dir: dir.to_path_buf(), made, sha256, val })
     }

@@ -1,22 +1,22 @@
-//! Encoded pictures to raw pixels, many at once.
+//! Decoding of pictures to raw pixels, in parallel.
 
 use anyhow::Result;
 use rayon::prelude::*;
 use shared::image::{ImageError, Picture};
 
 use super::error::BadSource;
-use super::layout::{RawImage, none_of};
+use super::layout::{RawImage, ensure_none};
 use super::{IMAGE_BYTES, SIDE};
 use crate::progress::{Stop, Task};
 
-/// How many pictures are in memory decoded (50 MB): enough to keep all cores busy.
+/// Number of decoded pictures in memory (50 MB): enough to keep all cores busy.
 const BATCH: usize = 4096;
 
-/// Decodes `images` in their order and gives them to `sink` in batches, `[n, 64, 64, 3]`.
+/// Decodes `images` in their order and calls `sink` with batches of them, `[n, 64, 64, 3]`.
 ///
 /// # Errors
-/// [`BadSource`] that names the pictures that cannot be decoded or are not 64x64, after trying all of them; or the first
-/// error of `sink`; or that it was to stop.
+/// [`BadSource`] that names the pictures that cannot be decoded or are not 64x64, after trying all of them; the first error
+/// of `sink`; or [`Stopped`](crate::error::Stopped) when a stop was requested.
 pub fn decode_all(
     images: &[RawImage],
     task: &Task,
@@ -40,18 +40,18 @@ pub fn decode_all(
             }
         });
         bad.extend(errors.collect::<Vec<_>>());
-        // Once one is bad nothing will be kept: the rest is decoded only to name the other bad ones.
+        // After one bad picture nothing is kept: the rest is decoded only to name the other bad ones.
         if bad.is_empty() {
             sink(pixels)?;
         }
     }
-    none_of(&format!("{} of {} pictures are bad", bad.len(), images.len()), bad).map_err(BadSource::from_error)
+    ensure_none(&format!("{} of {} pictures are bad", bad.len(), images.len()), bad).map_err(BadSource::from_error)
 }
 
-/// Decodes one picture as the page and the other commands do; its size must be right already.
+/// Decodes one picture as the page and the other commands do, and refuses any size but 64x64.
 fn decode(bytes: &[u8]) -> Result<Picture, String> {
     let picture = Picture::decode(bytes).map_err(|error| match error {
-        // Without the advice, which is for someone who chose one picture.
+        // Leaves out the advice of the error's text, which is for a user who chose one picture.
         ImageError::Empty => "an empty file".into(),
         ImageError::NotAnImage { looks_like } => format!("not a picture but {looks_like}"),
         ImageError::Damaged { detail, .. } => detail.trim().into(),

@@ -1,15 +1,15 @@
-//! What is wrong with a data set that is to be imported.
+//! The error of a damaged data set.
 
 use std::fmt::{self, Display};
 
 use crate::error::Stopped;
 
-/// What was to be imported is damaged or no such data set: no use trying again with the same files.
+/// The files to import are damaged or no such data set: trying again with the same files is no use.
 #[derive(Debug)]
 pub struct BadSource(String);
 
 impl BadSource {
-    /// `error` as one of these, unless it only says that it was to stop.
+    /// Wraps `error` as a `BadSource`, unless it is a [`Stopped`].
     pub(super) fn from_error(error: anyhow::Error) -> anyhow::Error {
         if error.is::<Stopped>() { error } else { Self(format!("{error:#}")).into() }
     }

@@ -1,4 +1,4 @@
-//! Downloads an archive: goes on where an interrupted download stopped, and believes nothing unchecked.
+//! Downloads of an archive, resumed where they were interrupted, and checked by length and hash.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,42 +15,46 @@ use super::lock::Lock;
 use crate::files::write_atomically;
 use crate::progress::{Progress, Task, Unit};
 
-/// What is known of an archive beforehand.
+/// The length and hash of a known archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Archive {
+    /// Length of the file.
     pub bytes: u64,
+    /// SHA-256 of the file, as lower-case hex.
     pub sha256: &'static str,
 }
 
-/// Where Stanford's course CS231n publishes Tiny ImageNet.
+/// URL at which Stanford's course CS231n publishes Tiny ImageNet.
 pub const TINY_IMAGENET_URL: &str = "http://cs231n.stanford.edu/tiny-imagenet-200.zip";
 
-/// `tiny-imagenet-200.zip` as many public loaders and records of the data set know it.
+/// Length and hash of `tiny-imagenet-200.zip`, as in many public loaders of the data set.
 pub const TINY_IMAGENET: Archive =
     Archive { bytes: 248_100_043, sha256: "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821" };
 
 /// A download, ready to run.
 #[derive(Clone, Debug)]
 pub struct Download<'a> {
+    /// URL of the file.
     pub url: &'a str,
-    /// What must come of it; without, only the length that the server announces is checked.
+    /// Length and hash of the file; if `None`, only the length that the server announces is checked.
     pub expected: Option<Archive>,
-    /// Pause before trying again after a lost connection; doubled each time.
+    /// Pause before the first new attempt after a lost connection; doubled each time.
     pub pause: Duration,
 }
 
-/// Connections lost one after the other, without a byte between them, before giving up.
+/// Connections that may be lost in a row, without a byte between them, before the download fails.
 const ATTEMPTS: u32 = 5;
 
 impl Download<'_> {
-    /// Downloads to `target`, by way of `target.part`, which stays after a failure for the next run to go on with; beside
-    /// it stands where it came from, since only the same file may go on. Returns whether there was anything to do: a `target` that is as expected is left as it is.
+    /// Downloads to `target`, by way of `target.part`, which stays after a failure for the next run to resume, with a note
+    /// of its origin beside it, since only the same file may be resumed. Returns whether anything was downloaded: a `target`
+    /// that is as expected is left as it is.
     ///
     /// # Errors
     /// When the server has no such file or another one, the connection stays lost, or the disk is full.
     pub fn run(&self, target: &Path, progress: &Progress) -> Result<bool> {
         if target.is_file() {
-            // Whole, since only whole files get this name; unless it came from elsewhere.
+            // The file is whole, since only whole files get this name; unless it came from elsewhere.
             if let Some(expected) = self.expected {
                 check(target, expected, progress)
                     .with_context(|| format!("{} is not the archive; delete or move it", target.display()))?;
@@ -63,7 +67,7 @@ impl Download<'_> {
         let part = Part::open(target)?;
         let may_go_on = match part.origin() {
             Some(origin) => origin.url == self.url,
-            // Whatever it is: at the end the hash tells.
+            // Without a note of the origin, only the hash at the end can accept the file.
             None => self.expected.is_some(),
         };
         if !may_go_on {
@@ -80,7 +84,7 @@ impl Download<'_> {
         Ok(true)
     }
 
-    /// Fetches what is missing in `part`, over as many connections as it takes.
+    /// Fetches the missing bytes of `part`, over as many connections as necessary.
     fn complete(&self, part: &Part, progress: &Progress) -> Result<()> {
         let agent: Agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -115,15 +119,15 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// One connection, from byte `offset` on.
+    /// Downloads from byte `offset` on, over one connection.
     ///
     /// # Errors
-    /// Those that another attempt would not mend.
+    /// When another attempt would fail as well; a lost connection is an [`Outcome::Lost`].
     fn connect(&self, agent: &Agent, part: &Part, offset: u64, task: &Task) -> Result<Outcome> {
         let mut request = agent.get(self.url);
         if offset > 0 {
             request = request.header(header::RANGE, format!("bytes={offset}-"));
-            // A server whose file is another one by now then sends all of that.
+            // If the server's file has changed, `If-Range` makes the server send all of the new one.
             if let Some(version) = part.origin().and_then(|origin| origin.version) {
                 request = request.header(header::IF_RANGE, version);
             }
@@ -138,9 +142,9 @@ impl Download<'_> {
                 Some((Some(start), total)) if start == offset => (offset, total),
                 _ => bail!("{} answered with another part of the file than asked for", self.url),
             },
-            // A server that cannot resume sends all of it.
+            // A server without ranges sends the whole file.
             StatusCode::OK => (0, response.body().content_length()),
-            // What is there is the whole, or longer than that.
+            // `offset` is at the end of the file, or after it.
             StatusCode::RANGE_NOT_SATISFIABLE => match content_range(&response) {
                 Some((_, Some(total))) if total == offset => return Ok(Outcome::Whole),
                 _ => {
@@ -175,36 +179,36 @@ impl Download<'_> {
 
 enum Outcome {
     Whole,
-    /// And why.
+    /// The connection was lost, for this reason.
     Lost(String),
 }
 
-/// From `Content-Range: bytes 100-199/200` the first number and the last, where they are known.
+/// Returns the first and the last number of `Content-Range: bytes 100-199/200`, where they are known.
 fn content_range(response: &Response<Body>) -> Option<(Option<u64>, Option<u64>)> {
     let text = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     Some((range.split('-').next()?.parse().ok(), total.parse().ok()))
 }
 
-/// What the server calls this version of the file, as far as `If-Range` takes it.
+/// Returns the `ETag` or `Last-Modified` of the file, if `If-Range` can take it.
 fn version(response: &Response<Body>) -> Option<String> {
     let text = |name| response.headers().get(name)?.to_str().ok();
     let strong = text(header::ETAG).filter(|tag| !tag.starts_with("W/"));
     strong.or_else(|| text(header::LAST_MODIFIED)).map(str::to_string)
 }
 
-/// Where the bytes of a part came from.
+/// The source of a part's bytes.
 #[derive(Debug, Serialize, Deserialize)]
 struct Origin {
     url: String,
-    /// Its `ETag` or `Last-Modified`.
+    /// `ETag` or `Last-Modified` of the file.
     version: Option<String>,
 }
 
-/// The file that a download grows in, locked against a second download to the same place.
+/// A partly downloaded file, locked against a second download to the same place.
 struct Part {
     path: PathBuf,
-    /// Holds an [`Origin`].
+    /// Path of the file with the [`Origin`].
     origin: PathBuf,
     file: File,
     _lock: Lock,
@@ -234,14 +238,14 @@ impl Part {
     }
 
     fn remove(self) {
-        // What stays is overwritten by the next download.
+        // A file that cannot be removed is overwritten by the next download.
         let _ = fs::remove_file(&self.origin);
         let _ = fs::remove_file(&self.path);
     }
 
     fn rename(self, target: &Path) -> Result<()> {
         let Self { path, origin, file, _lock } = self;
-        // Closed first: Windows renames no open file.
+        // Windows renames no open file.
         drop(file);
         fs::rename(&path, target).with_context(|| format!("cannot move {} to {}", path.display(), target.display()))?;
         let _ = fs::remove_file(origin);
@@ -252,13 +256,13 @@ impl Part {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Leaves the first `len` bytes and writes on after them.
+    /// Cuts the file to its first `len` bytes and moves to their end.
     fn truncate(&self, len: u64) -> Result<()> {
         let moved = self.file.set_len(len).and_then(|()| (&self.file).seek(SeekFrom::Start(len)));
         moved.map(drop).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Appends what `body` gives until there are `total` bytes.
+    /// Appends the bytes of `body` until the file has `total` bytes.
     fn append(&self, mut body: impl Read, total: Option<u64>, task: &Task) -> Result<Outcome> {
         let mut buffer = vec![0; 1 << 16];
         let lost = loop {
@@ -283,7 +287,7 @@ impl Part {
     }
 }
 
-/// Compares length and SHA-256.
+/// Compares length and SHA-256 of the file `path` with `expected`.
 fn check(path: &Path, expected: Archive, progress: &Progress) -> Result<()> {
     let context = || format!("cannot read {}", path.display());
     let len = fs::metadata(path).with_context(context)?.len();

@@ -1,4 +1,4 @@
-//! Downloads from a small server on 127.0.0.1 that misbehaves to order.
+//! Downloads from a small server on 127.0.0.1 with chosen faults.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,20 +14,20 @@ use super::fetch::{Archive, Download};
 use super::hash::hex;
 use crate::progress::Progress;
 
-/// How the server answers one connection.
+/// The server's response to one connection.
 #[derive(Clone, Copy)]
 enum Answer {
-    /// As it should.
+    /// The bytes that were asked for.
     Well,
-    /// As it should, but hangs up after so many bytes of the body.
+    /// The bytes that were asked for, but the connection closes after so many of them.
     Cut(usize),
-    /// Sends everything, whatever range was asked for.
+    /// The whole file, whatever range was asked for.
     NoRanges,
-    /// With this status line and no file.
+    /// This status line and no file.
     Status(&'static str),
-    /// With another part than the one asked for.
+    /// Another part than the one that was asked for.
     WrongPart,
-    /// As it should, but the file is another one by now.
+    /// The bytes that were asked for, of a file that has changed.
     Renewed,
 }
 
@@ -57,7 +57,7 @@ impl Server {
                 let start = range.strip_prefix("bytes=").and_then(|range| range.trim_end_matches('-').parse().ok());
                 let same = field("if-range: ").is_none_or(|tag| tag == etag(answer));
                 let start = start.filter(|_| same);
-                // A client that hangs up first is not this server's problem.
+                // A client may close the connection first.
                 let _ = stream.write_all(&response(&content, start, answer));
             }
         });
@@ -73,7 +73,7 @@ fn etag(answer: Answer) -> &'static str {
     if matches!(answer, Answer::Renewed) { "\"second\"" } else { "\"first\"" }
 }
 
-/// The file that is on the server from [`Answer::Renewed`] on.
+/// Returns the changed file of [`Answer::Renewed`].
 fn renewed(content: &[u8]) -> Vec<u8> {
     content.iter().rev().copied().collect()
 }
@@ -150,7 +150,7 @@ fn the_next_run_goes_on_from_what_is_there() {
     assert_eq!(fs::read(dir.path().join("set.zip")).unwrap(), content);
 }
 
-/// Answers that make a download give up after so many bytes.
+/// Returns answers that make a download fail after so many bytes.
 fn lost_after(bytes: usize) -> [Answer; 5] {
     [Answer::Cut(bytes), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0), Answer::Cut(0)]
 }

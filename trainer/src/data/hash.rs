@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::progress::Task;
 
-/// `bytes` as hex digits.
+/// Returns `bytes` as lower-case hex digits.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! From the official files to the cache, or to nothing: a failed or killed import leaves no half-written cache.
+//! The import of a data set's files into a cache. A failed or killed import leaves no half-written cache.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,23 +13,23 @@ use super::{Meta, cache, source, write};
 use crate::error::UsageError;
 use crate::progress::{Progress, Stop};
 
-/// How [`import()`] goes about what is unusual.
+/// The options of [`import()`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ImportOptions {
-    /// Take the official classes with fewer pictures than the official ones.
+    /// Accept the official classes with fewer pictures than the official counts.
     pub partial: bool,
     /// Replace a data set that is already there.
     pub force: bool,
 }
 
 /// Imports the data set at `path` (a folder, `.tar`, `.tar.zst` or `.zip` in Tiny ImageNet's layout) into the folder
-/// `out`, and returns what came of it, with warnings for the user.
+/// `out`, and returns the content of `meta.json` with warnings for the user.
 ///
-/// Everything is written to a folder beside `out` that takes its name at the very end.
+/// All files are written to a folder beside `out`, which is renamed to `out` at the end.
 ///
 /// # Errors
-/// [`BadSource`] says what is wrong with the data set, and names up to ten of the files concerned; others, what could not be
-/// written, or that it was to stop.
+/// [`BadSource`] that names up to ten of the files that are wrong; others when something cannot be written or a stop was
+/// requested.
 pub fn import(
     path: &Path,
     out: &Path,
@@ -40,7 +40,7 @@ pub fn import(
     let source = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
     let out = &without_end(out)?;
     let staging = Staging::create(out)?;
-    // Now that no other import can change it.
+    // Checked under the lock, so that no other import can change `out` afterwards.
     check_destination(out, options.force)?;
     let cannot = || format!("cannot import {}", path.display());
     let layout = source::read(path, progress, stop).map_err(BadSource::from_error)?;
@@ -52,10 +52,10 @@ pub fn import(
     Ok((meta, warnings))
 }
 
-/// Makes sure that `out` is free, or holds an imported data set and nothing else and may be replaced by `force`.
+/// Checks that `out` is free, or holds an imported data set and nothing else and may be replaced by `force`.
 ///
 /// # Errors
-/// Says what is in the way.
+/// Names the files in the way.
 pub fn check_destination(out: &Path, force: bool) -> Result<()> {
     let out = &without_end(out)?;
     let context = || format!("cannot write to {}", out.display());
@@ -78,14 +78,16 @@ pub fn check_destination(out: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// The folder beside the destination that is written to; goes away with the value, published or not.
+/// A temporary folder beside the destination, removed on drop unless it was published.
 pub(super) struct Staging {
     pub(super) dir: PathBuf,
-    /// Beside the folder and not in it, to be held until the folder has its name: two imports into one place cannot mix.
+    /// Held until the folder has its final name, so that two imports into one place cannot mix.
     _lock: Lock,
 }
 
 impl Staging {
+    /// Creates the folder, in place of one that a killed import has left.
+    ///
     /// # Errors
     /// When another process writes to `out`, or the disk cannot be written to.
     pub(super) fn create(out: &Path) -> Result<Self> {
@@ -96,7 +98,6 @@ impl Staging {
         }
         let lock = Lock::take(beside(out, "importing.lock")?)?;
         let lock = lock.with_context(|| format!("another import into {} is running", out.display()))?;
-        // What a killed import left behind.
         if dir.exists() {
             fs::remove_dir_all(&dir).with_context(context)?;
         }
@@ -104,7 +105,7 @@ impl Staging {
         Ok(Self { dir, _lock: lock })
     }
 
-    /// Gives the folder its name, in place of what has it.
+    /// Renames the folder to `out`, in place of an older `out`.
     ///
     /// # Errors
     /// When it cannot be moved.
@@ -127,22 +128,22 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // Not there any more once published. The error that led here is the one to tell, not one of tidying up after it.
+        // A published folder is gone already. An error here would hide the one that led here.
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
-/// `name.suffix` in the folder of `out`, whose name it is.
+/// Returns the path of `out` with `.suffix` appended to its name.
 ///
 /// # Errors
-/// When `out` is `.`, `..` or the like.
+/// When `out` has no name, as `.` and `..` have none.
 pub fn beside(out: &Path, suffix: &str) -> Result<PathBuf> {
     let mut name: OsString = name(out)?.into();
     name.push(format!(".{suffix}"));
     Ok(out.with_file_name(name))
 }
 
-/// `out` without a slash or a dot at its end.
+/// Returns `out` without a slash or a dot at its end.
 pub(super) fn without_end(out: &Path) -> Result<PathBuf> {
     Ok(out.with_file_name(name(out)?))
 }

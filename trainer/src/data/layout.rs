@@ -1,4 +1,4 @@
-//! Tiny ImageNet's layout: what each file in the folder or archive is, and whether the whole fits together.
+//! Tiny ImageNet's layout: the role of each file in the folder or archive, and checks that the files agree.
 //!
 //! ```text
 //! wnids.txt                          one class id (WordNet id) a line; the order is the label
@@ -17,12 +17,12 @@ use sha2::{Digest, Sha256};
 use super::Class;
 use super::hash::hex;
 
-/// SHA-256 of the official `wnids.txt`, its ids joined by newlines: the mark of the real data set.
+/// SHA-256 of the official `wnids.txt`, its ids joined by newlines, by which the real data set is recognised.
 const OFFICIAL_WNIDS_SHA256: &str = "d9cb11f6be1439ac299ac5047acf001cda5f4dcc9cd17c7323b08389cd3ab7ea";
 const OFFICIAL_TRAIN_PER_CLASS: usize = 500;
 const OFFICIAL_VAL: usize = 10_000;
 
-/// What a file of the layout is for.
+/// The role of a file in the layout.
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub enum Role {
     Wnids,
@@ -33,11 +33,11 @@ pub enum Role {
     ValImage { file: String },
 }
 
-/// Tells what `path` (with `/` between its parts) is, and the folders before the layout's root, such as
-/// `tiny-imagenet-200`. `None` for everything that the import does not read, the unlabelled `test` images among it.
+/// Returns the role of the file `path` (with `/` between its parts), and the folders before the layout's root, such as
+/// `tiny-imagenet-200`. `None` for files that the import does not read, the unlabelled `test` images among them.
 pub fn classify(path: &str) -> Option<(String, Role)> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    // What macOS adds to archives looks like images but is not.
+    // macOS adds files to archives that have names of images and are none.
     if parts.iter().any(|part| *part == "__MACOSX" || part.starts_with("._")) {
         return None;
     }
@@ -58,7 +58,7 @@ pub fn classify(path: &str) -> Option<(String, Role)> {
     Some((parts[..parts.len() - depth].join("/"), role))
 }
 
-/// The files of a data set, as read, before any picture is decoded.
+/// The files of a data set, their pictures still encoded.
 #[derive(Default)]
 pub struct RawFiles {
     root: Option<String>,
@@ -71,10 +71,10 @@ pub struct RawFiles {
 }
 
 impl RawFiles {
-    /// Adds the file `path`, whose role `classify` told.
+    /// Adds the file `path`, whose `root` and `role` come from [`classify`].
     ///
     /// # Errors
-    /// A second file with the same path, a text that is not UTF-8, or files of a second data set beside the first.
+    /// When a file of that path was added before, a text is not UTF-8, or the file belongs to a second data set.
     pub fn add(&mut self, path: &str, root: String, role: Role, bytes: Vec<u8>) -> Result<()> {
         match &self.root {
             None => self.root = Some(root),
@@ -96,14 +96,13 @@ impl RawFiles {
         Ok(())
     }
 
-    /// Checks that lists and files agree, and puts the pictures in the data set's order: training by class and number,
-    /// validation by number.
+    /// Checks that lists and files agree, and sorts the pictures: training by class and number, validation by number.
     ///
-    /// The official class list must come with the official counts unless `partial`; any other set is accepted in any
-    /// size, with a warning.
+    /// The official class list needs the official counts unless `partial`; any other set is accepted in any size, with a
+    /// warning.
     ///
     /// # Errors
-    /// Says which lists or files are missing, doubled or too many.
+    /// Names the lists or files that are missing, doubled or too many.
     pub fn arrange(self, partial: bool) -> Result<Layout> {
         let wnids = self.wnids.context(
             "there is no wnids.txt in it; it must hold Tiny ImageNet's layout: wnids.txt, words.txt, \
@@ -161,20 +160,20 @@ pub struct Layout {
     pub classes: Vec<Class>,
     pub train: Vec<RawImage>,
     pub val: Vec<RawImage>,
-    /// Whether it is the whole official data set.
+    /// Whether the set is the whole official data set.
     pub whole: bool,
     pub warnings: Vec<String>,
 }
 
 /// An encoded picture and its label.
 pub struct RawImage {
-    /// From the layout's root, for messages.
+    /// Path from the layout's root, for messages.
     pub path: String,
     pub label: u16,
     pub bytes: Vec<u8>,
 }
 
-/// What the set lacks to be the whole of Tiny ImageNet.
+/// Returns a text on what is missing of the whole Tiny ImageNet; `None` if nothing is.
 fn shortfall(official: bool, wnids: &[String], train_counts: &[usize], val_count: usize) -> Option<String> {
     let short = || wnids.iter().zip(train_counts).filter(|(_, count)| **count != OFFICIAL_TRAIN_PER_CLASS);
     if official && short().next().is_none() && val_count == OFFICIAL_VAL {
@@ -230,11 +229,11 @@ fn check_train(
     images: &BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     boxes: &BTreeMap<String, String>,
 ) -> Result<()> {
-    none_of(
+    ensure_none(
         "these classes of wnids.txt have no training pictures",
         wnids.iter().filter(|wnid| !images.contains_key(*wnid)).map(|wnid| format!("train/{wnid}/images")),
     )?;
-    none_of(
+    ensure_none(
         "these classes have training pictures, but wnids.txt does not name them",
         images.keys().filter(|wnid| !labels.contains_key(wnid.as_str())).map(|wnid| format!("train/{wnid}")),
     )?;
@@ -247,24 +246,24 @@ fn check_train(
         missing.extend(listed.iter().filter(|file| !files.contains_key(**file)).map(|file| path(file)));
         unlisted.extend(files.keys().filter(|file| !listed.contains(file.as_str())).map(|file| path(file)));
     }
-    none_of("these training pictures, named in their class's boxes.txt, are missing", missing)?;
-    none_of("these training pictures are not named in their class's boxes.txt", unlisted)
+    ensure_none("these training pictures, named in their class's boxes.txt, are missing", missing)?;
+    ensure_none("these training pictures are not named in their class's boxes.txt", unlisted)
 }
 
 fn check_val(labels: &HashMap<String, u16>, images: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let mut missing: Vec<&String> = labels.keys().filter(|file| !images.contains_key(*file)).collect();
     missing.sort_unstable();
     let path = |file: &String| format!("val/images/{file}");
-    none_of("these validation pictures, named in val_annotations.txt, are missing", missing.into_iter().map(path))?;
+    ensure_none("these validation pictures, named in val_annotations.txt, are missing", missing.into_iter().map(path))?;
     let unlisted = images.keys().filter(|file| !labels.contains_key(*file));
-    none_of("these validation pictures are not named in val_annotations.txt", unlisted.map(path))
+    ensure_none("these validation pictures are not named in val_annotations.txt", unlisted.map(path))
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-/// The number that ends a file's name, `17` in `val_17.JPEG`; names without one come last.
+/// Returns the number at the end of a file's name, `17` of `val_17.JPEG`, or the largest number for names without one.
 fn number_in(path: &str) -> u64 {
     let stem = path.rsplit('/').next().unwrap_or(path);
     let stem = stem.split('.').next().unwrap_or(stem);
@@ -272,14 +271,17 @@ fn number_in(path: &str) -> u64 {
     stem[stem.len() - digits..].parse().unwrap_or(u64::MAX)
 }
 
-/// An error that names what is in `found`, if there is anything.
-pub fn none_of(what: &str, found: impl IntoIterator<Item = String>) -> Result<()> {
+/// Checks that `found` is empty.
+///
+/// # Errors
+/// Names the first ten of `found`.
+pub fn ensure_none(what: &str, found: impl IntoIterator<Item = String>) -> Result<()> {
     let names = name_some(found);
     ensure!(names.is_empty(), "{what}: {names}");
     Ok(())
 }
 
-/// The first ten, then how many more there are; empty for none.
+/// Returns the first ten of `found` and the number of the others as a text, empty if there are none.
 fn name_some(found: impl IntoIterator<Item = String>) -> String {
     let mut found = found.into_iter();
     let mut text = found.by_ref().take(10).collect::<Vec<_>>().join(", ");
@@ -337,6 +339,6 @@ mod tests {
     fn ten_names_then_a_count() {
         let names = (0..12).map(|i| format!("f{i}"));
         assert_eq!(name_some(names), "f0, f1, f2, f3, f4, f5, f6, f7, f8, f9 and 2 more");
-        assert!(none_of("bad", []).is_ok());
+        assert!(ensure_none("bad", []).is_ok());
     }
 }

@@ -1,18 +1,18 @@
-//! A file that keeps every other process out of some work while it is held.
+//! A lock file, which one process at a time can hold.
 
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-/// Held until dropped; the file goes away with it. The system lets go of it when the process is killed.
+/// A lock, held until dropped, when its file is removed. The system releases the lock of a killed process.
 pub struct Lock {
     path: PathBuf,
     _file: File,
 }
 
 impl Lock {
-    /// `None` when another process holds it.
+    /// Takes the lock of the file `path`; `None` when another process holds it.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -25,7 +25,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error).with_context(context),
             }
-            // Whoever held it may have removed it between the two calls: then this is the lock of nothing.
+            // Its last holder may have removed the file between the two calls: then this lock excludes nobody.
             if is_at(&file, &path) {
                 return Ok(Some(Self { path, _file: file }));
             }
@@ -35,12 +35,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is still held; one that stays does no harm.
+        // Removed before the lock is released. A file that cannot be removed does no harm.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Whether `path` still names `file`.
+/// Returns whether `path` still names `file`.
 #[cfg(unix)]
 fn is_at(file: &File, path: &std::path::Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -51,7 +51,7 @@ fn is_at(file: &File, path: &std::path::Path) -> bool {
     }
 }
 
-/// Whether `path` still names `file`: a system that removes no open file gives its name to no other.
+/// Returns whether `path` still names `file`: always, on a system that cannot remove an open file.
 #[cfg(not(unix))]
 fn is_at(_file: &File, _path: &std::path::Path) -> bool {
     true
@@ -75,7 +75,7 @@ mod tests {
         assert!(Lock::take(path).unwrap().is_some());
     }
 
-    /// A second process opens the file, then the first one lets go of it and a third one makes a new one of that name.
+    /// A second process opens the file, then the first one releases the lock and a third one creates a new file of that name.
     #[cfg(unix)]
     #[test]
     fn a_file_that_lost_its_name_is_no_lock() {

@@ -1,7 +1,7 @@
-//! A small made data set in Tiny ImageNet's layout, for tests and demonstrations.
+//! A small synthetic data set in Tiny ImageNet's layout, for tests and demonstrations.
 //!
 //! Each class is a colour and a shape (a red disc, a green stripe, ...), drawn at a seeded place and size over a seeded
-//! grey background with noise: easy enough to be learned in a minute, hard enough that a network must look.
+//! grey background with noise: easy enough to be learned in a minute, but not trivial.
 
 use std::fs::{self, File};
 use std::io::{Cursor, Write};
@@ -16,17 +16,20 @@ use zip::write::SimpleFileOptions;
 
 use super::SIDE;
 
-/// How large the set is, and from which seed its pictures are drawn.
+/// The size of a synthetic set, and the seed that its pictures are drawn from.
 #[derive(Clone, Copy, Debug)]
 pub struct Made {
-    /// From 1 to 20.
+    /// Number of classes, from 1 to 20.
     pub classes: usize,
+    /// Training pictures of each class, at least 1.
     pub train_per_class: usize,
+    /// Validation pictures of each class, at least 1.
     pub val_per_class: usize,
+    /// Seed of the pictures.
     pub seed: u64,
 }
 
-/// A file of a made set: its path from the layout's root, with `/` between the parts, and its bytes.
+/// A file of a synthetic set: its path from the layout's root, with `/` between the parts, and its bytes.
 pub type MadeFile = (String, Vec<u8>);
 
 const COLOURS: [(&str, [u8; 3]); 5] = [
@@ -42,11 +45,11 @@ const SHAPES: [(&str, Shape); 4] = [
     ("triangle", |x, y| y <= 0.8 && y >= 2.0 * x.abs() - 1.0),
     ("ring", |x, y| (0.3..=1.0).contains(&(x * x + y * y))),
 ];
-/// Whether a point is in the shape, which fits into -1..=1.
+/// Returns whether a point is in a shape, which fits into -1..=1 on both axes.
 type Shape = fn(f32, f32) -> bool;
 
 impl Made {
-    /// All files of the set, in the order of an archive: lists first, then training, then validation.
+    /// Returns all files of the set, in the order of an archive: lists first, then training, then validation.
     ///
     /// # Errors
     /// When `classes` is not from 1 to 20, or one of the counts is 0.
@@ -81,25 +84,25 @@ impl Made {
     /// Writes the set as files to the folder `dir`.
     ///
     /// # Errors
-    /// Those of [`Made::files`], or of the disk.
+    /// As [`Made::files`], or when a file cannot be written.
     pub fn write_folder(&self, dir: &Path) -> Result<()> {
         write_folder(dir, &self.files()?)
     }
 
     fn picture(&self, class: usize, k: usize) -> Result<Vec<u8>> {
-        // Apart for any class and number below a million, so that the picture does not depend on the size of the set.
+        // Seeds differ for all classes and numbers below a million, so a picture does not depend on the size of the set.
         let mut rng = StdRng::seed_from_u64(self.seed ^ ((class as u64 + 1) * 1_000_003 + k as u64).rotate_left(20));
         jpeg(&draw(class, &mut rng))
     }
 }
 
-/// The name of a class in `words.txt`, such as `red disc`.
+/// Returns the name of a class in `words.txt`, such as `red disc`.
 pub fn class_name(class: usize) -> String {
     let (colour, shape) = (COLOURS[class % COLOURS.len()].0, SHAPES[class / COLOURS.len() % SHAPES.len()].0);
     format!("{colour} {shape}")
 }
 
-/// A picture of `class`, `[64, 64, 3]`; another seed draws another one.
+/// Draws a picture of `class` from `seed`, `[64, 64, 3]`.
 pub fn picture(class: usize, seed: u64) -> Vec<u8> {
     draw(class, &mut StdRng::seed_from_u64(seed))
 }
@@ -131,7 +134,7 @@ fn jpeg(pixels: &[u8]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A PNG of `width` x `height` `[h, w, 3]` pixels, for tests of pictures that do not fit.
+/// Encodes `[height, width, 3]` pixels as a PNG, for tests with pictures of other sizes.
 ///
 /// # Errors
 /// When `pixels` is not `width * height * 3` bytes.
@@ -145,7 +148,7 @@ pub fn png(width: u32, height: u32, pixels: Vec<u8>) -> Result<Vec<u8>> {
 /// Writes `files` under the folder `dir`.
 ///
 /// # Errors
-/// Those of the disk.
+/// When a file cannot be written.
 pub fn write_folder(dir: &Path, files: &[MadeFile]) -> Result<()> {
     for (path, bytes) in files {
         let path = dir.join(path);
@@ -155,7 +158,7 @@ pub fn write_folder(dir: &Path, files: &[MadeFile]) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of a `.tar` of `files`, under the folder `top` (empty for none).
+/// Returns the bytes of a `.tar` of `files`, under the folder `top` (empty for none).
 ///
 /// # Errors
 /// When a path is too long for the archive.
@@ -170,7 +173,7 @@ pub fn tar(top: &str, files: &[MadeFile]) -> Result<Vec<u8>> {
     Ok(archive.into_inner()?)
 }
 
-/// The bytes of a `.tar.zst` of `files`, under the folder `top` (empty for none).
+/// Returns the bytes of a `.tar.zst` of `files`, under the folder `top` (empty for none).
 ///
 /// # Errors
 /// When a path is too long for the archive.
@@ -178,10 +181,10 @@ pub fn tar_zst(top: &str, files: &[MadeFile]) -> Result<Vec<u8>> {
     Ok(zstd::encode_all(tar(top, files)?.as_slice(), 3)?)
 }
 
-/// The bytes of a `.zip` of `files`, under the folder `top` (empty for none).
+/// Returns the bytes of a `.zip` of `files`, under the folder `top` (empty for none).
 ///
 /// # Errors
-/// When a path is in it twice.
+/// When a path is in `files` twice.
 pub fn zip(top: &str, files: &[MadeFile]) -> Result<Vec<u8>> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in files {
@@ -194,7 +197,7 @@ pub fn zip(top: &str, files: &[MadeFile]) -> Result<Vec<u8>> {
 /// Writes `bytes` to `dir/name` and returns the path.
 ///
 /// # Errors
-/// Those of the disk.
+/// When the file cannot be written.
 pub fn write_file(dir: &Path, name: &str, bytes: &[u8]) -> Result<std::path::PathBuf> {
     let path = dir.join(name);
     File::create(&path)?.write_all(bytes)?;

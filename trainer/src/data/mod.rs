@@ -41,58 +41,62 @@ pub use split::{HELD_OUT_SEED, Split};
 pub use subset::{Subset, SubsetOptions, subset};
 pub use write::seal;
 
-/// Pixels on a side of every picture.
+/// Side of every picture, in pixels.
 pub const SIDE: usize = 64;
 /// Bytes of one picture: 64 rows of 64 pixels of red, green, blue.
 pub const IMAGE_BYTES: usize = SIDE * SIDE * 3;
 
 /// A data set in memory, 1.35 GB for the whole of Tiny ImageNet.
 pub struct Dataset {
-    /// In the order of the labels.
+    /// Classes in the order of their labels.
     pub classes: Vec<Class>,
+    /// The training pictures.
     pub train: Split,
+    /// The validation pictures.
     pub val: Split,
-    /// Of the training pictures.
+    /// Mean and standard deviation of the training pictures.
     pub pixels: PixelStats,
-    /// Of all pictures, labels and classes: two data sets with the same hash are the same.
+    /// SHA-256 over all pictures, labels and classes: two data sets with the same hash are the same.
     pub sha256: String,
 }
 
 /// A data set's validation pictures alone, 123 MB for Tiny ImageNet.
 pub struct ValSet {
+    /// Classes in the order of their labels.
     pub classes: Vec<Class>,
+    /// The validation pictures.
     pub val: Split,
-    /// That of the whole data set, as in [`Dataset::sha256`].
+    /// SHA-256 of the whole data set, as in [`Dataset::sha256`].
     pub sha256: String,
 }
 
 impl Dataset {
-    /// Loads what [`import()`] wrote to `dir`. Sizes are checked here, contents by [`Cache::verify`].
+    /// Loads the data set that [`import()`] wrote to `dir`. Sizes are checked here, contents by [`Cache::verify`].
     ///
     /// # Errors
-    /// When there is no data set in `dir`, or it is of a newer format or damaged.
+    /// When there is no data set in `dir`, or one that is damaged or of a newer format.
     pub fn load(dir: &Path) -> Result<Self> {
         let cache = Cache::open(dir)?;
         let (train, val) = (cache.train()?, cache.val()?);
         let Meta { classes, sha256, train_pixels, .. } = cache.into_meta();
-        // What was imported by an older version has none.
+        // Older versions did not write them.
         let pixels = train_pixels.unwrap_or_else(|| PixelStats::of(&train.images));
         Ok(Self { classes, train, val, pixels, sha256 })
     }
 
-    /// As [`Dataset::load`], but only a set of pictures that nobody attacked.
+    /// Loads a data set like [`Dataset::load`], and refuses crafted ones.
     ///
     /// # Errors
-    /// As [`Dataset::load`], and when it is a crafted set.
+    /// As for [`Dataset::load`], and when the set is crafted.
     pub fn load_clean(dir: &Path) -> Result<Self> {
         Cache::open(dir)?.check_clean()?;
         Self::load(dir)
     }
 
-    /// Loads the validation pictures alone, which nobody attacked.
+    /// Loads the validation pictures of a clean data set.
     ///
     /// # Errors
-    /// As [`Dataset::load_clean`].
+    /// As for [`Dataset::load_clean`].
     pub fn load_val(dir: &Path) -> Result<ValSet> {
         let cache = Cache::open(dir)?;
         cache.check_clean()?;
@@ -102,7 +106,7 @@ impl Dataset {
     }
 }
 
-/// Where a command looks for the data set: what `--data` says, else `BASTION_DATA`, else `data/tiny-imagenet-200`.
+/// Returns the folder of the data set: the one that `--data` names, else `BASTION_DATA`, else `data/tiny-imagenet-200`.
 pub fn dir_or_default(given: Option<&Path>) -> PathBuf {
     match (given, std::env::var_os("BASTION_DATA")) {
         (Some(given), _) => given.to_path_buf(),

@@ -1,27 +1,28 @@
-//! Mean and standard deviation of pictures, channel by channel: what a network's first layer brings to 0 and 1.
+//! Mean and standard deviation of pictures by channel, which a network's first layer normalises to 0 and 1.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::IMAGE_BYTES;
 
-/// Of all pixels of some pictures, RGB, in `[0, 1]` pixel units.
+/// Mean and standard deviation of all pixels of some pictures, RGB, in pixel units (0 to 1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PixelStats {
+    /// Mean, 0 to 1.
     pub mean: [f32; 3],
-    /// Never below 1/255, since it is divided by: pictures of one colour have none.
+    /// Standard deviation, at least 1/255, since pixels are divided by it.
     pub std: [f32; 3],
 }
 
 impl PixelStats {
-    /// Of pictures `[N, 64, 64, 3]`.
+    /// Computes the statistics of pictures `[N, 64, 64, 3]`.
     pub fn of(images: &[u8]) -> Self {
         Sums::of(images).stats()
     }
 }
 
-/// What a mean and a standard deviation are made of. Whole numbers, so the order of adding changes no bit; those of Tiny
-/// ImageNet are a millionth of what fits.
+/// The sums from which mean and standard deviation are computed. They are integers, so the order of adding changes no bit;
+/// those of Tiny ImageNet are a millionth of the largest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
     pixels: u64,
@@ -30,12 +31,12 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Of pictures `[N, 64, 64, 3]`.
+    /// Computes the sums over pictures `[N, 64, 64, 3]`.
     pub fn of(images: &[u8]) -> Self {
         images.par_chunks(IMAGE_BYTES).map(Self::of_picture).reduce(Self::default, Self::plus)
     }
 
-    /// Of both.
+    /// Returns the sums over the pictures of both.
     pub fn plus(self, other: Self) -> Self {
         let both = |a: [u64; 3], b: [u64; 3]| std::array::from_fn(|channel| a[channel] + b[channel]);
         Self {
@@ -56,7 +57,7 @@ impl Sums {
     }
 
     fn of_picture(picture: &[u8]) -> Self {
-        // 4096 pixels: their squares fit 32 bits, which is quicker.
+        // The squares of 4096 pixels fit 32 bits, which is quicker.
         let (mut values, mut squares) = ([0u32; 3], [0u32; 3]);
         for pixel in picture.chunks_exact(3) {
             for (channel, &value) in pixel.iter().enumerate() {

@@ -1,9 +1,9 @@
-//! What to say where there is no imported data set but perhaps one that could be imported.
+//! The error message for a path without an imported data set.
 
 use std::fs;
 use std::path::Path;
 
-/// What is in the way of using `path`, which is no imported data set, and what to do.
+/// Returns the message that `path` is no imported data set, and how to get one.
 pub fn advice(path: &Path) -> String {
     let shown = path.display();
     let first =

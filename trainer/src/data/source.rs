@@ -11,15 +11,15 @@ use anyhow::{Context, Result, bail, ensure};
 use super::layout::{RawFiles, Role, classify};
 use crate::progress::{Progress, Stop, Task, Unit};
 
-/// No 64x64 picture needs more; a larger entry is not a picture of this data set.
+/// Largest size of a picture's file: 64x64 pixels need no more.
 const MAX_IMAGE_BYTES: u64 = 1 << 20;
-/// `words.txt` has 2.5 MB.
+/// Largest size of a text file; `words.txt` has 2.5 MB.
 const MAX_TEXT_BYTES: u64 = 64 << 20;
 
 /// Reads all files of the data set at `path` into memory, pictures still encoded (some 200 MB for the whole set).
 ///
 /// # Errors
-/// When `path` cannot be read, is no folder or archive of a known kind, or is cut off; or when it was to stop.
+/// When `path` cannot be read, is no folder or archive of a known kind, or is cut off; or when a stop was requested.
 pub fn read(path: &Path, progress: &Progress, stop: &Stop) -> Result<RawFiles> {
     let meta = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
@@ -88,14 +88,14 @@ fn read_tar(reader: impl Read, stop: &Stop) -> Result<RawFiles> {
             add(&mut files, &name, size, entry).context(cut_off)?;
         }
     }
-    // A whole archive ends with zero blocks, after which nothing more was read; the compression may tell more.
+    // A whole archive ends with zero blocks, after which nothing is read; reading on finds damage in the compression.
     let mut rest = archive.into_inner();
     ensure!(!rest.reached, cut_off);
     io::copy(&mut rest, &mut io::sink()).context(cut_off)?;
     Ok(files)
 }
 
-/// Notes whether anyone read past the end.
+/// A reader that notes whether its end was reached.
 struct EndWatch<R> {
     inner: R,
     reached: bool,
@@ -120,7 +120,7 @@ fn read_folder(path: &Path, progress: &Progress, stop: &Stop) -> Result<RawFiles
             stop.check()?;
             let entry = entry.with_context(context)?;
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            // Links are followed: data sets are often linked in from another disk.
+            // Links are followed: data sets are often links to another disk.
             let meta = fs::metadata(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
             if meta.is_dir() && (name.starts_with("train") || name.starts_with("val")) {
                 folders.push((entry.path(), format!("{name}/")));
@@ -135,7 +135,7 @@ fn read_folder(path: &Path, progress: &Progress, stop: &Stop) -> Result<RawFiles
     Ok(files)
 }
 
-/// `path` itself, or the only folder in it that has a `wnids.txt`.
+/// Returns `path` itself, or the only folder in it that has a `wnids.txt`.
 fn layout_root(path: &Path) -> Result<std::path::PathBuf> {
     if path.join("wnids.txt").is_file() {
         return Ok(path.to_path_buf());
@@ -158,7 +158,7 @@ fn add(files: &mut RawFiles, path: &str, size: u64, reader: impl Read) -> Result
     };
     ensure!(size <= limit, "{path} has {size} bytes: too many for a file of this data set");
     let mut bytes = Vec::with_capacity(size as usize);
-    // The size is the archive's word; the limit holds for what is really there.
+    // The archive's header may state a wrong size: the limit holds for the bytes that are read.
     reader.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {path}"))?;
     ensure!(bytes.len() as u64 == size, "{path} has {} bytes instead of {size}", bytes.len());
     files.add(path, root, role, bytes)

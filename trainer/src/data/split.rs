@@ -1,29 +1,31 @@
-//! Pictures and labels in memory, and the part of them that training sets aside.
+//! Pictures and labels in memory, and the held-out part of them.
 
 use super::IMAGE_BYTES;
 
-/// The seed with which training holds pictures out, whatever the seed of the run: a network that was trained further from
-/// another one is then validated on pictures that neither has seen.
+/// The seed that held-out pictures are chosen by, whatever the seed of the run: a network that was fine-tuned from another
+/// one is then validated on pictures that neither was trained on.
 pub const HELD_OUT_SEED: u64 = 0;
 
-/// Some pictures with their labels.
+/// Pictures with their labels.
 pub struct Split {
     /// `[N, 64, 64, 3]`, RGB, 8 bits, one picture after the other.
     pub images: Vec<u8>,
-    /// `[N]`, places in the list of classes.
+    /// `[N]`, indices in the list of classes.
     pub labels: Vec<u16>,
 }
 
 impl Split {
+    /// Returns the number of pictures.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
+    /// Returns whether there are no pictures.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Picture `index`: `[64, 64, 3]`.
+    /// Returns picture `index`, `[64, 64, 3]`.
     ///
     /// # Panics
     /// When `index` is not below [`Split::len`].
@@ -31,16 +33,18 @@ impl Split {
         &self.images[index * IMAGE_BYTES..(index + 1) * IMAGE_BYTES]
     }
 
+    /// Returns the label of picture `index`.
+    ///
     /// # Panics
     /// When `index` is not below [`Split::len`].
     pub fn label(&self, index: usize) -> usize {
         usize::from(self.labels[index])
     }
 
-    /// Indices to train on and indices held out, both ascending: `per_class` pictures of each class are held out, but
-    /// never more than half of a class.
+    /// Returns the indices to train on and the held-out ones, both ascending: `per_class` pictures of each class are held
+    /// out, but never more than half of a class.
     ///
-    /// Depends on `seed`, the labels and their order alone. In each class the pictures with the smallest
+    /// The choice depends on `seed`, the labels and their order alone. In each class the pictures with the smallest
     /// [SplitMix64](https://prng.di.unimi.it/splitmix64.c) values of (seed, label, place in the class) are taken, so the
     /// choice is the same on every machine and in every version, and a larger `per_class` only adds to it.
     pub fn held_out(&self, seed: u64, per_class: usize) -> (Vec<usize>, Vec<usize>) {
@@ -61,7 +65,7 @@ impl Split {
     }
 }
 
-/// The first output of SplitMix64 from the state `seed`.
+/// Returns the first output of SplitMix64 from the state `seed`.
 pub(super) fn splitmix64(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,4 +1,4 @@
-//! A part of an imported data set as a data set of its own: fewer classes, fewer pictures of each.
+//! Subsets of an imported data set: fewer classes, fewer pictures of each.
 
 use std::fs;
 use std::path::Path;
@@ -16,44 +16,47 @@ use super::{Meta, SplitMeta};
 use crate::error::UsageError;
 use crate::progress::{Progress, Stop, Task, Unit};
 
-/// How much of a data set to take, and which: what is not said is taken whole.
+/// The size and seed of a subset; all is taken where a number is `None`.
 ///
-/// Classes and pictures with the smallest SplitMix64 values of (seed, what it is) are taken, and stay in their order. So the
-/// choice is the same on every machine and in every version, and a larger number only adds to it.
+/// Classes and pictures with the smallest SplitMix64 values of (seed, class or picture) are taken, and stay in their order.
+/// So the choice is the same on every machine and in every version, and a larger number only adds to it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SubsetOptions {
+    /// Number of classes.
     pub classes: Option<usize>,
     /// Training pictures of each class.
     pub per_class: Option<usize>,
     /// Validation pictures of each class.
     pub val_per_class: Option<usize>,
+    /// Seed of the choice.
     pub seed: u64,
     /// Replace a data set that is already there.
     pub force: bool,
 }
 
-/// What a data set is a part of, and which part.
+/// The record of which data set a subset was taken from, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subset {
-    /// SHA-256 of the data set that it was taken from.
+    /// SHA-256 of the data set that the subset was taken from.
     pub data_sha256: String,
+    /// Seed of the choice.
     pub seed: u64,
     /// Classes of that data set, of which some or all were taken.
     pub of_classes: usize,
-    /// Training pictures taken of each class; none means all.
+    /// Training pictures taken of each class; `None` means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
-    /// Validation pictures taken of each class; none means all.
+    /// Validation pictures taken of each class; `None` means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_per_class: Option<usize>,
 }
 
-/// Writes a part of the data set in `from` to the folder `out`, whole or not at all.
+/// Writes a subset of the data set in `from` to the folder `out`, whole or not at all.
 ///
 /// # Errors
-/// [`UsageError`] when there are not as many classes or pictures as are asked for; others when `from` is no clean data set,
-/// `out` is in the way, something cannot be read or written, or it was to stop.
+/// [`UsageError`] when there are fewer classes or pictures than `options` asks for; others when `from` is no clean data set,
+/// `out` is in the way, something cannot be read or written, or a stop was requested.
 pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, progress: &Progress, stop: &Stop) -> Result<Meta> {
     let cache = Cache::open(from)?;
     cache.check_clean()?;
@@ -99,7 +102,7 @@ pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, progress: &Progr
     Ok(meta)
 }
 
-/// Labels of the chosen classes, ascending.
+/// Returns the labels of the chosen classes, ascending.
 fn chosen_classes(all: usize, options: &SubsetOptions) -> Result<Vec<usize>> {
     let count = options.classes.unwrap_or(all);
     ensure!(count <= all, UsageError(format!("--classes {count}: the data set has {all} classes")));
@@ -109,7 +112,7 @@ fn chosen_classes(all: usize, options: &SubsetOptions) -> Result<Vec<usize>> {
     ))
 }
 
-/// The `count` things with the smallest values, ascending.
+/// Returns the `count` things with the smallest SplitMix64 values, ascending.
 fn smallest(count: usize, mut things: Vec<(u64, usize)>) -> Vec<usize> {
     things.iter_mut().for_each(|(value, _)| *value = splitmix64(*value));
     things.sort_unstable();
@@ -118,12 +121,12 @@ fn smallest(count: usize, mut things: Vec<(u64, usize)>) -> Vec<usize> {
     chosen
 }
 
-/// What is taken of a split.
+/// The part of a split that a subset takes.
 struct Part {
     split: &'static str,
-    /// Of the pictures in the whole split, ascending.
+    /// Indices of the pictures in the whole split, ascending.
     indices: Vec<usize>,
-    /// Their labels, which are places among the chosen classes.
+    /// Labels of the pictures: indices in the chosen classes.
     labels: Vec<u16>,
 }
 
@@ -141,7 +144,7 @@ impl Part {
         let mut of_class: Vec<Vec<(u64, usize)>> = vec![Vec::new(); cache.meta().classes.len()];
         for (index, &label) in labels.iter().enumerate() {
             let class = &mut of_class[usize::from(label)];
-            // By class and place in it: which other classes are taken changes nothing.
+            // A picture's value depends on its class and place in it alone, not on the other classes.
             let place = (u64::from(label) << 48) | class.len() as u64;
             class.push((derive(seed, place, purpose), index));
         }
@@ -159,7 +162,7 @@ impl Part {
             );
             chosen.extend(smallest(count, pictures).into_iter().map(|index| (index, new_label as u16)));
         }
-        // In the order of the whole, in which classes may alternate.
+        // Sorted by index, since classes may alternate in the whole split.
         chosen.sort_unstable();
         let (indices, labels) = chosen.into_iter().unzip();
         Ok(Self { split, indices, labels })

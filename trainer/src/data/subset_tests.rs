@@ -1,4 +1,4 @@
-//! Parts of a small made data set.
+//! Subsets of a small synthetic data set.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ impl Bench {
         subset(&self.dir.path().join("whole"), &self.out(), &options, &Progress::silent(), &Stop::default())
     }
 
-    /// Takes a part and loads it.
+    /// Writes a subset and loads it.
     fn part(&self, options: SubsetOptions) -> Dataset {
         self.subset(SubsetOptions { force: true, ..options }).unwrap();
         Cache::open(&self.out()).unwrap().verify(&Progress::silent()).unwrap();
@@ -55,7 +55,7 @@ fn wnids(data: &Dataset) -> Vec<&str> {
     data.classes.iter().map(|class| class.wnid.as_str()).collect()
 }
 
-/// Where the pictures of `part` are in `whole`.
+/// Returns the indices of the pictures of `part` in `whole`.
 fn places(part: &Split, whole: &Split) -> Vec<usize> {
     let place = |index| (0..whole.len()).find(|&place| whole.image(place) == part.image(index)).unwrap();
     (0..part.len()).map(place).collect()
@@ -90,7 +90,7 @@ fn it_says_what_it_is_a_part_of() {
     assert_eq!((note.data_sha256.as_str(), note.seed, note.of_classes), (bench.whole.sha256.as_str(), 4, 6));
     assert_eq!((note.per_class, note.val_per_class), (Some(2), None));
     assert_ne!(meta.sha256, bench.whole.sha256);
-    // A part of a part is a part of the part.
+    // A smaller subset lies within a larger one.
     let smaller = bench.dir.path().join("smaller");
     let options = SubsetOptions { classes: Some(2), ..SubsetOptions::default() };
     let again = subset(&bench.out(), &smaller, &options, &Progress::silent(), &Stop::default()).unwrap();

@@ -1,4 +1,4 @@
-//! The whole way from official files to a data set in memory, on a small made set.
+//! Imports of a small synthetic set, from its files to a data set in memory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Bench {
         Dataset::load(&self.out())
     }
 
-    /// The message with which the import of `files` fails, after which there is nothing at the destination.
+    /// Returns the message with which the import of `files` fails, and checks that nothing is at the destination.
     fn failure(&self, files: &[MadeFile]) -> String {
         self.failure_of_bytes(&made::zip("tiny", files).unwrap())
     }
@@ -96,7 +96,7 @@ fn all_forms_give_the_same_data_set() {
 
 #[test]
 fn pictures_and_labels_are_in_order() {
-    // Eleven of a class: by name, 10 would come before 2.
+    // Eleven pictures of a class: sorted by name, 10 would come before 2.
     let made = Made { classes: 2, train_per_class: 11, val_per_class: 6, seed: 1 };
     let mut files = made.files().unwrap();
     files.reverse();
@@ -276,7 +276,7 @@ fn two_imports_to_one_place_do_not_mix() {
     bench.import_bytes(&made::zip("", &files()).unwrap()).unwrap();
 }
 
-/// Many at once, of which one wins: the others find it running, or find what it made.
+/// Of several imports at once, one succeeds: the others find the lock, or the finished data set.
 #[test]
 fn imports_at_the_same_time_give_one_whole_data_set() {
     let bench = Bench::new();
@@ -382,7 +382,7 @@ fn damage_to_the_cache_is_seen() {
     assert_says(&load(), &["meta.json is damaged"]);
 }
 
-/// A set that can be learned must differ by class and not by luck: same seed, same set; other seed, another one.
+/// The same seed gives the same set, another seed another one.
 #[test]
 fn made_sets_are_seeded() {
     assert_eq!(files(), files());

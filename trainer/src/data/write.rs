@@ -18,7 +18,7 @@ use crate::progress::{Progress, Stop, Task, Unit};
 /// Decodes `layout` and writes it to the empty folder `dir`, `meta.json` last.
 ///
 /// # Errors
-/// Names the bad pictures, or the file that could not be written (for example for want of disk space).
+/// Names the bad pictures, or the file that cannot be written.
 pub fn write(dir: &Path, layout: Layout, source: String, progress: &Progress, stop: &Stop) -> Result<Meta> {
     let pictures = layout.train.len() + layout.val.len();
     let task = progress.start("Decoding", Some(pictures as u64), Unit::Pictures);
@@ -35,8 +35,7 @@ pub fn write(dir: &Path, layout: Layout, source: String, progress: &Progress, st
     Ok(meta)
 }
 
-/// Makes a data set of the pictures that were written to `dir`, which are those of `clean`, attacked: adds the labels and,
-/// last, `meta.json`.
+/// Completes a crafted set of the attacked pictures of `clean` that are in `dir`: adds the labels and, last, `meta.json`.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -57,7 +56,7 @@ pub fn seal(dir: &Path, clean: &Dataset, crafted: Crafted, progress: &Progress) 
         sha256: overall_hash(&clean.classes, &train, &val),
         train,
         val,
-        // What is attacked is normalised as what is not.
+        // Attacked pictures are normalised like clean ones.
         train_pixels: Some(clean.pixels),
         crafted: Some(crafted),
         subset: None,
@@ -67,10 +66,10 @@ pub fn seal(dir: &Path, clean: &Dataset, crafted: Crafted, progress: &Progress) 
     Ok(meta)
 }
 
-/// Writes `meta.json`, which makes a data set of the arrays beside it.
+/// Writes `meta.json`, by which the arrays beside it become a data set.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
     let mut out = OutFile::create(dir.join(META))?;
     out.write(serde_json::to_string_pretty(meta)?.as_bytes())?;
@@ -81,7 +80,7 @@ pub fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
 /// Writes a split's labels and returns the file's SHA-256.
 ///
 /// # Errors
-/// When they cannot be written.
+/// When the file cannot be written.
 pub fn write_labels(dir: &Path, split: &str, labels: impl Iterator<Item = u16>) -> Result<String> {
     let mut out = OutFile::create(dir.join(labels_file(split)))?;
     out.write(&labels.flat_map(u16::to_le_bytes).collect::<Vec<u8>>())?;
@@ -107,7 +106,7 @@ fn write_split(
     Ok((split, sums.stats()))
 }
 
-/// A file being written, with the hash of what went into it.
+/// A file being written, with the SHA-256 of its bytes.
 pub struct OutFile {
     path: PathBuf,
     file: BufWriter<File>,
@@ -115,24 +114,28 @@ pub struct OutFile {
 }
 
 impl OutFile {
+    /// Creates the file `path`.
+    ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be created.
     pub fn create(path: PathBuf) -> Result<Self> {
         let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { path, file: BufWriter::with_capacity(1 << 20, file), hash: Sha256::new() })
     }
 
+    /// Appends `bytes`.
+    ///
     /// # Errors
-    /// When the disk takes no more.
+    /// When the disk is full.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
         self.file.write_all(bytes).with_context(|| self.failure())
     }
 
-    /// Waits until the disk has it all, and tells the SHA-256.
+    /// Flushes the file to the disk and returns its SHA-256.
     ///
     /// # Errors
-    /// When the disk takes no more.
+    /// When the disk is full.
     pub fn finish(mut self) -> Result<String> {
         self.file.flush().and_then(|()| self.file.get_ref().sync_all()).with_context(|| self.failure())?;
         Ok(hex(self.hash.finalize()))

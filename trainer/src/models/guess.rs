@@ -1,4 +1,4 @@
-//! What a model makes of pictures, and what its classes are called.
+//! A model's predictions for pictures, and the names of its classes.
 
 use anyhow::{Result, ensure};
 use burn::prelude::*;
@@ -9,23 +9,26 @@ use shared::metrics::{softmax, top_k};
 use super::read;
 use crate::error::UsageError;
 
-/// How many pictures go through a network at once.
+/// Number of pictures that go through a network at once.
 const BATCH: usize = 64;
 
-/// A class that a model holds possible.
+/// A predicted class with its probability.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Guess {
+    /// Index of the class in the model's outputs.
     pub index: usize,
+    /// WordNet id of the class.
     pub wnid: String,
+    /// Name of the class.
     pub name: String,
-    /// 0 to 1.
+    /// Softmax probability, 0 to 1.
     pub probability: f32,
 }
 
-/// What a model makes of each picture: its `count` likeliest classes, best first.
+/// Returns the `count` likeliest classes of each picture, best first.
 ///
 /// # Errors
-/// When the device fails, or computes something that is not a number.
+/// When the device fails, or a probability is not a number.
 pub fn classify(bundle: &Bundle, pictures: &[Picture], count: usize, device: &Device) -> Result<Vec<Vec<Guess>>> {
     let classes = &bundle.card.classes;
     let mut all = Vec::with_capacity(pictures.len());
@@ -46,10 +49,10 @@ pub fn classify(bundle: &Bundle, pictures: &[Picture], count: usize, device: &De
     Ok(all)
 }
 
-/// The class that `text` means: its wnid, its index, or one of its names, in any case.
+/// Returns the index of the class with the wnid, index or name `text`, in upper or lower case.
 ///
 /// # Errors
-/// When no class is meant, with those that come near, or more than one.
+/// When no class matches, with similar names, or more than one does.
 pub fn find_class(card: &Card, text: &str) -> Result<usize> {
     let classes = &card.classes;
     let wanted = text.trim().to_lowercase();
@@ -100,7 +103,7 @@ mod tests {
             assert!(guesses.is_sorted_by(|a, b| a.probability >= b.probability));
             assert!((guesses.iter().map(|guess| guess.probability).sum::<f32>() - 1.0).abs() < 1e-5);
         }
-        // Whatever batch it is in, a picture is the same.
+        // A picture's probabilities do not depend on its batch.
         let last = classify(&bundle, &pictures[BATCH + 2..], 10, &device).unwrap();
         assert!((last[0][0].probability - all[BATCH + 2][0].probability).abs() < 1e-5);
     }

@@ -1,4 +1,4 @@
-//! `index.json`, from which the page knows what networks there are.
+//! `index.json`, the page's list of networks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use shared::index::{INDEX_FILE, Index, is_folder_name};
 use crate::error::UsageError;
 use crate::files::write_atomically;
 
-/// The place of a network in the `index.json` that stands beside its folder.
+/// The entry of a network in the `index.json` beside its folder.
 pub struct Listing {
     file: PathBuf,
     index: Index,
@@ -17,10 +17,10 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The place for the network in `dir`; none where there is no such file, and so no page that looks for networks.
+    /// Returns the entry for the network in `dir`; `None` where there is no `index.json` beside it, and so no page.
     ///
     /// # Errors
-    /// When the page would not take the folder's name, or the file is damaged.
+    /// When the page would refuse the folder's name, or the file is damaged.
     pub fn of(dir: &Path) -> Result<Option<Self>> {
         let dir = std::path::absolute(dir)?;
         let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(None) };
@@ -42,7 +42,7 @@ impl Listing {
         Ok(Some(Self { file, index, name }))
     }
 
-    /// Adds the network; whether it was new there.
+    /// Adds the network to the file, and returns whether it was not listed before.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -16,7 +16,7 @@ use crate::files::write_atomically;
 pub use guess::{Guess, classify, find_class};
 pub use index::Listing;
 
-/// The folder of the model that `path` means: `path` itself, or `final` in it where it is a run whose training is done.
+/// Returns the folder of the model at `path`: `path` itself, or its `final` if `path` is a run whose training is done.
 ///
 /// # Errors
 /// When there is no such folder, no model in it, or the training of the run is not done.
@@ -39,7 +39,7 @@ pub fn dir_of(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Replaces those of the model's scores that were measured again by `scores`, and keeps the others.
+/// Adds `scores` to the model's card, in place of earlier scores of the same measurements.
 ///
 /// # Errors
 /// When `model.json` in `dir` cannot be read or written.
@@ -55,7 +55,7 @@ pub fn save_scores(dir: &Path, scores: &[Score]) -> Result<()> {
     write_atomically(&dir.join("model.json"), &card.to_json())
 }
 
-/// Notes in the model's card what `bastion check` found of its evaluation, in place of what was noted before.
+/// Writes the results of `bastion check` to the model's card, in place of earlier ones.
 ///
 /// # Errors
 /// When `model.json` in `dir` cannot be read or written.
@@ -64,7 +64,7 @@ pub fn save_checks(dir: &Path, checks: Checks) -> Result<()> {
     write_atomically(&dir.join("model.json"), &card.to_json())
 }
 
-/// Reads what a model is, without its weights.
+/// Reads the card of the model in `dir`, without its weights.
 ///
 /// # Errors
 /// When there is no readable `model.json` in `dir`.
@@ -74,10 +74,10 @@ pub fn card(dir: &Path) -> Result<Card> {
     Card::from_json(&json).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Loads the model in `dir` onto `device`, and checks it.
+/// Loads the model in `dir` onto `device`, and checks its hashes and its outputs.
 ///
 /// # Errors
-/// When a file is missing, or the model is damaged, of a newer format, or computes something else on this device.
+/// When a file is missing, or the model is damaged, of a newer format, or has other outputs on this device.
 pub fn load(dir: &Path, device: &Device) -> Result<Bundle> {
     let read = |name: &str| {
         let path = dir.join(name);
@@ -91,7 +91,7 @@ pub fn load(dir: &Path, device: &Device) -> Result<Bundle> {
     let context = || format!("cannot load the model in {}", dir.display());
     let json = read("model.json")?;
     let card = Card::from_json(&json).with_context(context)?;
-    let mut weights = Vec::with_capacity(usize::try_from(card.weights.bytes)?.min(MOST_AT_ONCE));
+    let mut weights = Vec::with_capacity(usize::try_from(card.weights.bytes)?.min(MAX_RESERVED));
     for part in card.weights.files() {
         let content = read(&part.file)?;
         part.check(&content).with_context(|| format!("{}: {}", dir.display(), part.file))?;
@@ -100,8 +100,8 @@ pub fn load(dir: &Path, device: &Device) -> Result<Bundle> {
     pollster::block_on(Bundle::load(&json, &weights, device)).with_context(context)
 }
 
-/// Writes what [`Bundle::export`] made into `dir`: the weights in one file, or cut into files of at most `part_bytes`. Weights
-/// that were there before and are not of this model are removed.
+/// Writes the card and weights of [`Bundle::export`] to `dir`: the weights in one file, or cut into files of at most
+/// `part_bytes`. Weights of an earlier model in `dir` are removed.
 ///
 /// # Errors
 /// When the folder cannot be made or a file cannot be written.
@@ -133,13 +133,13 @@ pub fn write(dir: &Path, json: &[u8], weights: &[u8], part_bytes: Option<usize>)
     Ok(())
 }
 
-/// A card that names more bytes than this is not believed before they were read.
-const MOST_AT_ONCE: usize = 1 << 30;
+/// Most bytes that are reserved for weights before they are read: a damaged card may name too many.
+const MAX_RESERVED: usize = 1 << 30;
 
-/// The folders of the models that `paths` mean, or else of those that come with Bastion.
+/// Returns the folders of the models at `paths`, or of the models that come with Bastion if `paths` is empty.
 ///
 /// # Errors
-/// As [`dir_of`], or when none is given and there are none here.
+/// As for [`dir_of`], or when `paths` is empty and the models of Bastion are not there.
 pub fn dirs_or_shipped(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     if !paths.is_empty() {
         return paths.iter().map(|path| dir_of(path)).collect();
@@ -153,15 +153,15 @@ pub fn dirs_or_shipped(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(shipped.to_vec())
 }
 
-/// Loads the models that `paths` mean, or else the two that come with Bastion.
+/// Loads the models at `paths`, or the two that come with Bastion if `paths` is empty.
 ///
 /// # Errors
-/// As [`load`] and [`dirs_or_shipped`].
+/// As for [`load`] and [`dirs_or_shipped`].
 pub fn load_all(paths: &[PathBuf], device: &Device) -> Result<Vec<Bundle>> {
     dirs_or_shipped(paths)?.iter().map(|dir| load(dir, device)).collect()
 }
 
-/// The values of a tensor, read from the device.
+/// Reads the values of a tensor from the device, in row-major order.
 ///
 /// # Errors
 /// When the device fails.
@@ -177,7 +177,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The two files of a small random network of five classes.
+    /// Returns card and weights of a small random network of five classes.
     fn exported(name: &str, seed: u64, device: &Device) -> (Vec<u8>, Vec<u8>) {
         let architecture = Architecture::WideResNet(WideResNetConfig { depth: 10, width: 1, strides: [2, 2, 2] });
         let (mean, std) = ([0.5; 3], [0.25; 3]);
@@ -197,7 +197,7 @@ pub(crate) mod tests {
         pollster::block_on(Bundle::export(&model, description, Precision::F16, device)).unwrap()
     }
 
-    /// A small random network of five classes.
+    /// Returns a small random network of five classes.
     pub(crate) fn bundle(name: &str, seed: u64, device: &Device) -> Bundle {
         let (json, weights) = exported(name, seed, device);
         pollster::block_on(Bundle::load(&json, &weights, device)).unwrap()

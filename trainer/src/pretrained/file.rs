@@ -1,4 +1,4 @@
-//! A file with weights: its tensors by name, shape and type. Their values are read when they are asked for.
+//! A file with weights: its tensors by name, shape and type. Values are read on demand.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,30 +9,33 @@ use serde::Serialize;
 
 use super::formats::{self, Stored, WANTED};
 
-/// How a file holds its tensors.
+/// The format of a file with weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// What `torch.save` writes: `.pth` or `.pt`.
+    /// The format of `torch.save`: `.pth` or `.pt`.
     Pytorch,
+    /// The format of safetensors.
     Safetensors,
 }
 
-/// A file whose header was read.
+/// A file with weights, whose header was read.
 pub struct WeightsFile {
+    /// Path of the file.
     pub path: PathBuf,
+    /// Format of the file.
     pub format: Format,
-    /// What stands before the names of the network's own tensors, as in `state_dict.module.`; mostly nothing.
+    /// Prefix of the names of the network's own tensors, such as `state_dict.module.`; mostly empty.
     pub prefix: String,
-    /// All of them, by name.
+    /// All tensors, sorted by name.
     pub tensors: Vec<Stored>,
 }
 
 impl WeightsFile {
-    /// Reads which tensors are in the file, and none of their values. What the file is, is told by its content.
+    /// Reads names, shapes and types of the file's tensors, and no values. The format is recognised by the content.
     ///
     /// # Errors
-    /// When it cannot be read, is no file of weights or damaged, or holds tensors of a kind that cannot be loaded.
+    /// When the file cannot be read, holds no weights, is damaged, or has tensors of a kind that cannot be loaded.
     pub fn open(path: &Path) -> Result<Self> {
         let context = || format!("cannot read {}", path.display());
         let mut head = vec![];
@@ -50,7 +53,7 @@ impl WeightsFile {
             formats::pytorch(path).map(|tensors| (Format::Pytorch, tensors))
         } {
             Ok(read) => read,
-            Err(problem) => match something_else(&head) {
+            Err(problem) => match other_kind(&head) {
                 Some(what) if !looks_like_safetensors => bail!("{} {what}; {WANTED}", path.display()),
                 _ => bail!("{} {problem}", path.display()),
             },
@@ -62,12 +65,12 @@ impl WeightsFile {
         Ok(file)
     }
 
-    /// The network's own tensors, with their names in the network.
+    /// Returns the network's own tensors, with their names in the network.
     pub fn network(&self) -> impl Iterator<Item = (&str, &Stored)> {
         self.tensors.iter().filter_map(|tensor| Some((tensor.name.strip_prefix(&self.prefix)?, tensor)))
     }
 
-    /// The names of what was saved beside the network, such as the state of an optimizer.
+    /// Returns the names of tensors that were saved beside the network, such as the state of an optimizer.
     pub fn beside(&self) -> impl Iterator<Item = &str> {
         self.tensors.iter().map(|tensor| tensor.name.as_str()).filter(|name| !name.starts_with(&self.prefix))
     }
@@ -76,7 +79,7 @@ impl WeightsFile {
 /// Keys under which training scripts keep a state dict among other things.
 const NESTS: [&str; 3] = ["state_dict.", "model_state_dict.", "model."];
 
-/// What wrappers of a network put before all its names: `DataParallel`, `torch.compile`, and modules that hold it as `model`.
+/// Prefixes by wrappers of a network: `DataParallel`, `torch.compile`, and modules with the network as their field `model`.
 const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
 
 fn prefix(tensors: &[Stored]) -> String {
@@ -94,8 +97,8 @@ fn prefix(tensors: &[Stored]) -> String {
     }
 }
 
-/// What a file is that is none of weights, as it goes on after "FILE ".
-fn something_else(head: &[u8]) -> Option<&'static str> {
+/// Returns the kind of a file without weights, as the end of a sentence that begins with the file's name.
+fn other_kind(head: &[u8]) -> Option<&'static str> {
     // The head may end in the middle of a letter, which has four bytes at most.
     let valid = std::str::from_utf8(head).map_or_else(|error| error.valid_up_to(), str::len);
     let text = std::str::from_utf8(&head[..valid]).unwrap_or_default();

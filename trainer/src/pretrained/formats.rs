@@ -1,6 +1,6 @@
-//! The two formats: which tensors a file of each holds, and how to read one of them.
+//! Readers of the two formats: the list of a file's tensors, and the values of each.
 //!
-//! A problem is told as it goes on after "FILE ".
+//! An error is the end of a sentence that begins with the file's name.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,24 +15,26 @@ use burn::tensor::{BoolStore, DType, Shape, TensorData};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-/// What a file of weights is.
+/// The part of an error that names the formats that can be read.
 pub(super) const WANTED: &str = "weights are a state dict, as torch.save(model.state_dict(), \"weights.pth\") or safetensors \
                                  write it";
 
 /// A tensor in a file.
 #[derive(Clone)]
 pub struct Stored {
-    /// Whole, as the file has it.
+    /// Name in the file, with its prefix.
     pub name: String,
+    /// Shape of the tensor.
     pub shape: Vec<usize>,
-    /// As in `f32` or `i64`.
+    /// Type of the values, such as `f32` or `i64`.
     pub dtype: String,
+    /// Size of the values in the file.
     pub bytes: usize,
-    /// Reads the values; none where they are numbers of a type that no network here has.
+    /// Reads the values; `None` for types that no network here has.
     pub(super) values: Option<LazyTensor>,
 }
 
-/// Bytes before the header of a safetensors file: its length.
+/// Bytes of the header's length, before the header of a safetensors file.
 const LENGTH: u64 = 8;
 
 /// Longest header that the format allows.
@@ -81,7 +83,7 @@ pub(super) fn safetensors(path: &Path) -> Result<Vec<Stored>, String> {
     Ok(tensors)
 }
 
-/// What the header of a safetensors file says, and where the values begin.
+/// Reads the header of a safetensors file. Returns it with the file and the offset of the values.
 fn header(path: &Path) -> Result<(Metadata, File, u64), String> {
     let unread = |error: std::io::Error| format!("cannot be read: {error}");
     let mut file = File::open(path).map_err(unread)?;
@@ -117,7 +119,7 @@ fn read(file: &Mutex<File>, at: u64, bytes: usize) -> std::io::Result<Vec<u8>> {
     Ok(values)
 }
 
-/// The type as burn has it, if it does.
+/// Returns burn's type for `dtype`, if there is one.
 fn known(dtype: Dtype) -> Option<DType> {
     Some(match dtype {
         Dtype::F64 => DType::F64,

@@ -1,6 +1,6 @@
-//! Weights of others: a state dict of PyTorch, as torchvision's are, loaded into a network that is then trained further.
+//! Pretrained weights: a state dict of PyTorch, such as torchvision's, loaded into a network for fine-tuning.
 //!
-//! Names and shapes are read first, and a [`Plan`] says what becomes of each tensor; only a plan without objections is carried
+//! Names and shapes are read first, and a [`Plan`] decides how each tensor is used; only a plan without objections is carried
 //! out. Tensors are read one by one, straight into the network, so no second copy of the weights is ever in memory.
 
 mod file;
@@ -26,15 +26,15 @@ pub use file::{Format, WeightsFile};
 pub use formats::Stored;
 pub use plan::{Head, Misfit, Plan, shape_text};
 
-/// Mean and standard deviation of ImageNet's pictures, as torchvision normalises by: the weights know such pictures.
+/// Mean and standard deviation of ImageNet's pictures, by which torchvision normalises: its weights need the same.
 pub const IMAGENET: PixelStats = PixelStats { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-/// A network with the weights of the file `path`, and what was done with each of them. What the file has none of, a head for
-/// other classes, is drawn from `seed` as [`BuildNetwork::init_seeded`] draws it.
+/// Returns a network with the weights of the file `path`, and the plan that they were loaded by. A head that the file lacks, or
+/// has for other classes, is drawn from `seed` as [`BuildNetwork::init_seeded`] draws it.
 ///
 /// # Errors
-/// When the file cannot be read or is of another kind, or a tensor is missing, left over, misshapen or damaged; the file is then
-/// named, and the first few tensors are.
+/// When the file cannot be read or has another format, or a tensor is missing, left over, misshapen or damaged. Names the file
+/// and the first few tensors.
 pub fn load(
     path: &Path,
     architecture: &Architecture,
@@ -69,7 +69,7 @@ pub fn load(
     Ok((model, plan))
 }
 
-/// Whether all weights that have values are numbers.
+/// A visitor that finds whether all initialised weights are finite.
 struct Finite(bool);
 
 impl ModuleVisitor for Finite {
@@ -81,12 +81,12 @@ impl ModuleVisitor for Finite {
     }
 }
 
-/// Finds out whether the file `path` can be loaded into a network, by names and shapes alone.
+/// Checks that the file `path` can be loaded into a network, by names and shapes alone.
 ///
 /// # Errors
-/// As [`load`], but for damaged values.
+/// As for [`load`], except for damaged values.
 pub fn check(path: &Path, architecture: &Architecture) -> Result<()> {
-    // Nothing is drawn for it. However many classes there are, a head that does not fit is no objection.
+    // No weights are drawn. The number of classes does not matter: a head that does not fit is no objection.
     let blank = architecture.init(1, IMAGENET.mean, IMAGENET.std, &Device::flex()).map_err(UsageError)?;
     let file = WeightsFile::open(path)?;
     match Plan::new(&file, &blank.backbone.state_shapes()).objection() {
@@ -97,13 +97,13 @@ pub fn check(path: &Path, architecture: &Architecture) -> Result<()> {
     }
 }
 
-/// Torchvision's networks that the file fits, each as flags of `bastion train` name it.
+/// Returns torchvision's networks that the file fits, each as the flags of `bastion train`.
 pub fn fitting(file: &WeightsFile) -> Vec<String> {
     let mut found = vec![];
     for (name, network) in ResNetConfig::TORCHVISION {
         for (stem, flag) in [(Stem::Conv7, ""), (Stem::Conv3, " --stem conv3")] {
             let config = ResNetConfig { stem, head: HeadKind::Plain, ..network.clone() };
-            // Nothing is drawn for it: only names and shapes are asked for.
+            // No weights are drawn: only names and shapes are read.
             let Ok(blank) = ResNet::new(&config, 1, &Device::flex()) else { continue };
             let plan = Plan::new(file, &shared::model::Backbone::ResNet(blank).state_shapes());
             // With a smaller stem, a 7x7 kernel fits as well.
@@ -115,7 +115,7 @@ pub fn fitting(file: &WeightsFile) -> Vec<String> {
     found
 }
 
-/// What could be done about a file that does not fit, once it was said what is in it.
+/// Returns advice for a file that does not fit: the networks that do, if any.
 pub fn hint(file: &WeightsFile) -> String {
     let fitting = fitting(file);
     if !fitting.is_empty() {
@@ -127,7 +127,7 @@ pub fn hint(file: &WeightsFile) -> String {
     }
 }
 
-/// The same behind an error.
+/// Returns [`hint`] as the end of an error.
 fn advice(file: &WeightsFile) -> String {
     format!(". {}; bastion weights inspect {} shows what is in it", hint(file), file.path.display())
 }

@@ -1,4 +1,4 @@
-//! What becomes of each tensor of a file in a network, decided from names and shapes alone.
+//! The plan by which a file's tensors are loaded into a network, decided from names and shapes alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,44 +11,48 @@ use super::file::WeightsFile;
 use super::formats::Stored;
 use super::shrink::{self, shrink};
 
-/// What the names of the head begin with.
+/// Prefix of the names of the head's tensors.
 pub(super) const HEAD: &str = "fc.";
 
-/// The one kernel that is shrunk where the network has a smaller one.
+/// Name of the only kernel that is shrunk, where the network has a smaller one.
 const STEM: &str = "conv1.weight";
 
-/// Counts the batches that a batch norm has seen; nothing here reads it.
+/// Name of batch norm's counter of batches, which no network here has.
 const COUNTER: &str = "num_batches_tracked";
 
-/// How many tensors of a kind an error names.
+/// Number of tensors that an error names of each kind.
 const NAMED: usize = 3;
 
-/// Where the head comes from.
+/// The origin of the head's weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "from", rename_all = "lowercase")]
 pub enum Head {
+    /// Loaded from the file.
     File,
-    /// From the seed.
+    /// Drawn from the seed.
     Drawn {
+        /// Reason that the file's head cannot be loaded.
         why: String,
     },
 }
 
-/// A tensor that is not as the network needs it.
+/// A tensor that cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Misfit {
+    /// Name in the network.
     pub name: String,
-    /// What the file has; none if nothing.
+    /// Shape in the file; `None` if the file lacks the tensor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<Vec<usize>>,
-    /// What the network needs; none if nothing.
+    /// Shape in the network; `None` if the network lacks the tensor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Vec<usize>>,
+    /// Type in the file, where it is not one of floats; else `None`.
     pub dtype: Option<String>,
 }
 
 impl Misfit {
-    /// What is wrong with it, or its shape where one side has none.
+    /// Returns the mismatch as a text, or the shape where the file or the network lacks the tensor.
     pub fn detail(&self) -> String {
         match (&self.found, &self.expected, &self.dtype) {
             (Some(found), Some(expected), _) if found != expected => {
@@ -60,28 +64,29 @@ impl Misfit {
     }
 }
 
-/// What becomes of a file's tensors. Names are those in the network, as PyTorch has them.
+/// The use of each of a file's tensors. Tensors have PyTorch's names in the network.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// Loaded as they are, cast to f32.
+    /// Tensors loaded as they are, cast to f32.
     pub loaded: Vec<String>,
     /// 7x7 kernels that become 3x3.
     pub shrunk: Vec<String>,
+    /// Origin of the head.
     pub head: Head,
-    /// Counters of batch norm, what was saved beside the network, and a head that does not fit.
+    /// Tensors left out: counters of batch norm, tensors beside the network, and a head that does not fit.
     pub ignored: Vec<String>,
-    /// In the network and not in the file.
+    /// Tensors in the network and not in the file.
     pub missing: Vec<Misfit>,
-    /// In the file and not in the network.
+    /// Tensors in the file and not in the network.
     pub left_over: Vec<Misfit>,
-    /// In both, with different shapes.
+    /// Tensors in both, with different shapes.
     pub misshapen: Vec<Misfit>,
-    /// In both, but not of floats.
+    /// Tensors in both, but not of floats in the file.
     pub mistyped: Vec<Misfit>,
 }
 
 impl Plan {
-    /// `expected`: names and shapes of the network, as of [`shared::model::Backbone::state_shapes`].
+    /// Compares the file with `expected`, the network's names and shapes ([`shared::model::Backbone::state_shapes`]).
     pub fn new(file: &WeightsFile, expected: &[(String, Vec<usize>)]) -> Self {
         let in_file: BTreeMap<&str, &Stored> = file.network().collect();
         let mut plan = Self {
@@ -115,7 +120,7 @@ impl Plan {
         plan
     }
 
-    /// Why the file cannot be loaded; none if it can.
+    /// Returns why the file cannot be loaded; `None` if it can.
     pub fn objection(&self) -> Option<String> {
         let kinds = [
             ("missing", &self.missing),
@@ -140,7 +145,7 @@ impl Plan {
         (!said.is_empty()).then(|| said.join("; "))
     }
 
-    /// What was not loaded as it is, for a person; one sentence a line.
+    /// Returns notes for the user on tensors that were not loaded as they are; one sentence a line.
     pub fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> =
             self.shrunk.iter().map(|name| format!("{name} was shrunk from 7x7 to 3x3")).collect();
@@ -153,7 +158,7 @@ impl Plan {
         notes
     }
 
-    /// The tensors to load, under their names in the network. Their values are still in the file.
+    /// Returns the tensors to load, under their names in the network. Values are still in the file.
     pub(super) fn tensors(&self, file: WeightsFile) -> Vec<LazyTensor> {
         let (loaded, shrunk) = (names(&self.loaded), names(&self.shrunk));
         let prefix = file.prefix;
@@ -184,7 +189,7 @@ fn is_float(stored: &Stored) -> bool {
     stored.values.as_ref().is_some_and(|values| values.dtype.is_float())
 }
 
-/// The file's head is loaded where it is the network's in names, shapes and type, and else no part of it.
+/// Decides whether to load the file's head: only if all its names, shapes and types are the network's.
 fn head(in_file: &BTreeMap<&str, &Stored>, expected: &[(String, Vec<usize>)]) -> Head {
     let theirs: BTreeMap<&str, &Stored> =
         in_file.iter().filter(|(name, _)| name.starts_with(HEAD)).map(|(name, stored)| (*name, *stored)).collect();
@@ -221,7 +226,7 @@ fn can_shrink(name: &str, found: &[usize], expected: &[usize]) -> bool {
         && expected[2..] == small
 }
 
-/// As in `[64, 3, 7, 7]`.
+/// Returns a shape as text, such as `[64, 3, 7, 7]`.
 pub fn shape_text(shape: Option<&[usize]>) -> String {
     format!("{:?}", shape.unwrap_or_default())
 }

@@ -1,20 +1,20 @@
-//! A 7x7 kernel on a 3x3 one.
+//! Reduces a 7x7 kernel to a 3x3 one.
 //!
 //! Seven places lie beside each other as three bins of equal width, 7/3 each: the first bin holds the first two places and a
 //! third of the third, the middle one two thirds of the third, the fourth, and two thirds of the fifth, and so on. With these
-//! parts as `A` (3 x 7), a channel's kernel `W` becomes `A W A^T`. Each column of `A` adds up to 1, so all that the kernel
-//! weighs is kept, and with it the response to a picture of one colour, which is what batch norm behind it was measured on.
+//! parts as `A` (3 x 7), a channel's kernel `W` becomes `A W A^T`. Each column of `A` adds up to 1, so the sum of the kernel
+//! is kept, and with it the response to a picture of one colour, to which the statistics of the batch norm behind it belong.
 
 use burn::tensor::{DType, TensorData};
 
 pub(super) const FROM: usize = 7;
 pub(super) const TO: usize = 3;
 
-/// Which part of each of the seven places each of the three bins holds, in thirds.
+/// Part of each of the seven places in each of the three bins, in thirds.
 const THIRDS: [[f64; FROM]; TO] =
     [[3.0, 3.0, 1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 2.0, 3.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 3.0]];
 
-/// `[output, input, 7, 7]` of any float type to `[output, input, 3, 3]` of f32.
+/// Reduces kernels `[output, input, 7, 7]` of any float type to `[output, input, 3, 3]` in f32.
 pub(super) fn shrink(kernels: TensorData) -> TensorData {
     let [output, input] = [kernels.shape()[0], kernels.shape()[1]];
     let kernels = kernels.convert_dtype(DType::F32);

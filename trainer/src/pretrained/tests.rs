@@ -39,12 +39,12 @@ fn state_of(model: &Classifier) -> State {
     read(&save_weights(model, Precision::F32).unwrap(), "backbone.")
 }
 
-/// The weights of `wrn_10_1.pth`.
+/// Returns the weights of `wrn_10_1.pth`.
 fn expected() -> State {
     read(&fs::read(golden("wrn_10_1.weights.safetensors")).unwrap(), "backbone.")
 }
 
-/// A file of these tensors, each under the name and in the type that `stored` gives it.
+/// Writes a file of the tensors of `state`, each with the name and type that `stored` returns.
 fn write(state: &State, stored: impl Fn(&str) -> (String, Dtype)) -> (TempDir, PathBuf) {
     let tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = state
         .iter()

@@ -1,5 +1,5 @@
-//! What long work tells. With `--progress json` each event is an object on a line of stderr, whose field `event` is the name of
-//! the variant in snake case and whose other fields are those of the variant.
+//! The events of long work. With `--progress json` each event is an object on a line of stderr, whose field `event` is the
+//! name of the variant in snake case and whose other fields are the variant's.
 
 use std::fmt::{self, Display};
 
@@ -9,18 +9,48 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Work begins. Several may go on at once: `task` is a number that no other work of this process has.
-    Started { task: u64, title: &'static str, total: Option<u64>, unit: Unit },
-    /// So many units are done, of so many if that is known. Not each step is told.
-    Advanced { task: u64, done: u64, total: Option<u64> },
-    /// Work ended, completed or not, with so many units done.
-    Finished { task: u64, done: u64, seconds: f64 },
+    /// Work begins. Tasks may overlap.
+    Started {
+        /// A number that no other task of this process has.
+        task: u64,
+        /// A short name for the user.
+        title: &'static str,
+        /// Units of the whole work, if that is known.
+        total: Option<u64>,
+        /// The unit that the work is counted in.
+        unit: Unit,
+    },
+    /// Work goes on. Not each step is an event.
+    Advanced {
+        /// The number of the task.
+        task: u64,
+        /// Units done.
+        done: u64,
+        /// Units of the whole work, if that is known.
+        total: Option<u64>,
+    },
+    /// Work ended, completed or not.
+    Finished {
+        /// The number of the task.
+        task: u64,
+        /// Units done.
+        done: u64,
+        /// Time since the beginning.
+        seconds: f64,
+    },
     /// A line for the user.
-    Note { text: String },
-    /// Something is not as it should be, and the work goes on.
-    Warning { text: String },
+    Note {
+        /// The line, without its newline.
+        text: String,
+    },
+    /// A problem that does not end the work.
+    Warning {
+        /// The problem, without `warning:`.
+        text: String,
+    },
     /// Training has measured a round.
     Round {
+        /// The measurements.
         #[serde(flatten)]
         measured: Round,
         /// Training steps of the whole run.
@@ -28,64 +58,89 @@ pub enum Event {
         /// Passes over the training pictures of the whole run.
         epochs_total: f64,
     },
-    /// Training has a checkpoint of the network after `step` steps; its files may still be on their way to the disk.
-    Checkpoint { round: usize, step: usize, collapses: usize },
+    /// Training has a checkpoint of the network; the files may still be on their way to the disk.
+    Checkpoint {
+        /// The round that the checkpoint ends.
+        round: usize,
+        /// Training steps done.
+        step: usize,
+        /// Collapses of the network so far.
+        collapses: usize,
+    },
     /// Training goes back to a checkpoint, from which each single-step attack takes `1 + collapses` steps.
     Collapse {
+        /// The probe's measurements.
         #[serde(flatten)]
         found: Collapse,
+        /// Training steps of the checkpoint.
         back_to_step: usize,
+        /// Collapses of the network so far, with this one.
         collapses: usize,
     },
     /// The command ends without success: the last event of a process.
-    Failed { text: String, exit_code: u8 },
+    Failed {
+        /// The error.
+        text: String,
+        /// The exit code of the process.
+        exit_code: u8,
+    },
 }
 
-/// What work is counted in.
+/// The unit that work is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
+    /// Bytes read or written.
     Bytes,
+    /// Files.
     Files,
+    /// Pictures.
     Pictures,
-    /// Passes of a picture through a network; one with a gradient counts as two or more.
+    /// Passes of a picture through a network; a pass with a gradient counts as two or more.
     Passes,
+    /// Training steps.
     Steps,
 }
 
-/// The measurements of one round of training. Losses are means over pictures, accuracies shares.
+/// The measurements of one round of training. Losses are means over pictures, accuracies shares (0 to 1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Round {
+    /// Number of the round, from 1.
     pub round: usize,
     /// Training steps done.
     pub step: usize,
     /// Passes over the training pictures done.
     pub epoch: f64,
+    /// Mean learning rate.
     pub learning_rate: Option<f64>,
+    /// Loss on the training batches.
     pub train_loss: Option<f64>,
+    /// Accuracy on the training batches.
     pub train_accuracy: Option<f64>,
+    /// Loss on the held-out pictures.
     pub valid_loss: Option<f64>,
+    /// Accuracy on the held-out pictures.
     pub valid_accuracy: Option<f64>,
-    /// Under the probe's PGD.
+    /// Accuracy under the probe's PGD.
     pub probe_accuracy: Option<f64>,
-    /// Since the round before, or since the run was started or resumed.
+    /// Time since the round before, or since the run was started or resumed.
     pub seconds: f64,
 }
 
 /// A network that has learned to fool the attack it is trained with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Collapse {
-    /// The round that found it.
+    /// The round whose probe found the collapse.
     pub round: usize,
-    /// Best share of correct answers under the probe before.
+    /// Best accuracy under the probe before, 0 to 1.
     pub best_probe_accuracy: f64,
-    /// Share of correct answers under the probe now.
+    /// Accuracy under the probe now, 0 to 1.
     pub probe_accuracy: f64,
 }
 
 impl Event {
-    /// Returns the event as a line of text; none for progress of work, which a view shows in its own way.
+    /// Returns the event as a line of text; `None` for progress of work, which each view shows in its own form.
     pub fn text(&self) -> Option<String> {
         Some(match self {
             Self::Started { .. } | Self::Advanced { .. } | Self::Finished { .. } | Self::Checkpoint { .. } => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Event, View, write_line};
 
-/// Writes an object for each event; of [`Event::Advanced`], one a second.
+/// A view that writes an object for each event; of [`Event::Advanced`], one a second.
 #[derive(Default)]
 pub struct JsonLines {
     advanced_at: Mutex<Option<Instant>>,
@@ -21,7 +21,7 @@ impl View for JsonLines {
             }
             *at = Some(Instant::now());
         }
-        // Numbers and texts always have a form in JSON.
+        // Serialization cannot fail: events hold numbers and texts alone.
         if let Ok(line) = serde_json::to_string(event) {
             write_line(&line);
         }

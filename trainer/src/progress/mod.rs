@@ -1,5 +1,5 @@
-//! Progress of long work, as typed events: the work tells a [`Progress`] what happens and prints nothing, and a [`View`] shows
-//! it as bars, lines of text or lines of JSON.
+//! Progress of long work, as typed events: the work sends events to a [`Progress`] and prints nothing, and a [`View`] shows
+//! them as bars, lines of text or lines of JSON.
 
 mod event;
 mod json;
@@ -19,7 +19,7 @@ pub use stop::{Stop, on_ctrl_c};
 use self::json::JsonLines;
 use self::terminal::Terminal;
 
-/// What `--progress` takes.
+/// The values of `--progress`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProgressChoice {
     /// The dashboard of `bastion train` where there is one, else as bar
@@ -37,11 +37,11 @@ pub enum ProgressChoice {
 
 /// Shows events.
 pub trait View: Send + Sync {
-    /// Shows `event`. It may be called from any thread.
+    /// Shows `event`. May be called from any thread.
     fn show(&self, event: &Event);
 }
 
-/// Takes the events of long work to a view. Clones share the view.
+/// The sender of long work's events to a view. Clones share the view.
 #[derive(Clone)]
 pub struct Progress {
     choice: ProgressChoice,
@@ -49,7 +49,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows events on stderr in the form `choice`.
+    /// Creates a sender whose events are shown on stderr in the form `choice`.
     pub fn new(choice: ProgressChoice) -> Self {
         let view: Arc<dyn View> = match choice {
             ProgressChoice::Auto | ProgressChoice::Bar => Arc::new(Terminal::with_bars()),
@@ -60,89 +60,89 @@ impl Progress {
         Self { choice, view }
     }
 
-    /// Shows nothing.
+    /// Creates a sender whose events are not shown.
     pub fn silent() -> Self {
         Self { choice: ProgressChoice::None, view: Arc::new(Silent) }
     }
 
-    /// Shows the same events by another `view`.
+    /// Returns a sender to `view`, with the same choice.
     #[must_use]
     pub fn shown_by(&self, view: Arc<dyn View>) -> Self {
         Self { view, ..*self }
     }
 
-    /// The form that was chosen, to be passed on to other processes.
+    /// Returns the chosen form, to be passed on to other processes.
     pub fn choice(&self) -> ProgressChoice {
         self.choice
     }
 
-    /// Shows `event`.
-    pub fn tell(&self, event: &Event) {
+    /// Sends `event` to the view.
+    pub fn send(&self, event: &Event) {
         self.view.show(event);
     }
 
     /// Shows a line of text.
     pub fn note(&self, text: impl Into<String>) {
-        self.tell(&Event::Note { text: text.into() });
+        self.send(&Event::Note { text: text.into() });
     }
 
     /// Shows a warning.
     pub fn warn(&self, text: impl Into<String>) {
-        self.tell(&Event::Warning { text: text.into() });
+        self.send(&Event::Warning { text: text.into() });
     }
 
-    /// Starts work of `total` units, if that is known.
+    /// Starts a task of `total` units, if that is known.
     pub fn start(&self, title: &'static str, total: Option<u64>, unit: Unit) -> Task {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        self.tell(&Event::Started { task: id, title, total, unit });
+        self.send(&Event::Started { task: id, title, total, unit });
         Task {
             progress: self.clone(),
             id,
             began: Instant::now(),
             done: AtomicU64::new(0),
             total: AtomicU64::new(total.unwrap_or(0)),
-            told_ms: AtomicU64::new(0),
+            sent_ms: AtomicU64::new(0),
         }
     }
 }
 
-/// Work that goes on until this is dropped.
+/// Work in progress, which ends on drop.
 pub struct Task {
     progress: Progress,
     id: u64,
     began: Instant,
     done: AtomicU64,
-    /// 0 if it is not known.
+    /// Number of units of the whole work; 0 if unknown.
     total: AtomicU64,
-    /// When the last event was shown, since the beginning.
-    told_ms: AtomicU64,
+    /// Time of the last event since the beginning, in milliseconds.
+    sent_ms: AtomicU64,
 }
 
 impl Task {
-    /// Adds `units` to what is done. It is shown ten times a second at most.
+    /// Adds `units` to the units done. The view gets ten events a second at most.
     pub fn advance(&self, units: u64) {
         self.done.fetch_add(units, Ordering::Relaxed);
         self.show();
     }
 
-    /// Sets how much is done.
+    /// Sets the number of units done.
     pub fn set(&self, done: u64) {
         self.done.store(done, Ordering::Relaxed);
         self.show();
     }
 
-    /// Sets how much there is to do.
+    /// Sets the number of units of the whole work; `None` if unknown.
     pub fn set_total(&self, total: Option<u64>) {
         self.total.store(total.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// How much is done.
+    /// Returns the number of units done.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Counts the bytes that are read from `inner`.
+    /// Returns a reader of `inner` that advances by the bytes read.
     pub fn reader<R: Read>(&self, inner: R) -> impl Read {
         Counted { inner, task: self }
     }
@@ -150,13 +150,13 @@ impl Task {
     fn show(&self) {
         const PAUSE_MS: u64 = 100;
         let now = self.began.elapsed().as_millis() as u64;
-        let told = self.told_ms.load(Ordering::Relaxed);
-        // Of several threads, one shows it.
-        let due = now >= told + PAUSE_MS
-            && self.told_ms.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let sent = self.sent_ms.load(Ordering::Relaxed);
+        // Of several threads, only one sends the event.
+        let due = now >= sent + PAUSE_MS
+            && self.sent_ms.compare_exchange(sent, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due {
             let total = Some(self.total.load(Ordering::Relaxed)).filter(|&total| total > 0);
-            self.progress.tell(&Event::Advanced { task: self.id, done: self.done(), total });
+            self.progress.send(&Event::Advanced { task: self.id, done: self.done(), total });
         }
     }
 }
@@ -164,7 +164,7 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         let seconds = self.began.elapsed().as_secs_f64();
-        self.progress.tell(&Event::Finished { task: self.id, done: self.done(), seconds });
+        self.progress.send(&Event::Finished { task: self.id, done: self.done(), seconds });
     }
 }
 
@@ -199,7 +199,7 @@ impl View for OnlyWarnings {
     }
 }
 
-/// Writes a line to stderr. A stderr that was closed is no reason to end hours of work.
+/// Writes a line to stderr, and ignores a closed stderr, which is no reason to end hours of work.
 fn write_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -211,7 +211,7 @@ pub struct Recorder(std::sync::Mutex<Vec<Event>>);
 
 #[cfg(test)]
 impl Recorder {
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.0.lock().unwrap().clone()
     }
 }

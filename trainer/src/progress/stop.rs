@@ -1,4 +1,4 @@
-//! The user's wish that long work end early and tidily.
+//! Requests by the user to end long work early and tidily.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,15 +8,15 @@ use anyhow::{Context, Result};
 
 use crate::error::Stopped;
 
-/// The user's wish that long work end early and tidily.
+/// A flag that requests an early and tidy end of long work. Clones share the flag.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// A wish that Ctrl-C expresses; a second Ctrl-C ends the program at once. To be called once in a program.
+    /// Returns a flag that Ctrl-C sets; a second Ctrl-C ends the program at once. To be called once in a program.
     ///
     /// # Errors
-    /// When the system lets no one handle Ctrl-C.
+    /// When no handler can be set for Ctrl-C.
     pub fn on_ctrl_c() -> Result<Self> {
         let stop = Self::default();
         let asked = stop.clone();
@@ -24,18 +24,20 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Asks for the end.
+    /// Requests a stop.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the end was asked for.
+    /// Returns whether a stop was requested.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Checks that no stop was requested.
+    ///
     /// # Errors
-    /// [`Stopped`] when the end was asked for.
+    /// [`Stopped`] when one was.
     pub fn check(&self) -> Result<()> {
         if self.requested() {
             return Err(Stopped("Stopped; nothing was written".into()).into());
@@ -44,14 +46,14 @@ impl Stop {
     }
 }
 
-/// Wrappers such as `timeout` pass on a Ctrl-C that the terminal has sent already: within this time two are one.
+/// Time within which a second Ctrl-C is ignored: wrappers such as `timeout` repeat the one that the terminal has sent.
 const ECHO: Duration = Duration::from_secs(1);
 
 /// Calls `first` at the first Ctrl-C (or SIGTERM, or SIGHUP); a second one calls `last` and ends the program. To be called
 /// once in a program.
 ///
 /// # Errors
-/// When the system lets no one handle Ctrl-C.
+/// When no handler can be set for Ctrl-C.
 pub fn on_ctrl_c(first: impl Fn() + Send + 'static, last: impl Fn() + Send + 'static) -> Result<()> {
     let mut asked_at: Option<Instant> = None;
     let handle = move || match asked_at {

@@ -8,19 +8,19 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 
 use super::{Event, Unit, View, write_line};
 
-/// Shows each work as a bar, or as lines where there is no terminal to draw on.
+/// A view that shows each task as a bar, or as lines where there is no terminal to draw on.
 pub struct Terminal {
     target: fn() -> ProgressDrawTarget,
     bars: Mutex<Vec<(u64, ProgressBar)>>,
 }
 
 impl Terminal {
-    /// Draws bars if stderr is a terminal.
+    /// Creates a view that draws bars if stderr is a terminal, and prints lines otherwise.
     pub fn with_bars() -> Self {
         Self { target: ProgressDrawTarget::stderr, bars: Mutex::default() }
     }
 
-    /// Prints lines in any case.
+    /// Creates a view that always prints lines.
     pub fn with_lines() -> Self {
         Self { target: ProgressDrawTarget::hidden, bars: Mutex::default() }
     }
@@ -75,17 +75,16 @@ fn bar(target: ProgressDrawTarget, title: &'static str, total: Option<u64>, unit
     if total.is_none() {
         bar.enable_steady_tick(Duration::from_millis(100));
     }
-    // The templates are the literals above; a broken one would only cost the looks.
+    // The templates are the literals above; a wrong one would only give the default style.
     let style = ProgressStyle::with_template(&format!("{{msg:<12}} {numbers}"));
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-    say_lines(&bar, title, amount);
+    spawn_line_printer(&bar, title, amount);
     bar
 }
 
-/// Where `bar` is not drawn, prints a line now and then for as long as there is a bar, so that a log shows whether work goes
-/// on.
-fn say_lines(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String) {
-    const LOOK: Duration = Duration::from_millis(500);
+/// Starts a thread that prints a line now and then while a `bar` that is not drawn exists, so that a log shows progress.
+fn spawn_line_printer(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String) {
+    const INTERVAL: Duration = Duration::from_millis(500);
     if !bar.is_hidden() {
         return;
     }
@@ -93,7 +92,7 @@ fn say_lines(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String) 
     let watch = move || {
         let mut lines = Lines::default();
         loop {
-            thread::sleep(LOOK);
+            thread::sleep(INTERVAL);
             let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) else { return };
             // The length may become known later.
             let total = bar.length().filter(|&total| total > 0);
@@ -106,11 +105,11 @@ fn say_lines(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String) 
     let _ = thread::Builder::new().name("progress".into()).spawn(watch);
 }
 
-/// When lines are due: after each tenth of the work, but not in quick succession, and at least every half minute.
+/// The schedule of lines: one after each tenth of the work, but not in quick succession, and at least every half minute.
 #[derive(Default)]
 struct Lines {
     tenths: u64,
-    said_at: Duration,
+    printed_at: Duration,
 }
 
 impl Lines {
@@ -118,16 +117,16 @@ impl Lines {
         const SOONEST: Duration = Duration::from_secs(5);
         const LATEST: Duration = Duration::from_secs(30);
         let tenths = total.map_or(0, |total| position.saturating_mul(10) / total);
-        let silence = elapsed.saturating_sub(self.said_at);
+        let silence = elapsed.saturating_sub(self.printed_at);
         let due = silence >= LATEST || (tenths > self.tenths && silence >= SOONEST);
         if due {
-            (self.tenths, self.said_at) = (tenths, elapsed);
+            (self.tenths, self.printed_at) = (tenths, elapsed);
         }
         due
     }
 }
 
-/// `Crafting: 1,200/10,000 (12%) after 1:40, 12:13 left`. No time `left` means that it is not known.
+/// Returns `Crafting: 1,200/10,000 (12%) after 1:40, 12:13 left`, without the time left where `left` is `None`.
 fn line(
     title: &str,
     position: u64,
@@ -142,7 +141,7 @@ fn line(
     format!("{title}: {}/{} ({percent:.0}%) after {}{left}", amount(position), amount(total), clock(elapsed))
 }
 
-/// `0:05`, `1:02:03`.
+/// Returns a duration as `0:05` or `1:02:03`.
 fn clock(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -157,7 +156,7 @@ mod tests {
     fn lines_come_with_tenths_and_half_minutes_but_not_at_once() {
         let mut lines = Lines::default();
         let mut due = |position, seconds| lines.is_due(position, Some(100), Duration::from_secs(seconds));
-        // Quick work says nothing.
+        // Quick work prints no lines.
         assert!(!due(50, 1) && !due(90, 4));
         assert!(due(91, 5) && !due(92, 8));
         assert!(!due(95, 34), "no new tenth");

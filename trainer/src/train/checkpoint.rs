@@ -1,4 +1,4 @@
-//! Checkpoints are read before burn-train reads them, which panics where it cannot.
+//! Checks of checkpoints before burn-train reads them, which panics on damaged ones.
 
 use anyhow::{Context, Result};
 use burn::optim::OptimizerRecord;
@@ -13,9 +13,9 @@ use super::model::TrainingModel;
 use super::run_dir::{Checkpoint, Part, RunDir};
 use crate::progress::Progress;
 
-/// The checkpoint of `run` to go on from: the newest one that can be read, with a warning for each that cannot.
+/// Returns the newest checkpoint of `run` that can be read, with a warning for each that cannot.
 ///
-/// `classifier` is a network of the run's architecture; what it holds afterwards is of no use.
+/// `classifier` is a network of the run's architecture, whose weights are overwritten.
 ///
 /// # Errors
 /// Names the file when there are checkpoints but none can be read.
@@ -47,7 +47,7 @@ pub fn find_checkpoint(
     }
 }
 
-/// Reads what burn-train will read, which panics where it cannot.
+/// Reads the files that burn-train will read, which panics on damaged ones.
 fn try_load(run: &RunDir, round: usize, config: &TrainConfig, model: &TrainingModel) -> Result<()> {
     let damaged = |part: Part| {
         let file = run.checkpoint_file(part, round);
@@ -64,7 +64,7 @@ fn try_load(run: &RunDir, round: usize, config: &TrainConfig, model: &TrainingMo
     Ok(())
 }
 
-/// Fills `average` with the average of the weights as it was at a checkpoint.
+/// Loads the average of the weights at a checkpoint into `average`.
 ///
 /// # Errors
 /// When the file is missing or damaged.

@@ -1,4 +1,4 @@
-//! One struct is the command line, the recipe file and the record in the run folder.
+//! The settings of a run: one struct is the command line, the recipe file and the record in the run folder.
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
@@ -15,7 +15,7 @@ use super::recipe;
 use crate::data::SIDE;
 use crate::epsilon::Epsilon;
 
-/// Which optimizer.
+/// An optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimizerName {
@@ -178,6 +178,8 @@ fn number_of_pictures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usiz
 }
 
 impl TrainConfig {
+    /// Checks that all values are in range.
+    ///
     /// # Errors
     /// Names the first value out of range.
     pub fn validate(&self) -> Result<()> {
@@ -225,7 +227,7 @@ impl TrainConfig {
         Ok(self.perturbations.validate()?)
     }
 
-    /// Highest learning rate: what was asked for, or what is usual for the optimizer.
+    /// Returns the highest learning rate: the one that was set, or the optimizer's default.
     pub fn learning_rate(&self) -> f64 {
         self.learning_rate.unwrap_or(match self.optimizer {
             OptimizerName::Sgd => 0.1,
@@ -233,7 +235,7 @@ impl TrainConfig {
         })
     }
 
-    /// Weight decay: what was asked for, or what is usual for the optimizer.
+    /// Returns the weight decay: the one that was set, or the optimizer's default.
     pub fn weight_decay(&self) -> f64 {
         self.weight_decay.unwrap_or(match self.optimizer {
             OptimizerName::Sgd => 5e-4,
@@ -241,7 +243,7 @@ impl TrainConfig {
         })
     }
 
-    /// The same with nothing left to defaults, which another version may have others of.
+    /// Returns the settings with all defaults filled in, which may differ in another version.
     #[must_use]
     pub fn resolved(&self) -> Self {
         let (learning_rate, weight_decay) = (Some(self.learning_rate()), Some(self.weight_decay()));

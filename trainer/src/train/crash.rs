@@ -1,4 +1,4 @@
-//! A crash in the middle of training, as of a GPU that is full, said as an error.
+//! Conversion of a panic while training, such as for want of GPU memory, to an error.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,29 +6,29 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-/// Does `work` of the run in the folder `run`. Where there is too little memory on a CPU, the program ends before anyone can
-/// say anything: that, only a parent process survives.
+/// Does `work` of the run in the folder `run`, and converts a panic to an error. Where a CPU's memory is exhausted, the system
+/// kills the process, which only a parent process can report.
 ///
 /// # Errors
-/// As `work`, or when it panics: then with how to go on.
+/// As for `work`; when `work` panics, with advice on how to resume.
 pub fn survive<T>(run: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    // Nothing that it changed is used again.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(anyhow!("{}", advice(run, &said(&*panic)))))
+    // No value that `work` has changed is used again.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(anyhow!("{}", advice(run, &message_of(&*panic)))))
 }
 
-fn said(panic: &(dyn Any + Send)) -> String {
+fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it did not say why".into())
 }
 
-fn advice(run: &Path, said: &str) -> String {
-    let why = if said.to_lowercase().contains("memory") {
+fn advice(run: &Path, text: &str) -> String {
+    let why = if text.to_lowercase().contains("memory") {
         "the device has too little memory"
     } else {
         "training crashed, which may be for want of memory"
     };
     format!(
-        "{why}: {said}\nWhat was saved is kept, and bastion train --resume {} goes on; a run with a smaller batch is another \
+        "{why}: {text}\nWhat was saved is kept, and bastion train --resume {} goes on; a run with a smaller batch is another \
          one (--batch-size)",
         run.display()
     )

@@ -1,7 +1,7 @@
-//! burn-train's dashboard, taught to hear Ctrl-C.
+//! burn-train's dashboard, with Ctrl-C as a signal.
 //!
-//! It puts the terminal into raw mode, in which Ctrl-C is a key like any other, and does nothing with that key. Here the
-//! terminal is told to make a signal of it again, as everywhere else.
+//! The dashboard puts the terminal into raw mode, in which Ctrl-C is a key like any other, and ignores that key. Here the
+//! terminal is set to raise the signal again.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use tty::Tty;
 
 use crate::progress::{Event, View};
 
-/// Switches off what the dashboard has switched on: mouse reports, its own screen, the hidden cursor.
+/// Control sequences that undo the dashboard's: mouse reports, the alternate screen, the hidden cursor.
 const LEAVE: &str = "\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 
 /// A terminal on which the dashboard can be drawn.
@@ -25,49 +25,49 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// `None` where there is no terminal, or none on which Ctrl-C could be heard.
+    /// Opens the terminal; `None` where there is none, or none on which Ctrl-C can raise a signal.
     pub fn open() -> Option<Self> {
         Some(Self { tty: Tty::open()?, warning: Mutex::default() })
     }
 
-    /// Starts drawing; the dashboard's own way to stop goes to `stop`.
+    /// Starts drawing; the dashboard's stop key sets `stop`.
     pub(super) fn start(&self, stop: Interrupter, round: Option<usize>) -> Box<dyn MetricsRenderer> {
         let renderer = TuiMetricsRendererWrapper::new(stop, round);
-        self.tty.hear_ctrl_c();
-        self.remind();
+        self.tty.enable_ctrl_c();
+        self.show_warning();
         Box::new(renderer)
     }
 
     /// Shows the last warning, if there is one.
-    fn remind(&self) {
+    fn show_warning(&self) {
         if let Some(warning) = &*self.warning.lock().unwrap_or_else(PoisonError::into_inner) {
-            self.notify(warning);
+            self.draw_last_line(warning);
         }
     }
 
-    /// Shows `text` in the last line, over whatever is there.
-    fn notify(&self, text: &str) {
-        // The cursor is kept; reverse video. Without a reader there is no one to tell.
+    /// Draws `text` over the terminal's last line.
+    fn draw_last_line(&self, text: &str) {
+        // Saves and restores the cursor; reverse video.
         print(&format!("\x1b7\x1b[999;1H\x1b[7m {text} \x1b[0m\x1b8"));
     }
 
-    /// Gives the terminal back as it was, for an end of the program in which the dashboard does not.
+    /// Restores the terminal, for an end of the program in which the dashboard does not.
     pub fn restore(&self) {
         print(LEAVE);
         self.tty.restore();
     }
 }
 
-/// Shows texts in the last line; all else burn-train draws by itself.
+/// Shows texts in the last line; burn-train draws all else.
 impl View for Dashboard {
     fn show(&self, event: &Event) {
         match event {
-            Event::Note { text } => self.notify(text),
+            Event::Note { text } => self.draw_last_line(text),
             Event::Warning { .. } | Event::Collapse { .. } => {
                 *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = event.text();
-                self.remind();
+                self.show_warning();
             }
-            Event::Round { .. } => self.remind(),
+            Event::Round { .. } => self.show_warning(),
             _ => {}
         }
     }
@@ -87,13 +87,13 @@ mod tty {
 
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-    /// How long the dashboard may take to start. It takes milliseconds; where it fails, it says so itself.
+    /// Time that the dashboard may take to start, which takes milliseconds; the dashboard reports its own failure.
     const PATIENCE: Duration = Duration::from_secs(2);
 
     /// The terminal that the program was started from.
     pub struct Tty {
         file: File,
-        /// As the shell left it.
+        /// Modes of the terminal before the dashboard.
         modes: Termios,
     }
 
@@ -107,18 +107,18 @@ mod tty {
             Some(Self { file, modes })
         }
 
-        /// Waits until the dashboard has set raw mode, and takes the keys that raise signals out of it.
-        pub fn hear_ctrl_c(&self) {
+        /// Waits until the dashboard has set raw mode, and lets Ctrl-C raise a signal again.
+        pub fn enable_ctrl_c(&self) {
             let started = Instant::now();
             while started.elapsed() < PATIENCE {
                 let Ok(mut modes) = tcgetattr(&self.file) else { return };
                 if !modes.local_modes.contains(LocalModes::ICANON) {
                     modes.local_modes.insert(LocalModes::ISIG);
-                    // Of these only Ctrl-C: Ctrl-Z and Ctrl-\ would leave the shell with the dashboard's terminal.
+                    // Only Ctrl-C: Ctrl-Z and Ctrl-\ would leave the shell with the dashboard's terminal.
                     for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
                         modes.special_codes[key] = NO_KEY;
                     }
-                    // Where it fails, `q` still stops the run.
+                    // On an error, `q` still stops the run.
                     let _ = tcsetattr(&self.file, OptionalActions::Now, &modes);
                     return;
                 }
@@ -131,13 +131,13 @@ mod tty {
         }
     }
 
-    /// `_POSIX_VDISABLE`: what a signal's key is set to so that there is none.
+    /// `_POSIX_VDISABLE`: the value of a signal's key that disables the signal.
     const NO_KEY: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
 }
 
 #[cfg(not(unix))]
 mod tty {
-    /// No terminal here can be told to raise a signal in raw mode.
+    /// A terminal that can raise a signal in raw mode, of which this system has none.
     pub struct Tty;
 
     impl Tty {
@@ -145,7 +145,7 @@ mod tty {
             None
         }
 
-        pub fn hear_ctrl_c(&self) {}
+        pub fn enable_ctrl_c(&self) {}
 
         pub fn restore(&self) {}
     }

@@ -7,7 +7,7 @@ use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
 use shared::model::Classifier;
 
-/// The average of a network over its training, shared by the steps that move it and the checkpoints that save it.
+/// The average of a network's weights over its training, shared by the steps that update it and the checkpoints that save it.
 #[derive(Clone, Debug)]
 pub struct Ema {
     decay: f64,
@@ -15,13 +15,13 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// Starts at `classifier`, which is on a plain device.
+    /// Starts at the weights of `classifier`, which is on a device without autodiff.
     pub fn new(decay: f64, classifier: Classifier) -> Self {
         Self { decay, average: Arc::new(Mutex::new(classifier)) }
     }
 
-    /// Moves a little towards `current`, on a plain device, as it is after `steps` steps. Running means and variances of
-    /// batch norm are averaged like weights.
+    /// Updates the average by the weights of `current`, on a device without autodiff, after `steps` steps. Running means and
+    /// variances of batch norm are averaged like weights.
     ///
     /// The decay grows from 0.1 to its value over the first steps, so that the random start is soon forgotten.
     pub fn update(&self, current: &Classifier, steps: usize) {
@@ -29,16 +29,16 @@ impl Ema {
         let mut values = Values::default();
         current.visit(&mut values);
         let mut average = self.average.lock().unwrap_or_else(PoisonError::into_inner);
-        *average = average.clone().map(&mut Towards { values: values.0, decay });
+        *average = average.clone().map(&mut Averaging { values: values.0, decay });
     }
 
-    /// The average as it is now, on the plain device.
+    /// Returns the current average, on the device without autodiff.
     pub fn average(&self) -> Classifier {
         self.average.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The values of a module's parameters, in its order.
+/// The values of a module's parameters, in the module's order.
 #[derive(Default)]
 struct Values(VecDeque<Tensor<1>>);
 
@@ -50,15 +50,15 @@ impl ModuleVisitor for Values {
     }
 }
 
-/// Moves parameters towards values in the same order.
-struct Towards {
+/// A mapper that averages parameters with values in the same order.
+struct Averaging {
     values: VecDeque<Tensor<1>>,
     decay: f64,
 }
 
-impl ModuleMapper for Towards {
+impl ModuleMapper for Averaging {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // Two networks of one kind are visited alike.
+        // Two networks of one architecture are visited in the same order.
         let Some(value) = self.values.pop_front() else { return param };
         let decay = self.decay;
         param.map(|average| {
@@ -90,7 +90,7 @@ mod tests {
     fn it_is_the_average_that_the_formula_says() {
         let (start, other) = (network(1), network(2));
         let ema = Ema::new(0.75, start.clone());
-        // Far from the first steps, so that the decay is what was asked for.
+        // Far from the first steps, so that the decay has its full value.
         ema.update(&other, 1000);
         ema.update(&other, 1001);
         let (start, other, average) = (values(&start), values(&other), values(&ema.average()));

@@ -1,25 +1,25 @@
-//! For how long the backbone of a pretrained network is left as it is.
+//! Freezing of the backbone of a pretrained network.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What of a network is not trained. What is frozen has no gradients, and its batch norm keeps the statistics it came with.
+/// The frozen part of a network. It has no gradients, and its batch norm keeps its initial statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", expecting = "freeze takes \"none\", \"backbone\" or a number of epochs")]
 pub enum Freeze {
-    /// All is trained.
+    /// The whole network is trained.
     None,
     /// Only the head is trained.
     Backbone,
-    /// Only the head for so many epochs, then all. In files a number, and not a text of one.
+    /// Only the head is trained for so many epochs, then the whole network. In files a number, not a text.
     #[serde(untagged)]
     Epochs(usize),
 }
 
 impl Freeze {
-    /// Steps from the first one on in which the backbone is frozen.
+    /// Returns the number of steps, from the first one on, in which the backbone is frozen.
     pub fn steps(self, steps_per_epoch: usize) -> usize {
         match self {
             Self::None => 0,

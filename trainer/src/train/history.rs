@@ -1,4 +1,4 @@
-//! What a run has measured, round by round: `metrics.jsonl`, `metrics.csv` and the plots of a run folder.
+//! The measurements of a run by round: `metrics.jsonl`, `metrics.csv` and the plots of a run folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::figures::{Estimate, LineChart, LineSeries};
 use crate::files::write_atomically;
 use crate::progress::Round;
 
-/// Returns what burn-train has measured in `round`.
+/// Returns the measurements of burn-train in `round`.
 pub fn measured(round: usize, step: usize, epoch: f64, seconds: f64, store: &EventStoreClient) -> Round {
     let find = |name: &str, split: &Split| {
         store.find_metric(name, round, Aggregate::Mean, split).filter(|value| value.is_finite())
@@ -57,24 +57,24 @@ pub struct History {
 }
 
 impl History {
-    /// That of the run in `dir`, empty for a new one. Lines that cannot be read are left out: they are measurements, and
-    /// training goes on without them.
+    /// Reads the history of the run in `dir`, empty for a new one. Lines that cannot be read are left out, since training can
+    /// go on without them.
     pub fn open(dir: &Path) -> Self {
         let text = fs::read_to_string(dir.join("metrics.jsonl")).unwrap_or_default();
         Self { dir: dir.to_path_buf(), rows: text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect() }
     }
 
-    /// Forgets what was measured after step `step`, which is about to be done again.
+    /// Removes the rounds after step `step`, which will be measured again.
     pub fn forget_after(&mut self, step: usize) {
         self.rows.retain(|row| row.step <= step);
     }
 
-    /// The best accuracy under the probe so far.
+    /// Returns the best accuracy under the probe so far, 0 to 1.
     pub fn best_probe(&self) -> Option<f64> {
         self.rows.iter().filter_map(|row| row.probe_accuracy).max_by(f64::total_cmp)
     }
 
-    /// Whether the probe has seen the network of step `step`.
+    /// Returns whether the probe has measured the network of step `step`.
     pub fn has_probed(&self, step: usize) -> bool {
         self.rows.iter().any(|row| row.step == step && row.probe_accuracy.is_some())
     }
@@ -82,7 +82,7 @@ impl History {
     /// Adds a round and writes files and plots anew.
     ///
     /// # Errors
-    /// When something cannot be written.
+    /// When a file cannot be written.
     pub fn add(&mut self, row: Round) -> Result<()> {
         self.rows.push(row);
         let mut lines = String::new();

@@ -1,4 +1,4 @@
-//! A run as a folder: begun, gone on with or already done, whoever asks for it.
+//! A run in a folder: started, resumed or already done.
 
 use shared::model::BuildNetwork as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,7 @@ use crate::progress::Progress;
 pub struct NewRun<'a> {
     /// The folder for it.
     pub path: &'a Path,
+    /// The settings.
     pub config: TrainConfig,
     /// A model to start from.
     pub init: Option<&'a Path>,
@@ -36,7 +37,7 @@ pub struct NewRun<'a> {
     pub data: &'a Path,
     /// Crafted sets that the recipe needs.
     pub crafted: &'a [PathBuf],
-    /// What was typed, for the record.
+    /// The command line, for the record.
     pub command: String,
 }
 
@@ -48,12 +49,12 @@ pub struct Job {
     dataset: Dataset,
     crafted: CraftedPictures,
     checkpoint: Option<Checkpoint>,
-    /// Before the first step; a checkpoint fills it later.
+    /// The network before the first step, into which a checkpoint is loaded later.
     network: Classifier,
 }
 
 impl Job {
-    /// Makes the run folder, once all that could be wrong with the settings was looked for.
+    /// Creates the run folder, after all checks of the settings.
     ///
     /// # Errors
     /// When the folder is taken, a setting does not fit the data set, a set or a model cannot be read or does not fit, or
@@ -68,7 +69,7 @@ impl Job {
         let (crafted, notes) = sets::load(new.crafted, &new.config.mix, &dataset)?;
         let pretrained = new.pretrained.map(hashed).transpose()?;
         let pixels = match (&parent, &pretrained) {
-            // A network that is trained further goes on to see its pictures as it is used to.
+            // A network that is fine-tuned keeps its normalisation.
             (Some(card), _) => PixelStats { mean: card.mean, std: card.std },
             (None, Some(_)) => pretrained::IMAGENET,
             (None, None) => dataset.pixels,
@@ -96,10 +97,10 @@ impl Job {
         Ok(Self { run, record, config: new.config.clone(), dataset, crafted, checkpoint: None, network })
     }
 
-    /// Goes on with the run in `path`, with the data set where it was or in `data`.
+    /// Resumes the run in `path`, with the data set where it was or in `data`.
     ///
     /// # Errors
-    /// When it is no run, its data set is not the one it was started with, or no checkpoint of it can be read.
+    /// When `path` is no run, the data set is not the one that the run was started with, or no checkpoint can be read.
     pub fn resume(path: &Path, data: Option<&Path>, device: &Device, progress: &Progress) -> Result<Self> {
         let (run, mut record, config) = RunDir::open(path)?;
         if let Some(data) = data {
@@ -119,7 +120,7 @@ impl Job {
         let blank = || blank_network(&record, &config, dataset.classes.len(), device);
         let checkpoint = find_checkpoint(&run, &config, blank()?, progress)?;
         let network = match checkpoint {
-            // The checkpoint holds all weights: the network that the run started from may be gone.
+            // A checkpoint holds all weights: the network that the run started from may be gone.
             Some(_) => blank()?,
             None => {
                 record.pretrained.as_ref().map_or(Ok(()), unchanged)?;
@@ -132,22 +133,22 @@ impl Job {
         Ok(Self { run, record, config, dataset, crafted, checkpoint, network })
     }
 
-    /// Where the run will go on: at the first step, or after those of its checkpoint.
+    /// Returns the position at which the run begins: the first step, or the one after its checkpoint.
     pub fn position(&self) -> Arc<Position> {
         Arc::new(Position::at(self.steps_done()))
     }
 
-    /// Steps that are done already.
+    /// Returns the number of steps that are done already.
     pub fn steps_done(&self) -> usize {
         self.checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)
     }
 
-    /// Trains on plain `devices`, until the last step or until `position` is asked to stop; writes the trained network to
-    /// the run folder. A `dashboard` is drawn besides what `progress` shows.
+    /// Trains on `devices` (without autodiff), until the last step or a stop requested of `position`; writes the trained
+    /// network to the run folder. A `dashboard` is drawn besides the view of `progress`.
     ///
     /// # Errors
-    /// When a checkpoint cannot be written or read, the device fails, the network collapses again and again, or it cannot be
-    /// written.
+    /// When a checkpoint cannot be written or read, the device fails, the network collapses again and again, or the trained
+    /// network cannot be written.
     pub fn train(
         self,
         devices: &[Device],
@@ -171,7 +172,7 @@ impl Job {
         let outcome = session.run(network)?;
         if let Outcome::Done(model) = &outcome {
             let description = Description {
-                // Recipes are used more than once, and folders are not.
+                // Runs of one recipe differ in their folders' names.
                 name: run.path().file_name().map_or(config.recipe.clone(), |name| name.to_string_lossy().into_owned()),
                 architecture: config.architecture()?,
                 classes,
@@ -193,7 +194,7 @@ impl Job {
     }
 }
 
-/// The network of a run's first step.
+/// Returns the network of a run's first step.
 fn first_network(
     record: &RunRecord,
     config: &TrainConfig,
@@ -234,13 +235,13 @@ fn first_network(
     Ok(bundle.model)
 }
 
-/// The file of weights as it is now.
+/// Returns the record of the file of weights as it is now.
 fn hashed(file: &Path) -> Result<Pretrained> {
     let sha256 = sha256_of_file(file, None)?;
     Ok(Pretrained { file: std::path::absolute(file)?, sha256 })
 }
 
-/// Makes sure that the weights are those that the run was started from.
+/// Checks that the file of weights has not changed since the run was started.
 fn unchanged(then: &Pretrained) -> Result<()> {
     let file = then.file.display();
     let now = hashed(&then.file).with_context(|| {
@@ -255,7 +256,7 @@ fn unchanged(then: &Pretrained) -> Result<()> {
     Ok(())
 }
 
-/// A network of the run's kind, for a checkpoint to fill.
+/// Returns a network of the run's architecture, for a checkpoint to be loaded into.
 fn blank_network(record: &RunRecord, config: &TrainConfig, classes: usize, device: &Device) -> Result<Classifier> {
     let network = config.architecture()?.init(classes, record.pixels.mean, record.pixels.std, device);
     network.map_err(|error| UsageError(error).into())

@@ -8,7 +8,7 @@ use shared::seed::{Purpose, derive};
 use super::config::TrainConfig;
 use super::mix::{Portion, Share};
 
-/// What the attacks of a run need to know of its settings.
+/// The settings of a run's attacks.
 #[derive(Clone, Debug)]
 pub struct LiveAttacks {
     epsilon: f32,
@@ -22,7 +22,7 @@ pub struct LiveAttacks {
 }
 
 impl LiveAttacks {
-    /// Those of `config` after so many collapses of the run.
+    /// Returns the attacks of `config` after so many collapses of the run.
     pub fn new(config: &TrainConfig, steps_total: usize, collapses: usize) -> Self {
         Self {
             epsilon: config.epsilon.value(),
@@ -34,18 +34,18 @@ impl LiveAttacks {
         }
     }
 
-    /// None: for a model that is only to be filled.
+    /// Returns attacks of radius 0, for a model that only takes weights from a file.
     pub fn none() -> Self {
         Self { epsilon: 0.0, warm_up_steps: 0, bim_steps: 1, pgd_steps: 1, single_steps: 1, seed: 0 }
     }
 
-    /// The batch with the rows of its live portions attacked.
+    /// Returns the batch with the rows of its live portions attacked.
     ///
     /// # Shapes
-    /// - `images`: `[batch, 3, size, size]`, `targets`: `[batch]`, both on a plain device, as `model` is
+    /// - `images`: `[batch, 3, size, size]`, `targets`: `[batch]`, both on `model`'s device, without autodiff
     /// - output: as `images`
     ///
-    /// `first_row` is the place of the first row in the whole batch, so that random starts differ on several devices.
+    /// `first_row` is the index of the first row in the whole batch, so that random starts differ on several devices.
     pub fn apply(
         &self,
         mut images: Tensor<4>,
@@ -78,12 +78,12 @@ impl LiveAttacks {
     ) -> Tensor<4> {
         let epsilon = self.epsilon_at(step);
         let config = match share {
-            // What a collapsed single-step training goes on with.
+            // After a collapse, training goes on with several steps.
             Share::NFgsm | Share::FgsmRs if self.single_steps > 1 => {
                 AttackConfig::pgd(epsilon, self.single_steps, seed)
             }
             Share::Fgsm if self.single_steps > 1 => AttackConfig {
-                // As far as FGSM goes, in shorter steps.
+                // Shorter steps, which together reach as far as FGSM's.
                 step_size: Some(1.25 * epsilon / self.single_steps as f32),
                 ..AttackConfig::bim(epsilon, self.single_steps)
             },
@@ -98,7 +98,7 @@ impl LiveAttacks {
             Share::Normal | Share::Augmented | Share::CraftedFgsm | Share::CraftedBim => return images,
         };
         let labels = match share {
-            // Away from what the network sees in the clean images, not from the true class (eq. 3 of the paper): a single
+            // Away from the class predicted for the clean images, not from the true class (eq. 3 of the paper): a single
             // step away from the true class leaks it (Kurakin et al., 2016, arXiv 1611.01236).
             Share::Fgsm | Share::Bim => {
                 let [batch, ..] = images.dims();
@@ -113,7 +113,7 @@ impl LiveAttacks {
             | Share::Pgd => targets,
         };
         AttackRun::new(&config, images, labels, Goal::Untargeted)
-            // As above.
+            // The settings were checked before the run, and there is a label for each image.
             .expect("an attack that was checked, on as many labels as images")
             .finish(model)
     }
@@ -146,7 +146,7 @@ mod tests {
         LiveAttacks::new(&config(flags), 100, collapses)
     }
 
-    /// The largest change of each row.
+    /// Returns the largest change of each row.
     fn moved(attacks: &LiveAttacks, mix: &[Share], step: usize) -> Vec<f32> {
         let changes = changes(attacks, mix, step);
         changes
@@ -155,7 +155,7 @@ mod tests {
             .collect()
     }
 
-    /// The change of each value of two rows a share.
+    /// Returns the change of each value, of two rows a share.
     fn changes(attacks: &LiveAttacks, mix: &[Share], step: usize) -> Vec<f32> {
         let device = Device::flex();
         let rows = 2 * mix.len();

@@ -1,4 +1,4 @@
-//! Batches in an order that the seed alone decides, so that a resumed run sees what an uninterrupted one would have.
+//! Batches in an order that the seed alone decides, so that a resumed run has the batches of an uninterrupted one.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use super::position::Position;
 pub struct Batch {
     /// `[N, 3, size, size]` in `[0, 1]`.
     pub images: Tensor<4>,
-    /// `[N]`.
+    /// `[N]`, labels.
     pub targets: Tensor<1, Int>,
-    /// What is still to be done to which rows.
+    /// The rows of each share, some of which are still to be attacked.
     pub portions: Vec<Portion>,
-    /// Place of the first row in the whole batch: above 0 on the second of several devices.
+    /// Index of the first row in the whole batch: above 0 on the second of several devices.
     pub first_row: usize,
-    /// The part of the whole batch that these rows are: below 1 on each of several devices.
+    /// Share of these rows in the whole batch: below 1 on each of several devices.
     pub part: f64,
     /// Number of the training step, from 0.
     pub step: usize,
@@ -36,7 +36,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The batch in `count` parts that differ by one row at most, or in fewer if it has fewer rows.
+    /// Splits the batch into `count` parts that differ by one row at most, or into fewer if there are fewer rows.
     pub fn parts(self, count: usize) -> Vec<Self> {
         let [rows] = self.targets.dims();
         let count = count.clamp(1, rows.max(1));
@@ -84,12 +84,12 @@ pub struct TrainLoader {
 }
 
 impl TrainLoader {
-    /// Steps in which each picture is seen once; the incomplete last batch is dropped.
+    /// Returns the steps in which each picture is seen once; the incomplete last batch is dropped.
     pub fn steps_per_epoch(pictures: usize, batch_size: usize) -> usize {
         (pictures / batch_size).max(1)
     }
 
-    /// The pictures of step `step`.
+    /// Returns the indices of the pictures of step `step`.
     fn plan(&self, step: usize, order: &mut Order) -> Vec<usize> {
         let indices = &self.pictures.indices;
         let per_epoch = Self::steps_per_epoch(indices.len(), self.batch_size);
@@ -103,11 +103,11 @@ impl TrainLoader {
         order.shuffled[start..start + self.batch_size].to_vec()
     }
 
-    /// This loader's rows of the batch of step `step`.
+    /// Returns this loader's rows of the batch of step `step`.
     fn batch(&self, step: usize, order: &mut Order) -> Batch {
         let indices = self.plan(step, order);
         let mut random = StdRng::seed_from_u64(derive(self.seed, step as u64, Purpose::Crops));
-        // Drawn for all rows, so that a row is the same on however many devices.
+        // Drawn for all rows, so that a row does not depend on the number of devices.
         let crops: Vec<Crop> = indices.iter().map(|_| Crop::random(self.crop_padding, &mut random)).collect();
         let (indices, crops) = (&indices[self.rows.clone()], &crops[self.rows.clone()]);
         let portions = portions(&self.mix, self.batch_size, self.rows.clone());
@@ -122,7 +122,7 @@ impl TrainLoader {
         }
         let mut images = self.pictures.images(&views, &self.device);
         for Portion { rows, .. } in portions.iter().filter(|portion| portion.share == Share::Augmented) {
-            // Other perturbations of a picture in every epoch.
+            // A picture's perturbations differ in every epoch.
             let number = |row: usize| (step * self.batch_size + self.rows.start + row) as u64;
             let drawn: Vec<_> = rows.clone().map(|row| draw(&self.perturbations, self.seed, number(row))).collect();
             let size = self.pictures.image_size;
@@ -145,7 +145,7 @@ struct Order {
 impl DataLoader<Batch> for TrainLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         let start = self.position.steps_done();
-        // Rounds begin at the same steps however often a run was stopped between.
+        // Rounds begin at the same steps, even after a stop between.
         let end = (start / self.steps_per_round + 1) * self.steps_per_round;
         Box::new(TrainIterator {
             loader: self,
@@ -164,7 +164,7 @@ impl DataLoader<Batch> for TrainLoader {
         Arc::new(Self { device: device.clone(), ..self.clone() })
     }
 
-    /// The rows of each batch that are for one of several devices: `start..end` of [`Self::num_items`].
+    /// Returns a loader of one device's rows of each batch: `start..end` of [`Self::num_items`].
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
         let row = |item: usize| (item * self.batch_size).div_ceil(self.num_items()).min(self.batch_size);
         Arc::new(Self { rows: row(start)..row(end), ..self.clone() })
@@ -184,7 +184,7 @@ impl Iterator for TrainIterator<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let TrainLoader { position, rows, .. } = self.loader;
-        // The first of several devices leads: where it has taken a step, the others take it too.
+        // The first of several devices leads: the others take each step that it has taken.
         let leads = rows.start == 0;
         let may_go_on = if leads { !position.stop_requested() } else { self.next < position.steps_done() };
         if self.next >= self.end || !may_go_on {
@@ -286,7 +286,7 @@ mod tests {
         let (first, second) = (loader.slice(0, 8), loader.slice(8, loader.num_items()));
         let (mut first, mut second) = (first.iter(), second.iter());
         for rows in whole {
-            // As burn-train asks them: one after the other.
+            // In the order of burn-train: one after the other.
             let parts = [first.next().unwrap().unwrap(), second.next().unwrap().unwrap()];
             assert!((parts[0].part + parts[1].part - 1.0).abs() < 1e-9);
             let labels = parts.map(|part| part.targets.into_data().try_into_vec_as::<i64>().unwrap()).concat();
@@ -316,7 +316,7 @@ mod tests {
         let first = rows(0);
         assert!(first[2].iter().all(|&value| value == 1.0), "not the crafted set's");
         assert!(first[0].iter().any(|&value| value < 0.9));
-        // One picture ten times: what differs are the perturbations.
+        // The same picture ten times: only the perturbations differ.
         assert_ne!(first[1], rows(1)[1]);
         assert_eq!(first[1], rows(0)[1]);
     }

@@ -1,4 +1,4 @@
-//! What a batch is made of: equal shares, each of pictures treated in its own way.
+//! The mix of a batch: equal shares of pictures, each with its own augmentation or attack.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use shared::attack::AttackKind;
 
-/// How the pictures of a share of the batch are treated.
+/// A share of the batch, by the augmentation or attack of its pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Share {
@@ -30,7 +30,7 @@ pub enum Share {
     Pgd,
 }
 
-/// Where the pictures of a share come from.
+/// The origin of the pictures of a share.
 enum Source {
     /// The training set.
     Training,
@@ -51,7 +51,7 @@ impl Share {
         }
     }
 
-    /// The attack of the set that the pictures are taken from, if they come from a crafted one.
+    /// Returns the attack of the crafted set that the pictures are taken from, if any.
     pub fn crafted_by(self) -> Option<AttackKind> {
         match self.source() {
             Source::Crafted(kind) => Some(kind),
@@ -59,26 +59,26 @@ impl Share {
         }
     }
 
-    /// Whether the pictures are attacked while training.
+    /// Returns whether the pictures are attacked while training.
     pub fn is_live(self) -> bool {
         matches!(self.source(), Source::Live { .. })
     }
 
-    /// Whether it is a single-step attack, which networks can learn to fool instead of to withstand.
+    /// Returns whether the attack takes a single step, which networks can learn to fool instead of to withstand.
     pub fn is_single_step(self) -> bool {
         matches!(self.source(), Source::Live { single_step: true })
     }
 }
 
-/// A share and its place in the batch.
+/// A share and its rows in the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Portion {
     pub share: Share,
     pub rows: Range<usize>,
 }
 
-/// The portions of the rows `part` of a batch of `batch_size` pictures: the shares in their order, in sizes that differ by
-/// one at most. Rows are counted from the beginning of `part`.
+/// Returns the portions of the rows `part` of a batch of `batch_size` pictures: the shares in their order, in sizes that
+/// differ by one at most. Rows are counted from the beginning of `part`.
 pub fn portions(mix: &[Share], batch_size: usize, part: Range<usize>) -> Vec<Portion> {
     let edge = |index: usize| (index * batch_size / mix.len()).clamp(part.start, part.end) - part.start;
     let portion = |(index, &share)| Portion { share, rows: edge(index)..edge(index + 1) };

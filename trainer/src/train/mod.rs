@@ -1,4 +1,4 @@
-//! Training: burn-train runs the loop, the dashboard and the checkpoints; here is what it is fed with.
+//! Training: burn-train runs the loop, the dashboard and the checkpoints; the settings, batches and steps are here.
 
 mod checkpoint;
 mod config;

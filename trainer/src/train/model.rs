@@ -1,4 +1,4 @@
-//! The classifier as burn-train sees it: a training step and a validation step.
+//! The classifier with its training step and validation step for burn-train.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::loader::Batch;
 use super::position::Position;
 use super::probe::ProbeInput;
 
-/// A classifier with what its recipe does to a batch.
+/// A classifier with its recipe's attacks and loss.
 #[derive(Module, Debug)]
 pub struct TrainingModel {
     pub classifier: Classifier,
@@ -28,7 +28,7 @@ pub struct TrainingModel {
     pub attacks: LiveAttacks,
     #[module(skip)]
     pub label_smoothing: f64,
-    /// What is validated in place of the classifier.
+    /// The average that is validated in place of the classifier, if any.
     #[module(skip)]
     pub ema: Option<Ema>,
     #[module(skip)]
@@ -40,12 +40,12 @@ pub struct TrainingModel {
     pub saving: Saving,
 }
 
-/// How a step keeps to the memory and to what is to be trained.
+/// The settings of a step that save memory or freeze weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Saving {
     /// Parts that a batch is computed in, one after the other.
     pub parts: usize,
-    /// Whether the classifier is one with gradient checkpointing.
+    /// Whether the classifier has gradient checkpointing.
     pub checkpointing: bool,
     /// Steps, from the run's first one on, in which only the head is trained.
     pub frozen_steps: usize,
@@ -58,7 +58,7 @@ impl Default for Saving {
 }
 
 impl TrainingModel {
-    /// That of a run with `config`, whose attacks, average and position are given. `classifier` is on a plain device.
+    /// Creates the model of a run with `config`; `classifier` is on a device without autodiff.
     pub fn new(
         config: &TrainConfig,
         classifier: Classifier,
@@ -85,7 +85,7 @@ impl TrainingModel {
         }
     }
 
-    /// One without a recipe, for weights to be read into.
+    /// Creates a model without a recipe, for weights to be read into.
     pub fn blank(classifier: Classifier) -> Self {
         Self {
             classifier,
@@ -98,13 +98,13 @@ impl TrainingModel {
         }
     }
 
-    /// The classifier for a step, which shares its weights and running statistics with the one that is kept.
+    /// Returns the classifier for a step, which shares weights and running statistics with `self.classifier`.
     fn at_step(&self, step: usize) -> Classifier {
         let classifier = self.classifier.clone();
         if step < self.saving.frozen_steps { classifier.freeze_backbone() } else { classifier }
     }
 
-    /// A tensor as the classifier's weights are.
+    /// Returns a tensor with the autodiff and checkpointing of the classifier's weights.
     fn tracked<const D: usize, K: Autodiff>(&self, tensor: Tensor<D, K>) -> Tensor<D, K> {
         let tensor = tensor.autodiff();
         if self.saving.checkpointing { checkpointed(tensor) } else { tensor }
@@ -119,8 +119,8 @@ impl TrainingModel {
     }
 }
 
-/// What the parts of a batch gave, as one; each with its part of the whole batch.
-fn joined(mut outputs: Vec<(ClassificationOutput, f64)>) -> ClassificationOutput {
+/// Joins the outputs of a batch's parts, each with its share of the whole batch.
+fn join(mut outputs: Vec<(ClassificationOutput, f64)>) -> ClassificationOutput {
     if outputs.len() == 1 {
         return outputs.remove(0).0;
     }
@@ -131,7 +131,7 @@ fn joined(mut outputs: Vec<(ClassificationOutput, f64)>) -> ClassificationOutput
     ClassificationOutput::new(Tensor::cat(losses, 0).sum(), Tensor::cat(logits, 0), Tensor::cat(targets, 0))
 }
 
-/// What a step tells the metrics.
+/// The output of a step for the metrics.
 pub struct StepOutput {
     pub classification: ClassificationOutput,
     pub probe: ProbeInput,
@@ -158,10 +158,10 @@ impl TrainStep for TrainingModel {
             gradients.accumulate(&self.classifier, GradientsParams::from_grads(loss.backward(), &self.classifier));
             outputs.push((output, part));
         }
-        TrainOutput { grads: gradients.grads(), item: StepOutput { classification: joined(outputs), probe: None } }
+        TrainOutput { grads: gradients.grads(), item: StepOutput { classification: join(outputs), probe: None } }
     }
 
-    /// One step, once for however many devices: the average follows what comes out of it.
+    /// Takes one step, once for all devices, and updates the average by the new weights.
     fn optimize(self, optim: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
         let trained = optim.step(rate, self, gradients);
         if let Some(ema) = &trained.ema {
@@ -177,7 +177,7 @@ impl InferenceStep for TrainingModel {
 
     fn step(&self, batch: Batch) -> StepOutput {
         let Batch { images, targets, probed, .. } = batch;
-        // Not the average: it is the weights that collapse, and the average follows late.
+        // The current weights and not their average, which would show a collapse late.
         let probe = probed.then(|| {
             let attack = AttackRun::new(&self.probe, images.clone(), targets.clone(), Goal::Untargeted)
                 // The settings were checked before the run, and there is a label for each image.

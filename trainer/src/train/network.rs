@@ -1,4 +1,4 @@
-//! Which network the settings name.
+//! The networks that the settings can name.
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -10,7 +10,7 @@ use shared::model::{Architecture, HeadKind, ResNetConfig, Stem, WideResNetConfig
 
 use super::config::TrainConfig;
 
-/// A network by its usual name; torchvision's names are torchvision's.
+/// The name of a network; torchvision's networks have torchvision's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArchName {
@@ -30,7 +30,7 @@ pub enum ArchName {
     WideResnet50,
 }
 
-/// Which architecture a name stands for; those of one family take the same settings.
+/// A kind of architecture. All networks of one family take the same settings.
 enum Family {
     WideResnet,
     /// A network of torchvision, with its own stem and head.
@@ -38,7 +38,7 @@ enum Family {
 }
 
 impl Family {
-    /// Settings that mean something for this family only.
+    /// Returns the settings that apply to this family only.
     fn settings(&self) -> &'static [&'static str] {
         match self {
             Self::WideResnet => &["depth", "width", "strides"],
@@ -48,8 +48,10 @@ impl Family {
 }
 
 impl ArchName {
+    /// Checks that this network has the settings `given`.
+    ///
     /// # Errors
-    /// Names a setting among `given` that this network does not have.
+    /// Names the first one that it does not have.
     pub fn check<'a>(self, given: impl Iterator<Item = &'a str>) -> Result<()> {
         let own = self.family().settings();
         let of_some = |name: &str| Self::value_variants().iter().any(|arch| arch.family().settings().contains(&name));
@@ -61,11 +63,12 @@ impl ArchName {
         Ok(())
     }
 
-    /// What is typed for it.
+    /// Returns the name as it is typed on the command line.
     pub fn typed(self) -> String {
         self.to_possible_value().map_or(String::new(), |value| value.get_name().into())
     }
 
+    /// Returns the family of the network.
     fn family(self) -> Family {
         match self {
             Self::WideResnet => Family::WideResnet,
@@ -78,10 +81,10 @@ impl ArchName {
 }
 
 impl TrainConfig {
-    /// The network to train.
+    /// Returns the architecture to train.
     ///
     /// # Errors
-    /// As [`TrainConfig::validate`].
+    /// As for [`TrainConfig::validate`].
     pub fn architecture(&self) -> Result<Architecture> {
         let Self { stem, head, input_size, .. } = *self;
         Ok(match self.arch.family() {
@@ -94,17 +97,17 @@ impl TrainConfig {
     }
 }
 
-/// What `--stem` takes.
+/// Returns a parser of the values of `--stem`.
 pub(crate) fn stems() -> impl TypedValueParser<Value = Stem> {
     PossibleValuesParser::new(["conv7", "conv3-stride2", "conv3"]).try_map(|text| named(&text))
 }
 
-/// What `--head` takes.
+/// Returns a parser of the values of `--head`.
 pub(crate) fn heads() -> impl TypedValueParser<Value = HeadKind> {
     PossibleValuesParser::new(["paper", "plain"]).try_map(|text| named(&text))
 }
 
-/// A value by the name it has in files.
+/// Parses a value by its name in files.
 fn named<T: DeserializeOwned>(text: &str) -> Result<T, ValueError> {
     let name: StrDeserializer<ValueError> = text.into_deserializer();
     T::deserialize(name)

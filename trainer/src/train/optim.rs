@@ -13,11 +13,13 @@ use burn::optim::{AdamWConfig, ModuleOptimizer, SgdConfig};
 
 use super::config::{OptimizerName, TrainConfig};
 
-/// Batch norm and biases, which weight decay leaves alone.
+/// Pattern of the parameters without weight decay: batch norm and biases.
 const WITHOUT_DECAY: &str = r"\.(gamma|beta|bias)$";
 
+/// Returns the optimizer of `config`.
+///
 /// # Errors
-/// When burn takes the groups for wrong, which a test rules out.
+/// When burn rejects the groups, which a test rules out.
 pub fn optimizer(config: &TrainConfig) -> Result<ModuleOptimizer> {
     let without_decay = ParamGroup::from_regex(WITHOUT_DECAY).map_err(|error| anyhow!("{error:?}"))?;
     Ok(match config.optimizer {
@@ -37,10 +39,10 @@ pub fn optimizer(config: &TrainConfig) -> Result<ModuleOptimizer> {
     })
 }
 
-/// All but the head.
+/// Pattern of all parameters but the head's.
 const BACKBONE: &str = r"\.(conv1|bn1|layer\d)\b";
 
-/// Linear warm-up, then a cosine to zero; the backbone's own rate takes the same way.
+/// Returns the schedule of the learning rate: a linear warm-up, then a cosine to zero, also for the backbone's own rate.
 ///
 /// # Errors
 /// When a rate is out of range.

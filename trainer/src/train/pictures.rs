@@ -1,4 +1,4 @@
-//! Pictures in memory become tensors: cut, mirrored and shrunk on all cores.
+//! Conversion of pictures to tensors: cropped, mirrored and shrunk on all cores.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use shared::attack::AttackKind;
 use super::sets::CraftedPictures;
 use crate::data::{SIDE, Split};
 
-/// Which pictures, and how they are prepared.
+/// Some pictures of a split, and their size in the batch.
 #[derive(Clone)]
 pub struct Pictures {
     pub split: Arc<Split>,
-    /// The same pictures attacked beforehand, for the shares that are trained on them.
+    /// Attacked copies of the pictures from crafted sets, by attack, for the shares that need them.
     pub crafted: CraftedPictures,
-    /// Those of the split that are used.
+    /// Indices of the pictures in the split.
     pub indices: Arc<Vec<usize>>,
-    /// Side in the batch: 64 divided by a whole number.
+    /// Side in the batch, in pixels: 64 divided by a whole number.
     pub image_size: usize,
 }
 
-/// Where a picture is cut from its padded self, and whether it is mirrored.
+/// The position of a crop in the padded picture, and whether it is mirrored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Crop {
     dx: isize,
@@ -32,10 +32,10 @@ pub struct Crop {
 }
 
 impl Crop {
-    /// The picture as it is.
+    /// The whole picture, not mirrored.
     pub const NONE: Self = Self { dx: 0, dy: 0, flip: false };
 
-    /// From a border of `padding` pixels around it, and mirrored by the toss of a coin.
+    /// Draws a crop from a border of `padding` pixels, mirrored with probability 1/2.
     pub fn random(padding: usize, random: &mut StdRng) -> Self {
         let padding = padding as i32;
         let mut shift = || random.random_range(-padding..=padding) as isize;
@@ -47,32 +47,32 @@ impl Crop {
 /// One row of a batch.
 pub struct View {
     pub index: usize,
-    /// From the set crafted by this attack.
+    /// Attack of the crafted set that the picture is taken from, if any.
     pub crafted: Option<AttackKind>,
     pub crop: Crop,
 }
 
 impl Pictures {
-    /// `[N, 3, size, size]` on the plain `device`.
+    /// Returns the pictures of `views`, `[N, 3, size, size]` in `[0, 1]`, on `device` without autodiff.
     pub fn images(&self, views: &[View], device: &Device) -> Tensor<4> {
         let size = self.image_size;
         let mut pixels = vec![0.0f32; views.len() * 3 * size * size];
         pixels.par_chunks_mut(3 * size * size).zip(views).for_each(|(out, view)| {
-            // Whoever made the mix has seen to it that its sets are there.
+            // Loading the sets has checked that the mix has all that it needs.
             let split = view.crafted.map_or(&self.split, |kind| &self.crafted[&kind]);
             prepare(split.image(view.index), view.crop, size, out);
         });
         Tensor::from_data(TensorData::new(pixels, [views.len(), 3, size, size]), &device.clone().inner())
     }
 
-    /// `[N]` on the plain `device`.
+    /// Returns the labels of the pictures `indices`, `[N]`, on `device` without autodiff.
     pub fn targets(&self, indices: &[usize], device: &Device) -> Tensor<1, Int> {
         let labels: Vec<i64> = indices.iter().map(|&index| self.split.label(index) as i64).collect();
         Tensor::from_data(TensorData::new(labels, [indices.len()]), &device.clone().inner())
     }
 }
 
-/// `[64, 64, 3]` bytes to `[3, size, size]` in `[0, 1]`: cropped from zero padding, mirrored, averaged over squares.
+/// Converts `[64, 64, 3]` bytes to `[3, size, size]` in `[0, 1]`: cropped from zero padding, mirrored, averaged over squares.
 fn prepare(picture: &[u8], crop: Crop, size: usize, out: &mut [f32]) {
     let factor = SIDE / size;
     let scale = 1.0 / (255.0 * (factor * factor) as f32);

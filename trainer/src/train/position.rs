@@ -1,16 +1,16 @@
-//! How far a run is, and the wish that it end.
+//! The position of a run, and requests to stop it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burn::train::Interrupter;
 
-/// How far a run is; shared by the loader, which moves it, and whoever saves checkpoints.
+/// The number of steps done, shared by the loader, which moves it, and the code that saves checkpoints.
 #[derive(Default)]
 pub struct Position {
     steps_done: AtomicUsize,
     stop: AtomicBool,
-    /// The dashboard's way to say the same. burn-train forgets what it says when a training ends.
+    /// The dashboard's request to stop, which burn-train resets when a training ends; `stop` keeps it.
     interrupter: Interrupter,
 }
 
@@ -26,27 +26,27 @@ impl Position {
         Self { steps_done: steps_done.into(), ..Self::default() }
     }
 
-    /// Steps whose batch was handed out.
+    /// Returns the number of steps whose batch was handed out.
     pub fn steps_done(&self) -> usize {
         self.steps_done.load(Ordering::SeqCst)
     }
 
-    /// Moves to after so many steps: on by one, or back to a checkpoint.
+    /// Sets the number of steps done: on by one, or back to a checkpoint.
     pub(super) fn move_to(&self, steps_done: usize) {
         self.steps_done.store(steps_done, Ordering::SeqCst);
     }
 
-    /// Asks for an end after the step that is being computed.
+    /// Requests a stop after the current step.
     pub fn request_stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
     }
 
-    /// For a dashboard that has a key for it.
+    /// Returns the handle by which a dashboard's key requests a stop.
     pub fn stop_handle(&self) -> Interrupter {
         self.interrupter.clone()
     }
 
-    /// Whether an end was asked for.
+    /// Returns whether a stop was requested.
     pub fn stop_requested(&self) -> bool {
         if self.interrupter.should_stop() {
             self.request_stop();

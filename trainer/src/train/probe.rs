@@ -11,7 +11,7 @@ use burn::train::metric::{
 };
 use shared::metrics::Proportion;
 
-/// What the attacked network says, and what would be right; none for a batch that was not attacked.
+/// Logits `[N, classes]` of attacked pictures and their labels `[N]`; `None` for a batch that was not attacked.
 pub type ProbeInput = Option<(Tensor<2>, Tensor<1, Int>)>;
 
 /// Top-1 accuracy under the probe's PGD, in percent.
@@ -42,7 +42,7 @@ impl Metric for ProbeMetric {
 
     fn update(&mut self, input: &ProbeInput, _: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
         let Some((logits, targets)) = input else {
-            // An earlier batch of the round was attacked, and this one changes nothing.
+            // A batch that was not attacked changes nothing.
             return Ok(self.state.compute_final(self.format()));
         };
         let [batch, _] = logits.dims();
@@ -81,10 +81,10 @@ impl Numeric for ProbeMetric {
     }
 }
 
-/// Whether the network has collapsed: its accuracy under PGD has fallen to half of the best so far, and further than two
-/// samples of so many pictures differ by chance.
+/// Returns whether the network has collapsed: its accuracy under PGD has fallen to half of the best so far, and further than
+/// two samples of so many pictures differ by chance.
 ///
-/// Both in percent, of `pictures` each.
+/// `best` and `now` are percentages, of `pictures` each.
 pub fn collapsed(best: f64, now: f64, pictures: usize) -> bool {
     let of = |percent: f64| Proportion { hits: (percent / 100.0 * pictures as f64).round() as usize, of: pictures };
     now < best / 2.0 && of(now).wilson_interval()[1] < of(best).wilson_interval()[0]

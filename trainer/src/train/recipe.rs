@@ -1,4 +1,4 @@
-//! Recipes: what is set where. Defaults, then the recipe, then a file of one's own (`--config`), then flags.
+//! The layers of a run's settings: defaults, then the recipe, then the user's file (`--config`), then flags.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ macro_rules! recipes {
     };
 }
 
-/// The files say what they are; a test compares the list with the folder.
+/// All recipes; each file begins with a description. A test compares the list with the folder.
 pub(super) const RECIPES: &[Recipe] = recipes![
     "normal",
     "augmented",
@@ -39,27 +39,27 @@ pub(super) const RECIPES: &[Recipe] = recipes![
     "adversarial-pgd",
 ];
 
-/// What `--recipe` takes.
+/// Returns a parser of the values of `--recipe`.
 pub(super) fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(RECIPES.iter().map(|recipe| recipe.name))
 }
 
-/// The settings that were typed, and no others: what was left to defaults must not override a recipe.
+/// The settings on the command line, without defaults, which must not override a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfigFlags(Table);
 
 impl ConfigFlags {
-    /// Their names, as in `batch-size`.
+    /// Returns the names of the settings, such as `batch-size`.
     pub fn given(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Names and values.
+    /// Returns names and values of the settings.
     pub fn table(&self) -> &Table {
         &self.0
     }
 
-    /// Sets one more, as if it had been typed.
+    /// Adds a setting, as if it were on the command line.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
         self.0.insert(key.into(), value.into());
@@ -79,7 +79,7 @@ impl FromArgMatches for ConfigFlags {
         let mut table = to_table(&config);
         table.retain(|key, _| {
             let id = key.replace('-', "_");
-            // What no flag sets has no id.
+            // Settings without a flag have no id.
             matches.ids().any(|known| known.as_str() == id)
                 && matches.value_source(&id) == Some(ValueSource::CommandLine)
         });
@@ -102,10 +102,10 @@ impl Args for ConfigFlags {
     }
 }
 
-/// The settings of a run, from all layers, checked.
+/// Merges all layers to the settings of a run, and checks them.
 ///
 /// # Errors
-/// [`UsageError`] when a file has an unknown key or recipe or a wrong type, or a value is out of range; else when the file
+/// [`UsageError`] when a file has an unknown key or recipe or a wrong type, or a value is out of range; others when the file
 /// cannot be read.
 pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> {
     let defaults = defaults();
@@ -129,10 +129,10 @@ pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> 
     merge(&mut table, layer(&recipe)?);
     if let Some((path, layer)) = file {
         merge(&mut table, layer);
-        // What is wrong by now is the file's: the recipes are tested.
+        // An error here is the file's, since the recipes are tested.
         let checked = from_table(table.clone()).and_then(|config| config.validate());
         checked.map_err(|error| usage(format!("{}: {error:#}", path.display())))?;
-        // What the file's own optimizer and length decided is not meant for others.
+        // Settings that belong to the file's optimizer and length do not apply to another one from the flags.
         for (typed, decided) in [
             ("optimizer", "learning-rate"),
             ("optimizer", "backbone-learning-rate"),
@@ -152,7 +152,7 @@ pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> 
     Ok(config.resolved())
 }
 
-/// What a run folder's `config.toml` holds.
+/// Returns the content of a run folder's `config.toml`.
 ///
 /// # Errors
 /// When a value has no form in TOML, which a test rules out.
@@ -160,7 +160,7 @@ pub fn to_toml(config: &TrainConfig) -> Result<String> {
     toml::to_string(config).context("the settings have no form in TOML")
 }
 
-/// Reads what [`to_toml`] wrote.
+/// Parses the text of [`to_toml`].
 ///
 /// # Errors
 /// Names the key that is missing, unknown or of the wrong type.
@@ -172,7 +172,7 @@ fn usage(text: String) -> anyhow::Error {
     UsageError(text).into()
 }
 
-/// What a recipe that comes with Bastion sets.
+/// Returns the settings of a recipe that comes with Bastion.
 fn layer(name: &str) -> Result<Table> {
     let Some(recipe) = RECIPES.iter().find(|recipe| recipe.name == name) else {
         let known: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
@@ -200,7 +200,7 @@ fn read(path: &Path, defaults: &Table) -> Result<Table> {
 /// Settings whose default depends on others, so that a table of defaults lacks them.
 const OPTIONAL: &[&str] = &["backbone-learning-rate", "input-size", "steps", "learning-rate", "weight-decay"];
 
-/// ` (did you mean 'epochs'?)`, or how to see them all.
+/// Returns a hint for an unknown key: ` (did you mean 'epochs'?)`, or how to list all keys.
 fn nearest(key: &str, defaults: &Table) -> String {
     let key = key.replace('_', "-");
     let known = defaults.keys().map(String::as_str).chain(OPTIONAL.iter().copied());
@@ -210,7 +210,7 @@ fn nearest(key: &str, defaults: &Table) -> String {
     }
 }
 
-/// Tables are merged key by key, everything else is replaced.
+/// Merges `over` into `base`: tables key by key, all other values are replaced.
 fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
@@ -222,7 +222,7 @@ fn merge(base: &mut Table, over: Table) {
 
 fn defaults() -> Table {
     let matches = TrainConfig::augment_args(Command::new("defaults")).get_matches_from(["defaults"]);
-    // Every argument has a default value or may be missing: a test sees to it.
+    // Every argument has a default value or may be missing, as a test checks.
     let config = TrainConfig::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     to_table(&config)
 }
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!((rotation.degrees, rotation.probability), (30.0, 0.5));
         let config = resolve(Some(&path), &typed(&["--mix", "normal,bim"])).unwrap();
         assert_eq!(config.mix, [Share::Normal, Share::Bim]);
-        // Its settings under another name would be a lie.
+        // The record must not give a recipe's settings another recipe's name.
         let error = resolve(Some(&path), &typed(&["--recipe", "normal"])).unwrap_err().to_string();
         assert!(error.contains("adversarial-n-fgsm") && error.contains("--recipe normal"), "{error}");
         assert!(resolve(Some(&path), &typed(&["--recipe", "adversarial-n-fgsm"])).is_ok());

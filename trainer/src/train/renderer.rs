@@ -1,4 +1,4 @@
-//! What a run shows where there is no dashboard: work that advances by pictures. What was measured is told at each checkpoint.
+//! Progress of a run without a dashboard, counted in pictures. Measurements are events of each checkpoint.
 
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::MetricDefinition;
@@ -8,7 +8,7 @@ use burn::train::renderer::{
 
 use crate::progress::{Progress, Task, Unit};
 
-/// Makes a task of each training and each validation.
+/// A renderer that starts a task for each training and each validation.
 pub struct TaskRenderer {
     progress: Progress,
     task: Option<Task>,
@@ -35,7 +35,7 @@ impl TrainingProgressLogger for TaskRenderer {
 
     fn start_split(&mut self, split: &str, total_items: usize) {
         let title = if split.eq_ignore_ascii_case("train") { "Training" } else { "Validating" };
-        // First the end of the one before.
+        // Ends the task before, before the next one starts.
         self.task = None;
         self.task = Some(self.progress.start(title, Some(total_items as u64), Unit::Pictures));
     }

@@ -1,4 +1,4 @@
-//! A run folder: what was asked for, checkpoints, metrics and the trained network.
+//! A run folder: settings, checkpoints, metrics and the trained network.
 //!
 //! ```text
 //! runs/standard/
@@ -6,16 +6,16 @@
 //!   run.json          where it started from: command, data set, crafted sets, first network or pretrained weights
 //!   checkpoint/       model-K.bpk, optim-K.bpk, scheduler-K.bpk, position-K.json (and ema-K.safetensors) of the last rounds K
 //!   metrics.jsonl     a line for each round; metrics.csv holds the same
-//!   memory.json       the most memory that it has taken
-//!   events.jsonl      what happened besides: collapses
-//!   plots/            the same as pictures
-//!   train/, valid/    metrics a round, as burn-train logs them; experiment.log is its own too
+//!   memory.json       peak memory of the run
+//!   events.jsonl      collapses
+//!   plots/            the metrics as pictures
+//!   train/, valid/    metrics of each round as burn-train logs them, like experiment.log
 //!   final/            the trained network in full precision, as a bundle
 //! ```
 //!
 //! burn-train writes the first three files of a checkpoint in the background, each whole or not at all, so the four appear in
-//! any order: a checkpoint is one when all of them are there. [`RunDir::forget_after`] sees to it that none of them is left
-//! from an earlier attempt at the same round.
+//! any order: a checkpoint is complete when all of them are there. [`RunDir::forget_after`] removes files of an earlier attempt
+//! at the same round.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,54 +35,55 @@ use crate::progress::Event;
 const CONFIG: &str = "config.toml";
 const RECORD: &str = "run.json";
 
-/// Grows when settings or the names in checkpoints change.
+/// Version of run folders, increased when settings or the names in checkpoints change.
 pub const RUN_FORMAT: u32 = 1;
 
-/// Where a run started from.
+/// The origin of a run: command, networks and data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// [`RUN_FORMAT`] of the version that started it.
+    /// [`RUN_FORMAT`] of the version that started the run.
     #[serde(default)]
     pub format: u32,
-    /// The command that started it.
+    /// The command that started the run.
     pub command: String,
-    /// The commands that made the network it started from.
+    /// The commands that made the network that the run started from.
     pub history: Vec<String>,
-    /// The network it started from.
+    /// The network that the run started from.
     pub init: Option<PathBuf>,
-    /// The file of pretrained weights that it started from.
+    /// The file of pretrained weights that the run started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<Pretrained>,
     /// The imported data set.
     pub data: PathBuf,
-    /// Its hash.
+    /// SHA-256 of the data set.
     pub data_sha256: String,
-    /// The crafted sets that it trains on as well.
+    /// The crafted sets that the run trains on as well.
     #[serde(default)]
     pub crafted: Vec<CraftedSet>,
-    /// What the network's first layer subtracts and divides by: the data set's, those of the network it
-    /// started from, or ImageNet's with pretrained weights.
+    /// Mean and standard deviation that the network's first layer normalises by: the data set's, the first network's, or
+    /// ImageNet's with pretrained weights.
     pub pixels: PixelStats,
 }
 
-/// Weights of others, as they were when a run started from them.
+/// A file of pretrained weights, as it was when a run started from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pretrained {
-    /// Absolute.
+    /// Absolute path.
     pub file: PathBuf,
+    /// SHA-256 of the file.
     pub sha256: String,
 }
 
-/// Where a checkpoint stands.
+/// The position of a checkpoint in the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Number of the round after which it was taken.
     pub round: usize,
     /// Steps done.
     pub steps_done: usize,
-    /// How often the network had collapsed by then.
+    /// Collapses of the network so far.
     #[serde(default)]
     pub collapses: usize,
 }
@@ -97,21 +98,21 @@ impl RunDir {
     /// Starts a new run.
     ///
     /// # Errors
-    /// As [`RunDir::check_free`], or when the folder cannot be written.
+    /// As for [`RunDir::check_free`], or when the folder cannot be written.
     pub fn create(path: &Path, record: &RunRecord, config: &TrainConfig) -> Result<Self> {
         Self::check_free(path)?;
         fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
         let run = Self { path: path.to_path_buf() };
         write_atomically(&path.join(CONFIG), to_toml(config)?.as_bytes())?;
-        // The last: what has none is no run.
+        // Written last: a folder without a record is no run.
         run.write_record(record)?;
         Ok(run)
     }
 
-    /// Makes sure that a run can be started in the folder `path`.
+    /// Checks that a run can be started in the folder `path`.
     ///
     /// # Errors
-    /// When it exists and is not empty.
+    /// When the folder exists and is not empty.
     pub fn check_free(path: &Path) -> Result<()> {
         let taken = path.is_dir() && fs::read_dir(path)?.next().is_some();
         ensure!(
@@ -125,7 +126,7 @@ impl RunDir {
     /// Opens a run that was started before.
     ///
     /// # Errors
-    /// When the folder is none of a run, or its settings cannot be read.
+    /// When the folder holds no run, or its settings cannot be read.
     pub fn open(path: &Path) -> Result<(Self, RunRecord, TrainConfig)> {
         let file = path.join(RECORD);
         let text =
@@ -144,10 +145,10 @@ impl RunDir {
         Ok((Self { path: path.to_path_buf() }, record, config))
     }
 
-    /// Writes where the run started from, in place of what was there.
+    /// Writes the origin of the run, in place of an earlier record.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the record cannot be written.
     pub fn write_record(&self, record: &RunRecord) -> Result<()> {
         write_atomically(&self.path.join(RECORD), &serde_json::to_vec_pretty(record)?)
     }
@@ -155,7 +156,7 @@ impl RunDir {
     /// Adds a line to `events.jsonl`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the line cannot be written.
     pub fn note_event(&self, event: &Event) -> Result<()> {
         let file = self.path.join("events.jsonl");
         let context = || format!("cannot write {}", file.display());
@@ -163,21 +164,22 @@ impl RunDir {
         out.write_all((serde_json::to_string(event)? + "\n").as_bytes()).with_context(context)
     }
 
+    /// Returns the path of the run folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Folder of the trained network.
+    /// Returns the folder of the trained network.
     pub fn final_bundle(&self) -> PathBuf {
         self.path.join("final")
     }
 
-    /// Folder of the checkpoints.
+    /// Returns the folder of the checkpoints.
     pub fn checkpoint_dir(&self) -> PathBuf {
         self.path.join("checkpoint")
     }
 
-    /// The file with one part of a checkpoint.
+    /// Returns the file with one part of a checkpoint.
     pub fn checkpoint_file(&self, part: Part, round: usize) -> PathBuf {
         self.checkpoint_dir().join(match part {
             Part::Model => format!("model-{round}.bpk"),
@@ -188,7 +190,7 @@ impl RunDir {
         })
     }
 
-    /// The checkpoints of which every part was written, newest first.
+    /// Returns the checkpoints of which every part was written, newest first.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -199,17 +201,17 @@ impl RunDir {
                 continue;
             }
             let position = fs::read(self.checkpoint_file(Part::Position, round))?;
-            // Written whole or not at all, so another content is not ours.
+            // The file is written whole or not at all, so any other content is not Bastion's.
             found.extend(serde_json::from_slice::<Checkpoint>(&position).ok().filter(|found| found.round == round));
         }
         found.reverse();
         Ok(found)
     }
 
-    /// Removes what is there of checkpoints of later rounds: they are about to be made again.
+    /// Removes all files of checkpoints after `round`, which will be written again.
     ///
     /// # Errors
-    /// When a file cannot be removed, which could be taken for a part of what will be made.
+    /// When a file cannot be removed: it could be taken for a part of a later checkpoint.
     pub fn forget_after(&self, round: usize) -> Result<()> {
         for later in self.rounds_with_files()?.into_iter().filter(|&later| later > round) {
             for file in Part::ALL.map(|part| self.checkpoint_file(part, later)) {
@@ -221,22 +223,22 @@ impl RunDir {
         Ok(())
     }
 
-    /// Notes where the checkpoint of `checkpoint.round` stands; the other parts are burn-train's.
+    /// Writes the position of a checkpoint, whose other parts burn-train writes.
     ///
     /// # Errors
-    /// When the note cannot be written.
+    /// When the file cannot be written.
     pub fn note_position(&self, checkpoint: Checkpoint) -> Result<()> {
         let file = |round| self.checkpoint_file(Part::Position, round);
         write_atomically(&file(checkpoint.round), &serde_json::to_vec(&checkpoint)?)?;
         if let Some(old) = checkpoint.round.checked_sub(3) {
-            // Only tidiness: the checkpoint that they belong to is deleted already.
+            // An error changes nothing: the checkpoint of these files is deleted already.
             let _ = fs::remove_file(file(old));
             let _ = fs::remove_file(self.checkpoint_file(Part::Ema, old));
         }
         Ok(())
     }
 
-    /// Rounds of which there is any part of a checkpoint, ascending.
+    /// Returns the rounds of which any part of a checkpoint exists, ascending.
     fn rounds_with_files(&self) -> Result<BTreeSet<usize>> {
         let dir = self.checkpoint_dir();
         if !dir.is_dir() {
@@ -253,7 +255,7 @@ impl RunDir {
     }
 }
 
-/// What a checkpoint consists of.
+/// The parts of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Model,
@@ -267,7 +269,7 @@ pub enum Part {
 
 impl Part {
     const ALL: [Self; 5] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Ema, Self::Position];
-    /// Those that every checkpoint has.
+    /// The parts that every checkpoint has.
     const NEEDED: [Self; 4] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Position];
 }
 

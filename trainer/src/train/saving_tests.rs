@@ -1,4 +1,4 @@
-//! What is frozen, computed in parts or computed again.
+//! Freezing, accumulation of gradients and gradient checkpointing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn batch(rows: usize, mix: &[Share]) -> Batch {
     }
 }
 
-/// Loss and gradient of the head's weights at the first step of a run.
+/// Returns loss and gradient of the head's weights at the first step of a run.
 fn first_step(config: &TrainConfig, rows: usize) -> (f32, Vec<f32>) {
     let attacks = LiveAttacks::new(config, 10, 0);
     let model = TrainingModel::new(config, network(config), attacks, None, Arc::default(), 1);
@@ -67,13 +67,13 @@ fn first_step(config: &TrainConfig, rows: usize) -> (f32, Vec<f32>) {
 
 #[test]
 fn parts_of_a_batch_move_the_weights_as_the_whole_does() {
-    // With a frozen backbone, since batch norm in training sees a part each.
+    // With a frozen backbone, since batch norm in training normalises each part by itself.
     let with = |more: &[&str]| config(&[&["--freeze", "backbone", "--mix", "normal,bim"], more].concat());
     let (loss, whole) = first_step(&with(&[]), 10);
     for parts in ["2", "3", "5"] {
         let (loss_of_parts, parts) = first_step(&with(&["--accumulate", parts]), 10);
         assert!((loss_of_parts - loss).abs() < 1e-3 * loss, "{loss_of_parts} instead of {loss}");
-        // Where a gradient is all but zero, its sign may hang on the order of a sum.
+        // The sign of a gradient near zero may depend on the order of a sum.
         let difference = largest(whole.iter().zip(&parts).map(|(a, b)| a - b));
         assert!(difference < 0.02 * largest(whole.iter().copied()), "{difference}");
     }

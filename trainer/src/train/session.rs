@@ -1,8 +1,7 @@
 //! One run from its configuration to a trained network.
 //!
-//! What burn-train calls an epoch is a *round* here: a part of an epoch, after which it validates and saves a
-//! checkpoint. Beside each checkpoint stands the number of steps done, so a run stopped in the middle of a round saves
-//! there and goes on from that very step.
+//! An epoch of burn-train is a *round* here: a part of an epoch, after which burn-train validates and saves a checkpoint.
+//! Each checkpoint has the number of steps done, so a run stopped in the middle of a round resumes from that very step.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,47 +30,52 @@ use super::renderer::TaskRenderer;
 use super::run_dir::{Checkpoint, Part, RunDir};
 use super::sets::CraftedPictures;
 use super::validation::ValidLoader;
-use super::watch::{AfterCheckpoint, SharedVerdict, Verdict};
+use super::watch::{AfterCheckpoint, RunState, SharedRunState};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
 use crate::evaluate::spread;
 use crate::progress::{Collapse, Event, Progress};
 
-/// A run that collapses again and again will not be saved by another attempt.
-const MOST_COLLAPSES: usize = 3;
+/// Most collapses after which a run goes back to a checkpoint: more attempts are of no use.
+const MAX_COLLAPSES: usize = 3;
 
-/// A run that is ready to start or to go on.
+/// A run that is ready to start or to be resumed.
 pub struct Session {
     pub config: TrainConfig,
     pub run: RunDir,
     pub dataset: Dataset,
     /// The training pictures attacked beforehand, for recipes that need them.
     pub crafted: CraftedPictures,
-    /// Plain devices; the first one leads.
+    /// Devices without autodiff; the first one leads.
     pub devices: Vec<Device>,
     pub position: Arc<Position>,
-    /// Where to go on.
+    /// The checkpoint to resume from.
     pub checkpoint: Option<Checkpoint>,
-    /// Where to draw burn-train's dashboard, if at all.
+    /// The terminal to draw burn-train's dashboard on, if any.
     pub dashboard: Option<Arc<Dashboard>>,
     pub progress: Progress,
 }
 
-/// How a run ended.
+/// The end of a run.
 pub enum Outcome {
-    /// All steps are done. The network is on the plain device.
+    /// All steps are done. The trained network is on the device without autodiff.
     Done(Box<Classifier>),
-    /// Stopped on request after so many steps of so many; saved.
-    Stopped { steps_done: usize, steps_total: usize },
+    /// The run was stopped on request, and a checkpoint saved.
+    Stopped {
+        /// Steps done.
+        steps_done: usize,
+        /// Steps of the whole run.
+        steps_total: usize,
+    },
 }
 
-/// How one attempt at a run ended.
+/// The end of one attempt at a run.
 enum Ended {
     Outcome(Outcome),
     Collapsed(Collapse),
 }
 
 impl Session {
-    /// Finds out what is wrong with `config` for a data set, before anything of a run is written.
+    /// Checks `config` against a data set, before any file of the run is written.
     ///
     /// # Errors
     /// Names the setting.
@@ -88,8 +92,8 @@ impl Session {
         Ok(())
     }
 
-    /// Trains until the last step or until a stop is requested. Where the probe finds that the network has collapsed, the
-    /// run goes back to the checkpoint before and goes on with one step more in its single-step attacks.
+    /// Trains until the last step or until a stop is requested. After a collapse that the probe finds, the run goes back to
+    /// the checkpoint before and goes on with one step more in its single-step attacks.
     ///
     /// # Errors
     /// When a checkpoint cannot be written or read, the device fails, or the network collapses again and again.
@@ -144,7 +148,7 @@ impl Session {
         let learner = Learner::new(model, optimizer(config)?, scheduler(config, steps_total)?);
         let mut history = History::open(run.path());
         history.forget_after(position.steps_done());
-        let verdict = SharedVerdict::default();
+        let state = SharedRunState::default();
         let watch = AfterCheckpoint {
             run: run.clone(),
             position: position.clone(),
@@ -156,10 +160,10 @@ impl Session {
             ema: ema.clone(),
             since: Instant::now(),
             progress: self.progress.clone(),
-            verdict: verdict.clone(),
+            state: state.clone(),
         };
         let renderer = match &self.dashboard {
-            // Its own interrupter would end the run without saving: it gets the one that stops the loader, and the round then
+            // The dashboard's own interrupter would end the run without saving: the position's stops the loader, and the round
             // ends as after Ctrl-C.
             Some(dashboard) => dashboard.start(position.stop_handle(), checkpoint.map(|checkpoint| checkpoint.round)),
             None => Box::new(TaskRenderer::new(self.progress.clone())),
@@ -187,12 +191,12 @@ impl Session {
         if let Some(error) = result.error {
             return Err(anyhow!("{error}")).context("training stopped");
         }
-        match verdict.take() {
-            Verdict::Fine => {}
-            Verdict::Failed(error) => {
+        match state.take() {
+            RunState::Healthy => {}
+            RunState::Failed(error) => {
                 return Err(error).context("training stopped; the checkpoint before this one is whole");
             }
-            Verdict::Collapsed(collapse) => return Ok(Ended::Collapsed(collapse)),
+            RunState::Collapsed(collapse) => return Ok(Ended::Collapsed(collapse)),
         }
         if result.interrupted.is_some() || position.steps_done() < steps_total {
             let steps_done = run.checkpoints()?.first().map_or(0, |checkpoint| checkpoint.steps_done);
@@ -202,7 +206,7 @@ impl Session {
         Ok(Ended::Outcome(Outcome::Done(Box::new(trained))))
     }
 
-    /// The average of the weights, as it was at the checkpoint to go on from.
+    /// Returns the average of the weights, as it was at the checkpoint to resume from.
     fn ema(&self, classifier: &Classifier) -> Result<Option<Ema>> {
         if self.config.ema == 0.0 {
             return Ok(None);
@@ -214,15 +218,15 @@ impl Session {
         Ok(Some(Ema::new(self.config.ema, average)))
     }
 
-    /// Goes back to the checkpoint before a collapse, and says so.
+    /// Goes back to the checkpoint before a collapse, and sends an event of it.
     pub(super) fn roll_back(&mut self, collapse: &Collapse, classifier: Classifier) -> Result<()> {
         let collapses = 1 + self.checkpoint.map_or(0, |checkpoint| checkpoint.collapses);
         let history = History::open(self.run.path());
         let mut before = self.run.checkpoints()?;
         before.retain(|checkpoint| checkpoint.round < collapse.round);
-        // One that the probe has seen, rather than one of a stop between.
-        let seen = before.iter().position(|checkpoint| history.has_probed(checkpoint.steps_done)).unwrap_or(0);
-        let before = before.into_iter().nth(seen);
+        // A checkpoint that the probe has measured is preferred to one of a stop.
+        let probed = before.iter().position(|checkpoint| history.has_probed(checkpoint.steps_done)).unwrap_or(0);
+        let before = before.into_iter().nth(probed);
         let before = before.with_context(|| format!("{collapse}, and there is no checkpoint from before"))?;
         ensure!(
             self.config.mix.iter().any(|share| share.is_single_step()),
@@ -232,7 +236,7 @@ impl Session {
             before.steps_done
         );
         ensure!(
-            collapses <= MOST_COLLAPSES,
+            collapses <= MAX_COLLAPSES,
             "{collapse}, for the {collapses}th time: lower --epsilon or the learning rate, or use adversarial-pgd; {} \
              holds the network of step {}",
             self.run.checkpoint_file(Part::Model, before.round).display(),
@@ -245,14 +249,14 @@ impl Session {
         let (found, back_to_step) = (collapse.clone(), checkpoint.steps_done);
         let event = Event::Collapse { found, back_to_step, collapses };
         self.run.note_event(&event)?;
-        self.progress.tell(&event);
+        self.progress.send(&event);
         self.position.move_to(checkpoint.steps_done);
         self.checkpoint = Some(checkpoint);
         Ok(())
     }
 }
 
-/// What the settings and the data set decide of a run, and nothing else does.
+/// The batches and steps of a run, which settings and data set alone decide.
 struct Plan {
     /// Pictures to train on.
     train: Vec<usize>,
@@ -269,7 +273,7 @@ impl Plan {
     fn new(config: &TrainConfig, split: &Split) -> Result<Self> {
         let batch_size = config.batch_size;
         let (train, mut held_out) = split.held_out(HELD_OUT_SEED, config.held_out);
-        // Those that the probe attacks come first, and are of all classes.
+        // The pictures that the probe attacks come first, and are of all classes.
         let labels: Vec<u16> = held_out.iter().map(|&index| split.labels[index]).collect();
         let probed = spread(&labels, Some(config.probe));
         let place =
@@ -295,7 +299,7 @@ mod tests {
     use super::super::tests::{config, dataset};
     use super::*;
 
-    /// Or a network that is trained further would be validated on what its parent has learned by heart.
+    /// Otherwise a fine-tuned network would be validated on pictures that its parent was trained on.
     #[test]
     fn the_seed_of_a_run_does_not_change_what_is_held_out() {
         let train = dataset().train;

@@ -1,4 +1,4 @@
-//! The crafted sets that a recipe trains on: found, and made sure to be what they are taken for.
+//! Loading and checking of the crafted sets that a recipe trains on.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,15 +19,17 @@ pub type CraftedPictures = HashMap<AttackKind, Arc<Split>>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CraftedSet {
+    /// Folder of the set.
     pub dir: PathBuf,
+    /// SHA-256 of the set, as in [`Dataset::sha256`].
     pub sha256: String,
 }
 
-/// The training pictures of the sets in `dirs`, by attack, and a note of each for the record.
+/// Loads the training pictures of the sets in `dirs`, by attack, with a record of each set.
 ///
 /// # Errors
-/// [`UsageError`] when `mix` needs a set that is not there, or one is there that it does not need; else when a folder holds
-/// no crafted set, or it was crafted from other pictures than `dataset`'s or from another network than the first.
+/// [`UsageError`] when `dirs` lacks a set that `mix` needs, or has one that `mix` does not need; others when a folder holds no
+/// crafted set, or a set was crafted from other pictures than `dataset`'s or from another network than the first set.
 pub fn load(dirs: &[PathBuf], mix: &[Share], dataset: &Dataset) -> Result<(CraftedPictures, Vec<CraftedSet>)> {
     let mut sets = HashMap::new();
     let mut notes: Vec<CraftedSet> = Vec::new();

@@ -1,4 +1,4 @@
-//! Training on a made data set: it learns, and a run that was stopped ends where an undisturbed one does.
+//! Training on a synthetic data set: networks learn, and a run that was stopped ends where an undisturbed one does.
 
 use shared::model::BuildNetwork as _;
 use std::fs;
@@ -21,7 +21,7 @@ use crate::progress::{Collapse, Event, Progress, Recorder};
 pub(super) const CLASSES: usize = 4;
 const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };
 
-/// Pictures that differ from each other within a class, so that learning them by heart does not help.
+/// Returns a data set whose pictures differ within a class, so that memorising them does not help.
 pub(super) fn dataset() -> Dataset {
     let split = |count: usize, seed: u64| {
         let places: Vec<(usize, usize)> = (0..CLASSES).flat_map(|class| (0..count).map(move |k| (class, k))).collect();
@@ -56,12 +56,12 @@ fn try_config(more: &[&str]) -> anyhow::Result<TrainConfig> {
     resolve(None, &Flags::parse_from(small.iter().chain(more)).config)
 }
 
-/// A network as it is before its first step: the same one at every call, in every run of the tests.
+/// Returns a network before its first step, the same at every call.
 pub(super) fn network(config: &TrainConfig) -> Classifier {
     config.architecture().unwrap().init_seeded(CLASSES, PIXELS.mean, PIXELS.std, 1, &Device::flex()).unwrap()
 }
 
-/// Trains in `dir`, or goes on there, until the end or until `stop_after` steps.
+/// Trains in `dir`, or resumes the run there, until the end or until `stop_after` steps.
 pub(super) fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outcome {
     session(dir, config, stop_after).run(network(config)).unwrap()
 }
@@ -99,7 +99,7 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
         config: config.clone(),
         run,
         dataset: dataset(),
-        // The pictures themselves, in the place of attacked ones.
+        // The clean pictures in place of attacked ones.
         crafted: [AttackKind::Fgsm, AttackKind::Bim].map(|kind| (kind, Arc::new(dataset().train))).into(),
         devices: vec![Device::flex()],
         position,
@@ -119,7 +119,7 @@ pub(super) fn trained(outcome: Outcome) -> Classifier {
 fn accuracy(model: &Classifier, split: &Split) -> f64 {
     let images: Vec<_> =
         (0..split.len()).map(|i| shared::image::Picture::from_rgb8(split.image(i).to_vec()).unwrap()).collect();
-    // Trained on halves: evaluated on halves.
+    // Pictures are halved, as in training.
     let images = shared::image::pictures_to_tensor(&images, &Device::flex());
     let halves = images.reshape([split.len(), 3, 32, 2, 32, 2]).mean_dim(5).mean_dim(3);
     let halves = halves.reshape([split.len(), 3, 32, 32]);
@@ -173,7 +173,7 @@ fn a_stopped_run_ends_with_the_weights_of_an_undisturbed_one() {
     assert!(resumed == expected, "the resumed run ended with other weights");
 }
 
-/// A run that was stopped in its second round, and has a checkpoint of each.
+/// Returns a run that was stopped in its second round, with a checkpoint of each round.
 fn stopped() -> (TempDir, TrainConfig, RunDir) {
     let config = config(&["--steps", "9", "--rounds", "3"]);
     let dir = TempDir::new().unwrap();
@@ -185,7 +185,7 @@ fn stopped() -> (TempDir, TrainConfig, RunDir) {
 fn cut(run: &RunDir, part: Part, round: usize) {
     let file = run.checkpoint_file(part, round);
     let bytes = fs::read(&file).unwrap();
-    // Less than a half: a scheduler has some numbers and then nothing but padding.
+    // Less than a half, since the second half of a scheduler's file is padding.
     fs::write(file, &bytes[..bytes.len() / 10]).unwrap();
 }
 
@@ -224,7 +224,7 @@ fn a_checkpoint_of_another_network_is_not_loaded() {
     assert!(error.contains("model-"), "{error}");
 }
 
-/// As on a full disk: without its position a checkpoint is none.
+/// On a full disk, a checkpoint may lack its position, and is then incomplete.
 #[test]
 fn a_checkpoint_that_cannot_be_noted_is_an_error() {
     let config = config(&["--steps", "4", "--rounds", "3"]);
@@ -256,7 +256,7 @@ fn settings_out_of_range_are_named() {
     }
 }
 
-/// burn-train's own strategy for several devices, with the CPU twice.
+/// Uses burn-train's strategy for several devices, with the CPU twice.
 #[test]
 fn two_devices_take_the_steps_of_one() {
     let config = config(&["--epochs", "4", "--rounds", "1"]);
@@ -267,13 +267,13 @@ fn two_devices_take_the_steps_of_one() {
     session.devices.push(Device::flex());
     let run = session.run.clone();
     let together = accuracy(&trained(session.run(network(&config)).unwrap()), &val);
-    // Batch norm sees halves of the batches, so the weights are others, but they have learned as much.
+    // Batch norm normalises halves of the batches, so the weights differ, but the accuracies are alike.
     assert!(alone > 0.5 && together > 0.5, "{alone} on one device, {together} on two");
     let steps = |run: &RunDir| run.checkpoints().unwrap()[0].steps_done;
     assert_eq!(steps(&run), steps(&RunDir::open(&one.path().join("run")).unwrap().0));
 }
 
-/// Stopped in its second round, which is then said to have collapsed.
+/// Returns a run that was stopped in its second round and rolled back as if that round had collapsed.
 fn collapsed(recipe: &str) -> (TempDir, TrainConfig, anyhow::Result<Session>) {
     let config = config(&["--recipe", recipe, "--steps", "6", "--rounds", "3", "--probe", "8", "--probe-steps", "1"]);
     let dir = TempDir::new().unwrap();
@@ -328,7 +328,7 @@ fn a_collapse_is_found_and_not_for_ever() {
     let line = line.replace("\"round\":0,\"step\":0", "\"round\":1,\"step\":1");
     fs::write(run.path().join("metrics.jsonl"), format!("{line}\n")).unwrap();
     let error = self::session(&other, &config, None).run(network(&config)).map(|_| ()).unwrap_err();
-    // After three returns it gives up, and has kept what was good.
+    // After three returns the run fails, and keeps the checkpoint before the collapse.
     assert!(format!("{error:#}").contains("the 4th time"), "{error:#}");
     let events = fs::read_to_string(run.path().join("events.jsonl")).unwrap();
     assert_eq!(events.lines().count(), 3, "{events}");

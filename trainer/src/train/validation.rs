@@ -10,19 +10,19 @@ use super::loader::Batch;
 use super::pictures::{Crop, Pictures, View};
 use super::position::Position;
 
-/// Pictures as they are, in order; nothing once a stop was asked for.
+/// A loader of pictures in order, without augmentation; empty once a stop was requested.
 #[derive(Clone)]
 pub struct ValidLoader {
     pub pictures: Pictures,
     pub batch_size: usize,
-    /// How many of them are attacked as well, rounded up to whole batches.
+    /// Number of pictures to attack as well, rounded up to whole batches.
     pub probe: usize,
     pub position: Arc<Position>,
     pub device: Device,
 }
 
 impl ValidLoader {
-    /// How many pictures are attacked in truth.
+    /// Returns the number of pictures attacked, after rounding.
     pub fn probed(&self) -> usize {
         (self.probe.div_ceil(self.batch_size) * self.batch_size).min(self.pictures.indices.len())
     }

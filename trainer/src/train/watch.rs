@@ -1,5 +1,5 @@
-//! What happens right after each checkpoint: it is noted where it stands, the round's measurements are kept, and a run that
-//! was asked to end, or has collapsed, ends.
+//! The work after each checkpoint: its position and the round's measurements are written, and a run ends if a stop was
+//! requested or the network has collapsed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -17,32 +17,32 @@ use super::run_dir::{Checkpoint, Part, RunDir};
 use crate::files::write_atomically;
 use crate::progress::{Collapse, Event, Progress};
 
-/// Whether the run may go on.
+/// The state of a run after a checkpoint.
 #[derive(Default)]
-pub enum Verdict {
+pub enum RunState {
     #[default]
-    Fine,
+    Healthy,
     Failed(Error),
     Collapsed(Collapse),
 }
 
-/// A verdict that training passes on to whoever started it.
+/// A state that is passed from burn-train's callback to the session.
 #[derive(Clone, Default)]
-pub struct SharedVerdict(Arc<Mutex<Verdict>>);
+pub struct SharedRunState(Arc<Mutex<RunState>>);
 
-impl SharedVerdict {
-    /// What it is, leaving [`Verdict::Fine`].
-    pub fn take(&self) -> Verdict {
-        // A lock that a panic has poisoned holds the verdict all the same.
+impl SharedRunState {
+    /// Returns the state, and leaves [`RunState::Healthy`].
+    pub fn take(&self) -> RunState {
+        // A lock that a panic has poisoned still holds the state.
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set(&self, verdict: Verdict) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = verdict;
+    fn set(&self, state: RunState) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
-/// Called by burn-train when a checkpoint is under way.
+/// A callback for burn-train's checkpoints.
 #[derive(Clone)]
 pub struct AfterCheckpoint {
     pub run: RunDir,
@@ -50,14 +50,14 @@ pub struct AfterCheckpoint {
     pub steps_per_epoch: usize,
     pub steps_total: usize,
     pub collapses: usize,
-    /// Pictures that the probe attacks.
+    /// Number of pictures that the probe attacks.
     pub probed: usize,
     pub history: History,
     pub ema: Option<Ema>,
-    /// When the round began.
+    /// Beginning of the round.
     pub since: Instant,
     pub progress: Progress,
-    pub verdict: SharedVerdict,
+    pub state: SharedRunState,
 }
 
 impl AfterCheckpoint {
@@ -67,12 +67,12 @@ impl AfterCheckpoint {
         let epochs = |steps: usize| steps as f64 / self.steps_per_epoch as f64;
         let mut row = measured(round, steps_done, epochs(steps_done), seconds, store);
         if self.position.stop_requested() {
-            // It may have ended in the middle of the validation: a part of the pictures is no measurement.
+            // The validation may be incomplete, and a part of the pictures is no measurement.
             (row.valid_loss, row.valid_accuracy, row.probe_accuracy) = (None, None, None);
         }
         let (steps_total, epochs_total) = (self.steps_total, epochs(self.steps_total));
-        self.progress.tell(&Event::Round { measured: row.clone(), steps_total, epochs_total });
-        // Where steps were taken, there is a loss.
+        self.progress.send(&Event::Round { measured: row.clone(), steps_total, epochs_total });
+        // A round with training steps has a loss.
         let has_loss = row.learning_rate.is_none() || row.train_loss.is_some_and(f64::is_finite);
         ensure!(
             has_loss || self.position.stop_requested(),
@@ -89,7 +89,7 @@ impl AfterCheckpoint {
         }
         self.run.note_position(Checkpoint { round, steps_done, collapses: self.collapses })?;
         self.history.add(row)?;
-        self.progress.tell(&Event::Checkpoint { round, step: steps_done, collapses: self.collapses });
+        self.progress.send(&Event::Checkpoint { round, step: steps_done, collapses: self.collapses });
         Ok(None)
     }
 }
@@ -99,11 +99,11 @@ impl EarlyStoppingStrategy for AfterCheckpoint {
         match self.note(round, store) {
             Ok(None) => self.position.stop_requested(),
             Ok(Some(collapse)) => {
-                self.verdict.set(Verdict::Collapsed(collapse));
+                self.state.set(RunState::Collapsed(collapse));
                 true
             }
             Err(error) => {
-                self.verdict.set(Verdict::Failed(error));
+                self.state.set(RunState::Failed(error));
                 true
             }
         }
