@@ -61,7 +61,7 @@ fn check_files(dir: &TempDir, stem: &str, texts: &[&str]) {
     assert!((900_000..1_980_000).contains(&white), "{white} pixels are white");
 }
 
-/// Every shape of the drawing is in the figure, and no bar or curve beyond the plot's right end.
+/// Asserts that every shape is inside the figure, and no bar or curve beyond the plot's right end.
 fn assert_inside(canvas: &Canvas) {
     for shape in &canvas.shapes {
         let points = match shape {
@@ -119,7 +119,7 @@ fn long_and_many_names_stay_inside() {
         let Shape::Text(text) = shape else { continue };
         assert!(font::width(&text.content, text.size) <= RIGHT, "{text:?}");
     }
-    // Thirty rows of names leave the bars their room.
+    // Thirty rows of names make the figure higher, so that the bars keep their height.
     assert!(canvas.height > 1000.0, "{}", canvas.height);
 }
 
