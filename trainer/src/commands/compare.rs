@@ -14,6 +14,7 @@ use crate::error::UsageError;
 use crate::progress::{Progress, on_ctrl_c};
 use crate::train::{ArchName, ConfigFlags};
 
+/// Arguments of `bastion compare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Trains each network with the same settings, in a process of its own, and writes a table (accuracy, parameters, multiplications,

@@ -11,6 +11,7 @@ use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
 use crate::progress::{Progress, Stop};
 
+/// Arguments of `bastion measure-network`.
 #[derive(Debug, Args)]
 pub struct MeasureNetworkArgs {
     /// Folder of the model

@@ -12,6 +12,7 @@ use crate::progress::{Progress, on_ctrl_c};
 use crate::reproduce::{Interruption, Plan, Subset, reproduce};
 use crate::train::{ConfigFlags, resolve};
 
+/// Arguments of `bastion reproduce`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Trains the normal model, crafts FGSM and BIM sets on it, trains the four others (augmented, fgsm, bim, hardened), evaluates all
