@@ -13,7 +13,7 @@ use super::{Check, Verdict};
 use crate::figures::{Estimate, LineChart, LineSeries};
 use crate::files::write_atomically;
 
-/// File name of the figure of the losses, without `.svg` or `.png`.
+/// The figure of the losses, without `.svg` or `.png`.
 const LOSS_CURVES: &str = "loss-curves";
 
 /// The report of all networks, as `--json` prints it and `checks.json` holds it.

@@ -13,7 +13,7 @@ use crate::files::write_atomically;
 
 /// A figure of a report.
 pub struct Figure {
-    /// Name in the folder, without `.svg` or `.png`.
+    /// Its name in the folder, without `.svg` or `.png`.
     pub file: String,
     /// Title over the figure.
     pub title: String,
