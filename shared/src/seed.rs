@@ -1,6 +1,7 @@
-//! Seeds made from seeds.
+//! Derives seeds from seeds.
 
-/// What is drawn from a seed. Two purposes draw independent numbers from one seed, unless they share a number below.
+/// The use of the numbers that are drawn from a seed. Two purposes draw independent numbers from one seed, unless they share a
+/// number below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The order of the training pictures in an epoch.
@@ -29,13 +30,12 @@ pub enum Purpose {
     SubsetTraining,
     /// The validation pictures of a subset.
     SubsetValidation,
-    /// The search for squares that change an answer.
+    /// The search for squares that change a prediction.
     SquareSearch,
 }
 
 impl Purpose {
-    /// Returns the number that a seed is mixed with. It never changes: what was drawn once is drawn again by it, in resumed
-    /// runs too.
+    /// Returns the number that a seed is mixed with. The number never changes, so that resumed runs draw the same again.
     const fn number(self) -> u64 {
         match self {
             Self::Order => 1,
@@ -53,9 +53,9 @@ impl Purpose {
     }
 }
 
-/// Derives from `seed` the seed of part `n` of a work: neighbours get unrelated ones.
+/// Derives from `seed` the seed of part `n`; neighbouring parts have unrelated seeds.
 ///
-/// The value is a fixed function of its arguments, so what was drawn from it is the same in every run.
+/// The value is a fixed function of its arguments, so draws from it are the same in every run.
 pub fn derive(seed: u64, n: u64, purpose: Purpose) -> u64 {
     seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
         ^ n.wrapping_add(1).wrapping_mul(0xBF58_476D_1CE4_E5B9)
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(all.len(), 8 * 1000 * 4);
     }
 
-    /// Or shipped figures, golden files and resumed runs would be others.
+    /// Shipped figures, golden files and resumed runs depend on these numbers.
     #[test]
     fn what_is_drawn_never_changes() {
         assert_eq!(derive(0, 0, Purpose::Order), 0xBF58_476D_1CE4_E5B9 ^ 0x94D0_49BB_1331_11EB);

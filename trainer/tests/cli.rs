@@ -1,4 +1,4 @@
-//! The program as its users meet it: what it prints where, and with which exit code it ends.
+//! The program as users run it: its output on stdout and stderr, and its exit codes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
@@ -19,7 +19,7 @@ use trainer::data::made::{self, Made};
 
 const MADE: Made = Made { classes: 3, train_per_class: 4, val_per_class: 2, seed: 1 };
 
-/// `bastion` in the folder `dir`.
+/// Returns a command that runs `bastion` in the folder `dir`.
 fn bastion(dir: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bastion"));
     command.current_dir(dir.path()).env_remove("BASTION_DATA").args(["--device", "cpu"]);
@@ -30,7 +30,7 @@ fn run(dir: &TempDir, args: &[&str]) -> Output {
     bastion(dir).args(args).output().unwrap()
 }
 
-/// Runs what must succeed, and returns what it prints.
+/// Runs a command that must succeed. Returns its stdout.
 #[track_caller]
 fn stdout(dir: &TempDir, args: &[&str]) -> String {
     let output = run(dir, args);
@@ -43,7 +43,7 @@ fn json(dir: &TempDir, args: &[&str]) -> Value {
     serde_json::from_str(&stdout(dir, args)).unwrap()
 }
 
-/// Runs what must end with `code`: stdout stays empty, and stderr says why, once.
+/// Runs a command that must end with `code`: stdout stays empty, and stderr gives the reason once.
 #[track_caller]
 fn assert_fails(dir: &TempDir, args: &[&str], code: i32, says: &str) {
     let output = run(dir, args);
@@ -76,7 +76,7 @@ fn write_model(dir: &Path) {
     fs::write(dir.join("model.safetensors"), files.1).unwrap();
 }
 
-/// A folder with a model in `model` and a picture `disc.png`.
+/// Creates a folder with a model in `model` and a picture `disc.png`.
 fn with_model() -> TempDir {
     let dir = TempDir::new().unwrap();
     write_model(&dir.path().join("model"));
@@ -178,7 +178,7 @@ fn a_data_set_is_fetched_and_the_archive_tidied_away() {
     let report = json(&dir, &["data", "fetch", "--url", &url, "--out", "set/", "--json"]);
     assert_eq!(report["train_images"].as_u64(), Some(12));
     assert_left(&dir, &["set"]);
-    // Before a single byte is downloaded.
+    // The error comes before a single byte is downloaded.
     assert_fails(&dir, &["data", "fetch", "--url", &url, "--out", "."], 2, "own name");
     assert_left(&dir, &["set"]);
 }
@@ -342,7 +342,7 @@ fn pictures_crafted_once_are_shown_to_every_network() {
     }
     assert_eq!(report["crafted"][1]["dir"], "bim");
     let table = stdout(&dir, &[&shown[..], &["--save"]].concat());
-    // Its own gradients, for one of the two.
+    // One of the two networks is the source of the set, so its row has the mark.
     assert_eq!(table.matches("BIM-5 at 0.2 std from first, saved *").count(), 1, "{table}");
     assert_eq!(card(&dir, "second/final")["scores"].as_array().unwrap().len(), 3);
 
@@ -398,7 +398,7 @@ fn take_classes_of_the_data(dir: &TempDir) {
 #[test]
 fn a_failed_check_is_named_and_is_a_failure() {
     let dir = with_model();
-    // So small that the loss gains nothing worth the name.
+    // An epsilon so small that the loss does not rise.
     let output = run(&dir, &["check", "--model", "model", "--made", "--limit", "3", "--epsilon", "0.00001"]);
     let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{error}");
@@ -414,7 +414,7 @@ fn import(dir: &TempDir, name: &str, seed: u64) {
     fs::remove_dir_all(dir.path().join("files")).unwrap();
 }
 
-/// The arguments of a small run on the data set `data`: rounds of 5 steps, unless `more` has another batch size.
+/// Returns the arguments of a small run on the data set `data`: rounds of 5 steps, unless `more` has another batch size.
 fn small_run<'a>(run: &'a str, steps: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut args = vec!["train", "--run", run, "--data", "data", "--steps", steps, "--rounds", "1"];
     args.extend(["--width", "1", "--image-size", "32", "--held-out", "2"]);
@@ -461,7 +461,7 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     let scores = card(&dir, "run/final")["scores"].clone();
     assert!(scores.as_array().unwrap().len() >= 2, "{scores}");
 
-    // Rounded weights are other weights than those that were scored.
+    // Rounded weights are not the weights that were scored, so the scores are dropped.
     stdout(&dir, &["export", "run", "--out", "models/small"]);
     let exported = card(&dir, "models/small");
     assert_eq!((&exported["name"], &exported["scores"]), (&"small".into(), &Value::Array(vec![])));
@@ -474,7 +474,7 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     let attack = ["attack", "disc.png", "--model", "models/small", "--out", "attacked", "--json"];
     assert!(json(&dir, &attack)["models"][0]["linf"].as_f64().unwrap() <= 4.0 / 255.0 + 1e-6);
 
-    // Scores on fewer images stand beside those on all, and only if they are of attacks.
+    // Scores on fewer images stand beside those on all, and only scores of attacks are saved.
     let of_model = ["--model", "models/full", "--data", "moved", "--limit", "4", "--save"];
     stdout(&dir, &[&["evaluate", "--attack", "fgsm,pgd-3", "--restarts", "2"], &of_model[..]].concat());
     let with_fewer = card(&dir, "models/full");
@@ -482,7 +482,7 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     let kinds: Vec<_> = fewer.iter().map(|score| score["attack"]["kind"].as_str().unwrap()).collect();
     assert_eq!((kinds.as_slice(), &fewer[1]["until_fooled"]), (&["fgsm", "pgd"][..], &Value::Bool(true)));
     assert!(with_fewer["cost"]["macs"].as_u64().unwrap() > 0, "{with_fewer}");
-    // Whatever it finds is noted.
+    // The results are noted in the card, passed or failed.
     run(&dir, &[&["check"], &of_model[..]].concat());
     let checked = card(&dir, "models/full");
     assert_eq!((checked["checks"]["items"].as_array().unwrap().len(), &checked["checks"]["images"]), (15, &4.into()));
@@ -499,7 +499,7 @@ fn a_network_is_trained_further_as_it_was_trained_and_without_its_parent_once_it
     fs::rename(dir.path().join("first"), dir.path().join("elsewhere")).unwrap();
     let resumed = stop_after_a_round(&dir, &["train", "--resume", "second"]);
     assert!(resumed.contains("Going on after step"), "{resumed}");
-    // Before it has begun, only the parent knows the weights.
+    // Before the first checkpoint, the initial weights are in the parent's folder alone.
     fs::remove_dir_all(dir.path().join("second/checkpoint")).unwrap();
     assert_fails(&dir, &["train", "--resume", "second"], 1, "first/final");
 }
@@ -628,7 +628,7 @@ fn interrupt(pid: u32) {
     assert!(Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap().success());
 }
 
-/// Starts a training, presses Ctrl-C after its first round, and returns what it said on stderr.
+/// Starts a training, presses Ctrl-C after its first round, and returns its stderr.
 #[cfg(unix)]
 fn stop_after_a_round(dir: &TempDir, args: &[&str]) -> String {
     let mut child = bastion(dir).args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -644,7 +644,7 @@ fn stop_after_a_round(dir: &TempDir, args: &[&str]) -> String {
     said
 }
 
-/// In the dashboard Ctrl-C is a key like any other, unless the terminal is told otherwise. `script` makes the terminal.
+/// In raw mode Ctrl-C is an ordinary key, unless the terminal is set to send a signal for it. `script` makes the terminal.
 #[cfg(target_os = "linux")]
 #[test]
 fn one_ctrl_c_saves_in_the_dashboard_too() {

@@ -12,7 +12,7 @@ use safetensors::SafeTensors;
 use shared::model::{Architecture, HeadKind, ResNetConfig};
 use trainer::pretrained::{self, Head, IMAGENET};
 
-/// How much more memory than the size of the file loading may take. What the program takes by itself counts as well.
+/// Largest ratio of peak memory to the size of the file. The memory of the program itself counts as well.
 const PEAK: f64 = 1.3;
 
 /// The largest difference of a logit, as a part of the largest one.
@@ -33,7 +33,7 @@ fn the_paper_s_network_is_loaded_and_computes_what_torchvision_does() {
         loaded
     };
 
-    // As it is trained further: with the paper's head, which is drawn.
+    // With the paper's head, which is drawn, as for training.
     let before = peak();
     let (model, plan) = load(HeadKind::Paper, 200);
     assert!(matches!(plan.head, Head::Drawn { .. }), "{:?}", plan.head);
@@ -65,7 +65,7 @@ fn the_paper_s_network_is_loaded_and_computes_what_torchvision_does() {
     assert!(off <= TOLERANCE * largest, "{off} off, where the largest logit is {largest}");
 }
 
-/// The most memory in bytes that this program has had at once. Linux only.
+/// Returns the peak of this program's memory in bytes. Linux only.
 fn peak() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -6,7 +6,7 @@ use rand_distr::StandardNormal;
 
 use super::{Norm, ThreatModel};
 
-/// The images that an attacker may make of given ones: those within epsilon of them, in the norm of the threat model, whose
+/// The images that an attacker may make of given ones: images within epsilon of them, in the norm of the threat model, whose
 /// values are in `[0, 1]`.
 ///
 /// # Shapes
@@ -18,18 +18,18 @@ pub struct Ball {
     center: Tensor<4>,
     /// Lowest and highest value of each pixel in L-infinity; in L2 a bound on all values together decides instead.
     box_bounds: Option<[Tensor<4>; 2]>,
-    /// `[1, 3, 1, 1]`: what epsilon is multiplied with for each channel.
+    /// `[1, 3, 1, 1]`: factor of epsilon for each channel.
     scale: Tensor<4>,
     /// `[1, 3, 1, 1]`, pixel units: epsilon for each channel.
     radius: Tensor<4>,
 }
 
-/// The seeds of what is drawn at random for some images.
+/// Seeds of the random numbers for some images.
 #[derive(Clone, Copy, Debug)]
 pub enum Seeds<'a> {
-    /// One for all images together: what an image gets depends on its place in the batch.
+    /// One seed for all images together: the numbers of an image depend on its place in the batch.
     Batch(u64),
-    /// One for each image, in order: an image gets what it would get alone.
+    /// One seed for each image, in order: an image has the same numbers as alone.
     Each(&'a [u64]),
 }
 
@@ -58,8 +58,8 @@ impl Ball {
 
     /// Draws a point of the ball, uniformly before values are clamped to `[0, 1]`; the same one for a seed on every device.
     ///
-    /// In L2 as Foolbox does: uniform in the ball, so that nearly all points are at its surface (torchattacks draws the
-    /// distance uniformly instead).
+    /// In L2 the point is uniform in the ball, as in Foolbox, so that nearly all points are at its surface (torchattacks draws
+    /// the distance uniformly instead).
     pub fn random_start<'a>(&self, seeds: impl Into<Seeds<'a>>) -> Tensor<4> {
         match self.threat.norm {
             Norm::Linf => self
@@ -143,8 +143,8 @@ impl Ball {
         }
     }
 
-    /// Moves the center by parts of the radius that `draw` draws for the values of an image, as many as it is asked for. Not
-    /// by the device's own generator: each backend draws other numbers, and shares one state with the whole process.
+    /// Moves the center by parts of the radius that `draw` draws for the values of an image, as many as its second argument.
+    /// The device's own generator is not used: each backend draws other numbers, and shares one state with the whole process.
     fn moved_at_random(&self, seeds: Seeds, draw: impl Fn(&mut StdRng, usize) -> Vec<f32>) -> Tensor<4> {
         let shape = self.center.dims();
         let [batch, channels, height, width] = shape;
@@ -177,7 +177,7 @@ pub(super) fn largest(images: Tensor<4>) -> Tensor<4> {
 }
 
 /// Divides each image by its largest absolute value, so that no later square or sum is lost to rounding: the gradient of a
-/// network that is sure may be smaller than f32 can square. An image of zeros stays one.
+/// confident network may be smaller than f32 can square. An image of zeros stays zero.
 pub(super) fn scaled_to_one(images: Tensor<4>) -> Tensor<4> {
     let largest = largest(images.clone()).clamp_min(f32::MIN_POSITIVE);
     images.div(largest)
@@ -189,7 +189,7 @@ fn l2_norm(images: Tensor<4>) -> Tensor<4> {
     images.square().reshape([batch, channels * height * width]).sum_dim(1).sqrt().reshape([batch, 1, 1, 1])
 }
 
-/// Divides each image by its L2 norm; an image of zeros stays one.
+/// Divides each image by its L2 norm; an image of zeros stays zero.
 fn l2_normalized(images: Tensor<4>) -> Tensor<4> {
     let images = scaled_to_one(images);
     // With 1 the largest value the length is 1 at least, or 0.

@@ -5,8 +5,8 @@ use super::gradient_step::{GradientStep, StepState};
 use super::{AttackConfig, AttackError, Goal};
 use crate::model::Classifier;
 
-/// Some images under an attack: where they are, what their next steps remember, and the step itself. All attacks run here;
-/// [`super::AttackRun`] and [`super::UntilFooled`] decide when an image is done. Nothing is read from the device.
+/// Some images under an attack: the images as they are now, the state of their next step, and the step itself. All attacks run
+/// here; [`super::AttackRun`] and [`super::UntilFooled`] decide when an image is done. Nothing is read from the device.
 #[derive(Clone, Debug)]
 pub(super) struct Executor {
     step: GradientStep,
@@ -50,7 +50,7 @@ impl Executor {
         self.images.clone()
     }
 
-    /// Returns the images as they were given.
+    /// Returns the images before the attack.
     pub fn originals(&self) -> Tensor<4> {
         self.step.ball().center()
     }

@@ -5,22 +5,22 @@ use super::ball::{Seeds, scaled_to_one};
 use super::{AttackConfig, AttackError, Ball, Direction, Goal, Start};
 use crate::model::Classifier;
 
-/// The step that an attack is made of, for some images: where it may lead, which loss it follows, and how far it goes at
-/// once. No image influences another's, so images may come and go.
+/// The step of an attack for some images: the ball that it stays in, the direction it follows, and its length. No image
+/// influences another's, so images may come and go.
 #[derive(Clone, Debug)]
 pub(super) struct GradientStep {
     ball: Ball,
     labels: Tensor<1, Int>,
-    /// `[1]`, in the unit of epsilon; below zero it is a descent.
+    /// Length of a step, `[1]`, in the unit of epsilon; below zero for a descent.
     length: Tensor<1>,
     start: Start,
     direction: Direction,
 }
 
-/// What a step remembers of each image from the steps before: tensors with one row an image. Attacks fill in what they need.
+/// State of each image from the steps before: tensors with one row an image, `None` where the attack needs none.
 #[derive(Clone, Debug)]
 pub(super) struct StepState {
-    /// The gradients so far, each divided by its mean absolute value and all added up, older ones weaker. As the images.
+    /// The gradients so far, each divided by its mean absolute value and all added up, older ones weaker. Shape of the images.
     momentum: Option<Tensor<4>>,
 }
 
@@ -60,7 +60,7 @@ impl GradientStep {
         &self.ball
     }
 
-    /// Returns the images where the attack begins, and what its first step remembers.
+    /// Returns the images where the attack begins, and the state before its first step.
     pub fn begin(&self, seeds: Seeds) -> (Tensor<4>, StepState) {
         let images = match self.start {
             Start::Image => self.ball.center(),
@@ -74,8 +74,8 @@ impl GradientStep {
         (images, StepState { momentum })
     }
 
-    /// Moves `images` by one step. Returns them with what the next step remembers, and the logits of the images as they were
-    /// before, on a plain device.
+    /// Moves `images` by one step. Returns the moved images, the state for the next step, and the logits of the images as they
+    /// were before, on a plain device.
     pub fn step(&self, model: &Classifier, images: Tensor<4>, state: StepState) -> (Tensor<4>, StepState, Tensor<2>) {
         let (gradient, logits) = gradient_and_logits(model, images.clone(), self.labels.clone());
         let (along, momentum) = match (self.direction, state.momentum) {
@@ -101,12 +101,12 @@ impl GradientStep {
 }
 
 impl StepState {
-    /// Returns what is remembered of the images `rows` alone.
+    /// Returns the state of the images `rows` alone.
     pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
         Self { momentum: self.momentum.as_ref().map(|sum| sum.clone().select(0, rows.clone())) }
     }
 
-    /// Puts what `other`, a state of the same attack, remembers behind this.
+    /// Puts the rows of `other`, a state of the same attack, behind these.
     pub fn append(self, other: Self) -> Self {
         let sums = self.momentum.zip(other.momentum);
         Self { momentum: sums.map(|(sum, others)| Tensor::cat(vec![sum, others], 0)) }
@@ -114,7 +114,7 @@ impl StepState {
 }
 
 /// Divides the gradient of each image by its mean absolute value, as torchattacks does: the L1 norm of the paper (Dong et al.,
-/// 2018, equation 6) but for a factor that all images and steps share. A gradient of zeros stays one.
+/// 2018, equation 6) but for a factor that all images and steps share. A gradient of zeros stays zero.
 fn mean_abs_normalized(gradient: Tensor<4>) -> Tensor<4> {
     let gradient = scaled_to_one(gradient);
     let [batch, channels, height, width] = gradient.dims();
@@ -129,7 +129,8 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).reshape([batch]).neg()
 }
 
-/// Returns the gradient of the **summed** cross entropy with respect to `images`, so that no image's depends on its batch.
+/// Returns the gradient of the **summed** cross entropy with respect to `images`, so that no image's gradient depends
+/// on its batch.
 ///
 /// # Shapes
 ///
@@ -139,7 +140,7 @@ pub fn loss_gradient(model: &Classifier, images: Tensor<4>, labels: Tensor<1, In
     gradient_and_logits(model, images, labels).0
 }
 
-/// Returns the gradient of [`cross_entropy`], summed, and the logits it is of: `[batch, classes]`.
+/// Returns the gradient of [`cross_entropy`], summed, and the logits: `[batch, classes]`.
 fn gradient_and_logits(model: &Classifier, images: Tensor<4>, labels: Tensor<1, Int>) -> (Tensor<4>, Tensor<2>) {
     input_gradient(model, images, |logits| cross_entropy(logits, labels.autodiff()))
 }

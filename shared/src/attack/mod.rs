@@ -1,8 +1,8 @@
 //! Gradient attacks within a ball around an image, in L-infinity or L2.
 //!
-//! What distinguishes attacks is one row of properties each ([`AttackKind`]): the norm, where the attack begins, how long its
-//! steps are, which direction they follow. One executor takes the steps of all of them; [`AttackRun`] lets it run to the last
-//! step, [`UntilFooled`] until an image is fooled for the first time.
+//! Each attack is defined by one row of properties ([`AttackKind`]): the norm, where the attack begins, how long its
+//! steps are, which direction they follow. One executor takes the steps of all of them; [`AttackRun`] takes every
+//! image to the last step, [`UntilFooled`] until the image is fooled for the first time.
 
 mod ball;
 mod executor;

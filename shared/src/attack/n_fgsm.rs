@@ -3,19 +3,19 @@ use burn::prelude::*;
 use super::{AttackError, Ball, ThreatModel, loss_gradient};
 use crate::model::Classifier;
 
-/// How far N-FGSM's noise reaches, as a multiple of epsilon (section 4 of the paper).
+/// Radius of N-FGSM's noise, as a multiple of epsilon (section 4 of the paper).
 const NOISE: f32 = 2.0;
 
 /// N-FGSM (de Jorge et al., 2022, arXiv 2202.01181): the images a single-step adversarial training trains on.
 ///
 /// Noise drawn uniformly from `[-2 epsilon, 2 epsilon]`, then one step of epsilon along the sign of the gradient taken
-/// there. Without a projection: what comes out may be up to 3 epsilon away, which is what keeps training from collapsing,
-/// so this is for training and no attack whose success means anything.
+/// there. There is no projection: images may be up to 3 epsilon away, which keeps training from collapsing, so this is for
+/// training, and its success as an attack means nothing.
 ///
 /// # Shapes
 ///
 /// - `images`: `[batch, 3, height, width]` in `[0, 1]`, `labels`: `[batch]`, both on a plain device, as `model` is
-/// - output: as `images`
+/// - output: the same shape and device as `images`
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ mod tests {
             still += usize::from(step < 1e-6);
         }
         assert!(still < noisy.len() / 100, "{still} values have no gradient");
-        // Beyond epsilon from the image, which a projection would not allow.
+        // Some values are further than epsilon from the image, which a projection would not allow.
         assert!(moved.iter().any(|value| (value - 0.5).abs() > 2.0 * epsilon));
         assert!(values(crafted(7)) == moved && values(crafted(8)) != moved);
         assert!(n_fgsm(2.0, images.clone(), labels(), &model, 0).is_err());

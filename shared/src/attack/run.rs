@@ -5,7 +5,7 @@ use super::executor::Executor;
 use super::{AttackConfig, AttackError, Goal, cross_entropy, seed_of_restart};
 use crate::model::Classifier;
 
-/// An attack that all images follow to its last step: a value that its owner steps, so that a page can show each step, yield
+/// An attack that all images follow to its last step: a value that the caller steps, so that a page can show each step, yield
 /// and cancel. Nothing is read from the device.
 ///
 /// # Shapes
@@ -21,15 +21,15 @@ pub struct AttackRun {
     starts: usize,
     /// Starts whose last step is taken and, where there are several, whose results are compared with the worst.
     starts_done: usize,
-    /// Of the start under way.
+    /// Steps taken of the current start.
     steps_done: usize,
-    /// The worst result of each image so far, and how well it serves the attacker: where there are several starts.
+    /// The worst result of each image so far with its [`damage`], where there are several starts.
     worst: Option<(Tensor<4>, Tensor<1>)>,
 }
 
 impl AttackRun {
     /// Begins an attack: at the images (FGSM, BIM), at a random point of the ball (PGD), or at a random corner of it, which
-    /// is all that noise does.
+    /// is the whole of noise.
     ///
     /// # Errors
     ///
@@ -46,15 +46,15 @@ impl AttackRun {
     }
 
     /// Takes all steps from so many random starts, and keeps the worst result of each image: one that reaches the goal if
-    /// there is any, and of those the one with the largest loss (to a target: the smallest). The first start is that of the
-    /// configuration itself. Attacks without a random start give the same each time, so they have one.
+    /// there is any, and among those the one with the largest loss (to a target: the smallest). The first start has the seed of
+    /// the configuration. Attacks without a random start give the same result each time, so they have one start.
     #[must_use]
     pub fn with_restarts(self, restarts: usize) -> Self {
         Self { starts: self.config.starts(restarts), ..self }
     }
 
-    /// Takes one gradient step against `model`, which is on a plain device; none once the run is done. The step that ends one
-    /// of several starts also shows the images to the model, to compare them, and begins the next start.
+    /// Takes one gradient step against `model`, which is on a plain device; nothing once the run is done. The step that ends
+    /// one of several starts also classifies the images, to compare them, and begins the next start.
     pub fn step(&mut self, model: &Classifier) {
         if self.is_done() {
             return;
@@ -108,7 +108,7 @@ impl AttackRun {
         self.starts * self.config.steps_total()
     }
 
-    /// Tells whether all steps are taken.
+    /// Returns whether all steps are taken.
     pub fn is_done(&self) -> bool {
         match self.starts {
             1 => self.steps_done >= self.config.steps_total(),
@@ -125,7 +125,8 @@ impl AttackRun {
     }
 }
 
-/// Returns how well each image serves the attacker, `[batch]`: any that reaches the goal better than any that does not.
+/// Returns the rank of each image for the attacker, `[batch]`: its loss (to a target: negative), and above every loss where the
+/// image reaches the goal.
 fn damage(model: &Classifier, images: Tensor<4>, labels: Tensor<1, Int>, goal: Goal) -> Tensor<1> {
     // Above every loss that f32 logits give in practice, and small enough to leave their order.
     const REACHED: f32 = 1e4;

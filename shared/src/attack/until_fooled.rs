@@ -9,30 +9,31 @@ use crate::metrics::{l2_distance, linf_distance};
 use crate::model::Classifier;
 
 /// An attack that follows each image until it reaches its goal for the first time: at whatever step, from whatever random
-/// start. Such an image leaves, and its owner may put another in its place, so that no pass is wasted on what is decided and
-/// the batch stays full. What is left has held at every step of every start: the worst case over all of them, which is at
-/// most what the last steps alone would leave (as in AutoAttack's evaluation; Croce and Hein, 2020, arXiv 2003.01690).
+/// start. Such an image leaves, and the caller may put another in its place, so that no pass is spent on a decided image and
+/// the batch stays full. Images that never reach the goal have held at every step of every start: the worst case over all of
+/// them, at most as many images as hold at the last steps (as in AutoAttack's evaluation; Croce and Hein, 2020, arXiv
+/// 2003.01690).
 ///
-/// An image's way is that of an [`super::AttackRun`] on it alone with its seed, whatever images are beside it.
+/// An image takes the steps of an [`super::AttackRun`] on that image alone with its seed, whatever images are beside it.
 #[derive(Debug)]
 pub struct UntilFooled {
     config: AttackConfig,
     goal: Goal,
     starts: usize,
-    /// In the order of the executor's images.
+    /// Rows in the order of the executor's images.
     rows: Vec<Row>,
-    /// None while there are no rows.
+    /// `None` while there are no rows.
     executor: Option<Executor>,
 }
 
 /// An image that is to be attacked.
 #[derive(Clone, Copy, Debug)]
 pub struct NewImage {
-    /// Number by which its owner knows it.
+    /// Number that the caller identifies the image by.
     pub id: usize,
-    /// The class to lead it away from, or towards.
+    /// The class that the attack leads away from, or towards.
     pub label: usize,
-    /// Seed of its first random start.
+    /// Seed of the first random start.
     pub seed: u64,
 }
 
@@ -41,48 +42,48 @@ pub struct NewImage {
 struct Row {
     image: NewImage,
     restart: usize,
-    /// Of this start.
+    /// Steps taken from this start.
     steps_done: usize,
     passes: usize,
 }
 
-/// What became of an image.
+/// The outcome of an attack on an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// As in [`NewImage`].
+    /// Number of the image, as in [`NewImage`].
     pub id: usize,
-    /// Whether it reached the goal.
+    /// Whether the image reached the goal.
     pub reached: bool,
     /// Logits of the image as it was when it reached the goal, or after the last step of the last start.
     pub logits: Vec<f32>,
-    /// Values of the image as it was then, `[3, height, width]`.
+    /// Values of the image that has these logits, `[3, height, width]`.
     pub image: Vec<f32>,
     /// Largest change of a value from the image as it was given, in pixel units.
     pub linf: f32,
     /// Euclidean distance from the image as it was given, in pixel units.
     pub l2: f32,
-    /// How often it went through the network, forward and back.
+    /// Number of passes of the image through the network, forward and back.
     pub passes: usize,
 }
 
-/// An image that is done.
-struct Leaving {
-    /// Among the rows.
+/// An image whose attack is done.
+struct DoneRow {
+    /// Place among the rows.
     place: usize,
     row: Row,
     reached: bool,
     logits: Vec<f32>,
 }
 
-/// What comes next for a row.
-enum Next {
+/// The next action for a row.
+enum NextAction {
     Step,
     Restart,
     Leave { reached: bool },
 }
 
 impl UntilFooled {
-    /// Returns an attack of so many random starts, which has no images yet; attacks without a random start have one.
+    /// Returns an attack of `restarts` random starts, without images; attacks without a random start have one start.
     ///
     /// # Errors
     ///
@@ -97,17 +98,17 @@ impl UntilFooled {
         self.rows.len()
     }
 
-    /// Tells whether no image is under attack.
+    /// Returns whether no image is under attack.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Returns the most often that an image goes through the network.
+    /// Returns the largest number of passes of an image through the network.
     pub fn most_passes(&self) -> usize {
         self.starts * (self.config.steps_total() + 1)
     }
 
-    /// Takes in `images`, `[N, 3, height, width]` on a plain device, with what is to be known of each.
+    /// Adds `images`, `[N, 3, height, width]` on a plain device, with one entry for each.
     ///
     /// # Errors
     ///
@@ -133,7 +134,8 @@ impl UntilFooled {
         });
     }
 
-    /// Shows all images under attack to `model`, which is on a plain device, lets those go that are done, and moves the others.
+    /// Takes one step of all images against `model`, which is on a plain device. Removes the images that are done, and returns
+    /// their outcomes.
     ///
     /// # Errors
     ///
@@ -149,9 +151,9 @@ impl UntilFooled {
         for (place, (row, logits)) in rows.iter().zip(logits.chunks_exact(classes)).enumerate() {
             let row = Row { passes: row.passes + 1, ..*row };
             match self.next(&row, logits) {
-                Next::Step => going.push((place, Row { steps_done: row.steps_done + 1, ..row })),
-                Next::Restart => again.push((place, Row { steps_done: 0, restart: row.restart + 1, ..row })),
-                Next::Leave { reached } => done.push(Leaving { place, row, reached, logits: logits.to_vec() }),
+                NextAction::Step => going.push((place, Row { steps_done: row.steps_done + 1, ..row })),
+                NextAction::Restart => again.push((place, Row { steps_done: 0, restart: row.restart + 1, ..row })),
+                NextAction::Leave { reached } => done.push(DoneRow { place, row, reached, logits: logits.to_vec() }),
             }
         }
         let device = before.images().device();
@@ -170,36 +172,36 @@ impl UntilFooled {
         if done.is_empty() {
             return Ok(vec![]);
         }
-        let leaving = before.select(&places(done.iter().map(|leaving| leaving.place), &device));
-        let (originals, images) = (read(leaving.originals()).await?, read(leaving.images()).await?);
+        let selected = before.select(&places(done.iter().map(|row| row.place), &device));
+        let (originals, images) = (read(selected.originals()).await?, read(selected.images()).await?);
         let size = originals.len() / done.len();
         let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
-        let outcome = |(leaving, (original, image)): (Leaving, (&[f32], &[f32]))| Outcome {
-            id: leaving.row.image.id,
-            reached: leaving.reached,
-            logits: leaving.logits,
+        let outcome = |(done, (original, image)): (DoneRow, (&[f32], &[f32]))| Outcome {
+            id: done.row.image.id,
+            reached: done.reached,
+            logits: done.logits,
             linf: linf_distance(original, image),
             l2: l2_distance(original, image),
             image: image.to_vec(),
-            passes: leaving.row.passes,
+            passes: done.row.passes,
         };
         Ok(done.into_iter().zip(pairs).map(outcome).collect())
     }
 
-    fn next(&self, row: &Row, logits: &[f32]) -> Next {
+    fn next(&self, row: &Row, logits: &[f32]) -> NextAction {
         if self.goal.is_reached(logits, row.image.label) {
-            Next::Leave { reached: true }
+            NextAction::Leave { reached: true }
         } else if row.steps_done < self.config.steps_total() {
-            Next::Step
+            NextAction::Step
         } else if row.restart + 1 < self.starts {
-            Next::Restart
+            NextAction::Restart
         } else {
-            Next::Leave { reached: false }
+            NextAction::Leave { reached: false }
         }
     }
 }
 
-/// Returns row numbers as a device takes them.
+/// Returns row numbers as a tensor on `device`.
 fn places(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
     let places: Vec<i64> = places.map(|place| place as i64).collect();
     let count = places.len();
@@ -235,8 +237,8 @@ mod tests {
         pollster::block_on(read(model.forward(images))).unwrap()
     }
 
-    /// What each image alone is after each step of each start: whether one of them reaches the goal, and whether the last of
-    /// the first start does.
+    /// Attacks an image alone. Returns whether it reaches the goal after any step of any start, and whether after the last
+    /// step of the first start.
     fn alone(config: &AttackConfig, image: Tensor<4>, label: usize, goal: Goal, model: &Classifier) -> (bool, bool) {
         let device = image.device();
         let (mut ever, mut last) = (false, false);
@@ -257,7 +259,7 @@ mod tests {
         (ever, last)
     }
 
-    /// All images through a batch of `room`, new ones for those that leave.
+    /// Attacks all images in a batch of at most `room`: new images take the places of those that leave.
     fn fool(config: &AttackConfig, labels: &[usize], goal: Goal, room: usize, model: &Classifier) -> Vec<Outcome> {
         let images = images(&Device::flex());
         let mut attack = UntilFooled::new(config, goal, RESTARTS).unwrap();

@@ -1,6 +1,6 @@
-//! What chance explains. A limit counts as exceeded when the low end of Wilson's 95% interval is above it, and two attacks
-//! on the same images are compared by the images on which they differ: those that both leave right, or both fool, say
-//! nothing of which is stronger.
+//! Statistics that allow for chance. A limit counts as exceeded when the low end of Wilson's 95% interval is above it, and two
+//! attacks on the same images are compared by the images on which they differ: those that both leave right, or both fool, are
+//! no evidence of which is stronger.
 
 use shared::metrics::Proportion;
 
@@ -8,7 +8,7 @@ use shared::metrics::Proportion;
 /// first one wholly above a half.
 pub const FEWEST: usize = 4;
 
-/// Whether `measured` is above `limit` by more than chance explains. Nothing is not.
+/// Returns whether `measured` is above `limit` by more than chance explains; false where nothing was measured.
 pub fn exceeds(measured: Proportion, limit: f64) -> bool {
     measured.of > 0 && measured.wilson_interval()[0] > limit
 }
@@ -16,9 +16,9 @@ pub fn exceeds(measured: Proportion, limit: f64) -> bool {
 /// The images on which two attacks differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pairs {
-    /// Left right by the first alone.
+    /// Images left right by the first attack alone.
     pub first_only: usize,
-    /// Left right by the second alone.
+    /// Images left right by the second attack alone.
     pub second_only: usize,
 }
 
@@ -31,18 +31,18 @@ impl Pairs {
         Self { first_only: count(true), second_only: count(false) }
     }
 
-    /// Whether the first leaves more images right than the second, by more than chance explains: a sign test.
+    /// Returns whether the first attack leaves more images right than the second, by more than chance explains: a sign test.
     pub fn first_leaves_more(self) -> bool {
         exceeds(Proportion { hits: self.first_only, of: self.total() }, 0.5)
     }
 
-    /// How many images they are.
+    /// Returns the number of images on which the attacks differ.
     pub fn total(self) -> usize {
         self.first_only + self.second_only
     }
 }
 
-/// `12 of 200`.
+/// Formats the number of images that are right: `12 of 200`.
 pub fn count(right: &[bool]) -> String {
     format!("{} of {}", right.iter().filter(|&&right| right).count(), right.len())
 }

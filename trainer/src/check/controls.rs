@@ -1,4 +1,4 @@
-//! What knows less of a network than its own gradients must do less damage.
+//! Controls: attacks without a network's own gradients must do less damage than attacks with them.
 
 use std::rc::Rc;
 
@@ -7,20 +7,20 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
+use super::checked_model::{CheckedModel, Outcome, Plan};
 use super::square::{QUERIES, search};
-use super::subject::{Outcome, Plan, Subject};
 use crate::evaluate::Trial;
 
 /// Images for which a random search of the ball may find something worse than what the gradients found: an attack that is right nearly
 /// everywhere is beaten on one or the other image.
 const FOUND_AT_RANDOM: f64 = 0.05;
 
-/// As large a change, aimed at nothing.
-pub fn noise(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+/// Compares the white-box attack with noise: as large a change in a random direction.
+pub fn noise(_: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     Ok(judge_noise(&outcomes[0].right, &outcomes[1].right))
 }
 
-/// An attack that is merely no weaker than noise is none: here the attack has to be stronger beyond chance.
+/// Fails unless the attack is stronger than noise beyond chance: an attack as weak as noise is none.
 fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
     let pairs = Pairs::of(noise, white_box);
     if pairs.first_only > pairs.second_only && pairs.total() < FEWEST {
@@ -30,9 +30,9 @@ fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
     Finding::new(pairs.first_leaves_more(), figure, "more, beyond chance")
 }
 
-/// Images crafted on each of the other networks.
-pub fn transfer(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    let names = sources(&subject.plan).map(|source| subject.bundles()[source].card.name.as_str());
+/// Compares the white-box attack with images crafted on each of the other networks.
+pub fn transfer(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    let names = sources(&model.plan).map(|source| model.bundles()[source].card.name.as_str());
     let transfers: Vec<_> = names.zip(outcomes[1..].iter().map(|outcome| outcome.right.clone())).collect();
     Ok(judge_transfer(&transfers, &outcomes[0].right))
 }
@@ -49,7 +49,7 @@ fn sources(plan: &Plan) -> impl Iterator<Item = usize> + use<> {
     (0..plan.networks).filter(move |&source| source != index)
 }
 
-/// Names of the networks that images were crafted on, and which of them this network still sees rightly.
+/// `transfers` are names of the networks that images were crafted on, and for each image whether it is classified correctly.
 fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Finding {
     if transfers.is_empty() {
         return Finding::skipped("not measurable: there is no other network; name one more with --model");
@@ -60,14 +60,14 @@ fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Findin
     Finding::new(!stronger, figure, "no fewer, beyond chance")
 }
 
-/// A search that sees answers only, no gradients.
-pub fn random_search(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    // A fooled image is left alone, so its loss says nothing of how far gradients lead: that of the last step does.
+/// Compares the white-box attack with a random search, which uses logits only, no gradients.
+pub fn random_search(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    // A fooled image is left alone, so its loss is no measure of how far gradients lead; its loss after the last step is.
     let white_box = Outcome { loss: outcomes[1].loss.clone(), ..(*outcomes[0]).clone() };
-    Ok(judge_random_search(&search(subject)?, &white_box))
+    Ok(judge_random_search(&search(model)?, &white_box))
 }
 
-/// By the losses, which every image has, whether the network sees it rightly or not; and by the images left right.
+/// Compares the losses of all images, classified correctly or not, and the images left right.
 fn judge_random_search(search: &Outcome, white_box: &Outcome) -> Finding {
     let worse = search.loss.iter().zip(&white_box.loss).filter(|(search, white_box)| search > white_box).count();
     let share = Proportion { hits: worse, of: search.loss.len() };
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(judge_noise(&right(50), &right(10)).verdict, Pass);
         assert_eq!(judge_noise(&right(50), &right(50)).verdict, Fail);
         assert_eq!(judge_noise(&right(48), &right(50)).verdict, Fail);
-        // Too few to tell, but in the right direction.
+        // The difference is within chance, but in the right direction.
         assert_eq!(judge_noise(&right(50), &right(47)).verdict, Skipped);
     }
 

@@ -1,4 +1,4 @@
-//! Whether gradients are there, and lead uphill.
+//! Checks that gradients are not zero, and that the loss rises along them.
 
 use std::rc::Rc;
 
@@ -8,32 +8,34 @@ use shared::attack::{AttackRun, Goal, loss_gradient};
 use shared::metrics::Proportion;
 
 use super::Finding;
-use super::subject::{Outcome, Subject, label_tensor};
+use super::checked_model::{CheckedModel, Outcome, label_tensor};
 use crate::data::IMAGE_BYTES;
 use crate::evaluate::{GRADIENT, logits};
 use crate::models::read;
 
-/// Images without a gradient, and values without one. Each such image is one of robust accuracy for nothing, so as many as
-/// twice the steps may move it by; `sign(0)` is 0, so each such value is a part of the ball that goes unused.
+/// Largest share of images without a gradient, and of values without one. Each such image adds to robust accuracy for nothing,
+/// so the limit is that of twice the steps; `sign(0)` is 0, so each such value is a part of the ball that goes unused.
 const ZERO: f64 = 0.01;
-/// What the loss must gain on its way, in nats: less than any gradient gives at an epsilon of use, more than rounding does.
+/// Least gain of the loss during the attack, in nats: less than any gradient gives at an epsilon of use, more than rounding
+/// does.
 const GAIN: f64 = 0.01;
-/// How far the loss may fall from where it has been, as a part of what it gains: steps of a fixed length overshoot.
+/// Largest fall of the loss from its highest value so far, as a part of its gain: steps of a fixed length overshoot.
 const DIP: f64 = 0.05;
-/// What the last quarter of the steps may add, as a part of what the loss gains: a steady climb adds 25%, and a sound attack
-/// on a network that was never hardened, whose loss has no ceiling, nearly 10%.
+/// Largest gain in the last quarter of the steps, as a part of the whole gain of the loss: a steady climb adds 25%, and a
+/// sound attack on a network that was never hardened, whose loss has no ceiling, nearly 10%.
 const STILL_CLIMBING: f64 = 0.15;
 
-/// How many input gradients are zero.
+/// Counts of input gradients that are zero.
 #[derive(Clone, Copy, Debug)]
 struct Zeros {
-    /// Images with nothing else.
+    /// Images whose gradient is zero everywhere.
     images: Proportion,
+    /// Values whose gradient is zero.
     values: Proportion,
 }
 
 impl Zeros {
-    /// Of the gradients of some images, one after the other.
+    /// Adds the gradients of some images, one image after the other.
     fn add(&mut self, gradients: &[f32]) {
         for image in gradients.chunks_exact(IMAGE_BYTES) {
             let zeros = image.iter().filter(|&&value| value == 0.0).count();
@@ -45,17 +47,17 @@ impl Zeros {
     }
 }
 
-/// The gradients at the images themselves.
-pub fn zeros(subject: &Subject, _: &[Rc<Outcome>]) -> Result<Finding> {
+/// Counts zeros in the gradients at the images themselves.
+pub fn zeros(model: &CheckedModel, _: &[Rc<Outcome>]) -> Result<Finding> {
     let none = Proportion { hits: 0, of: 0 };
     let mut zeros = Zeros { images: none, values: none };
-    for batch in subject.batches() {
+    for batch in model.batches() {
         let batch = batch?;
         let labels = label_tensor(&batch.labels, &batch.images.device());
-        let gradients = read(loss_gradient(&subject.bundle().model, batch.images, labels))?;
+        let gradients = read(loss_gradient(&model.bundle().model, batch.images, labels))?;
         ensure!(gradients.iter().all(|value| value.is_finite()), "an input gradient is not a number");
         zeros.add(&gradients);
-        subject.passed(batch.labels.len(), GRADIENT);
+        model.advance(batch.labels.len(), GRADIENT);
     }
     Ok(judge_zeros(zeros))
 }
@@ -66,26 +68,26 @@ fn judge_zeros(Zeros { images, values }: Zeros) -> Finding {
     Finding::new(images.value() <= ZERO && values.value() <= ZERO, figure, "1% of either")
 }
 
-/// The mean loss after each step of the white-box attack, on the first batch.
-pub fn climb(subject: &Subject, _: &[Rc<Outcome>]) -> Result<Finding> {
-    let batch = subject.batches().next().context("there are no images")??;
-    let config = subject.plan.white_box().attack.context("the white-box attack is one")?.config;
+/// Follows the mean loss of the first batch after each step of the white-box attack.
+pub fn climb(model: &CheckedModel, _: &[Rc<Outcome>]) -> Result<Finding> {
+    let batch = model.batches().next().context("there are no images")??;
+    let config = model.plan.white_box().attack.context("the white-box attack is one")?.config;
     let labels = label_tensor(&batch.labels, &batch.images.device());
     let mut run = AttackRun::new(&config, batch.images, labels, Goal::Untargeted)?;
     let mean_loss = |images: Tensor<4>| {
         let mut outcome = Outcome::default();
-        outcome.add(&logits(subject.bundle(), images)?, &batch.labels);
+        outcome.add(&logits(model.bundle(), images)?, &batch.labels);
         anyhow::Ok(outcome.loss.iter().sum::<f64>() / outcome.loss.len() as f64)
     };
     let mut losses = vec![mean_loss(run.adversarial())?];
     while !run.is_done() {
-        run.step(&subject.bundle().model);
+        run.step(&model.bundle().model);
         losses.push(mean_loss(run.adversarial())?);
     }
-    Ok(judge_climb(&losses).of_curve(losses))
+    Ok(judge_climb(&losses).with_curve(losses))
 }
 
-/// `losses` at the start and after each step.
+/// `losses` are the mean losses at the start and after each step, in nats.
 fn judge_climb(losses: &[f64]) -> Finding {
     let (start, end) = (losses[0], losses[losses.len() - 1]);
     let gain = end - start;

@@ -1,19 +1,19 @@
-//! Is the evaluation right? What must hold of the attacks and scores of any network, whatever it scores, after Carlini et
+//! Checks of an evaluation, which must hold for the attacks and scores of any network, whatever its accuracy, after Carlini et
 //! al., *On Evaluating Adversarial Robustness* (2019): an item that fails means that the robust accuracy cannot be believed,
 //! because the attack is broken, too weak, or blinded by gradients that lead nowhere.
 //!
-//! Attacks are run by [`crate::evaluate::Evaluation::results`], the way by which published scores are measured. An item names
-//! the trials that it compares, and judges in a function of its own, which takes nothing but what was measured: so each can be
-//! shown something broken. Where accuracies are compared they are those of the same images, image by image (`chance`).
+//! Attacks are run by [`crate::evaluate::Evaluation::results`], as published scores are. An item names
+//! the trials that it compares, and judges in a function of its own, which takes measurements alone: so tests can give it
+//! broken ones. Accuracies are compared on the same images, image by image (`chance`).
 
 mod chance;
+mod checked_model;
 mod controls;
 mod gradients;
 pub mod report;
 mod rounding;
 mod square;
 mod strength;
-mod subject;
 #[cfg(test)]
 mod tests;
 mod wrapper;
@@ -26,44 +26,50 @@ use serde::Serialize;
 use shared::bundle::Bundle;
 use shared::metrics::Proportion;
 
-use self::subject::{Outcome, Plan, Subject};
+use self::checked_model::{CheckedModel, Outcome, Plan};
 use crate::data::Split;
 use crate::evaluate::{Evaluation, GRADIENT, Trial};
 use crate::progress::{Progress, Stop, Unit};
 
-/// What became of one item on one network.
+/// The result of one item on one network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
+    /// Name of the item, the same for every network.
     pub name: &'static str,
-    /// What was measured, or why it could not be.
+    /// The measurement, or why there is none.
     pub figure: String,
-    /// What the figure must keep to.
+    /// The limit that the figure must keep to.
     pub limit: String,
+    /// Whether the figure keeps to the limit.
     pub verdict: Verdict,
-    /// What it would mean if it failed.
+    /// The conclusion from a failure.
     pub why: &'static str,
-    /// Where it is about a loss on its way: that at the start and after each step.
+    /// Loss at the start of an attack and after each step, in nats; empty for items that follow no loss.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loss_curve: Vec<f64>,
 }
 
+/// The verdict on an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
+    /// The figure keeps to the limit.
     Pass,
+    /// The figure is beyond the limit.
     Fail,
-    /// The images, the networks or the settings do not show it.
+    /// The item is not measurable with these images, networks or settings.
     Skipped,
 }
 
-/// A network's checks, and what it scored without an attack.
+/// A network's checks, and its accuracy without an attack.
 pub struct Checked {
+    /// Images classified correctly without an attack.
     pub clean: Proportion,
-    /// In the order of the registry.
+    /// Results in the order of the items.
     pub checks: Vec<Check>,
 }
 
-/// An item before it has its name.
+/// The result of an item without its name.
 struct Finding {
     figure: String,
     limit: String,
@@ -72,7 +78,7 @@ struct Finding {
 }
 
 impl Finding {
-    fn of_curve(self, loss_curve: Vec<f64>) -> Self {
+    fn with_curve(self, loss_curve: Vec<f64>) -> Self {
         Self { loss_curve, ..self }
     }
 
@@ -86,28 +92,28 @@ impl Finding {
     }
 }
 
-/// One question about an evaluation.
+/// A check of an evaluation.
 struct Item {
     name: &'static str,
     why: &'static str,
-    /// Whether it compares accuracies, which say nothing of a network that is right by chance alone.
+    /// Whether the item compares accuracies, which mean nothing for a network that is right by chance alone.
     of_accuracy: bool,
-    /// What is compared.
+    /// Trials that are compared.
     trials: fn(&Plan) -> Vec<Trial>,
     /// Passes of each image through the network besides those of the trials, as [`Trial::work`] counts them.
     passes: u64,
     /// Judges the network by the outcomes of the trials, in their order.
-    run: fn(&Subject, &[Rc<Outcome>]) -> Result<Finding>,
+    run: fn(&CheckedModel, &[Rc<Outcome>]) -> Result<Finding>,
 }
 
 impl Item {
-    fn check(&self, subject: &Subject) -> Result<Check> {
-        let finding = match subject.not_measurable()? {
+    fn check(&self, model: &CheckedModel) -> Result<Check> {
+        let finding = match model.not_measurable()? {
             Some(reason) if self.of_accuracy => Finding::skipped(reason),
             _ => {
-                let trials = (self.trials)(&subject.plan);
-                let outcomes = trials.iter().map(|trial| subject.under(trial)).collect::<Result<Vec<_>>>()?;
-                (self.run)(subject, &outcomes)?
+                let trials = (self.trials)(&model.plan);
+                let outcomes = trials.iter().map(|trial| model.outcome(trial)).collect::<Result<Vec<_>>>()?;
+                (self.run)(model, &outcomes)?
             }
         };
         let Finding { figure, limit, verdict, loss_curve } = finding;
@@ -239,7 +245,7 @@ const ITEMS: [Item; 15] = [
     },
 ];
 
-/// How many checks [`check`] makes of each network.
+/// Number of checks that [`check`] makes of each network.
 pub const CHECKS: usize = ITEMS.len();
 
 /// Checks the evaluation of each of `bundles` on the images `indices` of `split`, with attacks of the radius `epsilon`
@@ -247,7 +253,7 @@ pub const CHECKS: usize = ITEMS.len();
 ///
 /// # Errors
 /// When there are no images, or the device fails or computes something that is not a number;
-/// [`crate::error::Stopped`] when it was to end.
+/// [`crate::error::Stopped`] after a request to stop.
 pub fn check(
     bundles: &[Bundle],
     split: &Split,
@@ -263,8 +269,8 @@ pub fn check(
     let task = progress.start("Checking", Some(passes * bundles.len() as u64), Unit::Passes);
     let checked = |index: usize| {
         let plan = Plan { networks: bundles.len(), index, epsilon };
-        let checked = check_one(&Subject::new(&evaluation, plan, device, &task))?;
-        // What was skipped is done too.
+        let checked = check_one(&CheckedModel::new(&evaluation, plan, device, &task))?;
+        // Skipped items count as done too.
         task.set(passes * (index as u64 + 1));
         Ok(checked)
     };
@@ -272,8 +278,8 @@ pub fn check(
 }
 
 impl Plan {
-    /// Returns how often each image goes through networks in all items together, where none is skipped: what progress is
-    /// measured in. A trial that several items compare is measured once.
+    /// Returns how often each image goes through networks in all items together, where none is skipped: the unit of progress.
+    /// A trial that several items compare is measured once.
     fn passes(&self) -> u64 {
         let mut trials = vec![Trial::CLEAN];
         for trial in ITEMS.iter().flat_map(|item| (item.trials)(self)) {
@@ -285,12 +291,12 @@ impl Plan {
     }
 }
 
-fn check_one(subject: &Subject) -> Result<Checked> {
+fn check_one(model: &CheckedModel) -> Result<Checked> {
     let check = |item: &Item| {
-        subject.check_stop()?;
-        let context = || format!("{}: '{}' could not be checked", subject.bundle().card.name, item.name);
-        item.check(subject).with_context(context)
+        model.check_stop()?;
+        let context = || format!("{}: '{}' could not be checked", model.bundle().card.name, item.name);
+        item.check(model).with_context(context)
     };
     let checks = ITEMS.iter().map(check).collect::<Result<_>>()?;
-    Ok(Checked { clean: subject.clean()?.correct(), checks })
+    Ok(Checked { clean: model.clean()?.correct(), checks })
 }

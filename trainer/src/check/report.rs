@@ -1,4 +1,4 @@
-//! What the checks found: for the terminal, as JSON and as Markdown.
+//! Report of the checks: for the terminal, as JSON and as Markdown.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,29 +16,37 @@ use crate::files::write_atomically;
 /// The figure of the losses, without `.svg`.
 const LOSS_CURVES: &str = "loss-curves";
 
-/// What `--json` prints and `checks.json` holds.
+/// The report of all networks, as `--json` prints it and `checks.json` holds it.
 #[derive(Serialize)]
 pub struct Report {
     /// sha256 of the data set, or `made`.
     pub data: String,
+    /// Number of images.
     pub images: usize,
-    /// Pixel units.
+    /// Radius of the attacks, pixel units.
     pub epsilon: f32,
+    /// Number of passed checks, over all networks.
     pub passed: usize,
+    /// Number of failed checks, over all networks.
     pub failed: usize,
+    /// Number of skipped checks, over all networks.
     pub skipped: usize,
+    /// The networks, in the order given.
     pub models: Vec<ModelReport>,
 }
 
 /// The checks of one network.
 #[derive(Serialize)]
 pub struct ModelReport {
+    /// Folder of the network.
     pub dir: PathBuf,
+    /// Name of the network.
     pub name: String,
+    /// sha256 of the weights, hexadecimal.
     pub weights_sha256: String,
-    /// Images that it sees rightly without an attack.
+    /// Images classified correctly without an attack.
     pub clean: Proportion,
-    /// In the same order for every network.
+    /// Checks, in the same order for every network.
     pub checks: Vec<Check>,
 }
 
@@ -53,7 +61,8 @@ impl Verdict {
 }
 
 impl ModelReport {
-    /// What is noted in the network's card, checked on so many images with attacks of the radius `epsilon`.
+    /// Returns the checks as the network's card notes them, made on so many images with attacks of the radius `epsilon`
+    /// (pixel units).
     pub fn for_card(&self, epsilon: f32, images: usize) -> Checks {
         let item = |check: &Check| CheckItem {
             name: check.name.into(),
@@ -73,21 +82,21 @@ impl ModelReport {
         }
     }
 
-    /// The loss at the start of the white-box attack and after each step; empty if it was not measured.
+    /// Returns the loss at the start of the white-box attack and after each step; empty if it was not measured.
     fn loss_curve(&self) -> &[f64] {
         self.checks.iter().map(|check| check.loss_curve.as_slice()).find(|curve| !curve.is_empty()).unwrap_or_default()
     }
 }
 
 impl Report {
-    /// A report whose counts are those of `models`.
+    /// Returns the report of `models`, and counts their verdicts.
     pub fn new(data: String, images: usize, epsilon: f32, models: Vec<ModelReport>) -> Self {
         let count = |verdict| models.iter().flat_map(|model| &model.checks).filter(|c| c.verdict == verdict).count();
         let (passed, failed, skipped) = (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Skipped));
         Self { data, images, epsilon, passed, failed, skipped, models }
     }
 
-    /// The failed checks, as `hardened: gradients are not zero`.
+    /// Returns the failed checks, as `hardened: gradients are not zero`.
     pub fn failures(&self) -> Vec<String> {
         let failed = |model: &ModelReport| {
             let failed = model.checks.iter().filter(|check| check.verdict == Verdict::Fail);
@@ -96,7 +105,7 @@ impl Report {
         self.models.iter().flat_map(failed).collect()
     }
 
-    /// For a terminal.
+    /// Formats the report for a terminal.
     pub fn table(&self) -> String {
         let widest = |text: fn(&Check) -> &str| {
             let all = self.models.iter().flat_map(|model| &model.checks);
@@ -134,7 +143,7 @@ impl Report {
         )
     }
 
-    /// The losses of all networks on their way through the attack; none if none was measured.
+    /// Returns the chart of all networks' losses during the attack; `None` if no loss was measured.
     fn loss_curves(&self) -> Option<LineChart> {
         let series = |model: &ModelReport| {
             let points = model.loss_curve().iter().enumerate();

@@ -1,4 +1,4 @@
-//! Whether an attack survives as a picture: 8 bits a channel, in a file.
+//! Checks that an attack survives in a picture file: 8 bits a channel.
 
 use std::rc::Rc;
 
@@ -9,36 +9,36 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::exceeds;
-use super::subject::{Outcome, Subject};
+use super::checked_model::{CheckedModel, Outcome};
 use crate::data::IMAGE_BYTES;
 use crate::evaluate::{GRADIENT, logits};
 use crate::models::read;
 
 /// Passes of each image: BIM anew, since a trial keeps no pictures, and one for the file.
 pub const PASSES: u64 = BIM_STEPS as u64 * GRADIENT + 2;
-/// Of the images that were fooled, how many may be seen rightly again.
+/// Largest share of the fooled images that may be classified correctly again.
 const LOST: f64 = 0.1;
 
-/// BIM's images, as they are and as PNG files.
-pub fn png(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    // A little below: 1/255 as f32 times 255 may be less than 1.
-    if subject.plan.epsilon * 255.0 < 0.999 {
+/// Compares BIM's success on its images as they are and as PNG files.
+pub fn png(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    // A little below 1: 1/255 as f32 times 255 may be less than 1.
+    if model.plan.epsilon * 255.0 < 0.999 {
         return Ok(Finding::skipped("not measurable: epsilon is less than a level of 8 bits"));
     }
-    let trial = subject.plan.bim(subject.plan.epsilon);
+    let trial = model.plan.bim(model.plan.epsilon);
     let (mut exact, mut rounded) = (Outcome::default(), Outcome::default());
-    for batch in subject.batches() {
+    for batch in model.batches() {
         let batch = batch?;
-        let attacked = batch.attacked(&batch.images, &trial, subject.bundle())?;
+        let attacked = batch.attacked(&batch.images, &trial, model.bundle())?;
         let mut files = Vec::with_capacity(batch.pictures.len());
         for (values, original) in read(attacked.clone())?.chunks_exact(IMAGE_BYTES).zip(&batch.pictures) {
-            let picture = Picture::from_attacked(values, original, &ThreatModel::linf(subject.plan.epsilon))?;
+            let picture = Picture::from_attacked(values, original, &ThreatModel::linf(model.plan.epsilon))?;
             files.push(Picture::decode(&picture.encode_png()?)?);
         }
         let written = pictures_to_tensor(&files, &batch.images.device());
-        exact.add(&logits(subject.bundle(), attacked)?, &batch.labels);
-        rounded.add(&logits(subject.bundle(), written)?, &batch.labels);
-        subject.passed(batch.labels.len(), PASSES);
+        exact.add(&logits(model.bundle(), attacked)?, &batch.labels);
+        rounded.add(&logits(model.bundle(), written)?, &batch.labels);
+        model.advance(batch.labels.len(), PASSES);
     }
     Ok(judge_png(&outcomes[0].right, &exact.right, &rounded.right))
 }

@@ -1,5 +1,5 @@
-//! A search without gradients, after the Square Attack (Andriushchenko et al., 2020, arXiv 1912.00049): what it finds and the
-//! gradients do not is hidden from them.
+//! A search without gradients, after the Square Attack (Andriushchenko et al., 2020, arXiv 1912.00049). Images that it finds
+//! and gradient attacks do not are a sign of masked gradients.
 
 use anyhow::{Result, ensure};
 use burn::prelude::*;
@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use shared::seed::{Purpose, derive};
 
-use super::subject::{Outcome, Subject};
+use super::checked_model::{CheckedModel, Outcome};
 use crate::data::{IMAGE_BYTES, SIDE};
 use crate::evaluate::{Batch, logits};
 use crate::models::read;
@@ -18,26 +18,27 @@ pub const QUERIES: usize = 100;
 pub const PASSES: u64 = QUERIES as u64 + 1;
 /// Part of the image that squares would cover before they are halved for the first time.
 const LARGEST_PART: f64 = 0.3;
-/// When squares become half as large, as parts of the queries: the schedule of the paper, whose 10,000 queries are these.
+/// Points at which squares become half as large, as parts of all queries: the paper's schedule for 10,000 queries.
 const HALVED_AT: [f64; 9] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
-/// Red, green, blue.
+/// Number of channels: red, green, blue.
 const CHANNELS: usize = 3;
 
-/// One image on its way: the worst that was found so far.
-struct Searched {
+/// State of the search for one image.
+struct SearchState {
     original: Vec<f32>,
+    /// The image with the largest loss so far.
     worst: Vec<f32>,
     candidate: Vec<f32>,
     rng: StdRng,
 }
 
-impl Searched {
+impl SearchState {
     /// Draws the first change: a stripe of one colour for each column, every channel up or down by `epsilon`.
     fn stripes(original: &[f32], epsilon: f32, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut candidate = original.to_vec();
         for channel in candidate.chunks_exact_mut(SIDE * SIDE) {
-            let moves: Vec<f32> = (0..SIDE).map(|_| either(&mut rng, epsilon)).collect();
+            let moves: Vec<f32> = (0..SIDE).map(|_| random_sign(&mut rng, epsilon)).collect();
             for row in channel.chunks_exact_mut(SIDE) {
                 row.iter_mut().zip(&moves).for_each(|(value, by)| *value = (*value + by).clamp(0.0, 1.0));
             }
@@ -50,7 +51,7 @@ impl Searched {
         self.candidate.copy_from_slice(&self.worst);
         let [top, left] = [(); 2].map(|()| self.rng.random_range(0..=SIDE - side));
         for channel in 0..CHANNELS {
-            let by = either(&mut self.rng, epsilon);
+            let by = random_sign(&mut self.rng, epsilon);
             for row in top..top + side {
                 let first = (channel * SIDE + row) * SIDE + left;
                 for index in first..first + side {
@@ -61,11 +62,12 @@ impl Searched {
     }
 }
 
-fn either(rng: &mut StdRng, epsilon: f32) -> f32 {
+/// Returns `epsilon` or `-epsilon`, each with probability 1/2.
+fn random_sign(rng: &mut StdRng, epsilon: f32) -> f32 {
     if rng.random() { epsilon } else { -epsilon }
 }
 
-/// Pixels a side of the squares of query `query`, counted from 1.
+/// Returns the side in pixels of the squares of query `query`, counted from 1.
 fn side(query: usize) -> usize {
     let done = query as f64 / QUERIES as f64;
     let halvings = HALVED_AT.iter().filter(|&&at| done > at).count();
@@ -73,38 +75,38 @@ fn side(query: usize) -> usize {
     ((part * (SIDE * SIDE) as f64).sqrt().round() as usize).clamp(1, SIDE - 1)
 }
 
-/// What the network makes of the worst that the search finds for each image: the one with the largest loss.
-pub fn search(subject: &Subject) -> Result<Outcome> {
+/// Returns the network's outcome on the image with the largest loss that the search finds for each image.
+pub fn search(model: &CheckedModel) -> Result<Outcome> {
     let mut found = Outcome::default();
-    for batch in subject.batches() {
-        let of_batch = search_batch(&batch?, subject)?;
+    for batch in model.batches() {
+        let of_batch = search_batch(&batch?, model)?;
         found.right.extend(of_batch.right);
         found.loss.extend(of_batch.loss);
     }
     Ok(found)
 }
 
-fn search_batch(batch: &Batch, subject: &Subject) -> Result<Outcome> {
+fn search_batch(batch: &Batch, model: &CheckedModel) -> Result<Outcome> {
     let values = read(batch.images.clone())?;
     ensure!(values.len() == batch.labels.len() * IMAGE_BYTES, "the images are not {SIDE}x{SIDE}");
-    let mut images: Vec<Searched> = values
+    let mut images: Vec<SearchState> = values
         .chunks_exact(IMAGE_BYTES)
         .zip(&batch.indices)
         .map(|(image, &index)| {
-            Searched::stripes(image, subject.plan.epsilon, derive(0, index as u64, Purpose::SquareSearch))
+            SearchState::stripes(image, model.plan.epsilon, derive(0, index as u64, Purpose::SquareSearch))
         })
         .collect();
-    // Begins with the images themselves, which are in the ball too.
+    // The images themselves are in the ball too.
     let mut worst = Outcome::default();
-    worst.add(&logits(subject.bundle(), batch.images.clone())?, &batch.labels);
+    worst.add(&logits(model.bundle(), batch.images.clone())?, &batch.labels);
     for query in 1..=QUERIES {
         if query > 1 {
-            images.iter_mut().for_each(|image| image.square(side(query), subject.plan.epsilon));
+            images.iter_mut().for_each(|image| image.square(side(query), model.plan.epsilon));
         }
         let candidates: Vec<f32> = images.iter().flat_map(|image| image.candidate.iter().copied()).collect();
         let candidates = Tensor::from_data(TensorData::new(candidates, batch.images.dims()), &batch.images.device());
         let mut now = Outcome::default();
-        now.add(&logits(subject.bundle(), candidates)?, &batch.labels);
+        now.add(&logits(model.bundle(), candidates)?, &batch.labels);
         for (place, image) in images.iter_mut().enumerate() {
             if now.loss[place] > worst.loss[place] {
                 (worst.loss[place], worst.right[place]) = (now.loss[place], now.right[place]);
@@ -112,7 +114,7 @@ fn search_batch(batch: &Batch, subject: &Subject) -> Result<Outcome> {
             }
         }
     }
-    subject.passed(batch.labels.len(), PASSES);
+    model.advance(batch.labels.len(), PASSES);
     Ok(worst)
 }
 
@@ -131,8 +133,8 @@ mod tests {
     fn every_change_keeps_to_the_ball_and_to_pixels() {
         let original: Vec<f32> = (0..IMAGE_BYTES).map(|index| (index % 256) as f32 / 255.0).collect();
         let epsilon = 8.0 / 255.0;
-        let mut image = Searched::stripes(&original, epsilon, 7);
-        let moved = |image: &Searched| {
+        let mut image = SearchState::stripes(&original, epsilon, 7);
+        let moved = |image: &SearchState| {
             let mut moved = 0;
             for (before, after) in original.iter().zip(&image.candidate) {
                 assert!((after - before).abs() <= epsilon + 1e-6 && (0.0..=1.0).contains(after));

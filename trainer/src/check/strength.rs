@@ -1,5 +1,5 @@
-//! Stronger attacks must find more. All of them see the same images, so what is compared is on how many of them two attacks
-//! differ, and in which direction.
+//! Checks that stronger attacks fool more images. All attacks get the same images, so two attacks are compared by the number of
+//! images on which they differ, and in which direction.
 
 use std::rc::Rc;
 
@@ -9,21 +9,21 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
-use super::subject::{Outcome, Plan, Subject};
+use super::checked_model::{CheckedModel, Outcome, Plan};
 use crate::evaluate::Trial;
 
-/// Where an image may become whatever the attacker likes, or nearly: every one can become the same grey.
+/// Radius at which an attack may change an image into nearly any other: all images can become the same grey. Pixel units.
 pub const LARGEST: f32 = 0.5;
 /// Radii whose accuracies are compared, as multiples of epsilon.
 const LADDER: [f32; 3] = [0.5, 1.0, 2.0];
-/// How far twice the steps may move an accuracy.
+/// Largest difference of accuracy between the usual and twice the steps.
 const ONE_POINT: f64 = 0.01;
-/// Of the images that are seen rightly, how many FGSM may leave right that PGD does not. Catastrophic overfitting leaves
-/// nearly all of them; a network that was never hardened some, since its loss is curved.
+/// Largest share of the images classified correctly that FGSM may leave right and PGD does not. Under catastrophic overfitting
+/// it is nearly all of them; for a network that was never hardened some, since its loss is curved.
 const OVERFITTED: f64 = 1.0 / 3.0;
 
-/// Several steps must fool as many as one.
-pub fn iterated(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+/// Compares BIM with FGSM: several steps must fool as many images as one.
+pub fn iterated(_: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     Ok(judge_iterated(&outcomes[0].right, &outcomes[1].right))
 }
 
@@ -33,9 +33,9 @@ fn judge_iterated(fgsm: &[bool], bim: &[bool]) -> Finding {
     Finding::new(!pairs.first_leaves_more(), figure, "no more, beyond chance")
 }
 
-/// A larger ball holds the smaller one.
-pub fn larger_epsilon(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    let radii = radii(&subject.plan);
+/// Compares accuracies at growing radii: a larger ball holds the smaller one, so accuracy must not rise.
+pub fn larger_epsilon(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    let radii = radii(&model.plan);
     let rights = |outcomes: &[Rc<Outcome>]| outcomes.iter().map(|outcome| outcome.right.clone()).collect();
     let (bim, pgd) = outcomes.split_at(radii.len());
     Ok(judge_larger_epsilon(&radii, &[("BIM", rights(bim)), ("PGD", rights(pgd))]))
@@ -52,7 +52,7 @@ fn radii(plan: &Plan) -> [f32; LADDER.len()] {
     LADDER.map(|factor| (factor * plan.epsilon).min(1.0))
 }
 
-/// Which images each attack leaves right at each of `radii`, ascending.
+/// `attacks` are, for each of `radii` (ascending), whether each image is left right.
 fn judge_larger_epsilon(radii: &[f32], attacks: &[(&str, Vec<Vec<bool>>)]) -> Finding {
     let rises = |(_, rights): &(&str, Vec<Vec<bool>>)| {
         rights.windows(2).any(|pair| Pairs::of(&pair[1], &pair[0]).first_leaves_more())
@@ -68,8 +68,8 @@ fn judge_larger_epsilon(radii: &[f32], attacks: &[(&str, Vec<Vec<bool>>)]) -> Fi
     Finding::new(!attacks.iter().any(rises), figure, "no rise, beyond chance")
 }
 
-/// An attack that has arrived gets no further.
-pub fn more_steps(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+/// Compares the usual steps with twice as many: an attack that has converged gets no further.
+pub fn more_steps(_: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     Ok(judge_more_steps(&outcomes[0].right, &outcomes[1].right))
 }
 
@@ -83,31 +83,31 @@ fn judge_more_steps(once: &[bool], twice: &[bool]) -> Finding {
     Finding::new((moved as f64) < limit, figure, format!("below 1 point or {FEWEST} images"))
 }
 
-/// The worst case over all steps is no better for the network than the last step.
-pub fn until_fooled(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+/// Compares the worst case over all steps with the last step: it must leave no more images right.
+pub fn until_fooled(_: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     Ok(judge_until_fooled(&outcomes[0].right, &outcomes[1].right))
 }
 
-/// The random starts are others, so images may differ by chance.
+/// The two attacks have different random starts, so images may differ by chance.
 fn judge_until_fooled(until_fooled: &[bool], last_step: &[bool]) -> Finding {
     let pairs = Pairs::of(until_fooled, last_step);
     let figure = format!("until fooled leaves {} right, the last step {}", count(until_fooled), count(last_step));
     Finding::new(!pairs.first_leaves_more(), figure, "no more, beyond chance")
 }
 
-/// Nothing may be left in a ball that holds almost all there is.
-pub fn unbounded(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    Ok(judge_unbounded(outcomes[0].correct(), subject.bundle().card.classes.len()))
+/// Checks that accuracy is at chance in a ball that holds almost all images.
+pub fn unbounded(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    Ok(judge_unbounded(outcomes[0].correct(), model.bundle().card.classes.len()))
 }
 
 impl Plan {
-    /// White-box with all the room there is. From the image itself: a random start in so large a ball would fool most
-    /// networks, and hide that the gradients do not.
+    /// Returns the white-box attack of radius [`LARGEST`]. It begins at the image itself: a random start in so large a ball
+    /// would fool most networks, and hide that the gradients do not.
     pub fn unbounded(&self) -> Trial {
         let mut trial = self.bim(LARGEST);
         if let (Some(attack), Some(usual)) = (&mut trial.attack, self.white_box().attack) {
             attack.config.steps = usual.config.steps;
-            // PGD's: all steps together reach over the whole ball.
+            // PGD's step size: all steps together reach over the whole ball.
             attack.config.step_size = Some(2.5 * LARGEST / usual.config.steps as f32);
         }
         trial
@@ -119,8 +119,8 @@ fn judge_unbounded(right: Proportion, classes: usize) -> Finding {
     Finding::new(!exceeds(right, 1.0 / classes as f64), figure, format!("1 in {classes}, within the interval"))
 }
 
-/// A network that one step does not fool, and many do.
-pub fn overfitting(_: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+/// Counts the images that one step does not fool and many steps do.
+pub fn overfitting(_: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     Ok(judge_overfitting(&outcomes[0].right, &outcomes[1].right, &outcomes[2].right))
 }
 
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::check::Verdict::{Fail, Pass};
 
-    /// The first `count` of 200 images.
+    /// Returns 200 images of which the first `count` are right.
     fn right(count: usize) -> Vec<bool> {
         (0..200).map(|index| index < count).collect()
     }

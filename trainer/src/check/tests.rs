@@ -20,8 +20,8 @@ fn made_split() -> Split {
     }
 }
 
-/// Made pictures with what `bundle` sees in them for labels, so that a random network is always right.
-fn seen_by(bundle: &Bundle) -> Split {
+/// Returns made pictures with the predictions of `bundle` for labels, so that a random network is always right.
+fn labelled_by(bundle: &Bundle) -> Split {
     let split = made_split();
     let indices: Vec<usize> = (0..IMAGES).collect();
     let batch = Batch::new(&split, &indices, 0, CLASSES, &Device::flex()).unwrap();
@@ -35,7 +35,7 @@ fn check_first(bundles: &[Bundle], split: &Split, task: &Task) -> Checked {
     let (indices, device): (Vec<usize>, _) = ((0..split.len()).collect(), Device::flex());
     let stop = Stop::default();
     let evaluation = Evaluation { bundles, clean: split, indices: &indices, crafted: &[], trials: &[], stop: &stop };
-    check_one(&Subject::new(&evaluation, plan(bundles), &device, task)).unwrap()
+    check_one(&CheckedModel::new(&evaluation, plan(bundles), &device, task)).unwrap()
 }
 
 fn plan(bundles: &[Bundle]) -> Plan {
@@ -65,7 +65,7 @@ fn a_sound_evaluation_passes_all_that_can_be_measured() {
     let device = Device::flex();
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     let task = task();
-    let checked = check_first(&bundles, &seen_by(&bundles[0]), &task);
+    let checked = check_first(&bundles, &labelled_by(&bundles[0]), &task);
     assert_eq!(task.done(), IMAGES as u64 * plan(&bundles).passes());
     assert_eq!(checked.clean, Proportion { hits: IMAGES, of: IMAGES });
     assert_eq!(names(&checked, Verdict::Pass).len(), CHECKS, "{:#?}", checked.checks);
@@ -75,8 +75,8 @@ fn a_sound_evaluation_passes_all_that_can_be_measured() {
 fn masked_gradients_are_found() {
     let device = Device::flex();
     let masked = Bundle { model: bundle("a", 1, &device).model.map(&mut Sharpen(1e6)), ..bundle("masked", 1, &device) };
-    let split = seen_by(&masked);
-    // By its score alone the network is robust.
+    let split = labelled_by(&masked);
+    // The score alone makes the network look robust.
     let indices: Vec<usize> = (0..IMAGES).collect();
     let trials = [Trial::CLEAN, Trial::attack(AttackConfig::bim(EPSILON, 5), None)];
     let bundles = [masked, bundle("b", 1, &device)];
@@ -109,7 +109,7 @@ fn what_needs_accuracy_is_skipped_where_there_is_none() {
     let device = Device::flex();
     let bundles = [bundle("a", 1, &device)];
     let split = made_split();
-    // Fewer than have to be right.
+    // Fewer images than have to be right.
     let checked =
         check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &device, &Progress::silent(), &Stop::default()).unwrap();
     assert_eq!(checked.len(), 1);

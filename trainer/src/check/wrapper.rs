@@ -1,4 +1,4 @@
-//! The attack around the network and the network around an image: neither may add anything of its own.
+//! Checks of the code around the network: an attack of radius 0 and a batch must not change a prediction.
 
 use std::rc::Rc;
 
@@ -8,27 +8,27 @@ use shared::attack::{AttackConfig, AttackKind};
 
 use super::Finding;
 use super::chance::count;
-use super::subject::{Bounds, Outcome, Plan, Subject};
+use super::checked_model::{Bounds, CheckedModel, Outcome, Plan};
 use crate::evaluate::{Trial, logits};
 
-/// What f32 rounding may add to a radius: 0.5 - 8/255 and its way back do not end at 8/255.
+/// Largest excess of a radius by f32 rounding: 0.5 - 8/255 and its way back do not end at 8/255.
 const ROUNDING: f32 = 1e-6;
-/// Images whose logits are computed in several batches.
+/// Number of images whose logits are computed in several batches.
 const IMAGES: usize = 32;
-/// Images of a small batch: no divisor of the others, so that images get other neighbours.
+/// Size of a small batch: no divisor of [`IMAGES`], so that images get other neighbours.
 const FEW: usize = 5;
-/// How far sums in another order may take a logit, relative to the largest: some thousand terms of 1e-7 each, seldom all in
-/// one direction. A network in training mode is off by a hundredth at least.
+/// Largest difference of a logit by sums in another order, relative to the largest logit: some thousand terms of 1e-7 each,
+/// seldom all in one direction. A network in training mode is off by a hundredth at least.
 const SAME_LOGITS: f32 = 1e-4;
 
-/// Each attack with epsilon 0 must be no attack.
-pub fn epsilon_zero(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+/// Checks that attacks of epsilon 0 change no pixel and no prediction.
+pub fn epsilon_zero(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     let attacked: Vec<&Outcome> = outcomes.iter().map(AsRef::as_ref).collect();
-    let plain = subject.clean()?;
+    let plain = model.clean()?;
     Ok(judge_epsilon_zero(&plain, &attacked))
 }
 
-/// Returns every attack there is with epsilon 0, and the one that is published as it is published.
+/// Returns every attack there is with epsilon 0, and PGD until an image is fooled, as it is published.
 pub fn epsilon_zero_trials(_: &Plan) -> Vec<Trial> {
     let attacks = AttackKind::ALL.map(|kind| Trial::attack(AttackConfig::new(kind, 0.0, 2), None));
     attacks.into_iter().chain([Trial::until_fooled(AttackConfig::pgd(0.0, 2, 0))]).collect()
@@ -43,14 +43,14 @@ fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
     Finding::new(wrong.is_none(), figure, "the same images, pixels unmoved")
 }
 
-/// No attack may leave its ball or the range of pixels.
-pub fn ball(subject: &Subject, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    let trials = subject.plan.attacks();
+/// Checks that no attack leaves its ball or the range of pixels.
+pub fn ball(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+    let trials = model.plan.attacks();
     let epsilons = trials.iter().filter_map(|trial| trial.attack.as_ref()).map(|attack| attack.config.epsilon);
     Ok(judge_ball(&epsilons.zip(outcomes.iter().map(|outcome| outcome.bounds)).collect::<Vec<_>>()))
 }
 
-/// `bounds` with the radius of each.
+/// `bounds` are the radius of each attack (pixel units) and the sizes of its changes.
 fn judge_ball(bounds: &[(f32, Bounds)]) -> Finding {
     let beyond = bounds.iter().map(|(epsilon, bounds)| bounds.linf - epsilon).fold(f32::NEG_INFINITY, f32::max);
     let outside: usize = bounds.iter().map(|(_, bounds)| bounds.outside).sum();
@@ -59,25 +59,25 @@ fn judge_ball(bounds: &[(f32, Bounds)]) -> Finding {
     Finding::new(beyond <= ROUNDING && outside + not_finite == 0, figure, format!("{ROUNDING:.0e} for rounding; none"))
 }
 
-/// An image's logits must not depend on the batch it is in, nor on the run.
-pub fn logits_alone(subject: &Subject, _: &[Rc<Outcome>]) -> Result<Finding> {
-    let batch = subject.batches().next().context("there are no images")??;
+/// Checks that an image's logits depend neither on its batch nor on the run.
+pub fn logits_alone(model: &CheckedModel, _: &[Rc<Outcome>]) -> Result<Finding> {
+    let batch = model.batches().next().context("there are no images")??;
     let count = batch.labels.len().min(IMAGES);
-    let forward = |images| Ok(logits(subject.bundle(), images)?.concat());
+    let forward = |images| Ok(logits(model.bundle(), images)?.concat());
     Ok(judge_logits(Differences::measure(&batch.images.narrow(0, 0, count), forward)?))
 }
 
 /// The largest differences of a logit, relative to the largest logit.
 #[derive(Clone, Copy, Debug)]
 struct Differences {
-    /// Between batches of other sizes.
+    /// Largest difference between batches of other sizes.
     batch: f32,
-    /// Between two runs on the same batch.
+    /// Largest difference between two runs on the same batch.
     run: f32,
 }
 
 impl Differences {
-    /// Gives `images`, `[N, 3, 64, 64]`, to `forward` in several ways.
+    /// Measures the logits that `forward` gives for `images`, `[N, 3, 64, 64]`, in batches of several sizes.
     fn measure(images: &Tensor<4>, forward: impl Fn(Tensor<4>) -> Result<Vec<f32>>) -> Result<Self> {
         let count = images.dims()[0];
         let together = forward(images.clone())?;
@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::check::Verdict;
-    use crate::check::subject::label_tensor;
+    use crate::check::checked_model::label_tensor;
     use crate::data::made;
     use crate::models::read;
 
@@ -135,7 +135,7 @@ mod tests {
         let judge = |attacked: &Outcome| judge_epsilon_zero(&plain, &[&plain, attacked]);
         assert_eq!(judge(&outcome(&[true, false, true], 0.0)).verdict, Verdict::Pass);
         assert_eq!(judge(&outcome(&[true, false, true], 0.01)).verdict, Verdict::Fail);
-        // As many right, but not the same ones.
+        // As many images are right, but other ones.
         let finding = judge(&outcome(&[true, true, false], 0.0));
         assert_eq!((finding.verdict, finding.figure.contains("2 of 3 right")), (Verdict::Fail, true));
     }
@@ -144,7 +144,7 @@ mod tests {
     fn an_attack_that_leaves_the_ball_or_the_range_fails() {
         let (device, epsilon) = (Device::flex(), 8.0 / 255.0);
         let (images, labels) = (images(&device), label_tensor(&[0; 7], &device));
-        // Without a projection, so up to three times as far.
+        // N-FGSM has no projection, so images move up to three times as far.
         let crafted = n_fgsm(epsilon, images.clone(), labels, &network(&device), 3).unwrap();
         let linf = linf_distance(&read(images).unwrap(), &read(crafted).unwrap());
         let bounds = Bounds { linf, ..Bounds::default() };

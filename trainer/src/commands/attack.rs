@@ -1,4 +1,4 @@
-//! `bastion attack`: changes a picture as little as possible so that the networks see something else in it.
+//! `bastion attack`: changes a picture within epsilon so that the networks predict another class.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use crate::models::{self, Guess};
 use crate::progress::{Progress, Unit};
 use crate::{montage, output};
 
+/// Arguments of `bastion attack`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The attack uses each network's own gradients (white box). Without --target it leads away from what the network sees in
@@ -55,7 +56,7 @@ pub struct AttackArgs {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     device: &'static str,
@@ -72,8 +73,9 @@ struct ModelReport {
     before: Vec<Guess>,
     after: Vec<Guess>,
     success: bool,
-    /// Of the written picture, in pixel units.
+    /// Largest change of a value in the written picture, pixel units.
     linf: f32,
+    /// Euclidean length of the change in the written picture, pixel units.
     l2: f32,
     attacked: PathBuf,
     side_by_side: PathBuf,
@@ -81,8 +83,8 @@ struct ModelReport {
 
 /// Runs `bastion attack`.
 ///
-/// # Errors
-/// When the picture or a model cannot be read, the attack cannot be meant, or a picture cannot be written or is there already.
+/// # Errors When the picture or a model cannot be read, a setting is out of range or has no effect, or a picture cannot be
+/// written or is there already.
 pub fn run(args: &AttackArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let chosen = args.chosen()?;
     let picture = read_picture(&args.image)?;
@@ -101,7 +103,7 @@ fn attack_all(
     device: &Device,
     progress: &Progress,
 ) -> Result<Vec<ModelReport>> {
-    // Known before anything is computed or written.
+    // Unknown classes are an error before anything is computed or written.
     let targets = bundles
         .iter()
         .map(|bundle| args.target.as_deref().map(|text| models::find_class(&bundle.card, text)).transpose())
@@ -126,7 +128,7 @@ fn attack_all(
     Ok(reports)
 }
 
-/// Where the pictures of one model go.
+/// Paths of the pictures of one model.
 struct Files {
     attacked: PathBuf,
     side_by_side: PathBuf,
@@ -137,7 +139,7 @@ impl Files {
         let (name, classes) = (&bundles[index].card.name, &bundles[index].card.classes);
         let stem = args.image.file_stem().unwrap_or_default().to_string_lossy();
         let kind = format!("{}-{}", config.kind, in_file_name(&config.threat()));
-        // A name may hold anything, a file name may not.
+        // Some characters of a name are not allowed in a file name.
         let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
         let to = target.map(|target| format!("-to-{}", safe(classes[target].short_name()))).unwrap_or_default();
         let twin = bundles[..index].iter().filter(|bundle| bundle.card.name == *name).count();
@@ -149,7 +151,7 @@ impl Files {
 
 impl AttackArgs {
     fn chosen(&self) -> Result<ChosenAttack> {
-        let chosen = self.attack.lift_one(AttackKind::Bim, EpsilonSpace::Pixel)?;
+        let chosen = self.attack.one_attack(AttackKind::Bim, EpsilonSpace::Pixel)?;
         if chosen.config.kind.is_control() && self.target.is_some() {
             let message =
                 format!("{} is aimed at nothing, so it has no --target; choose another --attack", chosen.config.kind);
@@ -187,14 +189,14 @@ fn attack(
 
     let png = attacked.encode_png()?;
     write(&files.attacked, &png)?;
-    // In L2 no value goes as far as epsilon.
+    // In L2 the largest change of a value is usually far below epsilon.
     let reach = match config.kind.norm() {
         Norm::Linf => config.epsilon,
         Norm::L2 => linf_distance(&picture.to_chw(), &attacked.to_chw()),
     };
     write(&files.side_by_side, &montage::side_by_side(picture, &attacked, reach)?)?;
 
-    // What counts is the file, as anyone else will read it.
+    // The result is measured on the written file, whose values are rounded to 8 bits.
     let written = Picture::decode(&png)?;
     let after = first(models::classify(bundle, std::slice::from_ref(&written), 5, device)?)?;
     let now = after.first().map(|guess| guess.index);
@@ -283,7 +285,7 @@ mod tests {
         Flags::parse_from(["attack", "dir/photo.jpg"].iter().chain(more)).args
     }
 
-    /// In the middle of the range, so that no change is clipped.
+    /// Returns a picture with values in the middle of the range, so that no change is clipped.
     fn picture() -> Picture {
         Picture::from_rgb8((0..SIDE * SIDE * 3).map(|i| 100 + (i * 7 % 50) as u8).collect()).unwrap()
     }

@@ -1,4 +1,4 @@
-//! The flags of attacks, the same for every command that runs some.
+//! The flags of attacks, the same for every command that runs attacks.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use shared::attack::{AttackConfig, AttackKind, Norm};
 use crate::epsilon::{EpsilonSpace, Radius};
 use crate::error::UsageError;
 
-/// What was typed of attacks. [`AttackFlags::lift`] makes attacks of it.
+/// The flags of attacks; [`AttackFlags::attacks`] converts them to attacks.
 #[derive(Clone, Debug, Args)]
 pub struct AttackFlags {
     #[arg(long = "attack", value_name = "ATTACK", value_delimiter = ',', help = attack_help(), long_help = attack_long_help())]
@@ -32,16 +32,16 @@ pub struct AttackFlags {
     seed: u64,
 }
 
-/// An attack as a command is to run it.
+/// An attack, with the settings that a command runs it with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChosenAttack {
-    /// In range, in pixel units: where the radius is meant in normalised space, the channel scale is to be set.
+    /// The attack, in range and in pixel units: for a radius in normalised space, the caller sets the channel scale.
     pub config: AttackConfig,
     /// Random starts, of which the worst counts; 1 for attacks without one.
     pub restarts: usize,
 }
 
-/// What `--attack` takes: `none`, or an attack with or without its steps.
+/// A value of `--attack`: `none`, or an attack with or without its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AttackChoice {
     None,
@@ -79,13 +79,12 @@ impl AttackFlags {
         self.attacks == [AttackChoice::None]
     }
 
-    /// Makes attacks of what was typed, each at each radius; those of `usual` where none is named. Radii that are not typed
-    /// are those of `space`.
+    /// Returns the attacks that the flags name, or those of `usual` where none is named, each at each radius. The default
+    /// radius is that of `space`.
     ///
     /// # Errors
-    /// [`UsageError`] when a number is out of range, or something was typed that changes nothing: whoever typed it expects that
-    /// it does.
-    pub fn lift(&self, usual: &[AttackKind], space: EpsilonSpace) -> Result<Vec<ChosenAttack>> {
+    /// [`UsageError`] when a number is out of range, or a flag has no effect: the user expects that it has one.
+    pub fn attacks(&self, usual: &[AttackKind], space: EpsilonSpace) -> Result<Vec<ChosenAttack>> {
         let named: Vec<(AttackKind, Option<u16>)> = match self.attacks.is_empty() {
             true => usual.iter().map(|&kind| (kind, None)).collect(),
             false => self.named().collect(),
@@ -108,19 +107,19 @@ impl AttackFlags {
         Ok(chosen)
     }
 
-    /// Makes the one attack of what was typed, `usual` where none is named.
+    /// Returns the one attack that the flags name, or `usual` where none is named.
     ///
-    /// # Errors
-    /// As [`AttackFlags::lift`], and when several attacks or radii were typed, or none.
-    pub fn lift_one(&self, usual: AttackKind, space: EpsilonSpace) -> Result<ChosenAttack> {
+    /// # Errors [`UsageError`] under the conditions of [`AttackFlags::attacks`], and when several attacks or radii are named,
+    /// or `--attack none`.
+    pub fn one_attack(&self, usual: AttackKind, space: EpsilonSpace) -> Result<ChosenAttack> {
         ensure!(!self.is_none(), UsageError("--attack none is no attack: name one".into()));
         ensure!(self.attacks.len() < 2, UsageError("--attack: name one attack".into()));
         ensure!(self.epsilon.len() < 2, UsageError("--epsilon: name one radius".into()));
-        let mut chosen = self.lift(&[usual], space)?;
+        let mut chosen = self.attacks(&[usual], space)?;
         chosen.pop().ok_or_else(|| UsageError("--attack: name an attack".into()).into())
     }
 
-    /// Returns the attacks that were typed, with the steps that were typed with their names.
+    /// Returns the attacks that `--attack` names, with the steps in their names.
     fn named(&self) -> impl Iterator<Item = (AttackKind, Option<u16>)> {
         self.attacks.iter().filter_map(|choice| match choice {
             AttackChoice::One(kind, steps) => Some((*kind, *steps)),
@@ -254,26 +253,26 @@ mod tests {
         attack: AttackFlags,
     }
 
-    fn lift(flags: &[&str]) -> Result<Vec<ChosenAttack>> {
+    fn attacks(flags: &[&str]) -> Result<Vec<ChosenAttack>> {
         let flags = Flags::try_parse_from(["x"].iter().chain(flags))?;
-        flags.attack.lift(&[AttackKind::Fgsm, AttackKind::Bim], EpsilonSpace::Pixel)
+        flags.attack.attacks(&[AttackKind::Fgsm, AttackKind::Bim], EpsilonSpace::Pixel)
     }
 
     fn names(flags: &[&str]) -> Vec<String> {
-        lift(flags).unwrap().iter().map(|chosen| chosen.config.to_string()).collect()
+        attacks(flags).unwrap().iter().map(|chosen| chosen.config.to_string()).collect()
     }
 
     #[test]
     fn every_attack_has_its_own_defaults() {
         for kind in AttackKind::ALL {
-            let chosen = lift(&["--attack", kind.name()]).unwrap();
+            let chosen = attacks(&["--attack", kind.name()]).unwrap();
             let expected = AttackConfig::new(kind, kind.norm().default_epsilon(), kind.default_steps());
             assert_eq!(chosen, [ChosenAttack { config: expected, restarts: 1 }]);
         }
         assert_eq!(names(&[]), ["FGSM at 4/255", "BIM-5 at 4/255"]);
         let mixed = names(&["--attack", "mi-fgsm,pgd-l2-7,pgd-50", "--steps", "3", "--restarts", "2"]);
         assert_eq!(mixed, ["MI-FGSM-3 at 4/255", "L2-PGD-7 at L2 0.5", "PGD-50 at 4/255"]);
-        let restarts = lift(&["--attack", "bim,pgd-l2", "--restarts", "2"]).unwrap();
+        let restarts = attacks(&["--attack", "bim,pgd-l2", "--restarts", "2"]).unwrap();
         assert_eq!(restarts.iter().map(|chosen| chosen.restarts).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(names(&["--attack", "pgd-l2", "--epsilon", "0.5,3"]), ["L2-PGD-20 at L2 0.5", "L2-PGD-20 at L2 3"]);
     }
@@ -293,7 +292,7 @@ mod tests {
             (&["--attack", "mi-fgsm", "--restarts", "2"], "no random start"),
             (&["--attack", "none,bim"], "--attack none excludes"),
         ] {
-            let error = lift(flags).unwrap_err().to_string();
+            let error = attacks(flags).unwrap_err().to_string();
             assert!(error.contains(says), "{flags:?}: {error}");
         }
     }

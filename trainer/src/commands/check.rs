@@ -1,4 +1,4 @@
-//! `bastion check`: whether the robust accuracies of networks can be believed.
+//! `bastion check`: checks that the robust accuracies of networks are sound.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,7 @@ use crate::evaluate::spread;
 use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
+/// Arguments of `bastion check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 What must hold of a sound evaluation, whatever it finds (Carlini et al., On Evaluating Adversarial Robustness): attacks that
@@ -66,16 +67,16 @@ pub struct CheckArgs {
     json: bool,
 }
 
-/// Images with their labels, and what to call them in a report.
+/// Images with their labels, and their name in a report.
 struct Images {
     name: String,
     split: Split,
 }
 
-/// `count` pictures of as many of the first `classes` classes as can be drawn. What they show has nothing to do with the
-/// classes of a network that was trained on anything else.
+/// Draws `count` pictures of the first `classes` classes, or of as many as can be drawn. They are unrelated to the classes of a
+/// network that was trained on other data.
 fn drawn(classes: usize, count: usize) -> Split {
-    /// Colours times shapes.
+    /// Number of classes that can be drawn: colours times shapes.
     const DRAWN: usize = 20;
     let class = |index: usize| index % classes.min(DRAWN);
     Split {

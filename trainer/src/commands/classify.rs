@@ -1,4 +1,4 @@
-//! `bastion classify`: what the networks see in pictures.
+//! `bastion classify`: prints the networks' predictions for pictures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use crate::models::{self, Guess};
 use crate::output;
 use crate::progress::Progress;
 
+/// Arguments of `bastion classify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A picture may have any size; the networks see its centre square at 64x64 pixels.
@@ -36,7 +37,7 @@ pub struct ClassifyArgs {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     device: &'static str,
@@ -80,7 +81,7 @@ pub fn run(args: &ClassifyArgs, device: DeviceChoice, progress: &Progress) -> Re
 /// Reads and decodes a picture.
 ///
 /// # Errors
-/// Names the file and says what is wrong with it.
+/// When the file cannot be read or decoded; the error names the file.
 pub fn read_picture(path: &Path) -> Result<Picture> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Picture::decode(&bytes).with_context(|| format!("cannot read {} as a picture", path.display()))
@@ -100,7 +101,7 @@ fn table(report: &Report) -> String {
     text
 }
 
-/// `   93.1%  goldfish`.
+/// Formats a prediction: `   93.1%  goldfish`.
 pub fn guess_line(guess: &Guess) -> String {
     let name = guess.name.split(',').next().unwrap_or_default();
     format!("{:6.1}%  {name}", 100.0 * guess.probability)

@@ -16,6 +16,7 @@ use crate::output;
 use crate::progress::{Progress, Stop};
 use crate::train::{ArchName, ConfigFlags};
 
+/// Arguments of `bastion compare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Trains each network with the same settings, in a process of its own, and writes a table (accuracy, parameters, multiplications,

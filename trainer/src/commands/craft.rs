@@ -15,6 +15,7 @@ use crate::error::UsageError;
 use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
+/// Arguments of `bastion craft`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The training pictures lead away from what the model sees in them (the paper's eq. 3), the validation pictures from their true
@@ -51,8 +52,8 @@ pub struct CraftArgs {
 /// When a setting is out of range, the data set or the model cannot be read, the set cannot be written, or the device fails.
 pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let dir = models::dir_of(&args.model)?;
-    // What was typed, before gigabytes are read.
-    let ChosenAttack { config, restarts } = args.attack.lift_one(AttackKind::Fgsm, args.epsilon_space)?;
+    // The arguments are checked before gigabytes are read.
+    let ChosenAttack { config, restarts } = args.attack.one_attack(AttackKind::Fgsm, args.epsilon_space)?;
     ensure!(restarts == 1, UsageError("--restarts is not for craft: a set holds what one start gives".into()));
     let config = AttackConfig { channel_scale: args.epsilon_space.scale(&models::card(&dir)?), ..config };
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;

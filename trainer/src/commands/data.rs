@@ -16,6 +16,7 @@ use crate::device::DeviceChoice;
 use crate::output;
 use crate::progress::{Progress, Stop};
 
+/// Arguments of `bastion data`.
 #[derive(Debug, Args)]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -135,7 +136,7 @@ struct InfoArgs {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     dir: &'a Path,
@@ -177,7 +178,7 @@ impl<'a> Report<'a> {
 /// Runs `bastion data ...`.
 ///
 /// # Errors
-/// Those of the import, or of reading what was imported.
+/// When the import fails, or an imported data set cannot be read.
 pub fn run(args: &DataArgs, progress: &Progress) -> Result<()> {
     match &args.command {
         DataCommand::Import(args) => import(&args.path, &args.to, progress),
@@ -209,7 +210,7 @@ fn import(path: &Path, to: &To, progress: &Progress) -> Result<()> {
 
 fn fetch(args: &FetchArgs, progress: &Progress) -> Result<()> {
     let out = data::dir_or_default(args.to.out.as_deref());
-    // Before the long download.
+    // The destination is checked before the long download.
     data::check_destination(&out, args.to.force)?;
     let archive = data::beside(&out, "zip")?;
     let expected = args.url.is_none().then_some(TINY_IMAGENET);
@@ -226,8 +227,8 @@ fn fetch(args: &FetchArgs, progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-/// Takes an archive that is good for nothing out of the next download's way. It stays, since `--partial` may be all that is
-/// missing.
+/// Renames an archive that cannot be imported, so that the next download replaces nothing. The archive is kept, since the
+/// import may succeed with `--partial`.
 fn set_aside(archive: &Path, error: Error) -> Error {
     let mut aside = archive.as_os_str().to_owned();
     aside.push(".bad");

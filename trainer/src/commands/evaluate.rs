@@ -21,6 +21,7 @@ use crate::evaluate::{Evaluation, Trial, spread};
 use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
+/// Arguments of `bastion evaluate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 White-box: each network is attacked through its own gradients; only this is robust accuracy. Transfer: the images are crafted
@@ -94,7 +95,7 @@ pub struct EvaluateArgs {
     json: bool,
 }
 
-/// What `--protocol` takes.
+/// Networks whose gradients the attacks use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Protocol {
     /// Each network's own
@@ -115,7 +116,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
     let engine = device::open(device, progress)?;
-    // All before the first is evaluated: hours of work should not end at a mistyped name.
+    // All networks are loaded before the first is evaluated: hours of work should not end at a mistyped name.
     let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
     for (dir, bundle) in dirs.iter().zip(&bundles) {
         check(args, dir, bundle, &dataset)?;
@@ -143,7 +144,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     if args.save {
         let all = indices.len() == dataset.val.len();
         for model in &models {
-            // A card says of all images how often a network is right about them.
+            // Accuracies without an attack in a card are always those on all images.
             let scores: Vec<Score> =
                 model.scores.iter().filter(|score| all || score.attack.is_some()).cloned().collect();
             models::save_scores(&model.dir, &scores)?;
@@ -176,14 +177,13 @@ fn check(args: &EvaluateArgs, dir: &Path, bundle: &Bundle, dataset: &ValSet) -> 
 }
 
 impl EvaluateArgs {
-    /// Makes attacks of what was typed.
+    /// Returns the attacks that the arguments name.
     ///
     /// # Errors
-    /// [`UsageError`] when a number is out of range, or something was typed that changes nothing: whoever typed it expects that
-    /// it does.
+    /// [`UsageError`] when a number is out of range, or an argument has no effect: the user expects that it has one.
     fn chosen(&self) -> Result<Vec<ChosenAttack>> {
         let space = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel);
-        let chosen = self.attack.lift(&[AttackKind::Fgsm, AttackKind::Bim], space)?;
+        let chosen = self.attack.attacks(&[AttackKind::Fgsm, AttackKind::Bim], space)?;
         let none = chosen.is_empty();
         let in_transfer = self.protocol.is_some_and(|protocol| protocol != Protocol::WhiteBox);
         let follows = |chosen: &ChosenAttack| chosen.config.kind.properties().until_fooled;
@@ -240,7 +240,7 @@ impl EvaluateArgs {
         let Some(crafted_on) = bundles.get(source) else {
             return Err(UsageError(format!("--source {place}: there are {} models", bundles.len())).into());
         };
-        // The networks share their data, and so what they normalise with.
+        // The networks share their data, and so their mean and standard deviation.
         let channel_scale = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel).scale(&crafted_on.card);
         let sources: &[Option<usize>] = match self.protocol.unwrap_or(Protocol::WhiteBox) {
             Protocol::WhiteBox => &[None],
@@ -256,7 +256,7 @@ impl EvaluateArgs {
             for ChosenAttack { config, restarts } in chosen {
                 let config = AttackConfig { channel_scale, ..config.clone() };
                 let properties = config.kind.properties();
-                // Noise uses nobody's gradients: it is the same in both protocols.
+                // Noise uses no network's gradients: it is the same in both protocols.
                 let crafted_on = crafted_on.filter(|_| !config.kind.is_control());
                 let mut trial = Trial::attack(config, crafted_on);
                 if let Some(attack) = &mut trial.attack {

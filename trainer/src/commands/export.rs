@@ -1,4 +1,4 @@
-//! `bastion export`: a trained network becomes a bundle that the page picks up, or validation pictures its samples.
+//! `bastion export`: writes a trained network as a bundle for the page, or validation pictures as the page's samples.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use crate::models::Listing;
 use crate::progress::Progress;
 use crate::{models, output};
 
+/// Arguments of `bastion export`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -93,7 +94,7 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice, progr
         (None, Some(name)) => name.to_string_lossy().into_owned(),
         (None, None) => return Err(UsageError(format!("{} names no folder", out.display())).into()),
     };
-    // What is wrong with the place is said before anything is written there.
+    // The folder is checked before anything is written there.
     let listing = Listing::of(out)?;
     let engine = device::open(device, progress)?;
     let Bundle { card, model } = models::load(&dir, &engine.device)?;
@@ -102,7 +103,7 @@ fn export(run: &Path, out: &Path, args: &ExportArgs, device: DeviceChoice, progr
         PrecisionArg::F32 => Precision::F32,
         PrecisionArg::Q8 => Precision::Q8,
     };
-    // Scores belong to the weights they were measured with, and rounding makes other weights.
+    // Scores belong to the weights they were measured with, and rounding changes the weights.
     let scores = if precision == card.weights.precision { card.scores } else { vec![] };
     let description = Description {
         name,

@@ -11,6 +11,7 @@ use crate::device::{self, DeviceChoice};
 use crate::experiment::compare::Measurement;
 use crate::progress::{Progress, Stop};
 
+/// Arguments of `bastion measure-network`.
 #[derive(Debug, Args)]
 pub struct MeasureNetworkArgs {
     /// Folder of the model

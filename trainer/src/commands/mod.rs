@@ -38,20 +38,21 @@ fn command_line(without: &[&str]) -> String {
     words.join(" ")
 }
 
-/// How a command failed, as far as the exit code is concerned.
+/// The failure of a command, by exit code.
 #[derive(Debug)]
 pub enum Failure {
-    /// What was typed cannot be meant; exit code 2.
+    /// Invalid arguments; exit code 2.
     Usage(anyhow::Error),
-    /// Everything else; exit code 1.
+    /// Any other error; exit code 1.
     Failed(anyhow::Error),
-    /// The user stopped it, which is no error but not done either; exit code 130.
+    /// The user stopped the command, which is no error, but the work is not done; exit code 130.
     Stopped(String),
-    /// Whoever read the output has had enough, which is no failure: `bastion ... | head`.
+    /// The reader of the output has closed it, which is no failure: `bastion ... | head`.
     BrokenPipe,
 }
 
 impl Failure {
+    /// Returns the exit code of the program.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,

@@ -14,6 +14,7 @@ use crate::output;
 use crate::progress::{Progress, Stop};
 use crate::train::{ConfigFlags, resolve};
 
+/// Arguments of `bastion reproduce`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Trains the normal model, crafts FGSM and BIM sets on it, trains the four others (augmented, fgsm, bim, hardened), evaluates all

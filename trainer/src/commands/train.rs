@@ -1,4 +1,5 @@
-//! `bastion train`: trains a network, from scratch, from another or from pretrained weights, and goes on where it was stopped.
+//! `bastion train`: trains a network, from scratch, from another or from pretrained weights, and resumes a run that was
+//! stopped.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::train::{
     ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, RunDir, TrainConfig, resolve, survive,
 };
 
+/// Arguments of `bastion train`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Settings come from the recipe, then from --config, then from flags; the run folder keeps all of them in config.toml.
@@ -99,7 +101,7 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Resul
     }
 }
 
-/// The run that is asked for; none if it is done already.
+/// Returns the run to start or resume; `None` if it is done already.
 fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Result<Option<(&'a Path, Job)>> {
     let device = &devices[0];
     if let Some(path) = &args.resume {
@@ -120,13 +122,13 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Resu
         check_precision(&config, devices)?;
         return Ok(Some((path, Job::resume(path, args.data.as_deref(), device, progress)?)));
     }
-    // Without --resume there is a --run: clap sees to it.
+    // Without --resume there is a --run: clap requires it.
     let path = args.run.as_deref().unwrap_or(Path::new("runs/run"));
     let config = resolve(args.config_file.as_deref(), &args.config)?;
     check_precision(&config, devices)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
-    // To load the data set takes a while: what is wrong with the files is said before.
+    // The files are checked first, since loading the data set takes a while.
     if let Some(file) = &args.pretrained {
         pretrained::check(file, &config.architecture()?)?;
         if config.optimizer == OptimizerName::Sgd && config.learning_rate() > 0.05 {
@@ -151,7 +153,7 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Resu
     Ok(Some((path, Job::start(&new, device, progress)?)))
 }
 
-/// Without this the run would end inside of a kernel.
+/// Checks that the devices compute in the precision of `config`: otherwise the run would fail inside of a kernel.
 fn check_precision(config: &TrainConfig, devices: &[Device]) -> Result<()> {
     ensure!(
         !config.mixed_precision || devices.iter().all(|device| device.supports_dtype(FloatDType::BF16)),

@@ -1,4 +1,4 @@
-//! `bastion weights`: what is in a file of pretrained weights, and which network takes it.
+//! `bastion weights`: shows the tensors in a file of pretrained weights, and the networks that can load them.
 
 use shared::model::BuildNetwork as _;
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ use crate::output;
 use crate::pretrained::{self, Format, IMAGENET, Misfit, Plan, Stored, WeightsFile, shape_text};
 use crate::train::{ArchName, ConfigFlags, heads, resolve, stems};
 
+/// Arguments of `bastion weights`.
 #[derive(Debug, Args)]
 pub struct WeightsArgs {
     #[command(subcommand)]
@@ -82,7 +83,7 @@ pub fn run(args: &WeightsArgs) -> Result<()> {
     if args.json { output::json(&report) } else { output::text(&report.text(&file)) }
 }
 
-/// What the network that the flags name would take.
+/// Returns the plan of loading the file into the network that the flags name.
 fn plan(args: &InspectArgs, arch: ArchName, file: &WeightsFile) -> Result<Plan> {
     let mut flags = ConfigFlags::default().with("arch", toml::Value::try_from(arch)?);
     if let Some(stem) = args.stem {
@@ -101,7 +102,7 @@ fn plan(args: &InspectArgs, arch: ArchName, file: &WeightsFile) -> Result<Plan> 
     }
     let architecture = resolve(None, &flags)?.architecture()?;
     let classes = args.classes.unwrap_or(200) as usize;
-    // Nothing is drawn for it, and the device is never used.
+    // No weights are drawn, and nothing is computed on the device.
     let blank = architecture.init(classes, IMAGENET.mean, IMAGENET.std, &Device::flex()).map_err(UsageError)?;
     Ok(Plan::new(file, &blank.backbone.state_shapes()))
 }
@@ -110,18 +111,18 @@ fn plan(args: &InspectArgs, arch: ArchName, file: &WeightsFile) -> Result<Plan> 
 struct Report<'a> {
     file: String,
     format: Format,
-    /// What stands before the names of the network's own tensors.
+    /// Prefix of the names of the network's tensors.
     prefix: &'a str,
     tensors: Vec<Row<'a>>,
     bytes: usize,
-    /// Networks of torchvision; only without --arch.
+    /// Networks of torchvision that can load the file; only without --arch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fits: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     arch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<&'a Plan>,
-    /// Whether `train --pretrained` takes the file; only with --arch.
+    /// Whether `train --pretrained` can load the file; only with --arch.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken: Option<bool>,
 }
@@ -195,7 +196,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// What becomes of each tensor; those that are loaded as they are, are too many to name.
+/// Formats the plan for each tensor; unchanged tensors are counted alone, since they are many.
 fn plan_lines(plan: &Plan, file: &str, arch: &str) -> Vec<String> {
     let mut lines = vec![format!("\nIn {arch}:"), format!("  {:4} as they are", plan.loaded.len())];
     lines.extend(plan.notes().iter().map(|note| format!("       {note}")));
@@ -205,7 +206,7 @@ fn plan_lines(plan: &Plan, file: &str, arch: &str) -> Vec<String> {
             lines.extend(names.into_iter().map(|name| format!("         {name}")));
         }
     };
-    // One for each batch norm, which say nothing.
+    // Each batch norm has a counter, which nothing here reads.
     let (counters, others): (Vec<&String>, Vec<&String>) =
         plan.ignored.iter().partition(|name| name.ends_with("num_batches_tracked"));
     list("ignored", others.into_iter().cloned().collect());
@@ -226,7 +227,7 @@ fn plan_lines(plan: &Plan, file: &str, arch: &str) -> Vec<String> {
     lines
 }
 
-/// The network, as the flags of `bastion train` name it.
+/// Returns the network as flags of `bastion train`.
 fn typed(args: &InspectArgs, arch: ArchName) -> Result<String> {
     let mut text = arch.typed();
     let mut add = |flag: &str, value: Option<String>| {

@@ -1,4 +1,4 @@
-//! Some images on the device, and what trials make of them.
+//! Batches of images on the device, and the images that trials make of them.
 
 use std::cell::OnceCell;
 
@@ -20,14 +20,14 @@ use super::image_result::{Change, ImageResult};
 use crate::data::Split;
 use crate::models::read;
 
-/// How many images go through the network at once.
+/// Number of images that go through the network at once.
 pub(crate) const BATCH: usize = 100;
-/// The augmented and the corrupted validation images are the same for everybody.
+/// Seed of the augmented and the corrupted validation images, which are the same in every evaluation.
 const AUGMENTED_SEED: u64 = 0;
-/// So are the targets of targeted attacks.
+/// Seed of the targets of targeted attacks, which are the same in every evaluation.
 const TARGET_SEED: u64 = 0;
 
-/// Some images, as they are.
+/// Images of a set, without any attack.
 pub(crate) struct Batch {
     /// Number of the batch in the evaluation.
     number: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The images `indices` of `split`, as batch `number` of an evaluation of a network with so many classes.
+    /// Returns the images `indices` of `split`, as batch `number` of an evaluation of a network with so many classes.
     pub(crate) fn new(
         split: &Split,
         indices: &[usize],
@@ -61,12 +61,12 @@ impl Batch {
         Ok(Self { number, indices: indices.to_vec(), pictures, images, labels, targets })
     }
 
-    /// The images of the same numbers in `split`.
-    pub(super) fn of(&self, split: &Split) -> Result<Tensor<4>> {
+    /// Returns the images of the same numbers in `split`: `[N, 3, height, width]`.
+    pub(super) fn images_of(&self, split: &Split) -> Result<Tensor<4>> {
         Ok(pictures_to_tensor(&pictures(split, &self.indices)?, &self.images.device()))
     }
 
-    /// The images as those of `set`, before any attack.
+    /// Returns the images as those of `set`, before any attack.
     fn set(&self, set: ImageSet) -> Tensor<4> {
         match set {
             ImageSet::Corrupted { corruption, severity } => {
@@ -86,7 +86,7 @@ impl Batch {
         }
     }
 
-    /// What the networks see of `images` in `trial`, with the gradients of `source` if there is an attack.
+    /// Returns `images` under the attack of `trial`, through the gradients of `source`; unchanged if there is no attack.
     pub(crate) fn attacked(&self, images: &Tensor<4>, trial: &Trial, source: &Bundle) -> Result<Tensor<4>> {
         let images = images.clone();
         let Some(attack) = &trial.attack else { return Ok(images) };
@@ -109,10 +109,10 @@ fn pictures(split: &Split, indices: &[usize]) -> Result<Vec<Picture>> {
     Ok(pictures.collect::<Result<Vec<_>, _>>()?)
 }
 
-/// Images that trials begin with.
+/// Images before an attack.
 pub(super) struct Originals {
     pub images: Tensor<4>,
-    /// Read back from the device at most once, however many networks and attacks they are compared with.
+    /// Values of the images, read back from the device at most once for all networks and attacks.
     values: OnceCell<Vec<f32>>,
 }
 
@@ -129,10 +129,10 @@ impl Originals {
     }
 }
 
-/// What networks are shown in a trial.
+/// Images that a trial shows to networks.
 pub(super) struct Shown {
     pub images: Tensor<4>,
-    /// What an attack did to each image; empty if there was none.
+    /// Change of each image by an attack; empty if there was none.
     changes: Vec<Change>,
 }
 
@@ -141,7 +141,7 @@ impl Shown {
         Self { images: originals.images.clone(), changes: vec![] }
     }
 
-    /// Images that an attack made of `originals`.
+    /// Returns the images that an attack made of `originals`, with their changes.
     ///
     /// # Errors
     /// When the device fails.
@@ -153,7 +153,7 @@ impl Shown {
         Ok(Self { images, changes: pairs.map(change).collect() })
     }
 
-    /// Shows the images, which were made of those of `batch`, to a network. Returns what became of each.
+    /// Returns the result of a network on each image; the images were made of those of `batch`.
     ///
     /// # Errors
     /// When the device fails, or computes something that is not a number.
@@ -166,7 +166,7 @@ impl Shown {
     }
 }
 
-/// Logits of `images`, row by row.
+/// Returns the logits of `images`, row by row.
 ///
 /// # Errors
 /// When the device fails, or computes something that is not a number.

@@ -7,8 +7,8 @@ use shared::metrics::Proportion;
 use super::results::{ModelReport, Report};
 use crate::figures::{BarChart, BarSeries, Estimate, LineChart, LineSeries};
 
-/// Accuracy at k, a chart for each measurement but those of corruptions and of attacks that stop at fooled images, with a bar for each network: what the paper's
-/// Figures 2 to 4 show.
+/// Returns charts of accuracy at k with their file names, one for each measurement except corruptions and attacks that stop at
+/// fooled images, with a bar for each network, as the paper's Figures 2 to 4.
 pub fn at_k(report: &Report) -> Vec<(String, BarChart)> {
     let Some(first) = report.models.first() else { return vec![] };
     let shown = |score: &Score| !matches!(score.set, ImageSet::Corrupted { .. }) && !score.until_fooled;
@@ -31,8 +31,9 @@ pub fn at_k(report: &Report) -> Vec<(String, BarChart)> {
     first.scores.iter().enumerate().filter(|(_, score)| shown(score)).map(chart).collect()
 }
 
-/// Accuracy against epsilon, one curve for each network and attack that was run at more than one radius; a chart for
-/// white-box attacks and one for images crafted on one network, in each norm and unit that radii are in.
+/// Returns charts of accuracy against epsilon with their file names, one curve for each network and attack that was run at
+/// more than one radius; a chart for white-box attacks and one for images crafted on one network, in each norm and unit that
+/// radii are in.
 pub fn over_epsilon(report: &Report) -> Vec<(String, LineChart)> {
     let charts = [("epsilon-white-box", "white-box", false), ("epsilon-transfer", "transfer", true)];
     let charts = charts.into_iter().flat_map(|chart| Unit::ALL.map(|unit| (chart, unit)));
@@ -50,7 +51,7 @@ pub fn over_epsilon(report: &Report) -> Vec<(String, LineChart)> {
     charts.filter_map(chart).collect()
 }
 
-/// Norm and unit of radii: those in others are different things.
+/// Norm and unit of radii; radii in different ones are not comparable.
 #[derive(Clone, Copy, PartialEq)]
 struct Unit {
     norm: Norm,
@@ -78,7 +79,7 @@ impl Unit {
         }
     }
 
-    /// Returns what the name of a file says of the unit.
+    /// Returns the part of a file name that stands for the unit.
     fn suffix(self) -> &'static str {
         match (self.norm, self.normalized) {
             (Norm::Linf, false) => "",
@@ -94,14 +95,14 @@ fn curves(report: &Report, transfer: bool, unit: Unit) -> Vec<LineSeries> {
     let mut series: Vec<LineSeries> = Vec::new();
     for model in &report.models {
         let Some(clean) = model.scores.first() else { continue };
-        // Two networks may have one name, and are two all the same.
+        // Two networks of one name have two curves.
         let others = series.len();
         for score in model.scores.iter().filter(|score| score.crafted_on.is_some() == transfer) {
             let Some(attack) = &score.attack else { continue };
             if unit != Unit::of(&attack.threat()) {
                 continue;
             }
-            // The name without the radius, which is what the curve is drawn over and an attack's name ends with.
+            // The name without the radius at its end: the curve is drawn over radii.
             let attack_name = attack.to_string();
             let kind = attack_name.split(" at ").next().unwrap_or(&attack_name);
             let name = format!("{}, {}", model.name, score.to_string().replacen(&attack_name, kind, 1));
@@ -116,7 +117,7 @@ fn curves(report: &Report, transfer: bool, unit: Unit) -> Vec<LineSeries> {
     series
 }
 
-/// What was measured as the name of a file: `bim-5-at-8-255`.
+/// Returns the name of a measurement as a file name: `bim-5-at-8-255`.
 fn file_name(measured: &str) -> String {
     let safe: String =
         measured.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();

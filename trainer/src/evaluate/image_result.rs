@@ -1,19 +1,19 @@
 use shared::metrics::{cross_entropy, rank};
 
-/// What became of one image in one trial of one network.
+/// The result of one image in one trial of one network.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ImageResult {
     /// Rank of the true class; 0 is the first.
     pub rank: usize,
-    /// Whether the other class that a targeted attack leads to came first.
+    /// Whether the target class, which a targeted attack leads to, came first.
     pub on_target: bool,
     /// Cross entropy to the true class, in nats.
     pub loss: f64,
-    /// What an attack did to the image; none if there was none, or nothing was left to do.
+    /// Change by the attack; `None` without an attack, or if the image was at its goal before.
     pub change: Option<Change>,
 }
 
-/// What an attack did to an image.
+/// The change of an image by an attack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Change {
     /// The largest change of a value, pixel units.
@@ -22,7 +22,7 @@ pub(crate) struct Change {
     pub l2: f32,
     /// Values of the attacked image below 0 or above 1.
     pub outside: usize,
-    /// Values of the attacked image that are no numbers.
+    /// Values of the attacked image that are not finite.
     pub not_finite: usize,
 }
 
@@ -36,7 +36,8 @@ impl Change {
 }
 
 impl ImageResult {
-    /// Returns the result of an image of the class `label`, for which a network gave `logits`; `target` is the other class.
+    /// Returns the result of an image of the class `label`, for which a network gave `logits`; `target` is the target
+    /// class.
     pub fn new(logits: &[f32], label: usize, target: usize, change: Option<Change>) -> Self {
         Self {
             rank: rank(logits, label),

@@ -1,8 +1,8 @@
-//! How often networks are right: on clean and on augmented images, under attacks through their own gradients (white-box),
-//! and on images crafted on another network (transfer), in passing or once and for all (the paper's protocol). Always with
-//! the true labels. An attack ends with its last step, or follows each image until it is fooled for the first time
+//! Accuracies of networks: on clean and on augmented images, under attacks through their own gradients (white-box), and on
+//! images crafted on another network (transfer), during the evaluation or beforehand in a crafted set (the paper's protocol).
+//! Labels are the true ones. An attack ends with its last step, or follows each image until it is fooled for the first time
 //! ([`Attack::until_fooled`]), which is stronger and several times as fast. `bastion check` measures by [`Evaluation::results`]
-//! too, so what it vouches for is what is published.
+//! too, so it checks the published scores.
 
 mod batch;
 mod charts;
@@ -27,57 +27,64 @@ use crate::data::{CraftedVal, Split};
 use crate::error::Stopped;
 use crate::progress::{Progress, Stop, Task, Unit};
 
-/// What a gradient costs, in passes of an image through a network without one.
+/// Cost of a gradient, in passes of an image through a network without one.
 pub(crate) const GRADIENT: u64 = 2;
 
-/// One column of a table: what is done to the images before a network sees them.
+/// One measurement of an evaluation: a set of images, and an attack on them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
+    /// Set of the images before the attack.
     pub set: ImageSet,
+    /// The attack; `None` for images as they are.
     pub attack: Option<Attack>,
     /// Place of the crafted set whose images are shown, among those of the evaluation. Then nothing is attacked, and `attack`
-    /// says what was done.
+    /// is the attack that made the set.
     pub crafted: Option<usize>,
 }
 
 /// An attack and how it is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attack {
+    /// The attack and its strength.
     pub config: AttackConfig,
+    /// Whether the attack leads away from the true class, or towards a random other one.
     pub goal: Goal,
     /// Random starts, of which the worst counts.
     pub restarts: usize,
-    /// Place of the network whose gradients are used, among those evaluated; none means each one's own.
+    /// Place of the network whose gradients are used, among those evaluated; `None` for each network's own.
     pub crafted_on: Option<usize>,
-    /// Whether an image is attacked until it is fooled for the first time, at whatever step of whatever start; else its last
-    /// step counts. For a network's own gradients alone: on another one, the image would be hardly past that one's boundary.
+    /// Whether an image is attacked until it is fooled for the first time, at whatever step of whatever start; else the image
+    /// counts as it is after the last step. For a network's own gradients alone: an image crafted on another network would be
+    /// hardly past the boundary of that network.
     pub until_fooled: bool,
 }
 
 impl Trial {
-    /// The images as they are.
+    /// The validation images without an attack.
     pub const CLEAN: Self = Self::unattacked(ImageSet::Validation);
-    /// The perturbed images.
+    /// The augmented images without an attack.
     pub const AUGMENTED: Self = Self::unattacked(ImageSet::Augmented);
 
-    /// The images of `set` as they are.
+    /// Returns the images of `set` without an attack.
     pub const fn unattacked(set: ImageSet) -> Self {
         Self { set, attack: None, crafted: None }
     }
 
-    /// Away from the true class, once.
+    /// Returns an attack away from the true class, from one start, through the gradients of network `crafted_on` or, where it
+    /// is `None`, of each network.
     pub fn attack(config: AttackConfig, crafted_on: Option<usize>) -> Self {
         let attack = Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on, until_fooled: false };
         Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
     }
 
-    /// Away from the true class through the network's own gradients, until an image is fooled for the first time.
+    /// Returns an attack away from the true class through the network's own gradients, until an image is fooled for the first
+    /// time.
     pub fn until_fooled(config: AttackConfig) -> Self {
         let attack = Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on: None, until_fooled: true };
         Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
     }
 
-    /// The images of `set`, which is at `place` among the crafted sets of the evaluation.
+    /// Returns the images of `set`, which is at `place` among the crafted sets of the evaluation.
     pub fn saved(place: usize, set: &CraftedVal) -> Self {
         Self { crafted: Some(place), ..Self::attack(set.made.attack.clone(), None) }
     }
@@ -88,8 +95,8 @@ impl Trial {
         self.attack.as_ref().filter(own).filter(|_| self.crafted.is_none())
     }
 
-    /// Returns what the trial costs for each image, in passes through a network: the most that it can be where images may leave
-    /// early. So many networks see it.
+    /// Returns the cost of the trial for each image and so many networks, in passes through a network: where images may leave
+    /// early, the highest possible.
     pub(crate) fn work(&self, networks: usize) -> u64 {
         let networks = networks as u64;
         let Some(attack) = self.attack.as_ref().filter(|_| self.crafted.is_none()) else { return networks };
@@ -102,7 +109,8 @@ impl Trial {
     }
 }
 
-/// Which images of a set: all of them, or so many, as evenly spread over the classes as they can be. Ascending.
+/// Returns the numbers of `limit` images of a set (all without a limit), as evenly spread over the classes as possible,
+/// ascending.
 pub fn spread(labels: &[u16], limit: Option<usize>) -> Vec<usize> {
     let mut seen = std::collections::HashMap::<u16, usize>::new();
     let place_in_class = labels.iter().map(|&label| {
@@ -118,19 +126,19 @@ pub fn spread(labels: &[u16], limit: Option<usize>) -> Vec<usize> {
     chosen
 }
 
-/// Networks, images, and what is done to the images: all that is measured in one pass.
+/// Networks, images and trials that are evaluated together.
 pub struct Evaluation<'a> {
-    /// Of the same classes.
+    /// The networks, all with the same classes.
     pub bundles: &'a [Bundle],
     /// The clean images.
     pub clean: &'a Split,
-    /// Which of them are used.
+    /// Numbers of the clean images that are used.
     pub indices: &'a [usize],
     /// Sets crafted from the clean images, for trials to name by their place.
     pub crafted: &'a [CraftedVal],
     /// The first must be [`Trial::CLEAN`], which the success of attacks is counted from.
     pub trials: &'a [Trial],
-    /// The wish that it end early.
+    /// The request to stop early.
     pub stop: &'a Stop,
 }
 
@@ -139,15 +147,15 @@ impl Evaluation<'_> {
     ///
     /// # Errors
     /// When there are no images, a crafted set has other labels than the clean one, or the device fails or computes something
-    /// that is not a number; [`Stopped`] when it was to end.
+    /// that is not a number; [`Stopped`] after a request to stop.
     pub fn run(&self, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
         self.run_in(BATCH, device, progress)
     }
 
-    /// As [`Evaluation::run`], with so many images at once.
+    /// Scores each network in each trial, as [`Evaluation::run`] does, with so many images at once.
     ///
     /// # Errors
-    /// As [`Evaluation::run`].
+    /// Under the conditions of [`Evaluation::run`].
     pub fn run_in(&self, batch_size: usize, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
         if self.bundles.is_empty() {
             return Ok(vec![]);
@@ -174,11 +182,11 @@ impl Evaluation<'_> {
         Ok(scores)
     }
 
-    /// Measures one trial: what became of each image, in the order of the evaluation's, for each of `networks`, which are
-    /// places in the evaluation's. `task` advances as [`Trial::work`] says.
+    /// Measures one trial. Returns the results of the images, in the order of the evaluation's, for each of `networks`, which
+    /// are places in the evaluation's. `task` advances by [`Trial::work`] for each image.
     ///
     /// # Errors
-    /// When the device fails or computes something that is not a number; [`Stopped`] when it was to end.
+    /// When the device fails or computes something that is not a number; [`Stopped`] after a request to stop.
     pub(crate) fn results(
         &self,
         trial: &Trial,
@@ -221,11 +229,12 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    /// Images that are the same for every network are made, and compared with the originals, once.
+    /// Returns the images of the trial where they are the same for every network, so that they are made, and compared with the
+    /// originals, once; `None` for attacks through each network's own gradients.
     fn common(&self, batch: &Batch, originals: &Originals, trial: &Trial) -> Result<Option<Shown>> {
         let images = match (&trial.attack, trial.crafted) {
             (None, _) => return Ok(Some(Shown::as_they_are(originals))),
-            (Some(_), Some(set)) => batch.of(&self.crafted[set].val)?,
+            (Some(_), Some(set)) => batch.images_of(&self.crafted[set].val)?,
             (Some(Attack { crafted_on: Some(source), .. }), None) => {
                 batch.attacked(&originals.images, trial, &self.bundles[*source])?
             }
@@ -234,13 +243,13 @@ impl Evaluation<'_> {
         Shown::attacked(originals, images).map(Some)
     }
 
-    /// Name of the network that the images were crafted on, if it was another, and hash of the set that they are from.
+    /// Returns the name of the network that the images were crafted on, if it was another, and the hash of their crafted set.
     fn origin(&self, trial: &Trial) -> (Option<String>, Option<String>) {
         let Some(set) = trial.crafted.map(|place| &self.crafted[place]) else {
             let source = trial.attack.as_ref().and_then(|attack| attack.crafted_on);
             return (source.map(|index| self.bundles[index].card.name.clone()), None);
         };
-        // Noise uses nobody's gradients.
+        // Noise uses no network's gradients.
         let aimed = !set.made.attack.kind.is_control();
         (aimed.then(|| set.made.source.clone()), Some(set.sha256.clone()))
     }

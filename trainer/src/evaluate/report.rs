@@ -1,4 +1,4 @@
-//! What an evaluation found: as a table for the terminal, as JSON, CSV and Markdown, and as figures.
+//! Report of an evaluation: as a table for the terminal, as JSON, CSV and Markdown, and as figures.
 
 use std::fs;
 use std::path::Path;
@@ -15,14 +15,15 @@ use crate::files::write_atomically;
 pub struct Figure {
     /// Its name in the folder, without `.svg`.
     pub file: String,
+    /// Title over the figure.
     pub title: String,
 }
 
-/// What [`Report::mark`] means.
+/// Explanation of [`Report::mark`].
 const MARK: &str = "* crafted on this very network: its own gradients, not transfer";
 
 impl ModelReport {
-    /// Mean top-1 accuracy over the corruptions and severities that were evaluated.
+    /// Returns the mean top-1 accuracy over the corruptions and severities that were evaluated.
     fn mean_under_corruption(&self) -> Option<f64> {
         let corrupted = |score: &&Score| matches!(score.set, ImageSet::Corrupted { .. });
         let values: Vec<f64> = self.scores.iter().filter(corrupted).map(|score| score.top1.value()).collect();
@@ -31,20 +32,20 @@ impl ModelReport {
 }
 
 impl Report {
-    /// ` *` where saved images were crafted on the very network that they were shown to.
+    /// Returns ` *` where saved images were crafted on the very network that they were shown to.
     fn mark(&self, model: &ModelReport, score: &Score) -> &'static str {
         let Some(sha256) = &score.crafted_sha256 else { return "" };
         let on_it = |set: &CraftedReport| set.sha256 == *sha256 && set.made.weights_sha256 == model.weights_sha256;
-        // Noise is crafted on nothing.
+        // Noise is crafted on no network.
         if score.crafted_on.is_some() && self.crafted.iter().any(on_it) { " *" } else { "" }
     }
 
-    /// Whether any score has the mark.
+    /// Returns whether any score has the mark.
     fn has_marks(&self, model: &ModelReport) -> bool {
         model.scores.iter().any(|score| !self.mark(model, score).is_empty())
     }
 
-    /// For a terminal.
+    /// Formats the report for a terminal.
     pub fn table(&self) -> String {
         let names = self.models.iter().flat_map(|model| &model.scores).map(|score| score.to_string().len() + 2);
         let width = names.max().unwrap_or(0).max(24);
@@ -74,7 +75,8 @@ impl Report {
         text
     }
 
-    /// Writes `scores.json`, `scores.csv`, `scores.md` and the figures into `dir`, which is made if need be; says which figures.
+    /// Writes `scores.json`, `scores.csv`, `scores.md` and the figures into `dir`, which is made if need be. Returns
+    /// the figures.
     ///
     /// # Errors
     /// When something cannot be written.
@@ -148,18 +150,18 @@ fn interval(score: &Score) -> String {
     format!("[{low:.2}, {high:.2}]")
 }
 
-/// A field of a CSV file (RFC 4180).
+/// Quotes a field of a CSV file (RFC 4180) where it needs quotes.
 fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
 }
 
-/// Accuracy among the first five. Not of an attack that stops at the images that it has fooled: it would not be theirs under
-/// attack.
+/// Returns the accuracy among the first five classes; `None` for an attack that stops at fooled images, whose top-5 accuracy
+/// after all steps is not known.
 fn top5(score: &Score) -> Option<f64> {
     (!score.until_fooled).then(|| score.top5.value())
 }
 
-/// How often the attack succeeded; none where there was nothing right to attack.
+/// Returns the proportion of images that the attack succeeded on; `None` where no image was right before it.
 fn success(score: &Score) -> Option<Proportion> {
     score.success.filter(|success| success.of > 0)
 }

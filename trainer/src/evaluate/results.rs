@@ -1,4 +1,4 @@
-//! What an evaluation found, as data.
+//! The results of an evaluation as data.
 
 use std::path::PathBuf;
 
@@ -7,23 +7,28 @@ use shared::bundle::Score;
 
 use crate::data::{Crafted, CraftedVal};
 
-/// What `--json` prints and `scores.json` holds.
+/// The scores of all networks, as `--json` prints them and `scores.json` holds them.
 #[derive(Serialize, Deserialize)]
 pub struct Report {
+    /// sha256 of the data set, hexadecimal.
     pub data_sha256: String,
-    /// Validation images used.
+    /// Number of validation images used.
     pub images: usize,
+    /// The networks, in the order given.
     pub models: Vec<ModelReport>,
     /// The crafted sets that were shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crafted: Vec<CraftedReport>,
 }
 
-/// What was shown of a crafted set.
+/// A crafted set whose images were shown.
 #[derive(Serialize, Deserialize)]
 pub struct CraftedReport {
+    /// Folder of the set.
     pub dir: PathBuf,
+    /// sha256 of the set, hexadecimal.
     pub sha256: String,
+    /// Network and attack that the set was crafted with.
     #[serde(flatten)]
     pub made: Crafted,
 }
@@ -37,10 +42,13 @@ impl From<&CraftedVal> for CraftedReport {
 /// The scores of one network.
 #[derive(Serialize, Deserialize)]
 pub struct ModelReport {
+    /// Folder of the network.
     pub dir: PathBuf,
+    /// Name of the network.
     pub name: String,
+    /// sha256 of the weights, hexadecimal.
     pub weights_sha256: String,
-    /// In the same order for every network.
+    /// Scores, in the same order for every network.
     pub scores: Vec<Score>,
 }
 

@@ -5,10 +5,10 @@ use shared::metrics::{Proportion, median};
 use super::Trial;
 use super::image_result::ImageResult;
 
-/// The k of accuracy@k.
+/// Values of k in accuracy@k.
 const K: [usize; 8] = [1, 2, 3, 5, 10, 20, 50, 100];
 
-/// Returns the score that one network's results in `trial` come to, without what others know: where the images are from.
+/// Returns the score of one network's results in `trial`, without the origin of the images (`crafted_on`, `crafted_sha256`).
 /// `clean` are the same network's results on the clean images.
 pub fn score(trial: &Trial, results: &[ImageResult], clean: &[ImageResult]) -> Score {
     let attack = trial.attack.as_ref();

@@ -71,7 +71,7 @@ fn scores_are_those_of_the_attack_run_by_hand() {
         // Three steps of a quarter of the radius.
         assert!((scores[1].median_linf.unwrap() - 6.0 / 255.0).abs() < 1e-6);
     }
-    // Crafted on the first network: for it both protocols are one.
+    // For the first network, which the images are crafted on, both protocols are one.
     assert_eq!(scores[0][1].top1, scores[0][2].top1);
     assert_eq!(scores[1][2].to_string(), "BIM-3 at 8/255 from a");
 }
@@ -102,7 +102,7 @@ fn more_restarts_never_help_the_network() {
     assert!(one.iter().zip(&five).all(|(one, five)| five <= one), "{one:?} {five:?}");
 }
 
-/// PGD from so many starts, until an image is fooled.
+/// Returns PGD from so many starts, until an image is fooled.
 fn pgd_until_fooled(epsilon_255: f32, restarts: usize) -> Trial {
     let mut trial = Trial::attack(AttackConfig::pgd(epsilon_255 / 255.0, 4, 9), None);
     if let Some(attack) = &mut trial.attack {
@@ -114,7 +114,7 @@ fn pgd_until_fooled(epsilon_255: f32, restarts: usize) -> Trial {
 #[test]
 fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
     let (device, split) = (Device::flex(), split());
-    // With what the first network sees for labels, so that there is something to fool.
+    // The labels are the first network's predictions, so that all its images can be fooled.
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     let indices: Vec<usize> = (0..30).collect();
     let batch = Batch::new(&split, &indices, 0, CLASSES, &device).unwrap();
@@ -182,7 +182,7 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
     }
     let hits: Vec<usize> = first.iter().map(|score| score.top1.hits).collect();
     assert!(hits.iter().any(|&hits| 0 < hits && hits < 30), "some must hold and some not: {hits:?}");
-    // Of the second network, which is wrong on most: only those that are right are attacked.
+    // The second network is wrong on most images: only those that are right are attacked.
     assert!(scores[1].iter().all(|score| score.top1.hits <= scores[1][0].top1.hits));
 }
 
@@ -199,7 +199,7 @@ fn an_attack_until_fooled_is_never_weaker_than_its_last_step() {
     }
 }
 
-/// A set that moves the first value of every image by its number, crafted on a network that is not evaluated.
+/// Returns a set that moves the first value of every image by its number, crafted on a network that is not evaluated.
 fn saved(clean: &Split, kind: AttackKind) -> CraftedVal {
     let mut images = clean.images.clone();
     for (number, image) in images.chunks_exact_mut(crate::data::IMAGE_BYTES).enumerate() {
@@ -221,7 +221,7 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
     let crafted = [saved(&clean, AttackKind::Noise), saved(&clean, AttackKind::Bim)];
     let trials = [Trial::CLEAN, Trial::saved(1, &crafted[1]), Trial::AUGMENTED, Trial::saved(0, &crafted[0])];
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
-    // Not the first ones, and out of step with the batches.
+    // Indices that do not start at 0 and are out of step with the batches.
     let indices: Vec<usize> = (3..30).collect();
     let evaluation = Evaluation {
         bundles: &bundles,

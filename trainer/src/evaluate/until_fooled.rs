@@ -1,4 +1,4 @@
-//! Attacks that follow each image until it is fooled: a batch that stays full while images come and go.
+//! Attacks that follow each image until it is fooled, in a batch that stays full: new images take the places of done ones.
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
@@ -23,10 +23,10 @@ impl Classes {
     }
 }
 
-/// Images that wait for room.
+/// Images that wait for a place in the batch.
 struct Queue {
     entries: Vec<NewImage>,
-    /// As many; none while there are no entries.
+    /// The images of the entries, `[N, 3, height, width]`; `None` while there are no entries.
     images: Option<Tensor<4>>,
 }
 
@@ -53,11 +53,11 @@ pub(super) struct UntilFooledTrial<'a> {
 }
 
 impl UntilFooledTrial<'_> {
-    /// Attacks all images. Returns what became of each, in the order of the evaluation's. `task` advances as [`Trial::work`]
-    /// says.
+    /// Attacks all images. Returns their results, in the order of the evaluation's. `task` advances by [`Trial::work`] for each
+    /// image.
     ///
     /// # Errors
-    /// When the device fails, or computes something that is not a number; [`crate::error::Stopped`] when it was to end.
+    /// When the device fails, or computes something that is not a number; [`crate::error::Stopped`] after a request to stop.
     pub fn run(&self, device: &Device, task: &Task) -> Result<Vec<ImageResult>> {
         let indices = self.evaluation.indices;
         let mut run = UntilFooled::new(&self.attack.config, self.attack.goal, self.attack.restarts)?;
@@ -71,8 +71,8 @@ impl UntilFooledTrial<'_> {
                 if let Some((entries, images)) = queue.take(self.batch_size - run.len()) {
                     run.add(&entries, images)?;
                 } else if classes.len() < indices.len() {
-                    let arrived = self.arrive(&mut classes, &mut queue, &mut results, device)?;
-                    task.advance(arrived.seen + arrived.done * most_passes as u64 * GRADIENT);
+                    let classified = self.classify_next(&mut classes, &mut queue, &mut results, device)?;
+                    task.advance(classified.total + classified.done * most_passes as u64 * GRADIENT);
                 } else {
                     break;
                 }
@@ -92,14 +92,14 @@ impl UntilFooledTrial<'_> {
         results.into_iter().collect::<Option<_>>().context("an image was lost on its way through the attack")
     }
 
-    /// Looks at the next batch of images: those that are not where the attack leads wait in the empty `queue`.
-    fn arrive(
+    /// Classifies the next batch of images. Puts the images that are not at the goal of the attack into the empty `queue`.
+    fn classify_next(
         &self,
         classes: &mut Vec<Classes>,
         queue: &mut Queue,
         results: &mut [Option<ImageResult>],
         device: &Device,
-    ) -> Result<Arrived> {
+    ) -> Result<Classified> {
         let first = classes.len();
         let indices = &self.evaluation.indices[first..];
         let indices = &indices[..indices.len().min(self.batch_size)];
@@ -128,12 +128,13 @@ impl UntilFooledTrial<'_> {
             let rest = Tensor::<1, Int>::from_data(TensorData::new(rest, [count]), device);
             queue.images = Some(images.select(0, rest));
         }
-        Ok(Arrived { seen: indices.len() as u64, done: (indices.len() - count) as u64 })
+        Ok(Classified { total: indices.len() as u64, done: (indices.len() - count) as u64 })
     }
 }
 
-/// Counts of images that were looked at, and of those of them that need no attack.
-struct Arrived {
-    seen: u64,
+/// Counts of images that were classified before their attack.
+struct Classified {
+    total: u64,
+    /// Images that need no attack.
     done: u64,
 }

@@ -1,6 +1,6 @@
 //! A scale with its ticks.
 
-/// A range of values, and where it is marked.
+/// A range of values with its ticks.
 #[derive(Clone, Debug)]
 pub struct Axis {
     pub low: f64,
@@ -15,13 +15,13 @@ pub struct Tick {
 }
 
 impl Axis {
-    /// Shares in [0, 1], shown as 0% to 100%.
+    /// Returns the axis of shares in [0, 1], shown as 0% to 100%.
     pub fn percent() -> Self {
         let ticks = (0..=5).map(|i| Tick { at: f64::from(i) / 5.0, label: format!("{}%", i * 20) }).collect();
         Self { low: 0.0, high: 1.0, ticks }
     }
 
-    /// From one tick at or below `low` to one at or above `high`.
+    /// Returns an axis from one tick at or below `low` to one at or above `high`.
     pub fn rounded(low: f64, high: f64) -> Self {
         let (low, high) = widened(low, high);
         let step = step(high - low);
@@ -30,8 +30,8 @@ impl Axis {
         Self { low: first as f64 * step, high: last as f64 * step, ticks }
     }
 
-    /// A little further than from the least to the greatest of `values`, which are sorted and not none, with ticks at
-    /// the values themselves if `fits` says that there is room for them, else at round numbers.
+    /// Returns an axis a little longer than the range of `values`, which are sorted and not empty, with ticks at the values
+    /// themselves if `fits` returns true for them, else at round numbers.
     pub fn through(values: &[f64], fits: impl Fn(&Self) -> bool) -> Self {
         let (least, greatest) = (values[0], values[values.len() - 1]);
         let (low, high) = widened(least, greatest);
@@ -39,7 +39,7 @@ impl Axis {
         let (low, high) = (low - room, high + room);
         let own = values.iter().map(|&at| Tick { at, label: plain(at) }).collect();
         let own = Self { low, high, ticks: own };
-        // Round numbers say more than 0.0314.
+        // Round numbers are easier to read than 0.0314.
         if own.ticks.iter().all(|tick| tick.label.len() <= 4) && fits(&own) {
             return own;
         }
@@ -47,13 +47,13 @@ impl Axis {
         Self { low, high, ticks: ticks((low / step).ceil() as i64, (high / step).floor() as i64, step) }
     }
 
-    /// Where `value` lies between the axis's ends: 0 at the low one, 1 at the high one.
+    /// Returns the position of `value` between the axis's ends: 0 at the low one, 1 at the high one.
     pub fn position(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 }
 
-/// A range that has a length.
+/// Widens a range that is empty up to rounding.
 fn widened(low: f64, high: f64) -> (f64, f64) {
     // Less than a billionth of the value would be lost in rounding.
     let least = 1e-9 * low.abs().max(high.abs());
@@ -64,7 +64,7 @@ fn widened(low: f64, high: f64) -> (f64, f64) {
     (low - room, high + room)
 }
 
-/// The round number that divides `length` into 3 to 8 parts.
+/// Returns the round number that divides `length` into 3 to 8 parts.
 fn step(length: f64) -> f64 {
     let decade = 10_f64.powf((length / 5.0).log10().floor());
     let parts = length / decade; // from 5 to 50
@@ -75,11 +75,11 @@ fn ticks(first: i64, last: i64, step: f64) -> Vec<Tick> {
     (first..=last).map(|k| k as f64 * step).map(|at| Tick { at, label: label(at, step) }).collect()
 }
 
-/// `value` with as many digits as tell it from its neighbours, `step` away.
+/// Formats `value` with as many digits as distinguish it from its neighbours, `step` away.
 fn label(value: f64, step: f64) -> String {
     // Never "-0".
     let value = if value.abs() < step / 2.0 { 0.0 } else { value };
-    // Of a power of ten, log10 may fall short by a rounding.
+    // The log10 of a power of ten may be too small by a rounding.
     let exponent = (step.log10() + 1e-9).floor();
     if (-4.0..5.0).contains(&exponent) {
         return format!("{value:.*}", (-exponent).max(0.0) as usize);
@@ -91,7 +91,7 @@ fn label(value: f64, step: f64) -> String {
     format!("{value:.digits$e}")
 }
 
-/// `value` in the shortest way.
+/// Formats `value` in the shortest way.
 fn plain(value: f64) -> String {
     if value == 0.0 { "0".into() } else { value.to_string() }
 }

@@ -9,18 +9,19 @@ use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Fill, Point, WHITE};
 use super::font::{CAP_HEIGHT, shortened, width};
 use super::frame::{Frame, Plot, RIGHT, TICK_SIZE, draw_whiskers};
-use super::look::Look;
+use super::look::SeriesStyle;
 
-/// Of a group's width, what its bars may fill.
+/// Largest share of a group's width that its bars fill.
 const FILLED: f64 = 0.82;
+/// Largest width of a bar.
 const WIDEST_BAR: f64 = 72.0;
-/// Sizes of the values over the bars, the first that fits; below the last they would be no help.
+/// Sizes of the values over the bars, of which the first that fits is used; smaller ones would be illegible.
 const VALUE_SIZES: [f64; 3] = [12.0, 11.0, 10.0];
-/// Groups' names that do not fit side by side stand aslant, and no longer than this.
+/// Largest length of the groups' names where they do not fit side by side and are slanted.
 const LONGEST_SLANT: f64 = 150.0;
-/// Between slanted names, at least.
+/// Least distance between slanted names.
 const NAMES_APART: f64 = 23.0;
-/// Of slanted names, in degrees.
+/// Angle of slanted names, in degrees.
 const SLANT: f64 = -35.0;
 
 /// Bars of shares, from 0 to 100%, in groups: accuracies at k, for instance, of several networks or validation sets.
@@ -38,12 +39,12 @@ pub struct BarChart {
     pub series: Vec<BarSeries>,
 }
 
-/// Bars of one look, one a group.
+/// Bars of one style, one a group.
 #[derive(Clone, Debug)]
 pub struct BarSeries {
     /// Name in the legend.
     pub name: String,
-    /// Of each group in turn, with all numbers in [0, 1].
+    /// The value of each group in turn, with all numbers in [0, 1].
     pub values: Vec<Estimate>,
 }
 
@@ -71,7 +72,7 @@ impl BarChart {
         Ok(())
     }
 
-    /// The checked chart.
+    /// Draws the chart, which is checked.
     pub(super) fn draw(&self) -> Canvas {
         let mut frame = Frame {
             title: &self.title,
@@ -97,16 +98,16 @@ impl BarChart {
             for (number, value) in series.values.iter().enumerate() {
                 let centre = plot.left + (number as f64 + 0.5) * group;
                 let left = centre + (index as f64 - self.series.len() as f64 / 2.0) * slot;
-                draw_bar(&mut plot, Look::of(index), (left, slot), value.clamped(), value_size);
+                draw_bar(&mut plot, SeriesStyle::of(index), (left, slot), value.clamped(), value_size);
             }
         }
-        // Once more, over what the whiskers of small values hid of it.
+        // Once more, since the whiskers of small values hide parts of it.
         plot.draw_base();
         plot.canvas
     }
 
     fn draw_names(&self, plot: &mut Plot, group: f64, slanted: bool) {
-        // Of very many groups, only some are named.
+        // With very many groups, only some are named.
         let apart = if slanted { (NAMES_APART / group).ceil() as usize } else { 1 };
         for (number, name) in self.groups.iter().enumerate().step_by(apart) {
             let x = plot.left + (number as f64 + 0.5) * group;
@@ -122,7 +123,7 @@ impl BarChart {
         }
     }
 
-    /// The size at which every value finds room over its bar of width `slot`.
+    /// Returns the size at which every value finds room over its bar of width `slot`.
     fn value_size(&self, slot: f64) -> Option<f64> {
         let values = || self.series.iter().flat_map(|series| &series.values);
         let fits = |size: f64| values().all(|value| width(&percents(value.value), size) + 2.0 <= slot);
@@ -130,18 +131,18 @@ impl BarChart {
     }
 }
 
-fn draw_bar(plot: &mut Plot, look: Look, (left, slot): (f64, f64), value: Estimate, value_size: Option<f64>) {
+fn draw_bar(plot: &mut Plot, style: SeriesStyle, (left, slot): (f64, f64), value: Estimate, value_size: Option<f64>) {
     let gap = (0.08 * slot).min(3.0);
     let centre = left + slot / 2.0;
     let (top, lowest, highest) = (plot.y(value.value), plot.y(value.low), plot.y(value.high));
-    look.bar(&mut plot.canvas, (left + gap / 2.0, top), (left + slot - gap / 2.0, plot.bottom));
+    style.bar(&mut plot.canvas, (left + gap / 2.0, top), (left + slot - gap / 2.0, plot.bottom));
     if value.has_interval() {
         draw_whiskers(&mut plot.canvas, centre, (lowest, highest), (slot / 5.0).min(6.0));
     }
     if let Some(size) = value_size {
         let (text, y) = (percents(value.value), highest - 4.0);
         let (half, above) = (width(&text, size) / 2.0, y - CAP_HEIGHT * size - 1.0);
-        // No line of the grid strikes it through.
+        // No line of the grid crosses the text.
         let ground =
             vec![(centre - half, above), (centre + half, above), (centre + half, y + 1.0), (centre - half, y + 1.0)];
         plot.canvas.polygon(ground, Some(Fill { colour: WHITE, opacity: 1.0 }), None);
@@ -149,11 +150,11 @@ fn draw_bar(plot: &mut Plot, look: Look, (left, slot): (f64, f64), value: Estima
     }
 }
 
-fn draw_sample(canvas: &mut Canvas, look: Look, (x, y): Point) {
-    look.bar(canvas, (x - 14.0, y - 7.0), (x + 14.0, y + 7.0));
+fn draw_sample(canvas: &mut Canvas, style: SeriesStyle, (x, y): Point) {
+    style.bar(canvas, (x - 14.0, y - 7.0), (x + 14.0, y + 7.0));
 }
 
-/// A share in percent, to a tenth.
+/// Formats a share in percent, to a tenth.
 fn percents(share: f64) -> String {
     format!("{:.1}", share * 100.0)
 }

@@ -2,10 +2,10 @@
 
 use super::font;
 
-/// Of every figure.
+/// Width of every figure.
 pub const WIDTH: f64 = 900.0;
 
-/// Text and axes.
+/// Colour of text and axes.
 pub const INK: Rgb = [0x22; 3];
 pub const GRID: Rgb = [0xdd; 3];
 pub const WHITE: Rgb = [0xff; 3];
@@ -16,7 +16,7 @@ pub type Rgb = [u8; 3];
 #[derive(Clone, Copy, Debug)]
 pub struct Fill {
     pub colour: Rgb,
-    /// In [0, 1].
+    /// Opacity in [0, 1].
     pub opacity: f64,
 }
 
@@ -34,7 +34,7 @@ impl Stroke {
     }
 }
 
-/// What of a text stands at its point.
+/// The part of a text that is placed at its point.
 #[derive(Clone, Copy, Debug)]
 pub enum Anchor {
     Start,
@@ -45,7 +45,7 @@ pub enum Anchor {
 #[derive(Clone, Debug)]
 pub struct Text {
     pub content: String,
-    /// On the baseline.
+    /// Point on the baseline.
     pub at: Point,
     pub anchor: Anchor,
     /// Height of an em.
@@ -69,7 +69,7 @@ pub enum Shape {
 /// A figure: shapes on white, the later over the earlier.
 #[derive(Debug)]
 pub struct Canvas {
-    /// What the figure is, for readers who do not see it.
+    /// Description of the figure for screen readers.
     pub title: String,
     pub height: f64,
     pub shapes: Vec<Shape>,
@@ -88,12 +88,12 @@ impl Canvas {
         self.shapes.push(Shape::Path { lines: vec![corners], closed: true, fill, stroke });
     }
 
-    /// Level text; see [`Text`].
+    /// Adds level text; see [`Text`].
     pub fn text(&mut self, content: impl Into<String>, at: Point, anchor: Anchor, size: f64) {
         self.turned_text(content, at, anchor, size, 0.0);
     }
 
-    /// Text at an angle; see [`Text`].
+    /// Adds text at an angle (degrees, clockwise); see [`Text`].
     pub fn turned_text(&mut self, content: impl Into<String>, at: Point, anchor: Anchor, size: f64, angle: f64) {
         let content = font::one_line(&content.into());
         if !content.is_empty() {

@@ -1,13 +1,13 @@
-//! What all charts have around their data: title, legend, labels and the vertical axis.
+//! The frame of all charts around their data: title, legend, labels and the vertical axis.
 
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, GRID, INK, Point, Stroke, WHITE, WIDTH};
 use super::font::{CAP_HEIGHT, shortened, width};
-use super::look::Look;
+use super::look::SeriesStyle;
 
 /// Height of a figure whose legend has two rows at most; each further one adds to it, so that the data keep their room.
 pub const HEIGHT: f64 = 560.0;
-/// Between the figure's edge and what is nearest to it.
+/// Distance between the figure's edge and the parts nearest to it.
 const MARGIN: f64 = 20.0;
 /// Right end of every plot.
 pub const RIGHT: f64 = WIDTH - MARGIN;
@@ -17,20 +17,20 @@ const LABEL_SIZE: f64 = 14.0;
 pub const TICK_SIZE: f64 = 13.0;
 const LEGEND_SIZE: f64 = 13.0;
 const LEGEND_ROW: f64 = 21.0;
-/// Between the entries of a row.
+/// Distance between the entries of a row.
 const LEGEND_GAP: f64 = 22.0;
 /// Width of a legend's samples.
 pub const SAMPLE: f64 = 30.0;
 
 /// Draws a sample of a series around a point, at most [`SAMPLE`] wide.
-pub type DrawSample = fn(&mut Canvas, Look, Point);
+pub type DrawSample = fn(&mut Canvas, SeriesStyle, Point);
 
-/// What a chart has around its data.
+/// The frame of a chart around its data.
 pub struct Frame<'a> {
     pub title: &'a str,
     pub x_label: &'a str,
     pub y_label: &'a str,
-    /// Names of the series.
+    /// Names of the series, in the order of the legend.
     pub series: Vec<&'a str>,
     pub sample: DrawSample,
     pub y: Axis,
@@ -40,7 +40,7 @@ pub struct Frame<'a> {
     pub foot: f64,
 }
 
-/// The room for data of a figure that has all the rest.
+/// A figure with its frame, and the area for its data.
 pub struct Plot {
     pub canvas: Canvas,
     pub left: f64,
@@ -50,19 +50,19 @@ pub struct Plot {
 }
 
 impl Plot {
-    /// Where `value` of the vertical axis is.
+    /// Returns the y coordinate of `value` on the vertical axis.
     pub fn y(&self, value: f64) -> f64 {
         self.bottom + self.y.position(value) * (self.top - self.bottom)
     }
 
-    /// The line of the horizontal axis.
+    /// Draws the line of the horizontal axis.
     pub fn draw_base(&mut self) {
         self.canvas.line(vec![(self.left, self.bottom), (RIGHT, self.bottom)], Stroke::solid(INK, 1.0));
     }
 }
 
 impl Frame<'_> {
-    /// Left end of the plot, past the labels of the vertical axis.
+    /// Returns the left end of the plot, past the labels of the vertical axis.
     pub fn left(&self) -> f64 {
         let labels = self.y.ticks.iter().map(|tick| width(&tick.label, TICK_SIZE)).fold(0.0, f64::max);
         let name = if self.y_label.is_empty() { 0.0 } else { LABEL_SIZE + 10.0 };
@@ -97,14 +97,14 @@ impl Frame<'_> {
         plot
     }
 
-    /// Rows of samples and names from `top` downwards; how many.
+    /// Draws rows of samples and names from `top` downwards. Returns the number of rows.
     fn draw_legend(&self, canvas: &mut Canvas, left: f64, top: f64) -> usize {
         let room = RIGHT - left;
         let lead = SAMPLE + 8.0;
         let names: Vec<String> = self.series.iter().map(|name| shortened(name, LEGEND_SIZE, room - lead)).collect();
         let widths: Vec<f64> = names.iter().map(|name| lead + width(name, LEGEND_SIZE) + LEGEND_GAP).collect();
         let one_row = widths.iter().sum::<f64>() - LEGEND_GAP <= room;
-        // More rows than one stand in columns.
+        // The entries of several rows are aligned in columns.
         let widest = widths.iter().copied().fold(0.0, f64::max);
         let columns = if one_row { names.len() } else { ((room + LEGEND_GAP) / widest).floor().max(1.0) as usize };
         let mut x = left;
@@ -114,7 +114,7 @@ impl Frame<'_> {
                 x = left;
             }
             let middle = top + (row as f64 + 0.5) * LEGEND_ROW;
-            (self.sample)(canvas, Look::of(index), (x + SAMPLE / 2.0, middle));
+            (self.sample)(canvas, SeriesStyle::of(index), (x + SAMPLE / 2.0, middle));
             canvas.text(name.as_str(), (x + lead, centred(middle, LEGEND_SIZE)), Anchor::Start, LEGEND_SIZE);
             x += if one_row { widths[index] } else { widest };
         }
@@ -134,12 +134,12 @@ impl Frame<'_> {
     }
 }
 
-/// The baseline of text whose capitals have their middle at `y`.
+/// Returns the baseline of text whose capitals have their middle at `y`.
 pub fn centred(y: f64, size: f64) -> f64 {
     y + CAP_HEIGHT * size / 2.0
 }
 
-/// Whiskers from `low` to `high`, seen on every ground.
+/// Draws whiskers from `low` to `high`, with a white edge to be visible on every colour.
 pub fn draw_whiskers(canvas: &mut Canvas, x: f64, (low, high): (f64, f64), cap: f64) {
     let lines =
         vec![vec![(x, low), (x, high)], vec![(x - cap, low), (x + cap, low)], vec![(x - cap, high), (x + cap, high)]];

@@ -1,4 +1,4 @@
-//! Curves, as of accuracy against epsilon, or of a loss against steps.
+//! Curves: of accuracy against epsilon, or of a loss against steps.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Fill, INK, Point, Stroke};
 use super::font::{CAP_HEIGHT, width};
 use super::frame::{Frame, Plot, RIGHT, SAMPLE, TICK_SIZE, draw_whiskers};
-use super::look::Look;
+use super::look::SeriesStyle;
 use super::{Estimate, check_number};
 
-/// A curve bears no more markers than about this.
+/// Number of markers of a curve, at most about this.
 const MARKERS: usize = 16;
-/// Intervals are a shade of this opacity around their curve.
+/// Opacity of the band that shows intervals around a curve.
 const BAND: f64 = 0.16;
 
 /// Curves over numbers.
@@ -25,19 +25,19 @@ pub struct LineChart {
     pub x_label: String,
     /// Label of the vertical axis.
     pub y_label: String,
-    /// Whether the values are shares in [0, 1], shown as 0 to 100%. Others, losses for instance, may be any numbers, and
-    /// the axis fits itself to them.
+    /// Whether the values are shares in [0, 1], shown as 0 to 100%. Other values, losses for instance, may be any numbers, and
+    /// the axis is fitted to them.
     pub y_percent: bool,
     /// The curves, in the order of the legend.
     pub series: Vec<LineSeries>,
 }
 
-/// One curve.
+/// A curve.
 #[derive(Clone, Debug)]
 pub struct LineSeries {
     /// Name in the legend.
     pub name: String,
-    /// In any order: the curve goes through them from the least number to the greatest.
+    /// Points in any order: the curve goes through them from the least x to the greatest.
     pub points: Vec<(f64, Estimate)>,
 }
 
@@ -65,7 +65,7 @@ impl LineChart {
         Ok(())
     }
 
-    /// The checked chart.
+    /// Draws the chart, which is checked.
     pub(super) fn draw(&self) -> Canvas {
         let frame = Frame {
             title: &self.title,
@@ -82,12 +82,12 @@ impl LineChart {
         draw_x_ticks(&mut plot, &x);
         let curves: Vec<Curve> =
             self.series.iter().map(|series| Curve::new(series, self.y_percent, &plot, &x)).collect();
-        // No shade over any curve.
+        // Bands first, so that none covers a curve.
         for (index, curve) in curves.iter().enumerate() {
-            curve.draw_intervals(&mut plot.canvas, Look::of(index));
+            curve.draw_intervals(&mut plot.canvas, SeriesStyle::of(index));
         }
         for (index, curve) in curves.iter().enumerate() {
-            curve.draw(&mut plot.canvas, Look::of(index));
+            curve.draw(&mut plot.canvas, SeriesStyle::of(index));
         }
         plot.canvas
     }
@@ -127,11 +127,12 @@ fn draw_x_ticks(plot: &mut Plot, axis: &Axis) {
     }
 }
 
-/// A series in its place on the canvas.
+/// A series in coordinates of the canvas.
 struct Curve {
     points: Vec<Point>,
-    /// Ends of the intervals above and below each point.
+    /// Upper ends of the intervals at the points.
     highs: Vec<Point>,
+    /// Lower ends of the intervals at the points.
     lows: Vec<Point>,
     has_intervals: bool,
 }
@@ -153,7 +154,7 @@ impl Curve {
         }
     }
 
-    fn draw_intervals(&self, canvas: &mut Canvas, look: Look) {
+    fn draw_intervals(&self, canvas: &mut Canvas, style: SeriesStyle) {
         if !self.has_intervals {
             return;
         }
@@ -162,20 +163,20 @@ impl Curve {
             return draw_whiskers(canvas, high.0, (low.1, high.1), 5.0);
         }
         let around = self.highs.iter().chain(self.lows.iter().rev()).copied().collect();
-        canvas.polygon(around, Some(Fill { colour: look.colour(), opacity: BAND }), None);
+        canvas.polygon(around, Some(Fill { colour: style.colour(), opacity: BAND }), None);
     }
 
-    fn draw(&self, canvas: &mut Canvas, look: Look) {
+    fn draw(&self, canvas: &mut Canvas, style: SeriesStyle) {
         if self.points.len() > 1 {
-            canvas.line(self.points.clone(), look.stroke());
+            canvas.line(self.points.clone(), style.stroke());
         }
         for &point in self.points.iter().step_by(self.points.len().div_ceil(MARKERS)) {
-            look.marker(canvas, point);
+            style.marker(canvas, point);
         }
     }
 }
 
-fn draw_sample(canvas: &mut Canvas, look: Look, (x, y): Point) {
-    canvas.line(vec![(x - SAMPLE / 2.0, y), (x + SAMPLE / 2.0, y)], look.stroke());
-    look.marker(canvas, (x, y));
+fn draw_sample(canvas: &mut Canvas, style: SeriesStyle, (x, y): Point) {
+    canvas.line(vec![(x - SAMPLE / 2.0, y), (x + SAMPLE / 2.0, y)], style.stroke());
+    style.marker(canvas, (x, y));
 }

@@ -1,4 +1,4 @@
-//! What tells series apart: colour, and where colours fail, the hatch of bars, or the dash and marker of curves.
+//! Styles that distinguish series: colour, and where colours fail, the hatch of bars, or the dash and marker of curves.
 
 use std::f64::consts::TAU;
 
@@ -23,7 +23,7 @@ const DASHES: [&[f64]; 4] = [&[], &[8.0, 4.0], &[2.5, 3.0], &[9.0, 3.0, 2.5, 3.0
 /// A disc, a square, a triangle, a diamond and a triangle on its tip.
 const MARKERS: [(u32, f64); 5] = [(32, 0.0), (4, 0.125), (3, -0.25), (4, 0.0), (3, 0.25)];
 
-/// Directions of hatching lines. Seven sets against eight colours: 56 series before a look comes again.
+/// Directions of hatching lines. Seven sets and eight colours give 56 series before a style comes again.
 const HATCHES: [&[Hatch]; 7] = [
     &[],
     &[Hatch::Rising],
@@ -42,17 +42,17 @@ enum Hatch {
     Upright,
 }
 
-/// Between hatching lines, along the axes.
+/// Distance between hatching lines, along the axes.
 const HATCH_STEP: f64 = 7.0;
 
-/// The look of one series.
+/// The style of one series.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct SeriesStyle {
     index: usize,
 }
 
-impl Look {
-    /// Of the series at `index`.
+impl SeriesStyle {
+    /// Returns the style of the series at `index`.
     pub fn of(index: usize) -> Self {
         Self { index }
     }
@@ -61,15 +61,15 @@ impl Look {
         COLOURS[self.index % COLOURS.len()]
     }
 
-    /// Of the series' curve.
+    /// Returns the stroke of the series' curve.
     pub fn stroke(self) -> Stroke {
         Stroke { colour: self.colour(), width: 2.0, dash: DASHES[self.index % DASHES.len()] }
     }
 
-    /// A marker of the series' curve. The first five series have filled ones, the next five hollow ones, and so on.
+    /// Draws a marker of the series' curve. The first five series have filled ones, the next five hollow ones, and so on.
     pub fn marker(self, canvas: &mut Canvas, centre: Point) {
         let (corners, turn) = MARKERS[self.index % MARKERS.len()];
-        // Of much the same area, whatever the shape.
+        // All shapes have much the same area.
         let radius = match corners {
             3 => 6.2,
             4 => 5.4,
@@ -85,7 +85,7 @@ impl Look {
         canvas.polygon((0..corners).map(corner).collect(), Some(Fill { colour: inside, opacity: 1.0 }), Some(stroke));
     }
 
-    /// A bar of the series, by its left upper and right lower corners.
+    /// Draws a bar of the series, by its left upper and right lower corners.
     pub fn bar(self, canvas: &mut Canvas, (left, top): Point, (right, bottom): Point) {
         let corners = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
         canvas.polygon(corners.clone(), Some(Fill { colour: self.colour(), opacity: 1.0 }), None);
@@ -102,7 +102,7 @@ impl Look {
 }
 
 impl Hatch {
-    /// The hatching lines of a box, from its left lower corner, upwards.
+    /// Returns the hatching lines of a box, from its left lower corner, upwards.
     fn lines(self, width: f64, height: f64) -> Vec<[Point; 2]> {
         let steps = |from: f64, to: f64| {
             let first = (from / HATCH_STEP).floor() as i64 + 1;

@@ -27,9 +27,9 @@ pub use self::lines::{LineChart, LineSeries};
 use self::canvas::Canvas;
 use crate::files::write_atomically;
 
-/// How far rounding may carry a value outside its interval, or a share outside [0, 1].
+/// Largest distance of a value from its interval, or of a share from [0, 1], by rounding.
 const TOLERANCE: f64 = 1e-9;
-/// Beyond it, the arithmetic of an axis would overflow.
+/// Largest number that can be drawn: beyond it, the arithmetic of an axis would overflow.
 const LARGEST: f64 = 1e100;
 
 /// A value with its 95% interval: shares in [0, 1], but for the curves of a [`LineChart`] that is not of percents.
@@ -44,12 +44,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// A value known exactly, or one whose interval is not shown.
+    /// Returns a value known exactly, or one whose interval is not shown.
     pub fn exact(value: f64) -> Self {
         Self { value, low: value, high: value }
     }
 
-    /// The same, with nothing outside [0, 1].
+    /// Clamps the value and its interval to [0, 1].
     fn clamped(self) -> Self {
         Self { value: self.value.clamp(0.0, 1.0), low: self.low.clamp(0.0, 1.0), high: self.high.clamp(0.0, 1.0) }
     }
@@ -58,8 +58,10 @@ impl Estimate {
         self.low < self.high
     }
 
+    /// Checks that the estimate can be drawn.
+    ///
     /// # Errors
-    /// When it cannot be drawn: not a number, a value outside its interval, or outside [0, 1] where a share is meant.
+    /// When it is not a number, a value outside its interval, or outside [0, 1] where a share is meant.
     fn check(self, share: bool) -> Result<()> {
         for number in [self.value, self.low, self.high] {
             check_number(number)?;

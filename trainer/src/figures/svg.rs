@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, Canvas, Fill, Point, Rgb, Shape, Stroke, Text, WIDTH};
 use super::font;
 
-/// The whole document.
+/// Encodes the figure as an SVG document.
 pub fn encode(canvas: &Canvas) -> String {
     let (width, height, title) = (WIDTH, canvas.height, escaped(&font::one_line(&canvas.title)));
     let mut svg = format!(
@@ -62,7 +62,7 @@ fn hex([r, g, b]: Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// A coordinate, to a hundredth.
+/// Formats a coordinate, to a hundredth.
 fn number(value: f64) -> String {
     ((value * 100.0).round() / 100.0).to_string()
 }

@@ -56,7 +56,7 @@ fn check_files(dir: &TempDir, stem: &str, texts: &[&str]) {
     assert!(svg.contains("fill=\"#0072b2\""), "nothing has the first series' colour");
 }
 
-/// Every shape of the drawing is in the figure, and no bar or curve beyond the plot's right end.
+/// Asserts that every shape is inside the figure, and no bar or curve beyond the plot's right end.
 fn assert_inside(canvas: &Canvas) {
     for shape in &canvas.shapes {
         let points = match shape {
@@ -114,7 +114,7 @@ fn long_and_many_names_stay_inside() {
         let Shape::Text(text) = shape else { continue };
         assert!(font::width(&text.content, text.size) <= RIGHT, "{text:?}");
     }
-    // Thirty rows of names leave the bars their room.
+    // Thirty rows of names make the figure higher, so that the bars keep their height.
     assert!(canvas.height > 1000.0, "{}", canvas.height);
 }
 

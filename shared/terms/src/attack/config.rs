@@ -15,9 +15,9 @@ pub struct AttackConfig {
     /// Radius of the ball in the norm of the attack, in pixel units: `8.0 / 255.0`, say, in L-infinity (0 to 1), and 0.5 in L2
     /// (0 to 110.9).
     pub epsilon: f32,
-    /// Gradient steps; FGSM takes one and noise none, whatever this says.
+    /// Gradient steps; FGSM takes one and noise none, whatever the value.
     pub steps: usize,
-    /// Length of a step in the unit of epsilon; none is what the attack's row says.
+    /// Length of a step in the unit of epsilon; `None` for the default of the attack.
     pub step_size: Option<f32>,
     /// Seed of the random start, and of noise.
     pub seed: u64,
@@ -51,17 +51,17 @@ impl AttackConfig {
         Self { seed, ..Self::new(AttackKind::Pgd, epsilon, steps) }
     }
 
-    /// MI-FGSM with steps of epsilon / steps; the paper takes 10 of them.
+    /// Returns MI-FGSM with steps of epsilon / steps; the paper takes 10 of them.
     pub fn mi_fgsm(epsilon: f32, steps: usize) -> Self {
         Self::new(AttackKind::MiFgsm, epsilon, steps)
     }
 
-    /// PGD in L2 with steps of 2.5 epsilon / steps.
+    /// Returns PGD in L2 with steps of 2.5 epsilon / steps.
     pub fn pgd_l2(epsilon: f32, steps: usize, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::PgdL2, epsilon, steps) }
     }
 
-    /// Random noise of the size of an attack: its control.
+    /// Returns random noise of the size of an attack: its control.
     pub fn noise(epsilon: f32, seed: u64) -> Self {
         Self { seed, ..Self::new(AttackKind::Noise, epsilon, 0) }
     }
@@ -77,7 +77,7 @@ impl AttackConfig {
         self.kind.steps(self.steps)
     }
 
-    /// Returns the random starts that the attack has where `restarts` are asked for: an attack without a random start has one.
+    /// Returns the number of starts where `restarts` are requested: 1 for an attack without a random start.
     pub fn starts(&self, restarts: usize) -> usize {
         if self.kind.is_random() { restarts.max(1) } else { 1 }
     }
@@ -88,7 +88,7 @@ impl AttackConfig {
         self.step_size.unwrap_or_else(usual)
     }
 
-    /// Returns what the attack may do to an image.
+    /// Returns the threat model of the attack.
     pub fn threat(&self) -> ThreatModel {
         ThreatModel { norm: self.kind.norm(), epsilon: self.epsilon, channel_scale: self.channel_scale }
     }
@@ -110,7 +110,7 @@ impl AttackConfig {
     }
 }
 
-/// `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`.
+/// Writes `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`.
 impl Display for AttackConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
@@ -132,7 +132,7 @@ fn range_in_words(norm: Norm) -> String {
     }
 }
 
-/// An attack that cannot be run as asked.
+/// An attack whose settings are out of range.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum AttackError {
     /// Radius out of range.

@@ -14,8 +14,8 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// Returns whether logits reach the goal, for the `label` that the attack leads away from or towards. Of equal logits the
-    /// label's counts as the lower one, as in [`rank`].
+    /// Returns whether logits reach the goal, for the `label` that the attack leads away from or towards. The label's
+    /// logit counts as lower than an equal one, as in [`rank`].
     pub fn is_reached(self, logits: &[f32], label: usize) -> bool {
         (rank(logits, label) == 0) == (self == Self::Targeted)
     }

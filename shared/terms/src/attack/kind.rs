@@ -12,7 +12,7 @@ pub const PGD_STEPS: usize = 20;
 /// Steps of MI-FGSM where none are given: the paper's.
 pub const MI_FGSM_STEPS: usize = 10;
 
-/// Defines [`AttackKind`] from one row of properties an attack, so that no list, name or match of it can be forgotten.
+/// Defines [`AttackKind`] from one row of properties an attack, so that none can be missing in a list, a name or a match.
 macro_rules! attacks {
     ($($(#[$doc:meta])* $kind:ident { $($field:ident: $value:expr),* $(,)? })*) => {
         /// A kind of attack.
@@ -118,8 +118,8 @@ attacks! {
             source: "Madry et al., 2017",
         },
     }
-    /// The control: every value moved by epsilon, up or down by the toss of a coin. As large a change as an attack makes, but
-    /// aimed at nothing.
+    /// The control: every value moved by epsilon, up or down by the toss of a coin, as large a change as that of an attack in
+    /// a random direction.
     Noise {
         name: "noise",
         label: "noise",
@@ -160,15 +160,15 @@ impl AttackKind {
         }
     }
 
-    /// Returns the number of gradient steps where `asked` are asked for; FGSM and noise ignore `asked`.
-    pub fn steps(self, asked: usize) -> usize {
+    /// Returns the number of gradient steps where `requested` are requested; FGSM and noise ignore `requested`.
+    pub fn steps(self, requested: usize) -> usize {
         match self.properties().steps {
             Steps::Always(steps) => steps,
-            Steps::Chosen(_) => asked,
+            Steps::Chosen(_) => requested,
         }
     }
 
-    /// Returns whether the attack takes as many steps as are asked for: FGSM and noise do not.
+    /// Returns whether the attack takes as many steps as are requested: FGSM and noise do not.
     pub fn takes_steps(self) -> bool {
         matches!(self.properties().steps, Steps::Chosen(_))
     }
@@ -225,7 +225,7 @@ mod tests {
         let steps = |kind: AttackKind| (kind.steps(7), kind.default_steps());
         assert_eq!([AttackKind::Fgsm, AttackKind::Bim, AttackKind::Noise].map(steps), [(1, 1), (7, 5), (0, 0)]);
         assert_eq!(AttackKind::ALL.into_iter().filter(|kind| kind.is_control()).count(), 1);
-        // Both of the papers: 5 steps of a quarter of epsilon, 10 of a tenth.
+        // Both as in the papers: 5 steps of a quarter of epsilon, 10 of a tenth.
         let length = |kind: AttackKind| kind.properties().step_size.length(1.0, kind.default_steps());
         assert_eq!([AttackKind::Bim, AttackKind::MiFgsm].map(length), [0.25, 0.1]);
         let words = AttackKind::ALL.map(|kind| kind.properties().step_size.to_string());

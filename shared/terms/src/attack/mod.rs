@@ -1,4 +1,4 @@
-//! Attacks: which there are, what they are set to, and what they aim at.
+//! Attacks: kinds, settings and goals.
 
 mod config;
 mod goal;

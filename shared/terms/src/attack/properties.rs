@@ -1,4 +1,4 @@
-//! What distinguishes attacks: the columns of the table in `kind`.
+//! Properties of attacks: the columns of the table in `kind`.
 
 use std::fmt::{self, Display};
 
@@ -9,7 +9,7 @@ use super::Norm;
 pub enum Steps {
     /// A fixed number.
     Always(usize),
-    /// The number that is asked for; this one by default.
+    /// The number that the user gives; this one by default.
     Chosen(usize),
 }
 
@@ -32,7 +32,7 @@ impl StepSize {
     }
 }
 
-/// `epsilon`, `epsilon/4`, `2.5 epsilon/steps`.
+/// Writes `epsilon`, `epsilon/4`, `2.5 epsilon/steps`.
 impl Display for StepSize {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let (factor, by) = match self {
@@ -48,14 +48,14 @@ impl Display for StepSize {
     }
 }
 
-/// What a step follows to where the loss is larger.
+/// The direction that a step follows to a larger loss.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Direction {
     /// The gradient at the image as it is now.
     Gradient,
     /// The gradients of all steps so far, each divided by its size, and all added up.
     Momentum {
-        /// What the sum is multiplied with before a gradient is added: 1 forgets nothing.
+        /// Factor of the sum before a gradient is added: 1 for a plain sum.
         decay: f32,
     },
 }
@@ -95,13 +95,13 @@ pub struct Properties {
     pub steps: Steps,
     /// Length of a step where none is given.
     pub step_size: StepSize,
-    /// What a step follows.
+    /// The direction that a step follows.
     pub direction: Direction,
     /// Where the attack begins.
     pub start: Start,
     /// Whether an evaluation through a network's own gradients follows each image until it is fooled for the first time, at
     /// whatever step of whatever start; else an image counts as it is after the last step, as in the papers.
     pub until_fooled: bool,
-    /// What a visitor reads.
+    /// Texts for visitors of the page.
     pub words: Words,
 }

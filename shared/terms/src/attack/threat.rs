@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{AttackError, in_255ths};
 use crate::picture::SIDE;
 
-/// The radius of attacks in L-infinity where none is given, in 255ths: what the shipped networks are measured at.
+/// The radius of attacks in L-infinity where none is given, in 255ths: the radius of the shipped networks' scores.
 pub const DEFAULT_EPSILON_255: u8 = 4;
 /// The radius of attacks in L2 where none is given, in pixel units: that of CIFAR-10 on RobustBench.
 pub const DEFAULT_EPSILON_L2: f32 = 0.5;
@@ -55,14 +55,14 @@ impl Norm {
     }
 }
 
-/// What an attacker may do to an image: move it by at most epsilon, in a norm, and keep each value within `[0, 1]`.
+/// The changes of an image that an attacker may make: by at most epsilon, in a norm, with each value within `[0, 1]`.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ThreatModel {
     /// Norm that the change is measured in.
     pub norm: Norm,
     /// Largest change, in pixel units times `channel_scale`: 0 to [`Norm::largest_radius`].
     pub epsilon: f32,
-    /// What a change of a channel is divided by before it is measured, RGB: ones for pixel units, a network's standard
+    /// Divisors of a change of each channel before it is measured, RGB: ones for pixel units, a network's standard
     /// deviations for its normalised space.
     pub channel_scale: [f32; 3],
 }
@@ -83,12 +83,12 @@ impl ThreatModel {
         Self::new(Norm::L2, epsilon)
     }
 
-    /// Tells whether epsilon is in pixel units, and not in the normalised space of a network.
+    /// Returns whether epsilon is in pixel units, and not in the normalised space of a network.
     pub fn is_in_pixel_units(&self) -> bool {
         self.channel_scale == [1.0; 3]
     }
 
-    /// Returns how far a change of one channel alone may reach, RGB, in pixel units.
+    /// Returns the largest change of each channel alone, RGB, in pixel units.
     pub fn radius(&self) -> [f32; 3] {
         self.channel_scale.map(|scale| scale * self.epsilon)
     }
@@ -110,7 +110,7 @@ impl ThreatModel {
     }
 }
 
-/// `8/255`, `L2 0.5`, `0.2 std`, `L2 0.5 std`.
+/// Writes `8/255`, `L2 0.5`, `0.2 std`, `L2 0.5 std`.
 impl Display for ThreatModel {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match (self.norm, self.is_in_pixel_units()) {

@@ -1,15 +1,15 @@
-//! What `bastion evaluate --corruptions` takes.
+//! The values of `bastion evaluate --corruptions`.
 
 use std::str::FromStr;
 
 use shared::corrupt::{Corruption, UnknownCorruption};
 
-/// What `--corruptions` takes: `all`, or a name.
+/// A value of `--corruptions`: `all`, or a name.
 #[derive(Clone, Debug)]
 pub enum CorruptionChoice {
-    /// All there are.
+    /// All corruptions.
     All,
-    /// This one.
+    /// One corruption.
     One(Corruption),
 }
 

@@ -1,4 +1,4 @@
-//! A network under check, and what each attack makes of it.
+//! A network under check, with the outcomes of the trials on it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,38 +16,39 @@ use crate::progress::Task;
 /// With fewer images right, even all of them would resolve no difference of 5%.
 const MIN_RIGHT: usize = 20;
 
-/// What the checks of one network are made of.
+/// Settings of the checks of one network.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Networks that are checked; the others are what images are transferred from.
+    /// Number of networks that are checked; images are transferred from the others.
     pub networks: usize,
-    /// Which of them this is.
+    /// Place of this network among them.
     pub index: usize,
     /// Radius of the attacks, pixel units.
     pub epsilon: f32,
 }
 
-/// One of the networks that are checked, with the images and everything measured so far: items share what they can.
-pub struct Subject<'a> {
+/// A network under check, with the images and everything measured so far: items share what they can.
+pub struct CheckedModel<'a> {
     evaluation: &'a Evaluation<'a>,
-    /// What its checks are made of.
+    /// Settings of the checks.
     pub plan: Plan,
     device: &'a Device,
     task: &'a Task,
     measured: RefCell<Vec<(Trial, Rc<Outcome>)>>,
 }
 
-/// What a network makes of the images in one trial.
+/// The outcome of one trial for one network.
 #[derive(Clone, Default)]
 pub struct Outcome {
     /// Whether the true class came first, for each image.
     pub right: Vec<bool>,
     /// Cross entropy to the true class, for each image.
     pub loss: Vec<f64>,
+    /// Sizes of the changes that the attack made.
     pub bounds: Bounds,
 }
 
-/// How far attacked images are from where they began (L-infinity), and whether they are images.
+/// The largest distance of attacked images from their originals (L-infinity), and counts of values that no image may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
     /// The largest change of any value, pixel units.
@@ -59,7 +60,7 @@ pub struct Bounds {
 }
 
 impl Outcome {
-    /// Returns what the results of the images come to.
+    /// Collects the results of the images.
     fn new(results: &[ImageResult]) -> Self {
         let changes = || results.iter().filter_map(|result| result.change);
         Self {
@@ -73,7 +74,7 @@ impl Outcome {
         }
     }
 
-    /// Takes in the logits of images whose true classes are `labels`.
+    /// Adds the logits of images whose true classes are `labels`.
     pub fn add(&mut self, logits: &[Vec<f32>], labels: &[usize]) {
         for (row, &label) in logits.iter().zip(labels) {
             self.right.push(rank(row, label) == 0);
@@ -81,54 +82,55 @@ impl Outcome {
         }
     }
 
+    /// Returns the proportion of images classified correctly.
     pub fn correct(&self) -> Proportion {
         Proportion { hits: self.right.iter().filter(|&&right| right).count(), of: self.right.len() }
     }
 }
 
-impl<'a> Subject<'a> {
+impl<'a> CheckedModel<'a> {
     /// Returns the network of `plan` with the networks and images of `evaluation`. `task` advances by one a pass of an image.
     pub fn new(evaluation: &'a Evaluation<'a>, plan: Plan, device: &'a Device, task: &'a Task) -> Self {
         Self { evaluation, plan, device, task, measured: RefCell::default() }
     }
 
-    /// Checks that the work is not to end.
+    /// Returns an error once the user has asked to stop.
     ///
     /// # Errors
-    /// [`crate::error::Stopped`] when it is.
+    /// [`crate::error::Stopped`].
     pub fn check_stop(&self) -> Result<()> {
         self.evaluation.stop.check()
     }
 
-    /// Notes that some images have gone through the network so often.
-    pub fn passed(&self, images: usize, times: u64) {
+    /// Advances the progress by `times` passes of each of `images`.
+    pub fn advance(&self, images: usize, times: u64) {
         self.task.advance(images as u64 * times);
     }
 
-    /// The network.
+    /// Returns the network.
     pub fn bundle(&self) -> &'a Bundle {
         &self.evaluation.bundles[self.plan.index]
     }
 
-    /// The networks that are checked.
+    /// Returns the networks that are checked.
     pub fn bundles(&self) -> &'a [Bundle] {
         self.evaluation.bundles
     }
 
-    /// The images, batched as an evaluation has them.
+    /// Returns the images, in the batches of an evaluation.
     pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
         let classes = self.bundle().card.classes.len();
         let batch = move |(number, indices)| Batch::new(self.evaluation.clean, indices, number, classes, self.device);
         self.evaluation.indices.chunks(BATCH).enumerate().map(batch)
     }
 
-    /// What the network makes of the images without an attack.
+    /// Returns the outcome on the images without an attack.
     pub fn clean(&self) -> Result<Rc<Outcome>> {
-        self.under(&Trial::CLEAN)
+        self.outcome(&Trial::CLEAN)
     }
 
-    /// What the network makes of the images in `trial`, which is measured once.
-    pub fn under(&self, trial: &Trial) -> Result<Rc<Outcome>> {
+    /// Returns the outcome on the images in `trial`, which is measured once.
+    pub fn outcome(&self, trial: &Trial) -> Result<Rc<Outcome>> {
         if let Some((_, outcome)) = self.measured.borrow().iter().find(|(measured, _)| measured == trial) {
             return Ok(outcome.clone());
         }
@@ -138,7 +140,7 @@ impl<'a> Subject<'a> {
         Ok(outcome)
     }
 
-    /// Why accuracies say nothing of the network on these images, if they do not.
+    /// Returns why accuracies of the network on these images mean nothing; `None` if they do.
     pub fn not_measurable(&self) -> Result<Option<String>> {
         let mut counts = vec![0usize; self.bundle().card.classes.len()];
         for &index in self.evaluation.indices {
@@ -150,56 +152,56 @@ impl<'a> Subject<'a> {
 }
 
 impl Plan {
-    /// FGSM.
+    /// Returns FGSM.
     pub fn fgsm(&self) -> Trial {
         Trial::attack(AttackConfig::fgsm(self.epsilon), None)
     }
 
-    /// BIM as in the paper.
+    /// Returns BIM as in the paper.
     pub fn bim(&self, epsilon: f32) -> Trial {
         Trial::attack(AttackConfig::bim(epsilon, BIM_STEPS), None)
     }
 
-    /// PGD with `times` the usual steps, until an image is fooled: what is published.
+    /// Returns PGD with `times` the usual steps, until an image is fooled: the attack of published scores.
     pub fn pgd(&self, epsilon: f32, times: usize) -> Trial {
         Trial::until_fooled(AttackConfig::pgd(epsilon, times * PGD_STEPS, 0))
     }
 
-    /// The attack that the others are held against.
+    /// Returns the attack that the others are compared with.
     pub fn white_box(&self) -> Trial {
         self.pgd(self.epsilon, 1)
     }
 
-    /// The same attack, each image as it is after the last step; through the gradients of network `crafted_on`, where there is
-    /// one.
+    /// Returns PGD whose images count as they are after the last step; through the gradients of network `crafted_on`, where
+    /// there is one.
     pub fn pgd_to_the_last_step(&self, crafted_on: Option<usize>) -> Trial {
         Trial::attack(AttackConfig::pgd(self.epsilon, PGD_STEPS, 0), crafted_on)
     }
 
-    /// The same attack, each image as it is after the last step.
+    /// Returns [`Plan::white_box`] with each image as it is after the last step.
     pub fn last_step(&self) -> Trial {
         self.pgd_to_the_last_step(None)
     }
 
-    /// A random corner of the ball.
+    /// Returns the control: a random corner of the ball.
     pub fn noise(&self) -> Trial {
         Trial::attack(AttackConfig::noise(self.epsilon, 0), None)
     }
 
-    /// Every attack that any item compares, from the network's own gradients.
+    /// Returns every attack that any item compares, through the network's own gradients.
     pub fn attacks(&self) -> Vec<Trial> {
         vec![self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.unbounded()]
     }
 }
 
-/// `commonest` images are of one class: whoever always names it is right about so many.
+/// `commonest` is the number of images of the commonest class: a network that always predicts it is right about so many.
 fn not_measurable(clean: Proportion, commonest: usize) -> Option<String> {
     let by_chance = !exceeds(clean, commonest as f64 / clean.of as f64);
     (by_chance || clean.hits < MIN_RIGHT)
         .then(|| format!("not measurable: {} of {} images right", clean.hits, clean.of))
 }
 
-/// Classes as the device wants them: `[N]`.
+/// Returns class numbers as a tensor on `device`: `[N]`.
 pub fn label_tensor(labels: &[usize], device: &Device) -> Tensor<1, Int> {
     let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
     let count = labels.len();
@@ -216,7 +218,7 @@ mod tests {
         assert_eq!(reason(3, 1).as_deref(), Some("not measurable: 3 of 200 images right"));
         assert!(reason(19, 1).is_some());
         assert!(reason(20, 1).is_none());
-        // One answer for two classes.
+        // A network that gives one answer for two classes.
         assert!(reason(100, 100).is_some());
         assert!(reason(120, 100).is_none());
     }
