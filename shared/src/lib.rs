@@ -7,8 +7,6 @@
 //! Images are `[N, 3, 64, 64]` tensors, RGB, in `[0, 1]`, at every public boundary; normalisation is the first layer of
 //! a model, so epsilon always means pixels.
 
-#![warn(missing_docs)]
-
 pub mod attack;
 pub mod bundle;
 pub mod corrupt;

@@ -159,7 +159,7 @@ impl FromStr for Epsilon {
 }
 
 impl Display for Epsilon {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&in_levels(self.0))
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 pub struct UsageError(pub String);
 
 impl Display for UsageError {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
@@ -24,7 +24,7 @@ impl Stopped {
 }
 
 impl Display for Stopped {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }

@@ -145,7 +145,7 @@ impl Ball {
 
     /// Moves the center by parts of the radius that `draw` draws for the values of an image, as many as its second argument.
     /// The device's own generator is not used: each backend draws other numbers, and shares one state with the whole process.
-    fn moved_at_random(&self, seeds: Seeds, draw: impl Fn(&mut StdRng, usize) -> Vec<f32>) -> Tensor<4> {
+    fn moved_at_random(&self, seeds: Seeds<'_>, draw: impl Fn(&mut StdRng, usize) -> Vec<f32>) -> Tensor<4> {
         let shape = self.center.dims();
         let [batch, channels, height, width] = shape;
         let size = channels * height * width;

@@ -25,7 +25,7 @@ impl Executor {
         images: Tensor<4>,
         labels: Tensor<1, Int>,
         goal: Goal,
-        seeds: Seeds,
+        seeds: Seeds<'_>,
     ) -> Result<Self, AttackError> {
         let step = GradientStep::new(config, images, labels, goal)?;
         let (images, state) = step.begin(seeds);
@@ -33,7 +33,7 @@ impl Executor {
     }
 
     /// Returns the same images at the beginning of another start.
-    pub fn restarted(&self, seeds: Seeds) -> Self {
+    pub fn restarted(&self, seeds: Seeds<'_>) -> Self {
         let (images, state) = self.step.begin(seeds);
         Self { step: self.step.clone(), images, state }
     }

@@ -61,7 +61,7 @@ impl GradientStep {
     }
 
     /// Returns the images where the attack begins, and the state before its first step.
-    pub fn begin(&self, seeds: Seeds) -> (Tensor<4>, StepState) {
+    pub fn begin(&self, seeds: Seeds<'_>) -> (Tensor<4>, StepState) {
         let images = match self.start {
             Start::Image => self.ball.center(),
             Start::RandomPoint => self.ball.random_start(seeds),

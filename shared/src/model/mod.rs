@@ -122,6 +122,7 @@ impl Classifier {
     /// no gradient computed for any weight.
     ///
     /// `self` is on a plain device (loaded weights, or [`Module::valid`] of a model in training).
+    #[must_use]
     pub fn for_input_gradient(&self) -> Self {
         self.clone().train().freeze()
     }
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn the_parameters_are_those_of_the_network_that_is_built() {
         let small = ResNetConfig { layers: [1, 2, 1, 1], width_per_group: 8, groups: 4, ..ResNetConfig::resnet50() };
-        let paper = ResNetConfig { head: HeadKind::Paper, stem: Stem::Conv3, ..small.clone() };
+        let paper = ResNetConfig { head: HeadKind::Paper, stem: Stem::Conv3, ..small };
         let basic = ResNetConfig { layers: [1, 1, 2, 1], ..ResNetConfig::resnet18() };
         let wide = WideResNetConfig { strides: [1, 2, 1], ..WideResNetConfig::new(16, 2) };
         let networks = [small, paper, basic].map(Architecture::ResNet);

@@ -79,7 +79,7 @@ fn blend(images: Tensor<4>, other: Tensor<4>, factor: Tensor<4>) -> Tensor<4> {
 fn turn_hue(images: Tensor<4>, turn: Tensor<4>) -> Tensor<4> {
     let value = images.clone().max_dim(1);
     let range = value.clone().sub(images.clone().min_dim(1));
-    let (r, g, b) = (images.clone().narrow(1, 0, 1), images.clone().narrow(1, 1, 1), images.clone().narrow(1, 2, 1));
+    let (r, g, b) = (images.clone().narrow(1, 0, 1), images.clone().narrow(1, 1, 1), images.narrow(1, 2, 1));
     // Grey has no hue, so any divisor is right.
     let divisor = range.clone().mask_fill(range.clone().equal_elem(0.0), 1.0);
     let sector =

@@ -63,6 +63,7 @@ impl Projective {
     }
 
     /// Composes this transform with `next`, which is applied to the result of this one.
+    #[must_use]
     pub fn then(self, next: Self) -> Self {
         let product = |row: usize, column: usize| (0..3).map(|k| self.matrix[row][k] * next.matrix[k][column]).sum();
         Self { matrix: [0, 1, 2].map(|row| [0, 1, 2].map(|column| product(row, column))) }

@@ -255,7 +255,7 @@ pub enum Precision {
 }
 
 impl Display for Precision {
-    fn fmt(&self, formatter: &mut Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::F16 => "f16",
             Self::F32 => "f32",

@@ -5,8 +5,6 @@
 //! at start, so a program that links burn carries megabytes, and the page must not. `shared` re-exports these terms beside
 //! the code that computes with tensors.
 
-#![warn(missing_docs, unreachable_pub)]
-
 pub mod attack;
 pub mod card;
 pub mod corruption;

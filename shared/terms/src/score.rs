@@ -28,7 +28,7 @@ pub enum ImageSet {
 
 /// Writes `clean`, `augmented` or `fog 3`.
 impl Display for ImageSet {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Validation => formatter.write_str("clean"),
             Self::Augmented => formatter.write_str("augmented"),
@@ -120,7 +120,7 @@ impl Score {
 
 /// Writes the measured images and attack: `clean`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard, saved`.
 impl Display for Score {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(attack) = &self.attack else { return self.set.fmt(formatter) };
         if self.set != ImageSet::Validation {
             write!(formatter, "{}, ", self.set)?;

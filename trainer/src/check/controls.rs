@@ -16,7 +16,7 @@ use crate::evaluate::Trial;
 const FOUND_AT_RANDOM: f64 = 0.05;
 
 /// Compares the white-box attack with noise: as large a change in a random direction.
-pub fn noise(_: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn noise(_: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     Ok(judge_noise(&outcomes[0].right, &outcomes[1].right))
 }
 
@@ -31,7 +31,7 @@ fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
 }
 
 /// Compares the white-box attack with images crafted on each of the other networks.
-pub fn transfer(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn transfer(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     let names = sources(&model.plan).map(|source| model.bundles()[source].card.name.as_str());
     let transfers: Vec<_> = names.zip(outcomes[1..].iter().map(|outcome| outcome.right.clone())).collect();
     Ok(judge_transfer(&transfers, &outcomes[0].right))
@@ -61,7 +61,7 @@ fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Findin
 }
 
 /// Compares the white-box attack with a random search, which uses logits only, no gradients.
-pub fn random_search(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn random_search(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     // A fooled image is left alone, so its loss is no measure of how far gradients lead; its loss after the last step is.
     let white_box = Outcome { loss: outcomes[1].loss.clone(), ..(*outcomes[0]).clone() };
     Ok(judge_random_search(&search(model)?, &white_box))

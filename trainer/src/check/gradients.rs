@@ -48,7 +48,7 @@ impl Zeros {
 }
 
 /// Counts zeros in the gradients at the images themselves.
-pub fn zeros(model: &CheckedModel, _: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn zeros(model: &CheckedModel<'_>, _: &[Rc<Outcome>]) -> Result<Finding> {
     let none = Proportion { hits: 0, of: 0 };
     let mut zeros = Zeros { images: none, values: none };
     for batch in model.batches() {
@@ -69,7 +69,7 @@ fn judge_zeros(Zeros { images, values }: Zeros) -> Finding {
 }
 
 /// Follows the mean loss of the first batch after each step of the white-box attack.
-pub fn climb(model: &CheckedModel, _: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn climb(model: &CheckedModel<'_>, _: &[Rc<Outcome>]) -> Result<Finding> {
     let batch = model.batches().next().context("there are no images")??;
     let config = model.plan.white_box().attack.context("the white-box attack is one")?.config;
     let labels = label_tensor(&batch.labels, &batch.images.device());

@@ -103,11 +103,11 @@ struct Item {
     /// Passes of each image through the network besides those of the trials, as [`Trial::work`] counts them.
     passes: u64,
     /// Judges the network by the outcomes of the trials, in their order.
-    run: fn(&CheckedModel, &[Rc<Outcome>]) -> Result<Finding>,
+    run: fn(&CheckedModel<'_>, &[Rc<Outcome>]) -> Result<Finding>,
 }
 
 impl Item {
-    fn check(&self, model: &CheckedModel) -> Result<Check> {
+    fn check(&self, model: &CheckedModel<'_>) -> Result<Check> {
         let finding = match model.not_measurable()? {
             Some(reason) if self.of_accuracy => Finding::skipped(reason),
             _ => {
@@ -291,7 +291,7 @@ impl Plan {
     }
 }
 
-fn check_one(model: &CheckedModel) -> Result<Checked> {
+fn check_one(model: &CheckedModel<'_>) -> Result<Checked> {
     let check = |item: &Item| {
         model.check_stop()?;
         let context = || format!("{}: '{}' could not be checked", model.bundle().card.name, item.name);

@@ -20,7 +20,7 @@ pub const PASSES: u64 = BIM_STEPS as u64 * GRADIENT + 2;
 const LOST: f64 = 0.1;
 
 /// Compares BIM's success on its images as they are and as PNG files.
-pub fn png(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn png(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     // A little below 1: 1/255 as f32 times 255 may be less than 1.
     if model.plan.epsilon * 255.0 < 0.999 {
         return Ok(Finding::skipped("not measurable: epsilon is less than a level of 8 bits"));

@@ -76,7 +76,7 @@ fn side(query: usize) -> usize {
 }
 
 /// Returns the network's outcome on the image with the largest loss that the search finds for each image.
-pub fn search(model: &CheckedModel) -> Result<Outcome> {
+pub fn search(model: &CheckedModel<'_>) -> Result<Outcome> {
     let mut found = Outcome::default();
     for batch in model.batches() {
         let of_batch = search_batch(&batch?, model)?;
@@ -86,7 +86,7 @@ pub fn search(model: &CheckedModel) -> Result<Outcome> {
     Ok(found)
 }
 
-fn search_batch(batch: &Batch, model: &CheckedModel) -> Result<Outcome> {
+fn search_batch(batch: &Batch, model: &CheckedModel<'_>) -> Result<Outcome> {
     let values = read(batch.images.clone())?;
     ensure!(values.len() == batch.labels.len() * IMAGE_BYTES, "the images are not {SIDE}x{SIDE}");
     let mut images: Vec<SearchState> = values

@@ -22,7 +22,7 @@ const FEW: usize = 5;
 const SAME_LOGITS: f32 = 1e-4;
 
 /// Checks that attacks of epsilon 0 change no pixel and no prediction.
-pub fn epsilon_zero(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn epsilon_zero(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     let attacked: Vec<&Outcome> = outcomes.iter().map(AsRef::as_ref).collect();
     let plain = model.clean()?;
     Ok(judge_epsilon_zero(&plain, &attacked))
@@ -44,7 +44,7 @@ fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
 }
 
 /// Checks that no attack leaves its ball or the range of pixels.
-pub fn ball(model: &CheckedModel, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn ball(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
     let trials = model.plan.attacks();
     let epsilons = trials.iter().filter_map(|trial| trial.attack.as_ref()).map(|attack| attack.config.epsilon);
     Ok(judge_ball(&epsilons.zip(outcomes.iter().map(|outcome| outcome.bounds)).collect::<Vec<_>>()))
@@ -60,7 +60,7 @@ fn judge_ball(bounds: &[(f32, Bounds)]) -> Finding {
 }
 
 /// Checks that an image's logits depend neither on its batch nor on the run.
-pub fn logits_alone(model: &CheckedModel, _: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<Outcome>]) -> Result<Finding> {
     let batch = model.batches().next().context("there are no images")??;
     let count = batch.labels.len().min(IMAGES);
     let forward = |images| Ok(logits(model.bundle(), images)?.concat());

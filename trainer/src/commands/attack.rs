@@ -222,7 +222,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report<'_>) -> String {
     let config = report.attack;
     let epsilon = match config.kind.norm() {
         Norm::Linf => in_levels(config.epsilon),

@@ -142,9 +142,9 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
         progress.note(format!("The report is in {}", dir.display()));
     }
     if args.json {
-        output::json(&report)?
+        output::json(&report)?;
     } else {
-        output::text(&report.table())?
+        output::text(&report.table())?;
     }
     let failures = report.failures();
     if !failures.is_empty() {

@@ -65,7 +65,7 @@ pub fn run(args: &ClassifyArgs, device: DeviceChoice, progress: &Progress) -> Re
     let engine = device::open(device, progress)?;
     let bundles = models::load_all(&args.models, &engine.device)?;
 
-    let mut images: Vec<ImageReport> =
+    let mut images: Vec<ImageReport<'_>> =
         args.images.iter().map(|path| ImageReport { path, models: Vec::with_capacity(bundles.len()) }).collect();
     for bundle in &bundles {
         let guesses = models::classify(bundle, &pictures, args.top.into(), &engine.device)?;
@@ -87,7 +87,7 @@ pub fn read_picture(path: &Path) -> Result<Picture> {
     Picture::decode(&bytes).with_context(|| format!("cannot read {} as a picture", path.display()))
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &Report<'_>) -> String {
     let mut text = String::new();
     for image in &report.images {
         text += &format!("{}\n", image.path.display());

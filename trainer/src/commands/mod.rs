@@ -81,7 +81,7 @@ impl From<anyhow::Error> for Failure {
 }
 
 impl Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) | Self::Failed(error) => write!(formatter, "error: {error:#}"),
             Self::Stopped(message) => formatter.write_str(message),

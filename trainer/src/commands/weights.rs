@@ -142,7 +142,7 @@ impl<'a> Report<'a> {
             let Stored { name, shape, dtype, bytes, .. } = tensor;
             Row { name, shape, dtype, bytes: *bytes }
         };
-        let tensors: Vec<Row> = file.tensors.iter().map(row).collect();
+        let tensors: Vec<Row<'_>> = file.tensors.iter().map(row).collect();
         Self {
             file: file.path.display().to_string(),
             format: file.format,
@@ -157,7 +157,7 @@ impl<'a> Report<'a> {
     }
 
     fn text(&self, file: &WeightsFile) -> String {
-        let width = |text: &dyn Fn(&Row) -> usize| self.tensors.iter().map(text).max().unwrap_or(0);
+        let width = |text: &dyn Fn(&Row<'_>) -> usize| self.tensors.iter().map(text).max().unwrap_or(0);
         let name = width(&|row| row.name.chars().count());
         let shape = width(&|row| shape_text(Some(row.shape)).len());
         let dtype = width(&|row| row.dtype.len());

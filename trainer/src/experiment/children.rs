@@ -69,7 +69,7 @@ impl Workspace<'_> {
     /// # Errors
     /// [`Stopped`] when the user ended it, [`UsageError`] when the settings do not suit the network; else when the folder
     /// cannot be written or no process can be started.
-    pub(super) fn train(&self, training: &Training) -> Result<Option<String>> {
+    pub(super) fn train(&self, training: &Training<'_>) -> Result<Option<String>> {
         let Training { name, run, config, pretrained, crafted } = training;
         let mut command = child::command(self.choice, self.progress.choice())?;
         command.env(child::COMMAND, self.command).args(["train", "--plain", "--data"]).arg(self.data);

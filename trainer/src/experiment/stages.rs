@@ -46,7 +46,7 @@ pub trait Experiment {
 ///
 /// # Errors
 /// [`Stopped`](crate::error::Stopped) when the user ended it; what is done stays. Else as the stages.
-pub fn run<E: Experiment>(experiment: &mut E, stages: &[E::Stage], workspace: &Workspace) -> Result<Clock> {
+pub fn run<E: Experiment>(experiment: &mut E, stages: &[E::Stage], workspace: &Workspace<'_>) -> Result<Clock> {
     let mut clock = Clock::open(workspace.out.join("timings.json"));
     for (place, &stage) in stages.iter().enumerate() {
         if !experiment.is_left(stage)? {

@@ -136,7 +136,7 @@ fn a_head_for_other_classes_is_drawn_as_it_would_be_without_the_file() {
 #[test]
 fn a_head_of_another_kind_is_drawn_too() {
     let paper = ResNetConfig { layers: [1; 4], head: HeadKind::Paper, ..ResNetConfig::resnet18() };
-    let plain = ResNetConfig { head: HeadKind::Plain, ..paper.clone() };
+    let plain = ResNetConfig { head: HeadKind::Plain, ..paper };
     let device = Device::flex();
     let [paper, plain] = [paper, plain].map(Architecture::ResNet);
     let theirs = plain.init_seeded(4, IMAGENET.mean, IMAGENET.std, 1, &device).unwrap();

@@ -161,7 +161,7 @@ impl Event {
 }
 
 impl Display for Round {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = |name: &str, share: Option<f64>| share.map(|share| format!("{name} {:.2}%", 100.0 * share));
         let number = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value:.4}"));
         let measured = [
@@ -177,7 +177,7 @@ impl Display for Round {
 }
 
 impl Display for Collapse {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
             "the network has collapsed: {:.1}% of the probe's pictures withstand PGD, {:.1}% did before",

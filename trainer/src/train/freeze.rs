@@ -30,7 +30,7 @@ impl Freeze {
 }
 
 impl Display for Freeze {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => formatter.write_str("none"),
             Self::Backbone => formatter.write_str("backbone"),

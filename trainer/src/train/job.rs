@@ -59,7 +59,7 @@ impl Job {
     /// # Errors
     /// When the folder is taken, a setting does not fit the data set, a set or a model cannot be read or does not fit, or
     /// the folder cannot be written.
-    pub fn start(new: &NewRun, device: &Device, progress: &Progress) -> Result<Self> {
+    pub fn start(new: &NewRun<'_>, device: &Device, progress: &Progress) -> Result<Self> {
         let usage = |error: anyhow::Error| UsageError(format!("{error:#}"));
         RunDir::check_free(new.path)?;
         let init = new.init.map(models::dir_of).transpose()?;

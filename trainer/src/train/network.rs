@@ -109,6 +109,6 @@ pub(crate) fn heads() -> impl TypedValueParser<Value = HeadKind> {
 
 /// Parses a value by its name in files.
 fn named<T: DeserializeOwned>(text: &str) -> Result<T, ValueError> {
-    let name: StrDeserializer<ValueError> = text.into_deserializer();
+    let name: StrDeserializer<'_, ValueError> = text.into_deserializer();
     T::deserialize(name)
 }

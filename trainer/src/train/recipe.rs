@@ -125,7 +125,7 @@ pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> 
         )));
     }
     let recipe = typed.or(in_file).unwrap_or_else(|| "normal".into());
-    let mut table = defaults.clone();
+    let mut table = defaults;
     merge(&mut table, layer(&recipe)?);
     if let Some((path, layer)) = file {
         merge(&mut table, layer);

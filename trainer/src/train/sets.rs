@@ -122,7 +122,7 @@ mod tests {
         let clean = dataset();
         let (fgsm, bim) = (AttackConfig::fgsm(0.1), AttackConfig::bim(0.1, 1));
         let (fgsm_set, bim_set) = (set(&dir, "fgsm", 1, &fgsm), set(&dir, "bim", 1, &bim));
-        let (sets, notes) = load(&[fgsm_set.clone(), bim_set.clone()], &NEED_BOTH, &clean).unwrap();
+        let (sets, notes) = load(&[fgsm_set.clone(), bim_set], &NEED_BOTH, &clean).unwrap();
         assert_eq!((sets.len(), notes.len()), (2, 2));
         assert_eq!(sets[&AttackKind::Bim].len(), clean.train.len());
         assert_ne!(sets[&AttackKind::Bim].images, clean.train.images);

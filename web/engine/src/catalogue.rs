@@ -61,7 +61,7 @@ fn training(card: &Card) -> Training {
 
 /// Describes both networks, left and right, whose classes are the same; `kept` if the browser keeps both networks'
 /// files.
-pub(crate) fn catalogue(networks: [Network; 2], kept: bool) -> Catalogue {
+pub(crate) fn catalogue(networks: [Network<'_>; 2], kept: bool) -> Catalogue {
     Catalogue {
         classes: networks[0].card.classes.clone(),
         scores: scores::draw(networks),

@@ -17,9 +17,9 @@ pub enum Json {
     /// A text.
     Text(String),
     /// A list.
-    List(Vec<Json>),
+    List(Vec<Self>),
     /// Names and values, in this order.
-    Object(Vec<(&'static str, Json)>),
+    Object(Vec<(&'static str, Self)>),
 }
 
 impl Json {

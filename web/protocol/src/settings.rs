@@ -28,6 +28,7 @@ impl Slot {
     }
 
     /// Returns the other place.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Left => Self::Right,

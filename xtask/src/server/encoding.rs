@@ -26,7 +26,7 @@ impl Encoding {
     /// Returns whether `file` has a compressed copy. A copy that is older than the file is of another build and does
     /// not count.
     pub fn has_current_copy(self, file: &Path) -> bool {
-        let modified = |path: &Path| path.metadata().ok().filter(|found| found.is_file())?.modified().ok();
+        let modified = |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_file)?.modified().ok();
         modified(file).is_some_and(|written| modified(&self.copy_of(file)).is_some_and(|copied| copied >= written))
     }
 }

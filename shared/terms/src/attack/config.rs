@@ -112,7 +112,7 @@ impl AttackConfig {
 
 /// Writes `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`.
 impl Display for AttackConfig {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
         write!(formatter, "{}{steps} at {}", self.kind.label(), self.threat())
     }

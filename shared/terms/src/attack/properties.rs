@@ -34,7 +34,7 @@ impl StepSize {
 
 /// Writes `epsilon`, `epsilon/4`, `2.5 epsilon/steps`.
 impl Display for StepSize {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (factor, by) = match self {
             Self::OfEpsilon(factor) => (*factor, ""),
             Self::OfEpsilonBySteps(factor) => (*factor, "/steps"),

@@ -112,7 +112,7 @@ impl ThreatModel {
 
 /// Writes `8/255`, `L2 0.5`, `0.2 std`, `L2 0.5 std`.
 impl Display for ThreatModel {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.norm, self.is_in_pixel_units()) {
             (norm, true) => formatter.write_str(&norm.in_words(self.epsilon)),
             (Norm::Linf, false) => write!(formatter, "{} std", self.epsilon),

@@ -45,7 +45,7 @@ enum Stage {
 /// # Errors
 /// [`Stopped`](crate::error::Stopped) when the user ended it; what is done stays. When something cannot be read or written, or
 /// what is in the folder does not belong together.
-pub fn run(plan: &ComparisonPlan, archs: &[ArchName], workspace: &Workspace) -> Result<ComparisonReport> {
+pub fn run(plan: &ComparisonPlan, archs: &[ArchName], workspace: &Workspace<'_>) -> Result<ComparisonReport> {
     let meta = Cache::open(workspace.data)?.into_meta();
     let images = workspace.limit.unwrap_or(meta.val.images).min(meta.val.images);
     let mut comparison = Comparison { plan, archs, workspace, meta, images, failures: vec![] };

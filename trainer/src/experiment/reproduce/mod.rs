@@ -48,7 +48,7 @@ fn stages() -> Vec<Stage> {
 /// # Errors
 /// [`Stopped`](crate::error::Stopped) when the user ended it; what is done stays. Else as the stages: when something cannot be
 /// read or written, the device fails, or what is in the folder does not belong together.
-pub fn run(plan: &ReproductionPlan, workspace: &Workspace, report: &Path) -> Result<String> {
+pub fn run(plan: &ReproductionPlan, workspace: &Workspace<'_>, report: &Path) -> Result<String> {
     plan.begun(workspace.out)?;
     let part = workspace.out.join("data");
     let data = if let Some(DataPart { classes, per_class, val_per_class }) = plan.subset {

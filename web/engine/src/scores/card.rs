@@ -42,7 +42,7 @@ pub enum Value {
 }
 
 /// Returns what a card says; what it does not know is left out.
-pub fn sections(network: &Network) -> Vec<Section> {
+pub fn sections(network: &Network<'_>) -> Vec<Section> {
     let card = network.card;
     let mut sections = vec![
         Section { title: "What it is", facts: what_it_is(card) },
@@ -152,7 +152,7 @@ fn checks(found: &Checks) -> Vec<Fact> {
     vec![words("Checked", on), Fact { name: "Found", value: Value::Checks(found.items.clone()) }]
 }
 
-fn purpose(network: &Network) -> Vec<Fact> {
+fn purpose(network: &Network<'_>) -> Vec<Fact> {
     vec![
         words("Intended use", "To see and to teach what attacks do to a classifier, and what hardening does about it."),
         words(
@@ -168,7 +168,7 @@ fn purpose(network: &Network) -> Vec<Fact> {
 }
 
 /// Returns the limitations, in figures as far as there are any.
-fn limitations(network: &Network) -> String {
+fn limitations(network: &Network<'_>) -> String {
     let mut sentences = Vec::new();
     let sheet = Sheet::of(&[*network]);
     if let Some(headline) = headline(&sheet)

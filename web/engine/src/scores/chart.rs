@@ -40,7 +40,7 @@ pub struct Point {
 }
 
 /// Returns the charts that the networks' scores are good for, in the order of the table.
-pub fn charts(networks: &[Network]) -> Vec<Chart> {
+pub fn charts(networks: &[Network<'_>]) -> Vec<Chart> {
     let lines = || networks.iter().flat_map(|network| &network.card.scores);
     let mut kinds: Vec<(Kind, &Score)> = Vec::new();
     for line in lines() {
@@ -69,8 +69,8 @@ impl Kind {
     }
 
     /// None if there is nothing to see: no network was measured at two radii.
-    fn chart(&self, networks: &[Network]) -> Option<Chart> {
-        let of_network = |(place, network): (usize, &Network)| {
+    fn chart(&self, networks: &[Network<'_>]) -> Option<Chart> {
+        let of_network = |(place, network): (usize, &Network<'_>)| {
             let scores = &network.card.scores;
             let measured: Vec<&Score> = scores.iter().filter(|line| Self::of(line).as_ref() == Some(self)).collect();
             let mut points: Vec<Point> = measured.iter().filter_map(|line| point(line)).collect();

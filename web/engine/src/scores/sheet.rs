@@ -160,7 +160,7 @@ impl Row {
 
 impl Sheet {
     /// Puts the scores of all networks side by side.
-    pub fn of(networks: &[Network]) -> Self {
+    pub fn of(networks: &[Network<'_>]) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for (column, network) in networks.iter().enumerate() {
             for line in &network.card.scores {

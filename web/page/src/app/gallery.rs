@@ -139,7 +139,7 @@ fn Gallery() -> impl IntoView {
                 <button
                     type="button"
                     class="sample"
-                    title=title.clone()
+                    title=title
                     aria-pressed=pressed
                     data-testid=format!("sample-{index}")
                     on:click=move |_| store.dispatch(Event::SampleChosen(index))

@@ -15,7 +15,7 @@ use protocol::{Listed, Offer, Slot};
 pub(super) fn NetworkChooser(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let select = NodeRef::<html::Select>::new();
-    let can_choose = store.read(|state| state.can_choose());
+    let can_choose = store.read(super::super::state::State::can_choose);
     let pending = store.read(move |state| state.pending(network));
     let menu = move || can_choose.get().then(|| view! { <Menu network select/> });
     view! {
@@ -54,7 +54,7 @@ fn Menu(network: Slot, select: NodeRef<html::Select>) -> impl IntoView {
     view! {
         <div class="field">
             <label for=id.clone()>{format!("Network on the {}", network.name())}</label>
-            <select id=id.clone() node_ref=select data-testid=id.clone() on:change=choose>
+            <select id=id.clone() node_ref=select data-testid=id on:change=choose>
                 {move || networks.get().iter().cloned().map(option).collect_view()}
             </select>
         </div>

@@ -7,7 +7,7 @@ use protocol::Slot;
 use terms::card::CheckItem;
 
 /// Returns what a network is, how it was made and what it is for.
-pub(super) fn model_card(slot: Slot, network: &Network) -> Markup {
+pub(super) fn model_card(slot: Slot, network: &Network<'_>) -> Markup {
     html! {
         details data-testid={ "card-" (slot.name()) } {
             summary { (network.title) ": model card" }

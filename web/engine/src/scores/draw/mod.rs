@@ -16,7 +16,7 @@ use table::tables;
 
 /// Returns all that there is to say of the networks, left and right, as the content of a page's section: no script in it,
 /// and whatever the cards say is text.
-pub fn draw(networks: [Network; 2]) -> String {
+pub fn draw(networks: [Network<'_>; 2]) -> String {
     let sheet = Sheet::of(&networks);
     html! {
         section.panel.scores aria-labelledby="scores-title" data-testid="scores" {
@@ -36,7 +36,7 @@ pub fn draw(networks: [Network; 2]) -> String {
     .into_string()
 }
 
-fn measured(sheet: &Sheet, networks: &[Network]) -> Markup {
+fn measured(sheet: &Sheet, networks: &[Network<'_>]) -> Markup {
     html! {
         @if let Some(found) = headline_of(sheet) { (headline(&found, sheet.bar_end)) }
         (tables(sheet))

@@ -251,7 +251,7 @@ fn networks_that_know_other_classes_are_not_compared_but_can_be_chosen_one_by_on
     networks.push(offered("fourth", 1));
     networks[1].offer.as_mut().unwrap().class_set = 1;
     let (page, effects) = listing(networks, None);
-    assert_eq!((effects, page.0.engine.phase.clone()), (vec![], Phase::Failed(OTHER_CLASSES.into())));
+    assert_eq!((effects, page.0.engine.phase), (vec![], Phase::Failed(OTHER_CLASSES.into())));
 }
 
 #[test]
