@@ -27,23 +27,22 @@ fn attack(kind: AttackKind, epsilon_255: f32, steps: usize, step_255: Option<f32
 }
 
 fn attacks() -> Vec<AttackConfig> {
-    use AttackKind::{Bim, Fgsm, MiFgsm, Noise, Pgd};
-    vec![
-        attack(Fgsm, 8.0, 1, None),
+    use AttackKind::{Bim, Fgsm, MiFgsm, Pgd};
+    let each = AttackKind::ALL.map(|kind| match kind.norm() {
+        Norm::Linf => attack(kind, 8.0, 4, None),
+        Norm::L2 => AttackConfig { seed: 7, ..AttackConfig::new(kind, 0.5, 3) },
+    });
+    let extremes = [
         attack(Fgsm, 255.0, 1, None),
-        attack(Bim, 8.0, 5, None),
         // Steps longer than the radius, and steps too short to reach the edge.
         attack(Bim, 2.0, 3, Some(20.0)),
-        attack(Bim, 16.0, 2, Some(1.0)),
-        attack(Pgd, 8.0, 3, None),
-        attack(Pgd, 255.0, 2, None),
-        attack(MiFgsm, 8.0, 4, None),
         attack(MiFgsm, 2.0, 3, Some(20.0)),
-        AttackConfig::pgd_l2(0.5, 3, 7),
+        attack(Bim, 16.0, 2, Some(1.0)),
+        attack(Pgd, 255.0, 2, None),
         // Beyond the ends of the range nearly everywhere.
         AttackConfig::pgd_l2(60.0, 2, 7),
-        attack(Noise, 8.0, 0, None),
-    ]
+    ];
+    each.into_iter().chain(extremes).collect()
 }
 
 fn networks(device: &Device) -> Vec<(&'static str, Classifier)> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use terms::attack::{AttackConfig, AttackKind, BIM_STEPS, Goal, PAPER_EPSILON_STD};
+use terms::attack::{AttackConfig, BIM_STEPS, Goal, PAPER_EPSILON_STD};
 use terms::card::Card;
 use terms::picture::SIDE;
 use terms::score::{ImageSet, Score};
@@ -140,8 +140,8 @@ impl Measurement {
             (Some(wanted), Some(found)) => {
                 let in_pixels = found.channel_scale == [1.0; 3];
                 let same = AttackConfig { seed: found.seed, channel_scale: found.channel_scale, ..wanted.clone() };
-                // The sentence below the table states how PGD counts.
-                let counted = wanted.kind != AttackKind::Pgd || score.until_fooled;
+                // The sentence below the table states how PGD and the like count.
+                let counted = !wanted.kind.properties().until_fooled || score.until_fooled;
                 same == *found && in_pixels == self.crafted_on.is_none() && counted
             }
             _ => false,

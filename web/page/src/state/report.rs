@@ -1,6 +1,6 @@
 //! All that is shown of a picture and of an attack on it, as JSON: what somebody else needs to check it.
 
-use super::{State, Verdict};
+use super::{Column, State, Verdict};
 use crate::json::Json;
 use protocol::{BackendReport, Control, Disturbance, Guess, Measured, Point, Radius, Settings, Slot, Step, Value};
 use terms::attack::Norm;
@@ -44,7 +44,21 @@ impl State {
     }
 
     fn network_report(&self, slot: Slot) -> Json {
-        let (column, curve) = (&self.columns[slot.index()], &self.sweep.curves[slot.index()]);
+        // Without `..`, so that an answer that is not reported fails to compile.
+        let Column {
+            progress,
+            clean,
+            // Times, and what of it the visitor looks at or has saved, are no results.
+            clean_ms: _,
+            steps,
+            scrubbed: _,
+            outdated: _,
+            noise,
+            steps_done: _,
+            steps_total: _,
+            saved: _,
+        } = &self.columns[slot.index()];
+        let curve = &self.sweep.curves[slot.index()];
         let model = self.models.as_ref().map(|models| &models[slot.index()]);
         let guesses = |top: &[Guess]| Json::List(top.iter().map(|guess| self.guess(*guess)).collect());
         let step = |step: &Step| {
@@ -73,11 +87,11 @@ impl State {
             ("title", Json::Text(self.title(slot))),
             ("architecture", Json::or_null(model, |model| Json::text(&model.architecture))),
             ("weights_sha256", Json::or_null(model, |model| Json::text(&model.weights_sha256))),
-            ("clean", guesses(&column.clean)),
-            ("steps", Json::List(column.steps.iter().map(step).collect())),
-            ("ended", Json::or_null(column.steps.last(), |_| Json::text(column.progress.name()))),
+            ("clean", guesses(clean)),
+            ("steps", Json::List(steps.iter().map(step).collect())),
+            ("ended", Json::or_null(steps.last(), |_| Json::text(progress.name()))),
             ("verdict", Json::or_null(self.verdict(slot).map(Verdict::name), Json::text)),
-            ("noise", Json::or_null(column.noise, |guess| self.guess(guess))),
+            ("noise", Json::or_null(*noise, |guess| self.guess(guess))),
             ("curve", Json::List(curve.points.iter().map(point).collect())),
             ("curve_settings", Json::or_null(swept_with, settings)),
             // None if it was not looked for, or not found.
