@@ -134,7 +134,7 @@ pub fn nth(backend: Backend, number: usize) -> Result<Device, DeviceError> {
 
 #[cfg(any(all(feature = "wgpu", not(target_family = "wasm")), all(feature = "webgpu", target_family = "wasm")))]
 mod gpu {
-    use super::*;
+    use super::{Backend, Device, DeviceError, Engine};
     #[cfg(not(target_family = "wasm"))]
     use burn::tensor::DeviceKind;
     use burn::tensor::wgpu::{WgpuBackend, wgpu::DeviceType};

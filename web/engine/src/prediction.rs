@@ -3,7 +3,7 @@
 use shared::bundle::Bundle;
 use shared::device::{DeviceError, read};
 use shared::image::Picture;
-use shared::metrics::{softmax, top_k};
+use shared::metrics::{cross_entropy, softmax, top_k};
 
 use super::session::Session;
 use protocol::{Guess, TOP};
@@ -36,11 +36,9 @@ impl Prediction {
         self.shares.get(class).copied().unwrap_or_default()
     }
 
-    /// Cross entropy with a class, in nats, from the logits: a probability that has become 0 would give infinity.
+    /// Returns the cross entropy with a class, in nats; NaN for a class that the network does not have.
     pub(crate) fn loss(&self, class: usize) -> f32 {
-        let most = self.logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = self.logits.iter().map(|logit| (logit - most).exp()).sum();
-        self.logits.get(class).map_or(f32::NAN, |logit| most + sum.ln() - logit)
+        if class < self.logits.len() { cross_entropy(&self.logits, class) as f32 } else { f32::NAN }
     }
 }
 

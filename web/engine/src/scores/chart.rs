@@ -121,19 +121,16 @@ impl Chart {
         match self.unit {
             EpsilonUnit::Levels => "epsilon, in 255ths",
             EpsilonUnit::Deviations => "epsilon, in standard deviations",
+            EpsilonUnit::L2 => "epsilon, in L2",
         }
     }
 
     /// Returns all that the chart shows, in words.
     pub fn description(&self) -> String {
-        let unit = match self.unit {
-            EpsilonUnit::Levels => "/255",
-            EpsilonUnit::Deviations => " std",
-        };
         let of_line = |line: &Line| {
             let at = |point: &Point| match point.epsilon {
                 0.0 => format!("{} without attack", tenths(point.top1)),
-                epsilon => format!("{} at {}{unit}", tenths(point.top1), number(epsilon)),
+                epsilon => format!("{} at {}", tenths(point.top1), self.unit.write(&number(epsilon))),
             };
             format!("{}: {}.", line.name, line.points.iter().map(at).collect::<Vec<_>>().join(", "))
         };

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use terms::attack::{AttackConfig, AttackKind};
+use terms::attack::{AttackConfig, AttackKind, Norm};
 use terms::score::{ImageSet, Score};
 
 /// What an epsilon is measured in.
@@ -12,13 +12,27 @@ pub enum EpsilonUnit {
     Levels,
     /// Standard deviations of the training pictures, a channel each.
     Deviations,
+    /// Pixel units of the whole change's length in L2.
+    L2,
+}
+
+impl EpsilonUnit {
+    /// Writes a radius with its unit: `8/255`, `0.2 std`, `L2 0.5`.
+    pub fn write(self, number: &str) -> String {
+        match self {
+            Self::Levels => format!("{number}/255"),
+            Self::Deviations => format!("{number} std"),
+            Self::L2 => format!("L2 {number}"),
+        }
+    }
 }
 
 /// Returns an attack's radius, and what it is measured in.
 pub(super) fn radius(attack: &AttackConfig) -> (f64, EpsilonUnit) {
-    match attack.channel_scale == [1.0; 3] {
-        true => (f64::from(attack.epsilon * 255.0), EpsilonUnit::Levels),
-        false => (attack.epsilon.into(), EpsilonUnit::Deviations),
+    match (attack.channel_scale == [1.0; 3], attack.kind.norm()) {
+        (true, Norm::Linf) => (f64::from(attack.epsilon * 255.0), EpsilonUnit::Levels),
+        (true, Norm::L2) => (attack.epsilon.into(), EpsilonUnit::L2),
+        (false, _) => (attack.epsilon.into(), EpsilonUnit::Deviations),
     }
 }
 
@@ -67,6 +81,12 @@ mod tests {
         assert_eq!(family(&score, attack), "augmented, PGD-50, 10 restarts");
         let (epsilon, unit) = radius(attack);
         assert!((epsilon - 8.0).abs() < 1e-4 && unit == EpsilonUnit::Levels, "{epsilon} {unit:?}");
+    }
+
+    #[test]
+    fn a_radius_in_l2_is_no_number_of_255ths() {
+        assert_eq!(radius(&AttackConfig::pgd_l2(0.5, 20, 0)), (0.5, EpsilonUnit::L2));
+        assert_eq!(EpsilonUnit::L2.write("0.5"), "L2 0.5");
     }
 
     #[test]
