@@ -100,6 +100,24 @@ fn nothing_differs_from_itself() {
 }
 
 #[test]
+fn a_plan_of_when_batch_sizes_were_fitted_is_read_or_refused_by_name() {
+    let dir = TempDir::new().unwrap();
+    let asked = plan(&["--batch-size", "16"]);
+    let write = |batch_size: serde_json::Value, found: Option<usize>| {
+        let mut json = serde_json::to_value(&asked).unwrap();
+        json["settings"]["batch-size"] = batch_size;
+        json["batch_size"] = found.into();
+        json["fitting"] = serde_json::json!({ "resnet18": found });
+        fs::write(dir.path().join("plan.json"), json.to_string()).unwrap();
+    };
+    write(16.into(), None);
+    assert_eq!(asked.clone().open(dir.path()).unwrap(), asked);
+    write("auto".into(), Some(16));
+    let error = asked.clone().open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("batch-size was \"auto\", and now is 16"), "{error}");
+}
+
+#[test]
 fn pretrained_weights_are_found_by_name() {
     let dir = TempDir::new().unwrap();
     let mut plan = ComparisonPlan { pretrained: Some(dir.path().into()), ..plan(&[]) };
