@@ -123,7 +123,9 @@ async function keep(required, optional) {
   // complete. Files of a copy of the page in another folder of the site are out of this worker's scope, and stay.
   const cache = await caches.open(CACHE);
   for (const { url } of await cache.keys()) {
-    const old = url.startsWith(self.registration.scope) && immutable(url);
+    // Earlier builds had their version in the query.
+    const versioned = immutable(url) || new URL(url).search !== "";
+    const old = url.startsWith(self.registration.scope) && versioned;
     if (old && !required.has(url) && !optional.has(url)) await cache.delete(url);
   }
   return true;

@@ -68,17 +68,26 @@ impl Ball {
         }
     }
 
-    /// Draws a point at distance epsilon whose values are all moved equally far, each up or down by the toss of a coin: in
-    /// L-infinity a corner of the ball. The same one for a seed on every device.
+    /// Draws a point at distance epsilon whose moved values are all moved equally far, each up or down by the toss of a coin; the
+    /// same point for a seed on every device. In L-infinity all values are moved: a corner of the ball. In L2 as many values,
+    /// drawn at random, as can be moved by a 255th or more, since less is lost in a picture of 8 bits.
     pub fn random_corner<'a>(&self, seeds: impl Into<Seeds<'a>>) -> Tensor<4> {
-        let norm = self.threat.norm;
-        self.moved_at_random(seeds.into(), |rng, size| {
-            let by = match norm {
-                Norm::Linf => 1.0,
-                Norm::L2 => (size as f32).sqrt().recip(),
-            };
-            (0..size).map(|_| if rng.random() { by } else { -by }).collect()
-        })
+        let toss = |rng: &mut StdRng, by: f32| if rng.random() { by } else { -by };
+        match self.threat.norm {
+            Norm::Linf => self.moved_at_random(seeds.into(), |rng, size| (0..size).map(|_| toss(rng, 1.0)).collect()),
+            Norm::L2 => {
+                let levels = 255.0 * self.threat.epsilon;
+                self.moved_at_random(seeds.into(), |rng, size| {
+                    let count = ((levels * levels) as usize).clamp(1, size);
+                    let by = (count as f32).sqrt().recip();
+                    let mut parts = vec![0.0; size];
+                    for index in rand::seq::index::sample(rng, size, count) {
+                        parts[index] = toss(rng, by);
+                    }
+                    parts
+                })
+            }
+        }
     }
 
     /// Moves `images` along the direction of steepest ascent for `gradient`: its sign in L-infinity (`sign(0)` is 0), the
@@ -99,8 +108,8 @@ impl Ball {
         images.add(steepest.mul(step))
     }
 
-    /// Returns the points of the ball nearest to `images`: in L2 changes are shortened to epsilon first and values clamped
-    /// to `[0, 1]` then, which brings them nearer to the center and so keeps them in the ball.
+    /// Brings `images` into the ball: in L-infinity to the nearest points; in L2, as torchattacks does, by shortening changes to
+    /// epsilon first and clamping values to `[0, 1]` then, which moves them towards the center and so keeps them in the ball.
     pub fn project(&self, images: Tensor<4>) -> Tensor<4> {
         if let Some([lower, upper]) = &self.box_bounds {
             return images.max_pair(lower.clone()).min_pair(upper.clone());

@@ -2,7 +2,7 @@
 //! al., *On Evaluating Adversarial Robustness* (2019): an item that fails means that the robust accuracy cannot be believed,
 //! because the attack is broken, too weak, or blinded by gradients that lead nowhere.
 //!
-//! Attacks are run by [`crate::evaluate::Evaluation::results`], as published scores are. An item names
+//! Attacks are run by [`crate::evaluate::Evaluation`], as published scores are. An item names
 //! the trials that it compares, and judges in a function of its own, which takes measurements alone: so tests can give it
 //! broken ones. Accuracies are compared on the same images, image by image (`chance`).
 

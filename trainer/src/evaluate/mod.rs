@@ -1,7 +1,7 @@
 //! Accuracies of networks: on clean and on augmented images, under attacks through their own gradients (white-box), and on
 //! images crafted on another network (transfer), during the evaluation or beforehand in a crafted set (the paper's protocol).
 //! Labels are the true ones. An attack ends with its last step, or follows each image until it is fooled for the first time
-//! ([`Attack::until_fooled`]), which is stronger and several times as fast. `bastion check` measures by [`Evaluation::results`]
+//! ([`Attack::until_fooled`]), which is stronger and several times as fast. `bastion check` measures by [`Evaluation`]
 //! too, so it checks the published scores.
 
 mod batch;

@@ -1,7 +1,7 @@
 //! An attack on both networks, step by step and side by side.
 
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackError, AttackRun, Goal, Norm};
+use shared::attack::{AttackConfig, AttackError, AttackRun, Ball, Goal};
 use shared::bundle::Bundle;
 use shared::device::read;
 use shared::image::Picture;
@@ -81,7 +81,7 @@ impl Session {
             begins = false;
         }
         for slot in Slot::ALL {
-            match self.noise(slot, bundles[slot.index()], &settings, opened).await {
+            match self.noise(bundles[slot.index()], &settings, opened).await {
                 Ok(best) => post(&Reply::Noise { id, slot, best }),
                 Err(error) => return self.fail(id, &error),
             }
@@ -177,18 +177,8 @@ impl Session {
     }
 
     /// Returns what a network answers to the control: a change as large as the attack's, aimed at nothing.
-    async fn noise(
-        &self,
-        slot: Slot,
-        bundle: &Bundle,
-        settings: &Settings,
-        opened: &Opened,
-    ) -> Result<Guess, StepError> {
-        let clean = opened.clean[slot.index()];
-        let control = AttackConfig::noise(control_epsilon(settings.radius()), NOISE_SEED);
-        // It asks no network, so label and goal are of no account.
-        let run = self.new_run(&control, &opened.picture, clean, Goal::Untargeted)?;
-        let noisy = picture_of(&run, &opened.picture, settings.radius()).await?;
+    async fn noise(&self, bundle: &Bundle, settings: &Settings, opened: &Opened) -> Result<Guess, StepError> {
+        let noisy = control(&opened.picture, settings.radius(), self.device()).await?;
         Ok(self.predict(bundle, &noisy).await?.best())
     }
 }
@@ -205,12 +195,10 @@ async fn picture_of(run: &AttackRun, clean: &Picture, radius: Radius) -> Result<
     Ok(Picture::from_attacked(&read(run.adversarial()).await?, clean, &radius.threat())?)
 }
 
-/// Returns the change of each value that makes noise as large as `radius` in its norm, in pixel units.
-fn control_epsilon(radius: Radius) -> f32 {
-    match radius.norm {
-        Norm::Linf => radius.in_pixel_units(),
-        Norm::L2 => radius.in_pixel_units() / Norm::L2.largest_radius(),
-    }
+/// Returns random noise at the distance `radius` of a picture, in 8 bits: the same noise every time.
+async fn control(clean: &Picture, radius: Radius, device: &Device) -> Result<Picture, StepError> {
+    let noisy = Ball::new(clean.to_tensor(device), radius.threat()).random_corner(NOISE_SEED);
+    Ok(Picture::from_attacked(&read(noisy).await?, clean, &radius.threat())?)
 }
 
 /// Returns the largest change of a channel, in 255ths.
@@ -234,7 +222,7 @@ fn in_pixels(settings: &Settings) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use shared::attack::AttackKind;
+    use shared::attack::{AttackKind, Norm};
 
     use super::*;
 
@@ -247,28 +235,21 @@ mod tests {
     }
 
     #[test]
-    fn the_control_fills_the_ball_and_nothing_does_without_one() {
-        let clean = Picture::from_rgb8((0..64 * 64 * 3).map(|i| (i % 251) as u8).collect()).unwrap();
-        let device = Device::flex();
-        let changed = |attack: &AttackConfig, radius: Radius| {
-            let label = Tensor::<1, Int>::from_ints([0], &device);
-            let run = AttackRun::new(attack, clean.to_tensor(&device), label, Goal::Untargeted).unwrap();
-            pollster::block_on(picture_of(&run, &clean, radius)).unwrap()
-        };
-        let noisy = changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), Radius::linf(8));
+    fn the_control_is_as_large_as_the_radius_says() {
+        let clean = Picture::from_rgb8((0..64 * 64 * 3).map(|i| (i % 231 + 12) as u8).collect()).unwrap();
+        let noise = |radius: Radius| pollster::block_on(control(&clean, radius, &Device::flex())).unwrap();
+        let noisy = noise(Radius::linf(8));
         for (&from, &to) in clean.as_rgb8().iter().zip(noisy.as_rgb8()) {
-            assert!(to == from.saturating_sub(8) || to == from.saturating_add(8), "{from} became {to}");
+            assert!(from.abs_diff(to) == 8, "{from} became {to}");
         }
-        assert!(
-            noisy == changed(&AttackConfig::noise(8.0 / 255.0, NOISE_SEED), Radius::linf(8)),
-            "the same every time"
-        );
-        let l2 = Radius { norm: Norm::L2, units: 100 };
-        let noisy = changed(&AttackConfig::noise(control_epsilon(l2), NOISE_SEED), l2);
-        let length = l2_distance(&noisy.to_chw(), &clean.to_chw());
-        assert!((0.8..=1.0).contains(&length), "{length}");
-        for attack in [AttackConfig::noise(0.0, NOISE_SEED), AttackConfig::pgd(0.0, 3, 1)] {
-            assert!(changed(&attack, Radius::linf(0)) == clean, "{attack}");
+        assert!(noisy == noise(Radius::linf(8)), "the same every time");
+        for units in [5, 10, 30, 43, 50, 100, 500] {
+            let radius = Radius { norm: Norm::L2, units };
+            let part = l2_distance(&noise(radius).to_chw(), &clean.to_chw()) / radius.in_pixel_units();
+            assert!((0.85..=1.0).contains(&part), "{}: {part} of it", radius.short());
+        }
+        for radius in [Radius::linf(0), Radius { norm: Norm::L2, units: 0 }] {
+            assert!(noise(radius) == clean, "{}", radius.short());
         }
     }
 }

@@ -111,7 +111,7 @@ pub enum Event {
 pub enum Change {
     /// Another attack.
     Kind(AttackKind),
-    /// Another radius, in 255ths.
+    /// Another radius, in units of the attack's norm.
     Epsilon(u16),
     /// More or fewer steps.
     Steps(u32),

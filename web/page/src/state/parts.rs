@@ -199,7 +199,7 @@ pub struct Saved {
 pub struct Curve {
     /// By epsilon, ascending.
     pub points: Vec<Point>,
-    /// The smallest epsilon that was found to change the answer, in 255ths; inside, none if not even the largest does. None
+    /// The smallest epsilon that was found to change the answer, in units of the attack's norm; inside, none if not even the largest does. None
     /// until it is known.
     pub smallest: Option<Option<u16>>,
 }

@@ -69,5 +69,13 @@ impl State {
 /// Returns what of the settings a sweep goes by: it has epsilons of its own, a chosen step size would suit only one of
 /// them, and an attack that stops early has not reached its loss.
 fn of_sweep(settings: Settings) -> Settings {
-    Settings { step_size_tenths: None, stop_at_success: false, ..settings.with_radius(0) }
+    Settings {
+        epsilon_255: 0,
+        epsilon_l2_hundredths: 0,
+        step_size_tenths: None,
+        stop_at_success: false,
+        steps: settings.steps_total(),
+        seed: if settings.kind.is_random() { settings.seed } else { 0 },
+        ..settings
+    }
 }

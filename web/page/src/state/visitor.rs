@@ -1,7 +1,7 @@
 //! What the visitor does, and the browser on the visitor's behalf.
 
 use super::{Candidate, Change, Effect, Event, Phase, Pick, PickId, Progress, Stage, State, Work};
-use protocol::{BackendChoice, Request};
+use protocol::{BackendChoice, Request, Settings};
 
 /// Milliseconds between an input and what follows from it: a slider changes a setting sixty times a second.
 pub(super) const SETTLE_MS: u32 = 80;
@@ -136,7 +136,11 @@ impl State {
     fn set(&mut self, change: Change) -> Vec<Effect> {
         let before = self.attack.settings;
         match change {
-            Change::Kind(kind) => self.attack.settings.kind = kind,
+            Change::Kind(kind) => {
+                // A length in 255ths means nothing in L2.
+                let step_size_tenths = before.step_size_tenths.filter(|_| kind.norm() == before.norm());
+                self.attack.settings = Settings { kind, step_size_tenths, ..before };
+            }
             Change::Epsilon(units) => self.attack.settings = self.attack.settings.with_radius(units),
             Change::Steps(steps) => self.attack.settings.steps = steps,
             Change::StepSize(step_size_tenths) => self.attack.settings.step_size_tenths = step_size_tenths,

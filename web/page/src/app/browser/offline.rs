@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn programs_and_styles_are_needed_pictures_are_not() {
-        for address in ["http://a/app-1_bg.wasm", "http://a/engine.js?v=1", "http://a/base-2.css#x"] {
+        for address in ["http://a/app-1_bg.wasm", "http://a/engine.js?x=1", "http://a/base-2.css#x"] {
             assert!(is_program(address), "{address}");
         }
         for address in ["http://a/samples/local/index.json", "http://a/icons/icon.svg", "http://a/x.png?a.js"] {

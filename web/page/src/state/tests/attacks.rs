@@ -61,6 +61,18 @@ fn a_setting_changed_while_an_attack_is_shown_attacks_again_at_a_bearable_rate()
 }
 
 #[test]
+fn a_chosen_step_size_goes_with_its_unit() {
+    let mut page = Page::ready(Backend::Cpu);
+    let mut size_after = |change| {
+        page.0.update(Event::Set(change));
+        page.0.attack.settings.step_size_tenths
+    };
+    assert_eq!(size_after(Change::StepSize(Some(20))), Some(20));
+    assert_eq!(size_after(Change::Kind(AttackKind::Pgd)), Some(20));
+    assert_eq!(size_after(Change::Kind(AttackKind::PgdL2)), None, "2/255 is no length in L2");
+}
+
+#[test]
 fn settings_stay_in_range() {
     let mut page = Page::ready(Backend::Cpu);
     for change in [Change::Epsilon(200), Change::Steps(0), Change::Target(Some(5))] {

@@ -70,6 +70,11 @@ fn curves_grow_point_by_point_and_go_with_their_picture() {
     assert!(page.0.curves_are_current());
     page.0.update(Event::Set(Change::Epsilon(9)));
     assert!(page.0.curves_are_current(), "they are of all epsilons");
+    for change in [Change::Kind(AttackKind::PgdL2), Change::Epsilon(75), Change::Kind(AttackKind::Bim), Change::Seed(9)]
+    {
+        page.0.update(Event::Set(change));
+    }
+    assert!(page.0.curves_are_current(), "neither a radius in L2 nor a seed means anything to BIM");
     page.0.update(Event::Set(Change::Steps(3)));
     assert!(!page.0.curves_are_current());
     page.open("dog");
