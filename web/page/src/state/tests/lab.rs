@@ -242,7 +242,12 @@ fn the_report_has_whatever_can_be_set_under_its_own_name() {
     page.0.sweep.curves[0].smallest = Some(Some(3));
     let report: serde_json::Value = serde_json::from_str(&page.0.report().unwrap().to_string()).unwrap();
     assert_eq!(report["attack"]["settings"], serde_json::to_value(settings).unwrap());
-    assert_eq!(report["picture"]["disturbance"], serde_json::to_value(disturbance).unwrap());
+    // The two parts of the shift stand in one list.
+    let mut expected = serde_json::to_value(disturbance).unwrap();
+    let mut part = |name: &str| expected.as_object_mut().unwrap().remove(name).unwrap();
+    let shift = [part("shift_right"), part("shift_down")];
+    expected["shift"] = shift.to_vec().into();
+    assert_eq!(report["picture"]["disturbance"], expected);
     let network = &report["networks"][0];
     assert_eq!(
         (&network["curve_settings"], &network["smallest_epsilon_255"]),
