@@ -97,7 +97,8 @@ impl AttackFlags {
             for radius in if self.epsilon.is_empty() { &usual[..] } else { &self.epsilon } {
                 let epsilon = radius.in_norm(norm).map_err(UsageError)?;
                 let steps = steps.or(self.steps).map_or(kind.default_steps(), usize::from);
-                let step_size = self.step_size.map(Radius::value).filter(|_| !kind.is_control());
+                let step_size = self.step_size.filter(|_| !kind.is_control()).map(|length| length.in_norm(norm));
+                let step_size = step_size.transpose().map_err(|error| UsageError(format!("--step-size: {error}")))?;
                 let config = AttackConfig { step_size, seed: self.seed, ..AttackConfig::new(kind, epsilon, steps) };
                 config.validate().map_err(|error| UsageError(error.to_string()))?;
                 let restarts = config.starts(self.restarts.map_or(1, usize::from));
@@ -291,6 +292,9 @@ mod tests {
             (&["--attack", "noise", "--step-size", "0.1"], "noise takes no steps"),
             (&["--attack", "mi-fgsm", "--restarts", "2"], "no random start"),
             (&["--attack", "none,bim"], "--attack none excludes"),
+            (&["--attack", "bim", "--step-size", "2"], "--step-size: 2 is not from 0 to 1"),
+            (&["--attack", "bim", "--step-size", "2"], "did you mean 2/255?"),
+            (&["--attack", "pgd-l2", "--step-size", "111"], "0 to 110.9"),
         ] {
             let error = attacks(flags).unwrap_err().to_string();
             assert!(error.contains(says), "{flags:?}: {error}");
