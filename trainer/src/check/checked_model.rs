@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use burn::prelude::*;
-use shared::attack::{AttackConfig, BIM_STEPS, PGD_STEPS};
+use shared::attack::{AttackConfig, BIM_STEPS, DEFAULT_EPSILON_L2, MI_FGSM_STEPS, Norm, PGD_STEPS};
 use shared::bundle::Bundle;
 use shared::metrics::{Proportion, cross_entropy, rank};
 
@@ -48,11 +48,13 @@ pub struct Outcome {
     pub bounds: Bounds,
 }
 
-/// The largest distance of attacked images from their originals (L-infinity), and counts of values that no image may have.
+/// The largest distances of attacked images from their originals, and counts of values that no image may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
     /// The largest change of any value, pixel units.
     pub linf: f32,
+    /// The largest Euclidean length of the change of an image, pixel units.
+    pub l2: f32,
     /// Values below 0 or above 1.
     pub outside: usize,
     /// Values that are no numbers.
@@ -68,6 +70,7 @@ impl Outcome {
             loss: results.iter().map(|result| result.loss).collect(),
             bounds: Bounds {
                 linf: changes().map(|change| change.linf).fold(0.0, f32::max),
+                l2: changes().map(|change| change.l2).fold(0.0, f32::max),
                 outside: changes().map(|change| change.outside).sum(),
                 not_finite: changes().map(|change| change.not_finite).sum(),
             },
@@ -85,6 +88,16 @@ impl Outcome {
     /// Returns the proportion of images classified correctly.
     pub fn correct(&self) -> Proportion {
         Proportion { hits: self.right.iter().filter(|&&right| right).count(), of: self.right.len() }
+    }
+}
+
+impl Bounds {
+    /// Returns the largest distance in `norm`, pixel units.
+    pub fn distance(&self, norm: Norm) -> f32 {
+        match norm {
+            Norm::Linf => self.linf,
+            Norm::L2 => self.l2,
+        }
     }
 }
 
@@ -188,9 +201,22 @@ impl Plan {
         Trial::attack(AttackConfig::noise(self.epsilon, 0), None)
     }
 
-    /// Returns every attack that any item compares, through the network's own gradients.
+    /// Returns MI-FGSM as in the paper.
+    pub fn mi_fgsm(&self) -> Trial {
+        Trial::attack(AttackConfig::mi_fgsm(self.epsilon, MI_FGSM_STEPS), None)
+    }
+
+    /// Returns PGD in L2, until an image is fooled: the attack of published scores. Its radius is the default of L2, since
+    /// [`Self::epsilon`] is one in L-infinity.
+    pub fn pgd_l2(&self) -> Trial {
+        Trial::until_fooled(AttackConfig::pgd_l2(DEFAULT_EPSILON_L2, PGD_STEPS, 0))
+    }
+
+    /// Returns every attack that any item compares, and one of each other kind, through the network's own gradients.
     pub fn attacks(&self) -> Vec<Trial> {
-        vec![self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.unbounded()]
+        let compared =
+            [self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.unbounded()];
+        compared.into_iter().chain([self.mi_fgsm(), self.pgd_l2()]).collect()
     }
 }
 
@@ -210,7 +236,18 @@ pub fn label_tensor(labels: &[usize], device: &Device) -> Tensor<1, Int> {
 
 #[cfg(test)]
 mod tests {
+    use shared::attack::AttackKind;
+
     use super::*;
+
+    #[test]
+    fn every_attack_is_checked_for_its_ball() {
+        let attacks = Plan { networks: 1, index: 0, epsilon: 0.1 }.attacks();
+        let has = |kind| attacks.iter().any(|trial| trial.attack.as_ref().is_some_and(|it| it.config.kind == kind));
+        for kind in AttackKind::ALL {
+            assert!(has(kind), "{kind}");
+        }
+    }
 
     #[test]
     fn accuracies_say_nothing_of_a_network_that_is_right_by_chance_or_hardly_ever() {
