@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use shared::attack::{AttackConfig, AttackKind, Norm};
+use shared::attack::{AttackConfig, AttackKind, Norm, PAPER_EPSILON_STD};
 
 use crate::epsilon::{EpsilonSpace, Radius};
 use crate::error::UsageError;
@@ -185,7 +185,7 @@ fn takes(kind: AttackKind) -> String {
 }
 
 /// Returns the names of the attacks for which `is` holds: `fgsm, bim and pgd`.
-fn in_words(is: fn(AttackKind) -> bool) -> String {
+pub(super) fn in_words(is: fn(AttackKind) -> bool) -> String {
     let names: Vec<&str> = AttackKind::ALL.into_iter().filter(|&kind| is(kind)).map(AttackKind::name).collect();
     match names.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
@@ -201,8 +201,11 @@ fn attack_help() -> String {
     });
     format!(
         "Attack: {}. Several with commas between them, or none, where the command takes them so; an attack may say its steps: \
-         pgd-50 [default: bim for attack, fgsm for craft, fgsm,bim for evaluate]",
-        attacks.join(", ")
+         pgd-50 [default: {} for attack, {} for craft, {} for evaluate]",
+        attacks.join(", "),
+        super::attack::USUAL_ATTACK,
+        super::craft::USUAL_ATTACK,
+        super::evaluate::USUAL_ATTACKS.map(AttackKind::name).join(",")
     )
 }
 
@@ -217,7 +220,8 @@ fn attack_long_help() -> String {
 fn epsilon_help() -> String {
     format!(
         "Radius: how far each pixel may change, as 8/255 or as a decimal from 0 to 1; for attacks in L2 how long the whole \
-         change may be, in pixel units, as 0.5 [default: {}, in L2 {}; in normalized space the paper's 0.2]",
+         change may be, in pixel units, as 0.5 [default: {}, in L2 {}; in L-infinity in normalized space the \
+         paper's {PAPER_EPSILON_STD}]",
         Norm::Linf.in_words(Norm::Linf.default_epsilon()),
         Norm::L2.default_epsilon()
     )
