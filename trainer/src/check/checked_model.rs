@@ -10,7 +10,7 @@ use shared::bundle::Bundle;
 use shared::metrics::{Proportion, cross_entropy, rank};
 
 use super::chance::exceeds;
-use crate::evaluate::{BATCH, Batch, Evaluation, ImageResult, Trial};
+use crate::evaluate::{BATCH, Evaluation, EvaluationBatch, ImageResult, Trial};
 use crate::progress::Task;
 
 /// With fewer images right, even all of them would resolve no difference of 5%.
@@ -18,7 +18,7 @@ const MIN_RIGHT: usize = 20;
 
 /// Settings of the checks of one network.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct CheckPlan {
     /// Number of networks that are checked; images are transferred from the others.
     pub networks: usize,
     /// Place of this network among them.
@@ -31,15 +31,15 @@ pub struct Plan {
 pub struct CheckedModel<'a> {
     evaluation: &'a Evaluation<'a>,
     /// Settings of the checks.
-    pub plan: Plan,
+    pub plan: CheckPlan,
     device: &'a Device,
     task: &'a Task,
-    measured: RefCell<Vec<(Trial, Rc<Outcome>)>>,
+    measured: RefCell<Vec<(Trial, Rc<TrialOutcome>)>>,
 }
 
 /// The outcome of one trial for one network.
 #[derive(Clone, Default)]
-pub struct Outcome {
+pub struct TrialOutcome {
     /// Whether the true class came first, for each image.
     pub right: Vec<bool>,
     /// Cross entropy to the true class, for each image.
@@ -61,7 +61,7 @@ pub struct Bounds {
     pub not_finite: usize,
 }
 
-impl Outcome {
+impl TrialOutcome {
     /// Collects the results of the images.
     fn new(results: &[ImageResult]) -> Self {
         let changes = || results.iter().filter_map(|result| result.change);
@@ -103,7 +103,7 @@ impl Bounds {
 
 impl<'a> CheckedModel<'a> {
     /// Returns the network of `plan` with the networks and images of `evaluation`. `task` advances by one a pass of an image.
-    pub fn new(evaluation: &'a Evaluation<'a>, plan: Plan, device: &'a Device, task: &'a Task) -> Self {
+    pub fn new(evaluation: &'a Evaluation<'a>, plan: CheckPlan, device: &'a Device, task: &'a Task) -> Self {
         Self { evaluation, plan, device, task, measured: RefCell::default() }
     }
 
@@ -131,24 +131,25 @@ impl<'a> CheckedModel<'a> {
     }
 
     /// Returns the images, in the batches of an evaluation.
-    pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
+    pub fn batches(&self) -> impl Iterator<Item = Result<EvaluationBatch>> {
         let classes = self.bundle().card.classes.len();
-        let batch = move |(number, indices)| Batch::new(self.evaluation.clean, indices, number, classes, self.device);
+        let batch =
+            move |(number, indices)| EvaluationBatch::new(self.evaluation.clean, indices, number, classes, self.device);
         self.evaluation.indices.chunks(BATCH).enumerate().map(batch)
     }
 
     /// Returns the outcome on the images without an attack.
-    pub fn clean(&self) -> Result<Rc<Outcome>> {
+    pub fn clean(&self) -> Result<Rc<TrialOutcome>> {
         self.outcome(&Trial::CLEAN)
     }
 
     /// Returns the outcome on the images in `trial`, which is measured once.
-    pub fn outcome(&self, trial: &Trial) -> Result<Rc<Outcome>> {
+    pub fn outcome(&self, trial: &Trial) -> Result<Rc<TrialOutcome>> {
         if let Some((_, outcome)) = self.measured.borrow().iter().find(|(measured, _)| measured == trial) {
             return Ok(outcome.clone());
         }
         let results = self.evaluation.results(trial, &[self.plan.index], BATCH, self.device, self.task)?;
-        let outcome = Rc::new(Outcome::new(&results.concat()));
+        let outcome = Rc::new(TrialOutcome::new(&results.concat()));
         self.measured.borrow_mut().push((trial.clone(), outcome.clone()));
         Ok(outcome)
     }
@@ -164,7 +165,7 @@ impl<'a> CheckedModel<'a> {
     }
 }
 
-impl Plan {
+impl CheckPlan {
     /// Returns FGSM.
     pub fn fgsm(&self) -> Trial {
         Trial::attack(AttackConfig::fgsm(self.epsilon), None)
@@ -191,7 +192,7 @@ impl Plan {
         Trial::attack(AttackConfig::pgd(self.epsilon, PGD_STEPS, 0), crafted_on)
     }
 
-    /// Returns [`Plan::white_box`] with each image as it is after the last step.
+    /// Returns [`CheckPlan::white_box`] with each image as it is after the last step.
     pub fn last_step(&self) -> Trial {
         self.pgd_to_the_last_step(None)
     }
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn every_attack_is_checked_for_its_ball() {
-        let attacks = Plan { networks: 1, index: 0, epsilon: 0.1 }.attacks();
+        let attacks = CheckPlan { networks: 1, index: 0, epsilon: 0.1 }.attacks();
         let has = |kind| attacks.iter().any(|trial| trial.attack.as_ref().is_some_and(|it| it.config.kind == kind));
         for kind in AttackKind::ALL {
             assert!(has(kind), "{kind}");

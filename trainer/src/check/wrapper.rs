@@ -8,7 +8,7 @@ use shared::attack::{AttackConfig, AttackKind, Norm, ThreatModel};
 
 use super::Finding;
 use super::chance::count;
-use super::checked_model::{Bounds, CheckedModel, Outcome, Plan};
+use super::checked_model::{Bounds, CheckPlan, CheckedModel, TrialOutcome};
 use crate::evaluate::{Trial, logits};
 
 /// Largest excess of a radius by f32 rounding: 0.5 - 8/255 and its way back do not end at 8/255.
@@ -24,20 +24,20 @@ const FEW: usize = 5;
 const SAME_LOGITS: f32 = 1e-4;
 
 /// Checks that attacks of epsilon 0 change no pixel and no prediction.
-pub fn epsilon_zero(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    let attacked: Vec<&Outcome> = outcomes.iter().map(AsRef::as_ref).collect();
+pub fn epsilon_zero(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
+    let attacked: Vec<&TrialOutcome> = outcomes.iter().map(AsRef::as_ref).collect();
     let plain = model.clean()?;
     Ok(judge_epsilon_zero(&plain, &attacked))
 }
 
 /// Returns every attack there is with epsilon 0, and PGD until an image is fooled, as it is published.
-pub fn epsilon_zero_trials(_: &Plan) -> Vec<Trial> {
+pub fn epsilon_zero_trials(_: &CheckPlan) -> Vec<Trial> {
     let attacks = AttackKind::ALL.map(|kind| Trial::attack(AttackConfig::new(kind, 0.0, 2), None));
     attacks.into_iter().chain([Trial::until_fooled(AttackConfig::pgd(0.0, 2, 0))]).collect()
 }
 
-fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
-    let differs = |outcome: &&&Outcome| outcome.right != plain.right || outcome.bounds.linf > 0.0;
+fn judge_epsilon_zero(plain: &TrialOutcome, attacked: &[&TrialOutcome]) -> Finding {
+    let differs = |outcome: &&&TrialOutcome| outcome.right != plain.right || outcome.bounds.linf > 0.0;
     let wrong = attacked.iter().find(differs);
     let now = wrong.or(attacked.first()).map_or(String::new(), |outcome| count(&outcome.right));
     let moved = wrong.map_or(0.0, |outcome| outcome.bounds.linf);
@@ -46,7 +46,7 @@ fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
 }
 
 /// Checks that no attack leaves its ball or the range of pixels.
-pub fn ball(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn ball(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let trials = model.plan.attacks();
     let threats = trials.iter().filter_map(|trial| trial.attack.as_ref()).map(|attack| attack.config.threat());
     Ok(judge_ball(&threats.zip(outcomes.iter().map(|outcome| outcome.bounds)).collect::<Vec<_>>()))
@@ -68,7 +68,7 @@ fn judge_ball(bounds: &[(ThreatModel, Bounds)]) -> Finding {
 }
 
 /// Checks that an image's logits depend neither on its batch nor on the run.
-pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let batch = model.batches().next().context("there are no images")??;
     let count = batch.labels.len().min(IMAGES);
     let forward = |images| Ok(logits(model.bundle(), images)?.concat());
@@ -133,14 +133,14 @@ mod tests {
         architecture.init_seeded(5, [0.5; 3], [0.25; 3], 1, device).unwrap()
     }
 
-    fn outcome(right: &[bool], linf: f32) -> Outcome {
-        Outcome { right: right.to_vec(), bounds: Bounds { linf, ..Bounds::default() }, ..Outcome::default() }
+    fn outcome(right: &[bool], linf: f32) -> TrialOutcome {
+        TrialOutcome { right: right.to_vec(), bounds: Bounds { linf, ..Bounds::default() }, ..TrialOutcome::default() }
     }
 
     #[test]
     fn a_wrapper_that_changes_images_or_answers_fails() {
         let plain = outcome(&[true, false, true], 0.0);
-        let judge = |attacked: &Outcome| judge_epsilon_zero(&plain, &[&plain, attacked]);
+        let judge = |attacked: &TrialOutcome| judge_epsilon_zero(&plain, &[&plain, attacked]);
         assert_eq!(judge(&outcome(&[true, false, true], 0.0)).verdict, Verdict::Pass);
         assert_eq!(judge(&outcome(&[true, false, true], 0.01)).verdict, Verdict::Fail);
         // As many images are right, but other ones.
