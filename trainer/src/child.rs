@@ -36,11 +36,11 @@ pub fn command(choice: DeviceChoice, progress: ProgressChoice) -> Result<Command
 }
 
 /// Makes the child of `command` write its error to `file`, if it ends by itself. Its stderr stays the user's.
-pub fn hear_failure(command: &mut Command, file: &Path) {
+pub fn write_failure_to(command: &mut Command, file: &Path) {
     command.env(FAILURE, file);
 }
 
-/// Writes this program's error to the file that its parent has named by [`hear_failure`], if any.
+/// Writes this program's error to the file that its parent has named by [`write_failure_to`], if any.
 pub fn write_failure(failure: &str) {
     if let Some(file) = std::env::var_os(FAILURE) {
         // An error here changes nothing: the exit code shows the failure, and stderr has the text.

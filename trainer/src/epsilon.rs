@@ -87,12 +87,7 @@ impl Radius {
         }
     }
 
-    /// Returns the number that was typed.
-    pub fn value(self) -> f32 {
-        self.0
-    }
-
-    /// Returns the number as a radius in `norm`.
+    /// Returns the number as a radius, or the length of a step, in `norm`.
     ///
     /// # Errors
     /// When the number is out of the norm's range.

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use burn::prelude::*;
-use shared::attack::{AttackConfig, BIM_STEPS, PGD_STEPS};
+use shared::attack::{AttackConfig, BIM_STEPS, DEFAULT_EPSILON_L2, MI_FGSM_STEPS, Norm, PGD_STEPS};
 use shared::bundle::Bundle;
 use shared::metrics::{Proportion, cross_entropy, rank};
 
 use super::chance::exceeds;
-use crate::evaluate::{BATCH, Batch, Evaluation, ImageResult, Trial};
+use crate::evaluate::{BATCH, Evaluation, EvaluationBatch, ImageResult, Trial};
 use crate::progress::Task;
 
 /// With fewer images right, even all of them would resolve no difference of 5%.
@@ -18,7 +18,7 @@ const MIN_RIGHT: usize = 20;
 
 /// Settings of the checks of one network.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct CheckPlan {
     /// Number of networks that are checked; images are transferred from the others.
     pub networks: usize,
     /// Place of this network among them.
@@ -31,15 +31,15 @@ pub struct Plan {
 pub struct CheckedModel<'a> {
     evaluation: &'a Evaluation<'a>,
     /// Settings of the checks.
-    pub plan: Plan,
+    pub plan: CheckPlan,
     device: &'a Device,
     task: &'a Task,
-    measured: RefCell<Vec<(Trial, Rc<Outcome>)>>,
+    measured: RefCell<Vec<(Trial, Rc<TrialOutcome>)>>,
 }
 
 /// The outcome of one trial for one network.
 #[derive(Clone, Default)]
-pub struct Outcome {
+pub struct TrialOutcome {
     /// Whether the true class came first, for each image.
     pub right: Vec<bool>,
     /// Cross entropy to the true class, for each image.
@@ -48,18 +48,20 @@ pub struct Outcome {
     pub bounds: Bounds,
 }
 
-/// The largest distance of attacked images from their originals (L-infinity), and counts of values that no image may have.
+/// The largest distances of attacked images from their originals, and counts of values that no image may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
     /// The largest change of any value, pixel units.
     pub linf: f32,
+    /// The largest Euclidean length of the change of an image, pixel units.
+    pub l2: f32,
     /// Values below 0 or above 1.
     pub outside: usize,
     /// Values that are no numbers.
     pub not_finite: usize,
 }
 
-impl Outcome {
+impl TrialOutcome {
     /// Collects the results of the images.
     fn new(results: &[ImageResult]) -> Self {
         let changes = || results.iter().filter_map(|result| result.change);
@@ -68,6 +70,7 @@ impl Outcome {
             loss: results.iter().map(|result| result.loss).collect(),
             bounds: Bounds {
                 linf: changes().map(|change| change.linf).fold(0.0, f32::max),
+                l2: changes().map(|change| change.l2).fold(0.0, f32::max),
                 outside: changes().map(|change| change.outside).sum(),
                 not_finite: changes().map(|change| change.not_finite).sum(),
             },
@@ -88,9 +91,19 @@ impl Outcome {
     }
 }
 
+impl Bounds {
+    /// Returns the largest distance in `norm`, pixel units.
+    pub fn distance(&self, norm: Norm) -> f32 {
+        match norm {
+            Norm::Linf => self.linf,
+            Norm::L2 => self.l2,
+        }
+    }
+}
+
 impl<'a> CheckedModel<'a> {
     /// Returns the network of `plan` with the networks and images of `evaluation`. `task` advances by one a pass of an image.
-    pub fn new(evaluation: &'a Evaluation<'a>, plan: Plan, device: &'a Device, task: &'a Task) -> Self {
+    pub fn new(evaluation: &'a Evaluation<'a>, plan: CheckPlan, device: &'a Device, task: &'a Task) -> Self {
         Self { evaluation, plan, device, task, measured: RefCell::default() }
     }
 
@@ -118,24 +131,25 @@ impl<'a> CheckedModel<'a> {
     }
 
     /// Returns the images, in the batches of an evaluation.
-    pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
+    pub fn batches(&self) -> impl Iterator<Item = Result<EvaluationBatch>> {
         let classes = self.bundle().card.classes.len();
-        let batch = move |(number, indices)| Batch::new(self.evaluation.clean, indices, number, classes, self.device);
+        let batch =
+            move |(number, indices)| EvaluationBatch::new(self.evaluation.clean, indices, number, classes, self.device);
         self.evaluation.indices.chunks(BATCH).enumerate().map(batch)
     }
 
     /// Returns the outcome on the images without an attack.
-    pub fn clean(&self) -> Result<Rc<Outcome>> {
+    pub fn clean(&self) -> Result<Rc<TrialOutcome>> {
         self.outcome(&Trial::CLEAN)
     }
 
     /// Returns the outcome on the images in `trial`, which is measured once.
-    pub fn outcome(&self, trial: &Trial) -> Result<Rc<Outcome>> {
+    pub fn outcome(&self, trial: &Trial) -> Result<Rc<TrialOutcome>> {
         if let Some((_, outcome)) = self.measured.borrow().iter().find(|(measured, _)| measured == trial) {
             return Ok(outcome.clone());
         }
         let results = self.evaluation.results(trial, &[self.plan.index], BATCH, self.device, self.task)?;
-        let outcome = Rc::new(Outcome::new(&results.concat()));
+        let outcome = Rc::new(TrialOutcome::new(&results.concat()));
         self.measured.borrow_mut().push((trial.clone(), outcome.clone()));
         Ok(outcome)
     }
@@ -151,7 +165,7 @@ impl<'a> CheckedModel<'a> {
     }
 }
 
-impl Plan {
+impl CheckPlan {
     /// Returns FGSM.
     pub fn fgsm(&self) -> Trial {
         Trial::attack(AttackConfig::fgsm(self.epsilon), None)
@@ -178,7 +192,7 @@ impl Plan {
         Trial::attack(AttackConfig::pgd(self.epsilon, PGD_STEPS, 0), crafted_on)
     }
 
-    /// Returns [`Plan::white_box`] with each image as it is after the last step.
+    /// Returns [`CheckPlan::white_box`] with each image as it is after the last step.
     pub fn last_step(&self) -> Trial {
         self.pgd_to_the_last_step(None)
     }
@@ -188,9 +202,22 @@ impl Plan {
         Trial::attack(AttackConfig::noise(self.epsilon, 0), None)
     }
 
-    /// Returns every attack that any item compares, through the network's own gradients.
+    /// Returns MI-FGSM as in the paper.
+    pub fn mi_fgsm(&self) -> Trial {
+        Trial::attack(AttackConfig::mi_fgsm(self.epsilon, MI_FGSM_STEPS), None)
+    }
+
+    /// Returns PGD in L2, until an image is fooled: the attack of published scores. Its radius is the default of L2, since
+    /// [`Self::epsilon`] is one in L-infinity.
+    pub fn pgd_l2(&self) -> Trial {
+        Trial::until_fooled(AttackConfig::pgd_l2(DEFAULT_EPSILON_L2, PGD_STEPS, 0))
+    }
+
+    /// Returns every attack that any item compares, and one of each other kind, through the network's own gradients.
     pub fn attacks(&self) -> Vec<Trial> {
-        vec![self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.unbounded()]
+        let compared =
+            [self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.unbounded()];
+        compared.into_iter().chain([self.mi_fgsm(), self.pgd_l2()]).collect()
     }
 }
 
@@ -210,7 +237,18 @@ pub fn label_tensor(labels: &[usize], device: &Device) -> Tensor<1, Int> {
 
 #[cfg(test)]
 mod tests {
+    use shared::attack::AttackKind;
+
     use super::*;
+
+    #[test]
+    fn every_attack_is_checked_for_its_ball() {
+        let attacks = CheckPlan { networks: 1, index: 0, epsilon: 0.1 }.attacks();
+        let has = |kind| attacks.iter().any(|trial| trial.attack.as_ref().is_some_and(|it| it.config.kind == kind));
+        for kind in AttackKind::ALL {
+            assert!(has(kind), "{kind}");
+        }
+    }
 
     #[test]
     fn accuracies_say_nothing_of_a_network_that_is_right_by_chance_or_hardly_ever() {

@@ -7,7 +7,7 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
-use super::checked_model::{CheckedModel, Outcome, Plan};
+use super::checked_model::{CheckPlan, CheckedModel, TrialOutcome};
 use super::square::{QUERIES, search};
 use crate::evaluate::Trial;
 
@@ -16,7 +16,7 @@ use crate::evaluate::Trial;
 const FOUND_AT_RANDOM: f64 = 0.05;
 
 /// Compares the white-box attack with noise: as large a change in a random direction.
-pub fn noise(_: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn noise(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     Ok(judge_noise(&outcomes[0].right, &outcomes[1].right))
 }
 
@@ -31,20 +31,20 @@ fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
 }
 
 /// Compares the white-box attack with images crafted on each of the other networks.
-pub fn transfer(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn transfer(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let names = sources(&model.plan).map(|source| model.bundles()[source].card.name.as_str());
     let transfers: Vec<_> = names.zip(outcomes[1..].iter().map(|outcome| outcome.right.clone())).collect();
     Ok(judge_transfer(&transfers, &outcomes[0].right))
 }
 
 /// Returns the white-box attack, and then the one through the gradients of each other network.
-pub fn transfer_trials(plan: &Plan) -> Vec<Trial> {
+pub fn transfer_trials(plan: &CheckPlan) -> Vec<Trial> {
     let from = sources(plan).map(|source| plan.pgd_to_the_last_step(Some(source)));
     std::iter::once(plan.white_box()).chain(from).collect()
 }
 
 /// Returns the places of the other networks.
-fn sources(plan: &Plan) -> impl Iterator<Item = usize> + use<> {
+fn sources(plan: &CheckPlan) -> impl Iterator<Item = usize> + use<> {
     let index = plan.index;
     (0..plan.networks).filter(move |&source| source != index)
 }
@@ -61,14 +61,14 @@ fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Findin
 }
 
 /// Compares the white-box attack with a random search, which uses logits only, no gradients.
-pub fn random_search(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn random_search(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     // A fooled image is left alone, so its loss is no measure of how far gradients lead; its loss after the last step is.
-    let white_box = Outcome { loss: outcomes[1].loss.clone(), ..(*outcomes[0]).clone() };
+    let white_box = TrialOutcome { loss: outcomes[1].loss.clone(), ..(*outcomes[0]).clone() };
     Ok(judge_random_search(&search(model)?, &white_box))
 }
 
 /// Compares the losses of all images, classified correctly or not, and the images left right.
-fn judge_random_search(search: &Outcome, white_box: &Outcome) -> Finding {
+fn judge_random_search(search: &TrialOutcome, white_box: &TrialOutcome) -> Finding {
     let worse = search.loss.iter().zip(&white_box.loss).filter(|(search, white_box)| search > white_box).count();
     let share = Proportion { hits: worse, of: search.loss.len() };
     let figure = format!(
@@ -113,17 +113,17 @@ mod tests {
 
     #[test]
     fn worse_images_found_at_random_fail_though_accuracies_agree() {
-        let outcome = |high: usize| Outcome {
+        let outcome = |high: usize| TrialOutcome {
             right: right(0),
             loss: (0..200).map(|index| if index < high { 3.0 } else { 1.0 }).collect(),
-            ..Outcome::default()
+            ..TrialOutcome::default()
         };
-        let white_box = Outcome { loss: vec![2.0; 200], ..outcome(0) };
+        let white_box = TrialOutcome { loss: vec![2.0; 200], ..outcome(0) };
         let judge = |high| judge_random_search(&outcome(high), &white_box).verdict;
         assert_eq!((judge(0), judge(10), judge(40)), (Pass, Pass, Fail));
-        let left = |count| Outcome { right: right(count), ..outcome(0) };
+        let left = |count| TrialOutcome { right: right(count), ..outcome(0) };
         let judge = |search, white_box| {
-            judge_random_search(&left(search), &Outcome { loss: vec![2.0; 200], ..left(white_box) }).verdict
+            judge_random_search(&left(search), &TrialOutcome { loss: vec![2.0; 200], ..left(white_box) }).verdict
         };
         assert_eq!((judge(40, 20), judge(19, 20), judge(5, 20)), (Pass, Pass, Fail));
     }

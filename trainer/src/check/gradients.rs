@@ -8,7 +8,7 @@ use shared::attack::{AttackRun, Goal, loss_gradient};
 use shared::metrics::Proportion;
 
 use super::Finding;
-use super::checked_model::{CheckedModel, Outcome, label_tensor};
+use super::checked_model::{CheckedModel, TrialOutcome, label_tensor};
 use crate::data::IMAGE_BYTES;
 use crate::evaluate::{GRADIENT, logits};
 use crate::models::read;
@@ -48,7 +48,7 @@ impl Zeros {
 }
 
 /// Counts zeros in the gradients at the images themselves.
-pub fn zeros(model: &CheckedModel<'_>, _: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn zeros(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let none = Proportion { hits: 0, of: 0 };
     let mut zeros = Zeros { images: none, values: none };
     for batch in model.batches() {
@@ -69,13 +69,13 @@ fn judge_zeros(Zeros { images, values }: Zeros) -> Finding {
 }
 
 /// Follows the mean loss of the first batch after each step of the white-box attack.
-pub fn climb(model: &CheckedModel<'_>, _: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn climb(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let batch = model.batches().next().context("there are no images")??;
     let config = model.plan.white_box().attack.context("the white-box attack is one")?.config;
     let labels = label_tensor(&batch.labels, &batch.images.device());
     let mut run = AttackRun::new(&config, batch.images, labels, Goal::Untargeted)?;
     let mean_loss = |images: Tensor<4>| {
-        let mut outcome = Outcome::default();
+        let mut outcome = TrialOutcome::default();
         outcome.add(&logits(model.bundle(), images)?, &batch.labels);
         anyhow::Ok(outcome.loss.iter().sum::<f64>() / outcome.loss.len() as f64)
     };

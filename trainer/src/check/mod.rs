@@ -26,7 +26,7 @@ use serde::Serialize;
 use shared::bundle::Bundle;
 use shared::metrics::Proportion;
 
-use self::checked_model::{CheckedModel, Outcome, Plan};
+use self::checked_model::{CheckPlan, CheckedModel, TrialOutcome};
 use crate::data::Split;
 use crate::evaluate::{Evaluation, GRADIENT, Trial};
 use crate::progress::{Progress, Stop, Unit};
@@ -99,11 +99,11 @@ struct Item {
     /// Whether the item compares accuracies, which mean nothing for a network that is right by chance alone.
     of_accuracy: bool,
     /// Trials that are compared.
-    trials: fn(&Plan) -> Vec<Trial>,
+    trials: fn(&CheckPlan) -> Vec<Trial>,
     /// Passes of each image through the network besides those of the trials, as [`Trial::work`] counts them.
     passes: u64,
     /// Judges the network by the outcomes of the trials, in their order.
-    run: fn(&CheckedModel<'_>, &[Rc<Outcome>]) -> Result<Finding>,
+    run: fn(&CheckedModel<'_>, &[Rc<TrialOutcome>]) -> Result<Finding>,
 }
 
 impl Item {
@@ -135,7 +135,7 @@ const ITEMS: [Item; 15] = [
         name: "attacks keep to the ball",
         why: "else they do more than epsilon allows, or show the network what is no picture",
         of_accuracy: false,
-        trials: Plan::attacks,
+        trials: CheckPlan::attacks,
         passes: 0,
         run: wrapper::ball,
     },
@@ -265,10 +265,10 @@ pub fn check(
 ) -> Result<Vec<Checked>> {
     ensure!(!indices.is_empty(), "there are no images to check on");
     let evaluation = Evaluation { bundles, clean: split, indices, crafted: &[], trials: &[], stop };
-    let passes = indices.len() as u64 * Plan { networks: bundles.len(), index: 0, epsilon }.passes();
+    let passes = indices.len() as u64 * CheckPlan { networks: bundles.len(), index: 0, epsilon }.passes();
     let task = progress.start("Checking", Some(passes * bundles.len() as u64), Unit::Passes);
     let checked = |index: usize| {
-        let plan = Plan { networks: bundles.len(), index, epsilon };
+        let plan = CheckPlan { networks: bundles.len(), index, epsilon };
         let checked = check_one(&CheckedModel::new(&evaluation, plan, device, &task))?;
         // Skipped items count as done too.
         task.set(passes * (index as u64 + 1));
@@ -277,7 +277,7 @@ pub fn check(
     (0..bundles.len()).map(checked).collect()
 }
 
-impl Plan {
+impl CheckPlan {
     /// Returns how often each image goes through networks in all items together, where none is skipped: the unit of progress.
     /// A trial that several items compare is measured once.
     fn passes(&self) -> u64 {

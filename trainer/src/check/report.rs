@@ -18,7 +18,7 @@ const LOSS_CURVES: &str = "loss-curves";
 
 /// The report of all networks, as `--json` prints it and `checks.json` holds it.
 #[derive(Serialize)]
-pub struct Report {
+pub struct CheckReport {
     /// sha256 of the data set, or `made`.
     pub data: String,
     /// Number of images.
@@ -32,12 +32,12 @@ pub struct Report {
     /// Number of skipped checks, over all networks.
     pub skipped: usize,
     /// The networks, in the order given.
-    pub models: Vec<ModelReport>,
+    pub models: Vec<CheckedModelReport>,
 }
 
 /// The checks of one network.
 #[derive(Serialize)]
-pub struct ModelReport {
+pub struct CheckedModelReport {
     /// Folder of the network.
     pub dir: PathBuf,
     /// Name of the network.
@@ -60,7 +60,7 @@ impl Verdict {
     }
 }
 
-impl ModelReport {
+impl CheckedModelReport {
     /// Returns the checks as the network's card notes them, made on so many images with attacks of the radius `epsilon`
     /// (pixel units).
     pub fn for_card(&self, epsilon: f32, images: usize) -> Checks {
@@ -88,9 +88,9 @@ impl ModelReport {
     }
 }
 
-impl Report {
+impl CheckReport {
     /// Returns the report of `models`, and counts their verdicts.
-    pub fn new(data: String, images: usize, epsilon: f32, models: Vec<ModelReport>) -> Self {
+    pub fn new(data: String, images: usize, epsilon: f32, models: Vec<CheckedModelReport>) -> Self {
         let count = |verdict| models.iter().flat_map(|model| &model.checks).filter(|c| c.verdict == verdict).count();
         let (passed, failed, skipped) = (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Skipped));
         Self { data, images, epsilon, passed, failed, skipped, models }
@@ -98,7 +98,7 @@ impl Report {
 
     /// Returns the failed checks, as `hardened: gradients are not zero`.
     pub fn failures(&self) -> Vec<String> {
-        let failed = |model: &ModelReport| {
+        let failed = |model: &CheckedModelReport| {
             let failed = model.checks.iter().filter(|check| check.verdict == Verdict::Fail);
             failed.map(|check| format!("{}: {}", model.name, check.name)).collect::<Vec<_>>()
         };
@@ -145,7 +145,7 @@ impl Report {
 
     /// Returns the chart of all networks' losses during the attack; `None` if no loss was measured.
     fn loss_curves(&self) -> Option<LineChart> {
-        let series = |model: &ModelReport| {
+        let series = |model: &CheckedModelReport| {
             let points = model.loss_curve().iter().enumerate();
             let points: Vec<_> = points.map(|(step, &loss)| (step as f64, Estimate::exact(loss))).collect();
             (!points.is_empty()).then(|| LineSeries { name: model.name.clone(), points })
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    fn report() -> Report {
+    fn report() -> CheckReport {
         let check = |name, verdict, figure: &str, limit: &str| Check {
             name,
             figure: figure.into(),
@@ -211,14 +211,14 @@ mod tests {
             check("three", Verdict::Skipped, "not measurable: 1 of 4 images right", ""),
         ];
         let clean = Proportion { hits: 1, of: 4 };
-        let model = |name: &str| ModelReport {
+        let model = |name: &str| CheckedModelReport {
             dir: "runs/a".into(),
             name: name.into(),
             weights_sha256: "ab".into(),
             clean,
             checks: checks.clone(),
         };
-        Report::new("cd".into(), 4, 4.0 / 255.0, vec![model("standard"), model("hardened")])
+        CheckReport::new("cd".into(), 4, 4.0 / 255.0, vec![model("standard"), model("hardened")])
     }
 
     #[test]

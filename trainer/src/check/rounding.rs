@@ -9,7 +9,7 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::exceeds;
-use super::checked_model::{CheckedModel, Outcome};
+use super::checked_model::{CheckedModel, TrialOutcome};
 use crate::data::IMAGE_BYTES;
 use crate::evaluate::{GRADIENT, logits};
 use crate::models::read;
@@ -20,13 +20,13 @@ pub const PASSES: u64 = BIM_STEPS as u64 * GRADIENT + 2;
 const LOST: f64 = 0.1;
 
 /// Compares BIM's success on its images as they are and as PNG files.
-pub fn png(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn png(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     // A little below 1: 1/255 as f32 times 255 may be less than 1.
     if model.plan.epsilon * 255.0 < 0.999 {
         return Ok(Finding::skipped("not measurable: epsilon is less than a level of 8 bits"));
     }
     let trial = model.plan.bim(model.plan.epsilon);
-    let (mut exact, mut rounded) = (Outcome::default(), Outcome::default());
+    let (mut exact, mut rounded) = (TrialOutcome::default(), TrialOutcome::default());
     for batch in model.batches() {
         let batch = batch?;
         let attacked = batch.attacked(&batch.images, &trial, model.bundle())?;

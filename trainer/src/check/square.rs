@@ -7,9 +7,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use shared::seed::{Purpose, derive};
 
-use super::checked_model::{CheckedModel, Outcome};
+use super::checked_model::{CheckedModel, TrialOutcome};
 use crate::data::{IMAGE_BYTES, SIDE};
-use crate::evaluate::{Batch, logits};
+use crate::evaluate::{EvaluationBatch, logits};
 use crate::models::read;
 
 /// Changes that are tried on each image, one after the other.
@@ -76,8 +76,8 @@ fn side(query: usize) -> usize {
 }
 
 /// Returns the network's outcome on the image with the largest loss that the search finds for each image.
-pub fn search(model: &CheckedModel<'_>) -> Result<Outcome> {
-    let mut found = Outcome::default();
+pub fn search(model: &CheckedModel<'_>) -> Result<TrialOutcome> {
+    let mut found = TrialOutcome::default();
     for batch in model.batches() {
         let of_batch = search_batch(&batch?, model)?;
         found.right.extend(of_batch.right);
@@ -86,7 +86,7 @@ pub fn search(model: &CheckedModel<'_>) -> Result<Outcome> {
     Ok(found)
 }
 
-fn search_batch(batch: &Batch, model: &CheckedModel<'_>) -> Result<Outcome> {
+fn search_batch(batch: &EvaluationBatch, model: &CheckedModel<'_>) -> Result<TrialOutcome> {
     let values = read(batch.images.clone())?;
     ensure!(values.len() == batch.labels.len() * IMAGE_BYTES, "the images are not {SIDE}x{SIDE}");
     let mut images: Vec<SearchState> = values
@@ -97,7 +97,7 @@ fn search_batch(batch: &Batch, model: &CheckedModel<'_>) -> Result<Outcome> {
         })
         .collect();
     // The images themselves are in the ball too.
-    let mut worst = Outcome::default();
+    let mut worst = TrialOutcome::default();
     worst.add(&logits(model.bundle(), batch.images.clone())?, &batch.labels);
     for query in 1..=QUERIES {
         if query > 1 {
@@ -105,7 +105,7 @@ fn search_batch(batch: &Batch, model: &CheckedModel<'_>) -> Result<Outcome> {
         }
         let candidates: Vec<f32> = images.iter().flat_map(|image| image.candidate.iter().copied()).collect();
         let candidates = Tensor::from_data(TensorData::new(candidates, batch.images.dims()), &batch.images.device());
-        let mut now = Outcome::default();
+        let mut now = TrialOutcome::default();
         now.add(&logits(model.bundle(), candidates)?, &batch.labels);
         for (place, image) in images.iter_mut().enumerate() {
             if now.loss[place] > worst.loss[place] {

@@ -9,7 +9,7 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
-use super::checked_model::{CheckedModel, Outcome, Plan};
+use super::checked_model::{CheckPlan, CheckedModel, TrialOutcome};
 use crate::evaluate::Trial;
 
 /// Radius at which an attack may change an image into nearly any other: all images can become the same grey. Pixel units.
@@ -23,7 +23,7 @@ const ONE_POINT: f64 = 0.01;
 const OVERFITTED: f64 = 1.0 / 3.0;
 
 /// Compares BIM with FGSM: several steps must fool as many images as one.
-pub fn iterated(_: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn iterated(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     Ok(judge_iterated(&outcomes[0].right, &outcomes[1].right))
 }
 
@@ -34,21 +34,21 @@ fn judge_iterated(fgsm: &[bool], bim: &[bool]) -> Finding {
 }
 
 /// Compares accuracies at growing radii: a larger ball holds the smaller one, so accuracy must not rise.
-pub fn larger_epsilon(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn larger_epsilon(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let radii = radii(&model.plan);
-    let rights = |outcomes: &[Rc<Outcome>]| outcomes.iter().map(|outcome| outcome.right.clone()).collect();
+    let rights = |outcomes: &[Rc<TrialOutcome>]| outcomes.iter().map(|outcome| outcome.right.clone()).collect();
     let (bim, pgd) = outcomes.split_at(radii.len());
     Ok(judge_larger_epsilon(&radii, &[("BIM", rights(bim)), ("PGD", rights(pgd))]))
 }
 
 /// Returns BIM at each radius, and then PGD.
-pub fn ladder(plan: &Plan) -> Vec<Trial> {
+pub fn ladder(plan: &CheckPlan) -> Vec<Trial> {
     let radii = radii(plan);
     radii.iter().map(|&epsilon| plan.bim(epsilon)).chain(radii.iter().map(|&epsilon| plan.pgd(epsilon, 1))).collect()
 }
 
 /// Returns the radii whose accuracies are compared, ascending, pixel units.
-fn radii(plan: &Plan) -> [f32; LADDER.len()] {
+fn radii(plan: &CheckPlan) -> [f32; LADDER.len()] {
     LADDER.map(|factor| (factor * plan.epsilon).min(1.0))
 }
 
@@ -69,7 +69,7 @@ fn judge_larger_epsilon(radii: &[f32], attacks: &[(&str, Vec<Vec<bool>>)]) -> Fi
 }
 
 /// Compares the usual steps with twice as many: an attack that has converged gets no further.
-pub fn more_steps(_: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn more_steps(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     Ok(judge_more_steps(&outcomes[0].right, &outcomes[1].right))
 }
 
@@ -84,7 +84,7 @@ fn judge_more_steps(once: &[bool], twice: &[bool]) -> Finding {
 }
 
 /// Compares the worst case over all steps with the last step: it must leave no more images right.
-pub fn until_fooled(_: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn until_fooled(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     Ok(judge_until_fooled(&outcomes[0].right, &outcomes[1].right))
 }
 
@@ -96,11 +96,11 @@ fn judge_until_fooled(until_fooled: &[bool], last_step: &[bool]) -> Finding {
 }
 
 /// Checks that accuracy is at chance in a ball that holds almost all images.
-pub fn unbounded(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn unbounded(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     Ok(judge_unbounded(outcomes[0].correct(), model.bundle().card.classes.len()))
 }
 
-impl Plan {
+impl CheckPlan {
     /// Returns the white-box attack of radius [`LARGEST`]. It begins at the image itself: a random start in so large a ball
     /// would fool most networks, and hide that the gradients do not.
     pub fn unbounded(&self) -> Trial {
@@ -120,7 +120,7 @@ fn judge_unbounded(right: Proportion, classes: usize) -> Finding {
 }
 
 /// Counts the images that one step does not fool and many steps do.
-pub fn overfitting(_: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn overfitting(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     Ok(judge_overfitting(&outcomes[0].right, &outcomes[1].right, &outcomes[2].right))
 }
 

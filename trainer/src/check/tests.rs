@@ -4,7 +4,7 @@ use shared::metrics::top_k;
 
 use super::*;
 use crate::data::made;
-use crate::evaluate::{Batch, Evaluation, Trial, logits};
+use crate::evaluate::{Evaluation, EvaluationBatch, Trial, logits};
 use crate::models::tests::bundle;
 use crate::progress::Task;
 
@@ -24,7 +24,7 @@ fn made_split() -> Split {
 fn labelled_by(bundle: &Bundle) -> Split {
     let split = made_split();
     let indices: Vec<usize> = (0..IMAGES).collect();
-    let batch = Batch::new(&split, &indices, 0, CLASSES, &Device::flex()).unwrap();
+    let batch = EvaluationBatch::new(&split, &indices, 0, CLASSES, &Device::flex()).unwrap();
     let rows = logits(bundle, batch.images).unwrap();
     let labels = rows.iter().map(|row| top_k(row, 1)[0] as u16).collect();
     Split { labels, ..split }
@@ -38,8 +38,8 @@ fn check_first(bundles: &[Bundle], split: &Split, task: &Task) -> Checked {
     check_one(&CheckedModel::new(&evaluation, plan(bundles), &device, task)).unwrap()
 }
 
-fn plan(bundles: &[Bundle]) -> Plan {
-    Plan { networks: bundles.len(), index: 0, epsilon: EPSILON }
+fn plan(bundles: &[Bundle]) -> CheckPlan {
+    CheckPlan { networks: bundles.len(), index: 0, epsilon: EPSILON }
 }
 
 fn task() -> Task {

@@ -4,15 +4,17 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackKind};
+use shared::attack::{AttackConfig, AttackKind, Norm, ThreatModel};
 
 use super::Finding;
 use super::chance::count;
-use super::checked_model::{Bounds, CheckedModel, Outcome, Plan};
+use super::checked_model::{Bounds, CheckPlan, CheckedModel, TrialOutcome};
 use crate::evaluate::{Trial, logits};
 
 /// Largest excess of a radius by f32 rounding: 0.5 - 8/255 and its way back do not end at 8/255.
 const ROUNDING: f32 = 1e-6;
+/// Largest excess of a radius in L2: the squares of 12,288 values are added up in f32, in any order.
+const ROUNDING_L2: f32 = 1e-5;
 /// Number of images whose logits are computed in several batches.
 const IMAGES: usize = 32;
 /// Size of a small batch: no divisor of [`IMAGES`], so that images get other neighbours.
@@ -22,20 +24,20 @@ const FEW: usize = 5;
 const SAME_LOGITS: f32 = 1e-4;
 
 /// Checks that attacks of epsilon 0 change no pixel and no prediction.
-pub fn epsilon_zero(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
-    let attacked: Vec<&Outcome> = outcomes.iter().map(AsRef::as_ref).collect();
+pub fn epsilon_zero(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
+    let attacked: Vec<&TrialOutcome> = outcomes.iter().map(AsRef::as_ref).collect();
     let plain = model.clean()?;
     Ok(judge_epsilon_zero(&plain, &attacked))
 }
 
 /// Returns every attack there is with epsilon 0, and PGD until an image is fooled, as it is published.
-pub fn epsilon_zero_trials(_: &Plan) -> Vec<Trial> {
+pub fn epsilon_zero_trials(_: &CheckPlan) -> Vec<Trial> {
     let attacks = AttackKind::ALL.map(|kind| Trial::attack(AttackConfig::new(kind, 0.0, 2), None));
     attacks.into_iter().chain([Trial::until_fooled(AttackConfig::pgd(0.0, 2, 0))]).collect()
 }
 
-fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
-    let differs = |outcome: &&&Outcome| outcome.right != plain.right || outcome.bounds.linf > 0.0;
+fn judge_epsilon_zero(plain: &TrialOutcome, attacked: &[&TrialOutcome]) -> Finding {
+    let differs = |outcome: &&&TrialOutcome| outcome.right != plain.right || outcome.bounds.linf > 0.0;
     let wrong = attacked.iter().find(differs);
     let now = wrong.or(attacked.first()).map_or(String::new(), |outcome| count(&outcome.right));
     let moved = wrong.map_or(0.0, |outcome| outcome.bounds.linf);
@@ -44,23 +46,29 @@ fn judge_epsilon_zero(plain: &Outcome, attacked: &[&Outcome]) -> Finding {
 }
 
 /// Checks that no attack leaves its ball or the range of pixels.
-pub fn ball(model: &CheckedModel<'_>, outcomes: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn ball(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let trials = model.plan.attacks();
-    let epsilons = trials.iter().filter_map(|trial| trial.attack.as_ref()).map(|attack| attack.config.epsilon);
-    Ok(judge_ball(&epsilons.zip(outcomes.iter().map(|outcome| outcome.bounds)).collect::<Vec<_>>()))
+    let threats = trials.iter().filter_map(|trial| trial.attack.as_ref()).map(|attack| attack.config.threat());
+    Ok(judge_ball(&threats.zip(outcomes.iter().map(|outcome| outcome.bounds)).collect::<Vec<_>>()))
 }
 
-/// `bounds` are the radius of each attack (pixel units) and the sizes of its changes.
-fn judge_ball(bounds: &[(f32, Bounds)]) -> Finding {
-    let beyond = bounds.iter().map(|(epsilon, bounds)| bounds.linf - epsilon).fold(f32::NEG_INFINITY, f32::max);
+/// `bounds` are the ball of each attack (pixel units) and the sizes of its changes.
+fn judge_ball(bounds: &[(ThreatModel, Bounds)]) -> Finding {
+    let beyond = |(threat, bounds): &(ThreatModel, Bounds)| bounds.distance(threat.norm) - threat.epsilon;
+    let inside = bounds.iter().all(|attack| match attack.0.norm {
+        Norm::Linf => beyond(attack) <= ROUNDING,
+        Norm::L2 => beyond(attack) <= ROUNDING_L2,
+    });
+    let furthest = bounds.iter().map(beyond).fold(f32::NEG_INFINITY, f32::max);
     let outside: usize = bounds.iter().map(|(_, bounds)| bounds.outside).sum();
     let not_finite: usize = bounds.iter().map(|(_, bounds)| bounds.not_finite).sum();
-    let figure = format!("{beyond:+.1e} beyond epsilon; {outside} values outside [0, 1], {not_finite} not a number");
-    Finding::new(beyond <= ROUNDING && outside + not_finite == 0, figure, format!("{ROUNDING:.0e} for rounding; none"))
+    let figure = format!("{furthest:+.1e} beyond epsilon; {outside} values outside [0, 1], {not_finite} not a number");
+    let limit = format!("{ROUNDING:.0e} for rounding, {ROUNDING_L2:.0e} in L2; none");
+    Finding::new(inside && outside + not_finite == 0, figure, limit)
 }
 
 /// Checks that an image's logits depend neither on its batch nor on the run.
-pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<Outcome>]) -> Result<Finding> {
+pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let batch = model.batches().next().context("there are no images")??;
     let count = batch.labels.len().min(IMAGES);
     let forward = |images| Ok(logits(model.bundle(), images)?.concat());
@@ -104,9 +112,9 @@ fn judge_logits(Differences { batch, run }: Differences) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use shared::attack::n_fgsm;
+    use shared::attack::{Ball, n_fgsm};
     use shared::image::{Picture, pictures_to_tensor};
-    use shared::metrics::linf_distance;
+    use shared::metrics::{l2_distance, linf_distance};
     use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 
     use super::*;
@@ -125,14 +133,14 @@ mod tests {
         architecture.init_seeded(5, [0.5; 3], [0.25; 3], 1, device).unwrap()
     }
 
-    fn outcome(right: &[bool], linf: f32) -> Outcome {
-        Outcome { right: right.to_vec(), bounds: Bounds { linf, ..Bounds::default() }, ..Outcome::default() }
+    fn outcome(right: &[bool], linf: f32) -> TrialOutcome {
+        TrialOutcome { right: right.to_vec(), bounds: Bounds { linf, ..Bounds::default() }, ..TrialOutcome::default() }
     }
 
     #[test]
     fn a_wrapper_that_changes_images_or_answers_fails() {
         let plain = outcome(&[true, false, true], 0.0);
-        let judge = |attacked: &Outcome| judge_epsilon_zero(&plain, &[&plain, attacked]);
+        let judge = |attacked: &TrialOutcome| judge_epsilon_zero(&plain, &[&plain, attacked]);
         assert_eq!(judge(&outcome(&[true, false, true], 0.0)).verdict, Verdict::Pass);
         assert_eq!(judge(&outcome(&[true, false, true], 0.01)).verdict, Verdict::Fail);
         // As many images are right, but other ones.
@@ -148,13 +156,37 @@ mod tests {
         let crafted = n_fgsm(epsilon, images.clone(), labels, &network(&device), 3).unwrap();
         let linf = linf_distance(&read(images).unwrap(), &read(crafted).unwrap());
         let bounds = Bounds { linf, ..Bounds::default() };
-        let finding = judge_ball(&[(epsilon, Bounds::default()), (epsilon, bounds)]);
+        let threat = ThreatModel::linf(epsilon);
+        let finding = judge_ball(&[(threat, Bounds::default()), (threat, bounds)]);
         assert_eq!(finding.verdict, Verdict::Fail, "{}", finding.figure);
 
-        let within = |bounds: Bounds| judge_ball(&[(0.1, Bounds { linf: 0.1 + 5e-7, ..bounds })]).verdict;
+        let within =
+            |bounds: Bounds| judge_ball(&[(ThreatModel::linf(0.1), Bounds { linf: 0.1 + 5e-7, ..bounds })]).verdict;
         assert_eq!(within(Bounds::default()), Verdict::Pass);
         assert_eq!(within(Bounds { outside: 1, ..Bounds::default() }), Verdict::Fail);
         assert_eq!(within(Bounds { not_finite: 1, ..Bounds::default() }), Verdict::Fail);
+    }
+
+    #[test]
+    fn an_l2_attack_that_is_not_shortened_to_its_ball_fails() {
+        let (device, threat) = (Device::flex(), ThreatModel::l2(0.5));
+        let ball = Ball::new(images(&device), threat);
+        let step = Tensor::from_floats([2.0], &device);
+        let leaking = ball.ascend(ball.center(), ball.center().ones_like(), step).clamp(0.0, 1.0);
+        let judge = |crafted: Tensor<4>| {
+            let (before, after) = (read(ball.center()).unwrap(), read(crafted).unwrap());
+            let size = before.len() / ball.center().dims()[0];
+            let pairs = || before.chunks_exact(size).zip(after.chunks_exact(size));
+            let linf = pairs().map(|(a, b)| linf_distance(a, b)).fold(0.0, f32::max);
+            let l2 = pairs().map(|(a, b)| l2_distance(a, b)).fold(0.0, f32::max);
+            // No value has moved by the radius, so L-infinity sees nothing.
+            assert!(linf < threat.epsilon / 10.0, "{linf}");
+            judge_ball(&[(threat, Bounds { linf, l2, ..Bounds::default() })])
+        };
+        let finding = judge(leaking.clone());
+        assert_eq!(finding.verdict, Verdict::Fail, "{}", finding.figure);
+        let finding = judge(ball.project(leaking));
+        assert_eq!(finding.verdict, Verdict::Pass, "{}", finding.figure);
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::models::{self, Guess};
 use crate::progress::{Progress, Unit};
 use crate::{montage, output};
 
+/// The attack where none is named.
+pub(super) const USUAL_ATTACK: AttackKind = AttackKind::Bim;
+
 /// Arguments of `bastion attack`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -151,7 +154,7 @@ impl Files {
 
 impl AttackArgs {
     fn chosen(&self) -> Result<ChosenAttack> {
-        let chosen = self.attack.one_attack(AttackKind::Bim, EpsilonSpace::Pixel)?;
+        let chosen = self.attack.one_attack(USUAL_ATTACK, EpsilonSpace::Pixel)?;
         if chosen.config.kind.is_control() && self.target.is_some() {
             let message =
                 format!("{} is aimed at nothing, so it has no --target; choose another --attack", chosen.config.kind);

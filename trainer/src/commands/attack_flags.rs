@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use shared::attack::{AttackConfig, AttackKind, Norm};
+use shared::attack::{AttackConfig, AttackKind, Norm, PAPER_EPSILON_STD};
 
 use crate::epsilon::{EpsilonSpace, Radius};
 use crate::error::UsageError;
@@ -97,7 +97,8 @@ impl AttackFlags {
             for radius in if self.epsilon.is_empty() { &usual[..] } else { &self.epsilon } {
                 let epsilon = radius.in_norm(norm).map_err(UsageError)?;
                 let steps = steps.or(self.steps).map_or(kind.default_steps(), usize::from);
-                let step_size = self.step_size.map(Radius::value).filter(|_| !kind.is_control());
+                let step_size = self.step_size.filter(|_| !kind.is_control()).map(|length| length.in_norm(norm));
+                let step_size = step_size.transpose().map_err(|error| UsageError(format!("--step-size: {error}")))?;
                 let config = AttackConfig { step_size, seed: self.seed, ..AttackConfig::new(kind, epsilon, steps) };
                 config.validate().map_err(|error| UsageError(error.to_string()))?;
                 let restarts = config.starts(self.restarts.map_or(1, usize::from));
@@ -184,7 +185,7 @@ fn takes(kind: AttackKind) -> String {
 }
 
 /// Returns the names of the attacks for which `is` holds: `fgsm, bim and pgd`.
-fn in_words(is: fn(AttackKind) -> bool) -> String {
+pub(super) fn in_words(is: fn(AttackKind) -> bool) -> String {
     let names: Vec<&str> = AttackKind::ALL.into_iter().filter(|&kind| is(kind)).map(AttackKind::name).collect();
     match names.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
@@ -200,8 +201,11 @@ fn attack_help() -> String {
     });
     format!(
         "Attack: {}. Several with commas between them, or none, where the command takes them so; an attack may say its steps: \
-         pgd-50 [default: bim for attack, fgsm for craft, fgsm,bim for evaluate]",
-        attacks.join(", ")
+         pgd-50 [default: {} for attack, {} for craft, {} for evaluate]",
+        attacks.join(", "),
+        super::attack::USUAL_ATTACK,
+        super::craft::USUAL_ATTACK,
+        super::evaluate::USUAL_ATTACKS.map(AttackKind::name).join(",")
     )
 }
 
@@ -216,7 +220,8 @@ fn attack_long_help() -> String {
 fn epsilon_help() -> String {
     format!(
         "Radius: how far each pixel may change, as 8/255 or as a decimal from 0 to 1; for attacks in L2 how long the whole \
-         change may be, in pixel units, as 0.5 [default: {}, in L2 {}; in normalized space the paper's 0.2]",
+         change may be, in pixel units, as 0.5 [default: {}, in L2 {}; in L-infinity in normalized space the \
+         paper's {PAPER_EPSILON_STD}]",
         Norm::Linf.in_words(Norm::Linf.default_epsilon()),
         Norm::L2.default_epsilon()
     )
@@ -291,6 +296,9 @@ mod tests {
             (&["--attack", "noise", "--step-size", "0.1"], "noise takes no steps"),
             (&["--attack", "mi-fgsm", "--restarts", "2"], "no random start"),
             (&["--attack", "none,bim"], "--attack none excludes"),
+            (&["--attack", "bim", "--step-size", "2"], "--step-size: 2 is not from 0 to 1"),
+            (&["--attack", "bim", "--step-size", "2"], "did you mean 2/255?"),
+            (&["--attack", "pgd-l2", "--step-size", "111"], "0 to 110.9"),
         ] {
             let error = attacks(flags).unwrap_err().to_string();
             assert!(error.contains(says), "{flags:?}: {error}");

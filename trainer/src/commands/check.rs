@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use shared::bundle::Bundle;
 
-use crate::check::report::{ModelReport, Report};
+use crate::check::report::{CheckReport, CheckedModelReport};
 use crate::check::{CHECKS, Checked, check};
 use crate::data::{self, Dataset, Split, made};
 use crate::device::{self, DeviceChoice};
@@ -123,7 +123,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let stop = Stop::on_ctrl_c()?;
     let checked = check(&bundles, &images.split, &indices, args.epsilon.value(), &engine.device, progress, &stop)?;
 
-    let model = |((dir, bundle), Checked { clean, checks }): ((PathBuf, Bundle), Checked)| ModelReport {
+    let model = |((dir, bundle), Checked { clean, checks }): ((PathBuf, Bundle), Checked)| CheckedModelReport {
         dir,
         name: bundle.card.name,
         weights_sha256: bundle.card.weights.sha256,
@@ -131,7 +131,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
         checks,
     };
     let models = dirs.into_iter().zip(bundles).zip(checked).map(model).collect();
-    let report = Report::new(images.name, indices.len(), args.epsilon.value(), models);
+    let report = CheckReport::new(images.name, indices.len(), args.epsilon.value(), models);
     if args.save {
         for model in &report.models {
             models::save_checks(&model.dir, model.for_card(report.epsilon, report.images))?;

@@ -11,7 +11,7 @@ use shared::bundle::{Bundle, ImageSet, Score};
 use shared::corrupt::{Corruption, Severity};
 
 use self::corruptions::CorruptionChoice;
-use super::attack_flags::{AttackFlags, ChosenAttack};
+use super::attack_flags::{AttackFlags, ChosenAttack, in_words};
 use crate::data::{self, CraftedVal, Dataset, ValSet};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::EpsilonSpace;
@@ -21,20 +21,28 @@ use crate::evaluate::{Evaluation, Trial, spread};
 use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
-/// Arguments of `bastion evaluate`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
+/// The attacks where none is named.
+pub(super) const USUAL_ATTACKS: [AttackKind; 2] = [AttackKind::Fgsm, AttackKind::Bim];
+
+/// Returns whether a white-box attack of this kind follows each image until it is fooled.
+fn follows(kind: AttackKind) -> bool {
+    kind.properties().until_fooled
+}
+
+fn after_help() -> String {
+    format!(
+        "\
 White-box: each network is attacked through its own gradients; only this is robust accuracy. Transfer: the images are crafted
 on one network and shown to all, in passing (--protocol transfer) or, the protocol of the paper, saved by `bastion craft` and
 shown as they are (--crafted). Attacks lead away from the true label, unlike those of `bastion attack`, which knows none.
 Success is the share of the images seen rightly that the attack changed or, with --targeted, the share of all images that it
 led to the target. Intervals are Wilson's, at 95%.
 
-White-box PGD, in L-infinity and in L2, follows each image until it is fooled for the first time, at whatever step of whatever
-random start, and goes on with those that still hold: the worst case over all steps and starts, as in AutoAttack, and several
-times as fast as taking every step of every image. Images that are wrong without an attack are not attacked. A fooled image
-counts for top-5 as it was then. FGSM, BIM, MI-FGSM, noise and transfer count as they are after the last step, as in the papers;
-so does PGD with --last-step.
+White-box {following} follow each image until it is fooled for the first time, at whatever step of whatever random start, and
+go on with those that still hold: the worst case over all steps and starts, as in AutoAttack, and several times as fast as taking
+every step of every image. Images that are wrong without an attack are not attacked. A fooled image counts for top-5 as it was
+then. {others}, and images in transfer, count as they are after the last step, as in the papers; so do {following} with
+--last-step.
 
 Examples:
   bastion evaluate
@@ -45,7 +53,30 @@ Examples:
   bastion evaluate --attack pgd-l2 --epsilon 0.5,1
   bastion evaluate --attack none --crafted data/fgsm,data/bim --augmented
   bastion evaluate --limit 500 --corruptions --report runs/report
-  bastion evaluate --augmented --protocol both --epsilon-space normalized")]
+  bastion evaluate --augmented --protocol both --epsilon-space normalized",
+        following = in_words(follows),
+        others = in_words(|kind| !follows(kind))
+    )
+}
+
+fn last_step_help() -> String {
+    let following = in_words(follows);
+    format!("Let white-box {following} take all steps of all images and count them as they are after the last one")
+}
+
+fn corruptions_help() -> String {
+    let approximated = Corruption::ALL.into_iter().filter(|corruption| corruption.is_approximation());
+    format!(
+        "Evaluate on the validation images with common corruptions too, each at severities 1 to 5 (Tiny-ImageNet-C, of which \
+         only {} is approximated) [default when given alone: all {}]",
+        approximated.map(Corruption::name).collect::<Vec<_>>().join(", "),
+        Corruption::ALL.len()
+    )
+}
+
+/// Arguments of `bastion evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = after_help())]
 pub struct EvaluateArgs {
     /// Folder of a model or of a run; may be given more than once [default: standard and hardened in static/models]
     #[arg(long = "model", value_name = "DIR")]
@@ -58,8 +89,7 @@ pub struct EvaluateArgs {
     /// What the radii are measured in [default: pixel]
     #[arg(long, value_enum)]
     epsilon_space: Option<EpsilonSpace>,
-    /// Let white-box PGD take all steps of all images and count them as they are after the last one
-    #[arg(long)]
+    #[arg(long, help = last_step_help())]
     last_step: bool,
     /// Attack towards a random other class instead of away from the true one
     #[arg(long)]
@@ -76,9 +106,10 @@ pub struct EvaluateArgs {
     /// Evaluate on the augmented images too: the paper's perturbations, the same ones at every evaluation
     #[arg(long)]
     augmented: bool,
-    /// Evaluate on the validation images with common corruptions too, each at severities 1 to 5 (Tiny-ImageNet-C, of which
-    /// only frost is approximated) [default when given alone: all 15]
-    #[arg(long, value_name = "CORRUPTION", value_delimiter = ',', num_args = 0.., default_missing_value = "all")]
+    #[arg(
+        long, value_name = "CORRUPTION", value_delimiter = ',', num_args = 0.., default_missing_value = "all",
+        help = corruptions_help()
+    )]
     corruptions: Vec<CorruptionChoice>,
     /// Use only so many validation images, spread over all classes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -183,17 +214,20 @@ impl EvaluateArgs {
     /// [`UsageError`] when a number is out of range, or an argument has no effect: the user expects that it has one.
     fn chosen(&self) -> Result<Vec<ChosenAttack>> {
         let space = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel);
-        let chosen = self.attack.attacks(&[AttackKind::Fgsm, AttackKind::Bim], space)?;
+        let chosen = self.attack.attacks(&USUAL_ATTACKS, space)?;
         let none = chosen.is_empty();
         let in_transfer = self.protocol.is_some_and(|protocol| protocol != Protocol::WhiteBox);
-        let follows = |chosen: &ChosenAttack| chosen.config.kind.properties().until_fooled;
+        let last_step = format!(
+            "--last-step is for white-box {}: other attacks always count after the last step",
+            in_words(follows)
+        );
         let idle = [
             (none && self.epsilon_space.is_some(), "--epsilon-space has no effect with --attack none"),
             (none && self.targeted, "--targeted has no effect with --attack none"),
             (none && self.protocol.is_some(), "--protocol has no effect with --attack none"),
             (
-                self.last_step && !(chosen.iter().any(follows) && self.in_white_box()),
-                "--last-step is for white-box pgd and pgd-l2: other attacks always count after the last step",
+                self.last_step && !(chosen.iter().any(|chosen| follows(chosen.config.kind)) && self.in_white_box()),
+                last_step.as_str(),
             ),
             (
                 self.save && self.limit.is_some() && none && self.crafted.is_empty(),
@@ -255,13 +289,13 @@ impl EvaluateArgs {
         for &crafted_on in sources {
             for ChosenAttack { config, restarts } in chosen {
                 let config = AttackConfig { channel_scale, ..config.clone() };
-                let properties = config.kind.properties();
                 // Noise uses no network's gradients: it is the same in both protocols.
                 let crafted_on = crafted_on.filter(|_| !config.kind.is_control());
+                let kind = config.kind;
                 let mut trial = Trial::attack(config, crafted_on);
                 if let Some(attack) = &mut trial.attack {
                     attack.restarts = *restarts;
-                    attack.until_fooled = properties.until_fooled && crafted_on.is_none() && !self.last_step;
+                    attack.until_fooled = follows(kind) && crafted_on.is_none() && !self.last_step;
                     attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
                 }
                 if !trials.contains(&trial) {

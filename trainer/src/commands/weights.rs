@@ -12,7 +12,7 @@ use shared::model::{HeadKind, Stem};
 use crate::device::DeviceChoice;
 use crate::error::UsageError;
 use crate::output;
-use crate::pretrained::{self, Format, IMAGENET, Misfit, Plan, Stored, WeightsFile, shape_text};
+use crate::pretrained::{self, Format, IMAGENET, LoadPlan, Misfit, Stored, WeightsFile, shape_text};
 use crate::train::{ArchName, ConfigFlags, heads, resolve, stems};
 
 /// Arguments of `bastion weights`.
@@ -84,7 +84,7 @@ pub fn run(args: &WeightsArgs) -> Result<()> {
 }
 
 /// Returns the plan of loading the file into the network that the flags name.
-fn plan(args: &InspectArgs, arch: ArchName, file: &WeightsFile) -> Result<Plan> {
+fn plan(args: &InspectArgs, arch: ArchName, file: &WeightsFile) -> Result<LoadPlan> {
     let mut flags = ConfigFlags::default().with("arch", toml::Value::try_from(arch)?);
     if let Some(stem) = args.stem {
         flags = flags.with("stem", toml::Value::try_from(stem)?);
@@ -104,7 +104,7 @@ fn plan(args: &InspectArgs, arch: ArchName, file: &WeightsFile) -> Result<Plan> 
     let classes = args.classes.unwrap_or(200) as usize;
     // No weights are drawn, and nothing is computed on the device.
     let blank = architecture.init(classes, IMAGENET.mean, IMAGENET.std, &Device::flex()).map_err(UsageError)?;
-    Ok(Plan::new(file, &blank.backbone.state_shapes()))
+    Ok(LoadPlan::new(file, &blank.backbone.state_shapes()))
 }
 
 #[derive(Serialize)]
@@ -121,7 +121,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     arch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<&'a Plan>,
+    plan: Option<&'a LoadPlan>,
     /// Whether `train --pretrained` can load the file; only with --arch.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken: Option<bool>,
@@ -137,7 +137,7 @@ struct Row<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn new(file: &'a WeightsFile, arch: Option<String>, plan: Option<&'a Plan>, fits: Vec<String>) -> Self {
+    fn new(file: &'a WeightsFile, arch: Option<String>, plan: Option<&'a LoadPlan>, fits: Vec<String>) -> Self {
         let row = |tensor: &'a Stored| {
             let Stored { name, shape, dtype, bytes, .. } = tensor;
             Row { name, shape, dtype, bytes: *bytes }
@@ -197,7 +197,7 @@ impl<'a> Report<'a> {
 }
 
 /// Formats the plan for each tensor; unchanged tensors are counted alone, since they are many.
-fn plan_lines(plan: &Plan, file: &str, arch: &str) -> Vec<String> {
+fn plan_lines(plan: &LoadPlan, file: &str, arch: &str) -> Vec<String> {
     let mut lines = vec![format!("\nIn {arch}:"), format!("  {:4} as they are", plan.loaded.len())];
     lines.extend(plan.notes().iter().map(|note| format!("       {note}")));
     let mut list = |what: &str, names: Vec<String>| {

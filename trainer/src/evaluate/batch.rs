@@ -28,7 +28,7 @@ const AUGMENTED_SEED: u64 = 0;
 const TARGET_SEED: u64 = 0;
 
 /// Images of a set, without any attack.
-pub(crate) struct Batch {
+pub(crate) struct EvaluationBatch {
     /// Number of the batch in the evaluation.
     number: usize,
     /// Numbers of the images in their set.
@@ -40,7 +40,7 @@ pub(crate) struct Batch {
     pub(super) targets: Vec<usize>,
 }
 
-impl Batch {
+impl EvaluationBatch {
     /// Returns the images `indices` of `split`, as batch `number` of an evaluation of a network with so many classes.
     pub(crate) fn new(
         split: &Split,
@@ -117,7 +117,7 @@ pub(super) struct Originals {
 }
 
 impl Originals {
-    pub fn new(batch: &Batch, set: ImageSet) -> Self {
+    pub fn new(batch: &EvaluationBatch, set: ImageSet) -> Self {
         Self { images: batch.set(set), values: OnceCell::new() }
     }
 
@@ -157,7 +157,7 @@ impl Shown {
     ///
     /// # Errors
     /// When the device fails, or computes something that is not a number.
-    pub fn results(&self, batch: &Batch, bundle: &Bundle) -> Result<Vec<ImageResult>> {
+    pub fn results(&self, batch: &EvaluationBatch, bundle: &Bundle) -> Result<Vec<ImageResult>> {
         let rows = logits(bundle, self.images.clone())?;
         let result = |(row, logits): (usize, &Vec<f32>)| {
             ImageResult::new(logits, batch.labels[row], batch.targets[row], self.changes.get(row).copied())

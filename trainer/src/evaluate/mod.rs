@@ -19,7 +19,7 @@ use burn::prelude::*;
 use shared::attack::{AttackConfig, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 
-pub(crate) use self::batch::{BATCH, Batch, logits};
+pub(crate) use self::batch::{BATCH, EvaluationBatch, logits};
 use self::batch::{Originals, Shown};
 pub(crate) use self::image_result::ImageResult;
 use self::until_fooled::UntilFooledTrial;
@@ -206,7 +206,7 @@ impl Evaluation<'_> {
         let mut results = vec![Vec::with_capacity(self.indices.len()); networks.len()];
         for (number, indices) in self.indices.chunks(batch_size).enumerate() {
             self.check_stop()?;
-            let batch = Batch::new(self.clean, indices, number, first.card.classes.len(), device)?;
+            let batch = EvaluationBatch::new(self.clean, indices, number, first.card.classes.len(), device)?;
             let originals = Originals::new(&batch, trial.set);
             let common = self.common(&batch, &originals, trial)?;
             for (&network, results) in networks.iter().zip(&mut results) {
@@ -231,7 +231,7 @@ impl Evaluation<'_> {
 
     /// Returns the images of the trial where they are the same for every network, so that they are made, and compared with the
     /// originals, once; `None` for attacks through each network's own gradients.
-    fn common(&self, batch: &Batch, originals: &Originals, trial: &Trial) -> Result<Option<Shown>> {
+    fn common(&self, batch: &EvaluationBatch, originals: &Originals, trial: &Trial) -> Result<Option<Shown>> {
         let images = match (&trial.attack, trial.crafted) {
             (None, _) => return Ok(Some(Shown::as_they_are(originals))),
             (Some(_), Some(set)) => batch.images_of(&self.crafted[set].val)?,

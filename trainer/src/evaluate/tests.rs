@@ -117,7 +117,7 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
     // The labels are the first network's predictions, so that all its images can be fooled.
     let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
     let indices: Vec<usize> = (0..30).collect();
-    let batch = Batch::new(&split, &indices, 0, CLASSES, &device).unwrap();
+    let batch = EvaluationBatch::new(&split, &indices, 0, CLASSES, &device).unwrap();
     let rows = logits(&bundles[0], batch.images).unwrap();
     let labels = rows.iter().map(|row| shared::metrics::top_k(row, 1)[0] as u16).collect();
     let split = Split { labels, ..split };
@@ -152,7 +152,7 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
         let mut held = [30, 30];
         for (index, label) in split.labels.iter().enumerate() {
             let config = AttackConfig::pgd(epsilon / 255.0, 4, 0);
-            let image = Batch::new(&split, &[index], 0, CLASSES, &device).unwrap().images;
+            let image = EvaluationBatch::new(&split, &[index], 0, CLASSES, &device).unwrap().images;
             let fooled_from = |restart: usize| {
                 let seed = derive(9, index as u64, Purpose::ImageStart);
                 let seed = if restart == 0 { seed } else { derive(seed, restart as u64, Purpose::Restart) };

@@ -8,7 +8,7 @@ use shared::seed::{Purpose, derive};
 
 use super::batch::Originals;
 use super::image_result::{Change, ImageResult};
-use super::{Attack, Batch, Evaluation, GRADIENT, Trial, logits};
+use super::{Attack, Evaluation, EvaluationBatch, GRADIENT, Trial, logits};
 use crate::progress::Task;
 
 /// The classes that an image is judged by.
@@ -104,7 +104,8 @@ impl UntilFooledTrial<'_> {
         let indices = &self.evaluation.indices[first..];
         let indices = &indices[..indices.len().min(self.batch_size)];
         let number = first / self.batch_size;
-        let batch = Batch::new(self.evaluation.clean, indices, number, self.bundle.card.classes.len(), device)?;
+        let batch =
+            EvaluationBatch::new(self.evaluation.clean, indices, number, self.bundle.card.classes.len(), device)?;
         let images = Originals::new(&batch, self.trial.set).images;
         let rows = logits(self.bundle, images.clone())?;
         let mut rest = Vec::new();

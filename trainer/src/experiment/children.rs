@@ -109,7 +109,7 @@ impl Workspace<'_> {
         let file = self.out.join(format!("{name}.failure"));
         // Of an earlier child that was killed together with its parent.
         let _ = fs::remove_file(&file);
-        child::hear_failure(&mut command, &file);
+        child::write_failure_to(&mut command, &file);
         // Messages of the child come on stderr, and pass through.
         let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start the {what}"))?;
         let mut is_asked = false;

@@ -1,6 +1,6 @@
 //! Pretrained weights: a state dict of PyTorch, such as torchvision's, loaded into a network for fine-tuning.
 //!
-//! Names and shapes are read first, and a [`Plan`] decides how each tensor is used; only a plan without objections is carried
+//! Names and shapes are read first, and a [`LoadPlan`] decides how each tensor is used; only a plan without objections is carried
 //! out. Tensors are read one by one, straight into the network, so no second copy of the weights is ever in memory.
 
 mod file;
@@ -24,7 +24,7 @@ use crate::error::UsageError;
 
 pub use file::{Format, WeightsFile};
 pub use formats::Stored;
-pub use plan::{Head, Misfit, Plan, shape_text};
+pub use plan::{Head, LoadPlan, Misfit, shape_text};
 
 /// Mean and standard deviation of ImageNet's pictures, by which torchvision normalises: its weights need the same.
 pub const IMAGENET: PixelStats = PixelStats { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
@@ -42,11 +42,11 @@ pub fn load(
     pixels: &PixelStats,
     seed: u64,
     device: &Device,
-) -> Result<(Classifier, Plan)> {
+) -> Result<(Classifier, LoadPlan)> {
     let model = architecture.init(num_classes, pixels.mean, pixels.std, device);
     let mut model = model.map_err(UsageError)?;
     let file = WeightsFile::open(path)?;
-    let plan = Plan::new(&file, &model.backbone.state_shapes());
+    let plan = LoadPlan::new(&file, &model.backbone.state_shapes());
     if let Some(objection) = plan.objection() {
         bail!("{} does not fit {}: {objection}{}", path.display(), architecture.name(), advice(&file));
     }
@@ -89,7 +89,7 @@ pub fn check(path: &Path, architecture: &Architecture) -> Result<()> {
     // No weights are drawn. The number of classes does not matter: a head that does not fit is no objection.
     let blank = architecture.init(1, IMAGENET.mean, IMAGENET.std, &Device::flex()).map_err(UsageError)?;
     let file = WeightsFile::open(path)?;
-    match Plan::new(&file, &blank.backbone.state_shapes()).objection() {
+    match LoadPlan::new(&file, &blank.backbone.state_shapes()).objection() {
         None => Ok(()),
         Some(objection) => {
             bail!("{} does not fit {}: {objection}{}", path.display(), architecture.name(), advice(&file))
@@ -105,7 +105,7 @@ pub fn fitting(file: &WeightsFile) -> Vec<String> {
             let config = ResNetConfig { stem, head: HeadKind::Plain, ..network.clone() };
             // No weights are drawn: only names and shapes are read.
             let Ok(blank) = ResNet::new(&config, 1, &Device::flex()) else { continue };
-            let plan = Plan::new(file, &shared::model::Backbone::ResNet(blank).state_shapes());
+            let plan = LoadPlan::new(file, &shared::model::Backbone::ResNet(blank).state_shapes());
             // With a smaller stem, a 7x7 kernel fits as well.
             if plan.objection().is_none() && plan.shrunk.is_empty() {
                 found.push(format!("{name}{flag}"));

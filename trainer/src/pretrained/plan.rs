@@ -66,7 +66,7 @@ impl Misfit {
 
 /// The use of each of a file's tensors. Tensors have PyTorch's names in the network.
 #[derive(Clone, Debug, Serialize)]
-pub struct Plan {
+pub struct LoadPlan {
     /// Tensors loaded as they are, cast to f32.
     pub loaded: Vec<String>,
     /// 7x7 kernels that become 3x3.
@@ -85,7 +85,7 @@ pub struct Plan {
     pub mistyped: Vec<Misfit>,
 }
 
-impl Plan {
+impl LoadPlan {
     /// Compares the file with `expected`, the network's names and shapes ([`shared::model::Backbone::state_shapes`]).
     pub fn new(file: &WeightsFile, expected: &[(String, Vec<usize>)]) -> Self {
         let in_file: BTreeMap<&str, &Stored> = file.network().collect();

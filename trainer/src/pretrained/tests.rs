@@ -73,7 +73,7 @@ fn as_is(name: &str) -> (String, Dtype) {
     (name.into(), Dtype::F32)
 }
 
-fn load_wrn(path: &Path, classes: usize) -> Result<(Classifier, Plan)> {
+fn load_wrn(path: &Path, classes: usize) -> Result<(Classifier, LoadPlan)> {
     load(path, &wrn(), classes, &IMAGENET, 7, &Device::flex())
 }
 

@@ -13,7 +13,7 @@ use shared::perturb::{Perturbations, draw, perturb};
 use shared::seed::{Purpose, derive};
 
 use super::mix::{Portion, Share, portions};
-use super::pictures::{Crop, Pictures, View};
+use super::pictures::{Crop, PictureView, Pictures};
 use super::position::Position;
 
 /// Pictures and labels on the device.
@@ -113,7 +113,7 @@ impl TrainLoader {
         let portions = portions(&self.mix, self.batch_size, self.rows.clone());
         let mut views = Vec::with_capacity(indices.len());
         for Portion { share, rows } in &portions {
-            views.extend(rows.clone().map(|row| View {
+            views.extend(rows.clone().map(|row| PictureView {
                 index: indices[row],
                 crafted: share.crafted_by(),
                 // The seven perturbations shift and mirror by themselves.

@@ -45,7 +45,7 @@ impl Crop {
 }
 
 /// One row of a batch.
-pub struct View {
+pub struct PictureView {
     pub index: usize,
     /// Attack of the crafted set that the picture is taken from, if any.
     pub crafted: Option<AttackKind>,
@@ -54,7 +54,7 @@ pub struct View {
 
 impl Pictures {
     /// Returns the pictures of `views`, `[N, 3, size, size]` in `[0, 1]`, on `device` without autodiff.
-    pub fn images(&self, views: &[View], device: &Device) -> Tensor<4> {
+    pub fn images(&self, views: &[PictureView], device: &Device) -> Tensor<4> {
         let size = self.image_size;
         let mut pixels = vec![0.0f32; views.len() * 3 * size * size];
         pixels.par_chunks_mut(3 * size * size).zip(views).for_each(|(out, view)| {

@@ -7,7 +7,7 @@ use burn::data::dataset::DatasetError;
 use burn::prelude::*;
 
 use super::loader::Batch;
-use super::pictures::{Crop, Pictures, View};
+use super::pictures::{Crop, PictureView, Pictures};
 use super::position::Position;
 
 /// A loader of pictures in order, without augmentation; empty once a stop was requested.
@@ -64,7 +64,8 @@ impl Iterator for ValidIterator<'_> {
         let (start, end) = (self.next, (self.next + self.loader.batch_size).min(pictures.indices.len()));
         self.next = end;
         let chosen = &pictures.indices[start..end];
-        let views: Vec<View> = chosen.iter().map(|&index| View { index, crafted: None, crop: Crop::NONE }).collect();
+        let views: Vec<PictureView> =
+            chosen.iter().map(|&index| PictureView { index, crafted: None, crop: Crop::NONE }).collect();
         Some(Ok(Batch {
             images: pictures.images(&views, device),
             targets: pictures.targets(chosen, device),

@@ -11,7 +11,7 @@ use shared::device::Engine;
 
 use crate::data::ValSet;
 use crate::error::UsageError;
-use crate::evaluate::{Batch, Evaluation, Trial, logits, spread};
+use crate::evaluate::{Evaluation, EvaluationBatch, Trial, logits, spread};
 use crate::experiment::plan::{read_json, write_json};
 use crate::models;
 use crate::progress::{Progress, Stop};
@@ -74,7 +74,7 @@ impl Measurement {
         let scores = evaluation.run_in(batch_size, &engine.device, progress);
         let score = scores?.remove(0).remove(0);
         let first = &indices[..indices.len().min(batch_size)];
-        let batch = Batch::new(&clean.val, first, 0, bundle.card.classes.len(), &engine.device)?;
+        let batch = EvaluationBatch::new(&clean.val, first, 0, bundle.card.classes.len(), &engine.device)?;
         let pass = || logits(&bundle, batch.images.clone()).map(drop);
         let inference = batch.labels.len() as f64 / fastest(pass)?.as_secs_f64();
         let device = engine.backend.label().into();
