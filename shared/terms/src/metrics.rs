@@ -42,16 +42,6 @@ pub fn rank(scores: &[f32], label: usize) -> usize {
     scores.iter().enumerate().filter(|&(i, &s)| i != label && (s >= own || s.is_nan())).count()
 }
 
-/// Counts the rows of `logits` (`[batch * classes]`, row-major) that have their label among the `k` best.
-///
-/// # Panics
-///
-/// If the lengths do not fit or a label is not below `classes`.
-pub fn correct_at_k(logits: &[f32], classes: usize, labels: &[usize], k: usize) -> usize {
-    assert_eq!(logits.len(), classes * labels.len(), "one row of logits a label");
-    logits.chunks_exact(classes).zip(labels).filter(|&(row, &label)| rank(row, label) < k).count()
-}
-
 /// A proportion with the count it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Proportion {
@@ -142,15 +132,13 @@ mod tests {
 
     #[test]
     fn a_constant_or_broken_network_scores_nothing() {
-        assert_eq!(correct_at_k(&[1.0; 6], 3, &[0, 2], 1), 0);
-        assert_eq!(correct_at_k(&[f32::NAN; 6], 3, &[0, 2], 2), 0);
+        assert_eq!([0, 2].map(|label| rank(&[1.0; 3], label)), [2, 2]);
+        assert_eq!([0, 2].map(|label| rank(&[f32::NAN; 3], label)), [2, 2]);
     }
 
     #[test]
-    fn accuracy_grows_with_k_up_to_all() {
-        let logits = [0.0, 1.0, 2.0, 2.0, 1.0, 0.0];
-        let at = |k| correct_at_k(&logits, 3, &[2, 2], k);
-        assert_eq!([at(1), at(2), at(3)], [1, 1, 2]);
+    fn a_rank_counts_the_larger_scores() {
+        assert_eq!([0, 1, 2].map(|label| rank(&[0.0, 1.0, 2.0], label)), [2, 1, 0]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn pictures(split: &Split, indices: &[usize]) -> Result<Vec<Picture>> {
 /// Images before an attack.
 pub(super) struct Originals {
     pub images: Tensor<4>,
-    /// Values of the images, read back from the device at most once for all networks and attacks.
+    /// Values of the images, read back from the device at most once for all networks of a trial.
     values: OnceCell<Vec<f32>>,
 }
 
