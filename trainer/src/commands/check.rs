@@ -104,8 +104,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let images = match val {
         Some(val) => {
             for (dir, bundle) in dirs.iter().zip(&bundles) {
-                let same = bundle.card.classes == val.classes;
-                ensure!(same, "the model in {} has other classes than the data set", dir.display());
+                models::check_classes(dir, &bundle.card, &val.classes)?;
                 ensure!(
                     !args.save || bundle.card.data_sha256 == val.sha256,
                     "the model in {} was trained on other data than this: what is found here is not saved; leave out --save",

@@ -62,11 +62,7 @@ pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;
     let engine = device::open(device, progress)?;
     let bundle = models::load(&dir, &engine.device)?;
-    ensure!(
-        bundle.card.classes == dataset.classes,
-        "the model in {} has other classes than the data set",
-        dir.display()
-    );
+    models::check_classes(&dir, &bundle.card, &dataset.classes)?;
     let stop = Stop::on_ctrl_c()?;
     let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, progress, &stop)?;
     let Meta { train, val, sha256, .. } = &meta;

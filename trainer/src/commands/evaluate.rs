@@ -40,8 +40,8 @@ led to the target. Intervals are Wilson's, at 95%.
 
 White-box {following} follow each image until it is fooled for the first time, at whatever step of whatever random start, and
 go on with those that still hold: the worst case over all steps and starts, as in AutoAttack, and several times as fast as taking
-every step of every image. Images that are wrong without an attack are not attacked. A fooled image counts for top-5 as it was
-then. {others}, and images in transfer, count as they are after the last step, as in the papers; so do {following} with
+every step of every image. Images that are wrong without an attack are not attacked. A fooled image has no top-5:
+nothing led it further. {others}, and images in transfer, count as they are after the last step, as in the papers; so do {following} with
 --last-step.
 
 Examples:
@@ -191,11 +191,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
 }
 
 fn check(args: &EvaluateArgs, dir: &Path, bundle: &Bundle, dataset: &ValSet) -> Result<()> {
-    ensure!(
-        bundle.card.classes == dataset.classes,
-        "the model in {} has other classes than the data set",
-        dir.display()
-    );
+    models::check_classes(dir, &bundle.card, &dataset.classes)?;
     ensure!(
         !args.save || bundle.card.data_sha256 == dataset.sha256,
         "the model in {} was trained on other data (sha256 {}) than this ({}): its scores here are not saved; leave out \

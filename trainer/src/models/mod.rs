@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use burn::prelude::*;
-use shared::bundle::{Bundle, Card, Checks, Score};
+use shared::bundle::{Bundle, Card, Checks, Class, Score};
 
 use crate::data::SIDE;
 use crate::files::write_atomically;
@@ -167,6 +167,22 @@ pub fn load_all(paths: &[PathBuf], device: &Device) -> Result<Vec<Bundle>> {
 /// When the device fails.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     Ok(pollster::block_on(shared::device::read(tensor))?)
+}
+
+/// Checks that a model has the classes of a data set, in the same order.
+///
+/// # Errors
+/// When it has others, with what to do.
+pub fn check_classes(dir: &Path, card: &Card, classes: &[Class]) -> Result<()> {
+    ensure!(
+        card.classes == classes,
+        "the model in {} has other classes than the data set ({} against {}): train a network on this data set, or take one with \
+         all classes (`bastion data subset --per-class` leaves none out)",
+        dir.display(),
+        card.classes.len(),
+        classes.len()
+    );
+    Ok(())
 }
 
 #[cfg(test)]
