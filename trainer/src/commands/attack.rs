@@ -65,6 +65,7 @@ struct Report<'a> {
     device: &'static str,
     image: &'a Path,
     attack: &'a AttackConfig,
+    restarts: usize,
     models: Vec<ModelReport>,
 }
 
@@ -94,7 +95,8 @@ pub fn run(args: &AttackArgs, device: DeviceChoice, progress: &Progress) -> Resu
     let engine = device::open(device, progress)?;
     let bundles = models::load_all(&args.models, &engine.device)?;
     let models = attack_all(args, &chosen, &picture, &bundles, &engine.device, progress)?;
-    let report = Report { device: engine.backend.label(), image: &args.image, attack: &chosen.config, models };
+    let (attack, restarts) = (&chosen.config, chosen.restarts);
+    let report = Report { device: engine.backend.label(), image: &args.image, attack, restarts, models };
     if args.json { output::json(&report) } else { output::text(&text(&report)) }
 }
 
@@ -234,6 +236,12 @@ fn text(report: &Report<'_>) -> String {
     let steps = config.steps_total();
     let steps = if steps == 1 { "1 step".to_string() } else { format!("{steps} steps") };
     let mut text = format!("{}: {}, epsilon {epsilon}, {steps}", report.image.display(), config.kind.label());
+    if let Some(length) = config.step_size {
+        text += &format!(" of {}", config.kind.norm().in_words(length));
+    }
+    if report.restarts > 1 {
+        text += &format!(", {} restarts", report.restarts);
+    }
     for model in &report.models {
         let (before, after) = (guess_name(&model.before), guess_name(&model.after));
         let verdict = match (&model.target, model.success) {
@@ -248,8 +256,12 @@ fn text(report: &Report<'_>) -> String {
         for (before, after) in model.before.iter().zip(&model.after) {
             text += &format!("\n{:<38}{}", guess_line(before), guess_line(after));
         }
+        let unchanged = match model.linf == 0.0 && config.epsilon > 0.0 {
+            true => ", since no change was large enough to be written in 8 bits: take a larger epsilon",
+            false => "",
+        };
         text += &format!(
-            "\n  {verdict}\n  changed by {:.0}/255 at most (L-inf {:.4}), L2 {:.3}\n  {}\n  {}",
+            "\n  {verdict}{unchanged}\n  changed by {:.0}/255 at most (L-inf {:.4}), L2 {:.3}\n  {}\n  {}",
             255.0 * model.linf,
             model.linf,
             model.l2,
