@@ -29,7 +29,7 @@ pub fn duration(ms: f64) -> String {
 /// Writes epsilon, in L-infinity as a fraction and as a decimal: `8/255 = 0.031`, `L2 0.50`.
 pub fn epsilon(radius: Radius) -> String {
     match radius.norm {
-        Norm::Linf => format!("{} = {:.3}", radius.short(), radius.in_pixel_units()),
+        Norm::Linf => format!("{} = {:.3}", radius.short(), f64::from(radius.in_pixel_units())),
         Norm::L2 => radius.short(),
     }
 }

@@ -58,15 +58,16 @@ impl Radius {
     pub fn short(self) -> String {
         match self.norm {
             Norm::Linf => format!("{}/255", self.units),
-            Norm::L2 => format!("L2 {:.2}", self.in_pixel_units()),
+            // The page writes no other f32, and writing one brings code of its own.
+            Norm::L2 => format!("L2 {:.2}", f64::from(self.in_pixel_units())),
         }
     }
 
     /// Returns a length in units as people write it, with a digit more: `2.5/255`, `L2 0.125`.
     pub fn length(norm: Norm, units: f32) -> String {
         match norm {
-            Norm::Linf => format!("{units:.1}/255"),
-            Norm::L2 => format!("L2 {:.3}", units / Self::per_pixel_unit(norm)),
+            Norm::Linf => format!("{:.1}/255", f64::from(units)),
+            Norm::L2 => format!("L2 {:.3}", f64::from(units / Self::per_pixel_unit(norm))),
         }
     }
 

@@ -232,7 +232,7 @@ fn Facts(network: Slot) -> impl IntoView {
     let change_words = move || {
         change.get().map(|(levels, l2)| match norm.get() {
             Norm::Linf => format!("{levels}/255"),
-            Norm::L2 => format!("{levels}/255, L2 {l2:.2}"),
+            Norm::L2 => format!("{levels}/255, L2 {:.2}", f64::from(l2)),
         })
     };
     let noise = column(store, network, |column| column.noise);
@@ -264,7 +264,7 @@ fn Facts(network: Slot) -> impl IntoView {
                 <dd
                     data-testid=format!("change-{name}")
                     data-levels=move || change.get().map(|(levels, _)| levels.to_string())
-                    data-l2=move || change.get().map(|(_, l2)| format!("{l2:.4}"))
+                    data-l2=move || change.get().map(|(_, l2)| format!("{:.4}", f64::from(l2)))
                 >
                     {move || or_dash(change_words())}
                 </dd>

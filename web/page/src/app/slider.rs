@@ -7,7 +7,7 @@ use leptos::prelude::*;
 pub(super) fn Slider(
     /// What it sets.
     #[prop(into)]
-    label: Signal<&'static str>,
+    label: Signal<String>,
     /// The input's id.
     #[prop(into)]
     id: String,

@@ -151,8 +151,8 @@ fn Epsilon() -> impl IntoView {
     view! {
         <Slider
             label=Signal::derive(move || match radius.get().norm {
-                Norm::Linf => "Epsilon, the largest change of a pixel",
-                Norm::L2 => "Epsilon, the length of the change in L2",
+                Norm::Linf => "Epsilon, the largest change of a pixel".to_owned(),
+                Norm::L2 => "Epsilon, the length of the change in L2".to_owned(),
             })
             id="epsilon-slider"
             testid="epsilon"

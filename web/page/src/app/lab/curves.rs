@@ -27,8 +27,8 @@ pub(super) fn Curves() -> impl IntoView {
     });
     let norm = store.read(|state| state.sweep.settings.norm());
     let axis = Signal::derive(move || match norm.get() {
-        Norm::Linf => "epsilon, in 255ths",
-        Norm::L2 => "epsilon, in L2",
+        Norm::Linf => "epsilon, in 255ths".to_owned(),
+        Norm::L2 => "epsilon, in L2".to_owned(),
     });
     let made_with = store.read(|state| {
         let words = text::attack_without_epsilon(&state.sweep.settings);

@@ -16,7 +16,7 @@ pub(super) fn Plot(
     label: Signal<String>,
     /// Below the horizontal axis.
     #[prop(into)]
-    axis: Signal<&'static str>,
+    axis: Signal<String>,
     /// A vertical mark, at that place of the horizontal axis.
     #[prop(into)]
     mark: Signal<Option<f64>>,
