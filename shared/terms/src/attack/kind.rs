@@ -27,9 +27,9 @@ macro_rules! attacks {
             pub const ALL: [Self; [$(stringify!($kind)),*].len()] = [$(Self::$kind),*];
 
             /// Returns the row of this attack.
-            pub const fn properties(self) -> Properties {
+            pub const fn properties(self) -> &'static Properties {
                 match self {
-                    $(Self::$kind => Properties { $($field: $value),* },)*
+                    $(Self::$kind => &Properties { $($field: $value),* },)*
                 }
             }
         }
