@@ -89,7 +89,7 @@ fn furthest(config: &AttackConfig, images: &Tensor<4>, attacked: Tensor<4>) -> f
     read(Ball::new(images.clone(), config.threat()).distance(attacked)).into_iter().fold(0.0, f32::max)
 }
 
-/// What rounding may add to a radius: sums of 12,288 squares are less exact.
+/// Returns how much rounding may add to a radius: sums of 12,288 squares are less exact.
 fn rounding(config: &AttackConfig) -> f32 {
     match config.kind.norm() {
         Norm::Linf => 1e-6,
