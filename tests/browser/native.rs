@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::Bundle;
-use shared::image::Picture;
+use shared::image::{Picture, ToTensor as _};
 use shared::metrics::{softmax, top_k};
 use tests::{label_tensor, read};
 

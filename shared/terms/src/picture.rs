@@ -11,9 +11,6 @@ pub const MAX_FILE_BYTES: usize = 64 << 20;
 /// Most pixels of a picture that is read, so that decoding fits into a browser tab's memory: above a phone's 50 megapixels.
 pub const MAX_PIXELS: u64 = 64_000_000;
 
-/// Longest side of a picture that is read, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-
 /// A square of a picture, in pixels of the upright picture from the top left corner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Crop {

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal, Norm};
 use shared::bundle::Bundle;
-use shared::image::Picture;
+use shared::image::{Picture, ToTensor as _};
 use shared::metrics::{l2_distance, linf_distance};
 
 use super::attack_flags::{AttackFlags, ChosenAttack};

@@ -4,7 +4,7 @@ use burn::prelude::*;
 use shared::attack::{AttackConfig, AttackError, AttackRun, Ball, Goal};
 use shared::bundle::Bundle;
 use shared::device::read;
-use shared::image::Picture;
+use shared::image::{Picture, ToTensor as _};
 use shared::metrics::l2_distance;
 
 use super::clock::{now_ms, yield_now};

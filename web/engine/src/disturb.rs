@@ -3,7 +3,7 @@
 use burn::prelude::Device;
 use shared::corrupt::{Corrupt as _, Severity};
 use shared::device::read;
-use shared::image::{Picture, SIDE};
+use shared::image::{Picture, SIDE, ToTensor as _};
 use shared::perturb::{ColorChange, Drawn, Projective, perturb};
 
 use super::error::StepError;

@@ -2,7 +2,7 @@
 
 use shared::bundle::Bundle;
 use shared::device::{DeviceError, read};
-use shared::image::Picture;
+use shared::image::{Picture, ToTensor as _};
 use shared::metrics::{cross_entropy, softmax, top_k};
 
 use super::session::Session;

@@ -1,7 +1,7 @@
 //! A decoded picture at full size, of which squares can be taken.
 
 use image::{
-    DynamicImage, GenericImageView as _, RgbImage,
+    DynamicImage, GenericImageView as _, RgbImage, RgbaImage,
     imageops::{self, FilterType},
     metadata::Orientation,
 };
@@ -18,8 +18,8 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// Decodes a PNG, JPEG, WebP, GIF (its first frame) or BMP file, told apart by its content and not by its name;
-    /// transparent parts are laid on white.
+    /// Decodes a PNG, JPEG, WebP, GIF (its first frame) or BMP file, told apart by its content and not by its name:
+    /// upright by its EXIF block, in sRGB by its colour profile, transparent parts on white.
     ///
     /// # Errors
     ///
@@ -27,6 +27,37 @@ impl Photo {
     pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
         let (stored, orientation) = decode::decode(bytes)?;
         Ok(Self { stored, orientation })
+    }
+
+    /// Makes a photo of upright pixels in sRGB that another decoder made, RGBA with straight alpha: `[height, width, 4]`; transparent
+    /// parts are laid on white.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::WrongLength`] if there are not `width * height * 4` values, [`ImageError::TooManyPixels`] if the picture is too
+    /// large, [`ImageError::Damaged`] if it has no pixel; `format` names the file's format in the latter.
+    pub fn from_rgba8(format: &'static str, width: u32, height: u32, rgba8: Vec<u8>) -> Result<Self, ImageError> {
+        decode::check_size(format, width, height)?;
+        let found = rgba8.len();
+        let expected = width as usize * height as usize * 4;
+        let image = RgbaImage::from_raw(width, height, rgba8).filter(|_| found == expected);
+        let image = image.ok_or(ImageError::WrongLength { expected, found })?;
+        Ok(Self { stored: decode::flatten_on_white(image.into()), orientation: Orientation::NoTransforms })
+    }
+
+    /// Returns the upright picture, scaled down (never up) until no side is longer than `longest` pixels: what people see of the
+    /// picture that squares are cut from.
+    pub fn preview(&self, longest: u32) -> Preview {
+        let (width, height) = self.stored.dimensions();
+        let factor = (f64::from(longest) / f64::from(width.max(height))).min(1.0);
+        let scaled = |side: u32| ((f64::from(side) * factor).round() as u32).max(1);
+        let small = match factor < 1.0 {
+            true => imageops::resize(&self.stored, scaled(width), scaled(height), FilterType::Triangle),
+            false => self.stored.clone(),
+        };
+        let mut upright = DynamicImage::ImageRgb8(small);
+        upright.apply_orientation(self.orientation);
+        Preview { width: upright.width(), height: upright.height(), rgba8: upright.into_rgba8().into_raw() }
     }
 
     /// Returns width and height, in pixels, of the upright picture.
@@ -54,6 +85,16 @@ impl Photo {
         upright.apply_orientation(self.orientation);
         Ok(Picture { rgb8: upright.into_rgb8().into_raw(), original_size: Some(size) })
     }
+}
+
+/// A photo as people see it: upright, in sRGB, on white.
+pub struct Preview {
+    /// Pixels a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Rows from the top, RGBA, opaque: `[height, width, 4]`, as a canvas takes them.
+    pub rgba8: Vec<u8>,
 }
 
 impl std::fmt::Debug for Photo {

@@ -3,21 +3,26 @@
 //! All code that shows, classifies or attacks a picture uses [`Picture`], so the trainer and the page cannot prepare pictures
 //! differently.
 
+#[cfg(test)]
+mod cases;
+mod colour;
 mod content;
 mod crop;
 mod decode;
 mod error;
+mod guard;
+mod jpeg;
 mod photo;
+mod png;
 #[cfg(test)]
 mod tests;
 
-use burn::prelude::*;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
 use terms::attack::{Norm, ThreatModel};
 
 pub use error::ImageError;
-pub use photo::Photo;
-pub use terms::picture::{Crop, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, SIDE};
+pub use photo::{Photo, Preview};
+pub use terms::picture::{Crop, MAX_FILE_BYTES, MAX_PIXELS, SIDE};
 
 /// Number of channels: red, green and blue.
 const CHANNELS: usize = 3;
@@ -35,7 +40,7 @@ pub struct Picture {
 impl Picture {
     /// Decodes a PNG, JPEG, WebP, GIF (its first frame) or BMP file, told apart by its content and not by its name.
     ///
-    /// The picture is turned upright (EXIF), laid on white where it is transparent, cut to its full centre square and scaled to
+    /// The picture is turned upright (EXIF), converted to sRGB (ICC), laid on white where it is transparent, cut to its full centre square and scaled to
     /// 64x64 with an antialiased bilinear filter, which is how Tiny ImageNet's pictures were made. A 64x64 picture comes
     /// through unchanged.
     ///
@@ -121,14 +126,8 @@ impl Picture {
 
     /// Returns the values in a tensor's order, `[3, 64, 64]`, in `[0, 1]`.
     pub fn to_chw(&self) -> Vec<f32> {
-        let mut values = Vec::with_capacity(VALUES);
-        push_chw(&mut values, self);
-        values
-    }
-
-    /// Returns the picture as a batch of one: `[1, 3, 64, 64]`, RGB in `[0, 1]`.
-    pub fn to_tensor(&self, device: &Device) -> Tensor<4> {
-        pictures_to_tensor(std::slice::from_ref(self), device)
+        let plane = |channel| self.rgb8.chunks_exact(CHANNELS).map(move |rgb| f32::from(rgb[channel]) / 255.0);
+        (0..CHANNELS).flat_map(plane).collect()
     }
 
     /// Encodes the picture as a PNG file, which decodes to the same pixels.
@@ -157,20 +156,6 @@ impl std::fmt::Debug for Picture {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Picture").field("original_size", &self.original_size).finish_non_exhaustive()
     }
-}
-
-/// Joins pictures to a batch: `[N, 3, 64, 64]`, RGB in `[0, 1]`.
-///
-/// # Panics
-///
-/// If `pictures` is empty: a tensor has no empty batch.
-pub fn pictures_to_tensor(pictures: &[Picture], device: &Device) -> Tensor<4> {
-    assert!(!pictures.is_empty(), "a batch needs at least one picture");
-    let mut values = Vec::with_capacity(pictures.len() * VALUES);
-    for picture in pictures {
-        push_chw(&mut values, picture);
-    }
-    Tensor::from_data(TensorData::new(values, [pictures.len(), CHANNELS, SIDE, SIDE]), device)
 }
 
 /// Returns the difference of `changed` and `original`, amplified `gain` times around mid-grey: grey is no change, lighter is
@@ -212,12 +197,6 @@ fn shortened(values: &[f32], original: &Picture, threat: &ThreatModel) -> Vec<u8
         }
     }
     pixels(inside)
-}
-
-fn push_chw(values: &mut Vec<f32>, picture: &Picture) {
-    for channel in 0..CHANNELS {
-        values.extend(picture.rgb8.chunks_exact(CHANNELS).map(|rgb| f32::from(rgb[channel]) / 255.0));
-    }
 }
 
 /// Rounds to the nearest byte; `as` saturates at 0 and 255.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE};
+use super::{MAX_FILE_BYTES, MAX_PIXELS};
 
 /// A picture that could not be read or made; the text says what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -44,7 +44,7 @@ pub enum ImageError {
     },
     /// A picture with too many pixels to decode in a browser's memory.
     #[error(
-        "The picture is too large: {width} x {height} pixels, and at most {limit} million in all and {MAX_SIDE} a side are read. \
+        "The picture is too large: {width} x {height} pixels, and at most {limit} million are read. \
          Scale it down first; the network sees 64 x 64 pixels.",
         limit = MAX_PIXELS / 1_000_000
     )]
