@@ -16,7 +16,7 @@ use crate::session::{Graphics, browse, chrome_command};
 const SIZE: (u32, u32) = (600, 400);
 
 /// Makes a picture of which no two squares are alike.
-fn landscape() -> RgbImage {
+pub fn landscape() -> RgbImage {
     RgbImage::from_fn(SIZE.0, SIZE.1, |x, y| {
         Rgb([(x * 255 / SIZE.0) as u8, (y * 255 / SIZE.1) as u8, if (x / 40 + y / 40) % 2 == 0 { 60 } else { 200 }])
     })
@@ -116,7 +116,7 @@ fn a_picture_that_is_seen_as_it_is_has_no_square() {
 }
 
 /// Opens a picture on the page, and decodes it natively.
-async fn upload(page: &Page<'_>, folder: &TempDir, picture: &RgbImage) -> Photo {
+pub async fn upload(page: &Page<'_>, folder: &TempDir, picture: &RgbImage) -> Photo {
     let bytes = encode(picture, ImageFormat::Png);
     let file = folder.path().join(format!("{}.png", picture.width()));
     std::fs::write(&file, &bytes).unwrap();
@@ -125,7 +125,7 @@ async fn upload(page: &Page<'_>, folder: &TempDir, picture: &RgbImage) -> Photo 
 }
 
 /// Waits until the page shows this crop, and compares the pixels with the native crop.
-async fn assert_crop(page: &Page<'_>, photo: &Photo, crop: Crop) {
+pub async fn assert_crop(page: &Page<'_>, photo: &Photo, crop: Crop) {
     page.until(&format!("{crop:?} to be seen"), async || shown_crop(page).await == crop).await;
     page.wait_until_idle().await;
     let expected = photo.picture(Some(crop)).unwrap();
@@ -144,7 +144,7 @@ async fn shown_crop(page: &Page<'_>) -> Crop {
 }
 
 /// Presses keys on the square; Shift is held from its place in `keys` on.
-async fn press(client: &Client, page: &Page<'_>, keys: &[char]) {
+pub async fn press(client: &Client, page: &Page<'_>, keys: &[char]) {
     page.wait_until_idle().await;
     page.run_script("arguments[0].focus()", "crop-box", vec![]).await;
     let keys: String = keys.iter().collect();

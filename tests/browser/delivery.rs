@@ -61,13 +61,15 @@ fn programs_come_compressed_and_are_kept_for_ever_and_the_page_is_asked_for_agai
         programs.retain(|name| {
             [".js", ".wasm", ".css"].iter().any(|ending| name.ends_with(ending)) && !name.ends_with("/sw.js")
         });
-        let engine = "return document.querySelector('meta[name=bastion-engine]')?.content ?? ''";
-        let engine = client.execute(engine, vec![]).await.unwrap();
-        let engine: Vec<&str> = engine.as_str().unwrap().split_whitespace().collect();
-        assert_eq!(engine.len(), 3, "the page does not name its engine's three files");
-        programs.extend(engine.iter().map(|name| (*name).to_owned()));
-        // Two files of the app, three of the engine, and at least one style sheet.
-        assert!(programs.len() >= 6, "{programs:?}");
+        let workers =
+            "const named = document.querySelectorAll('meta[name=bastion-engine], meta[name=bastion-decoder]');
+            return [...named].map(named => named.content).join(' ')";
+        let workers = client.execute(workers, vec![]).await.unwrap();
+        let workers: Vec<&str> = workers.as_str().unwrap().split_whitespace().collect();
+        assert_eq!(workers.len(), 6, "the page does not name the three files of engine and decoder each");
+        programs.extend(workers.iter().map(|name| (*name).to_owned()));
+        // Two files of the app, three of each worker, and at least one style sheet.
+        assert!(programs.len() >= 9, "{programs:?}");
         for program in &programs {
             let kept = header(client, program, "cache-control").await.unwrap_or_default();
             assert!(kept.contains("immutable"), "{program} may be kept as long as {kept:?} says");

@@ -9,6 +9,7 @@ mod bad_input;
 mod choice;
 mod cpu;
 mod crop;
+mod decoding;
 mod delivery;
 mod lab;
 mod layout;

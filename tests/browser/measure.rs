@@ -36,7 +36,7 @@ fn what_a_visit_costs() {
         write_load_times(client, &page, "second visit", &mut figures).await;
 
         visit::classify_a_sample(&page).await;
-        page.measure_responsiveness("attacking").await;
+        page.measure_responsiveness("engine-status", "work", "attacking").await;
         long_tasks::observe(client).await;
         page.attack(Attack { kind: "bim", epsilon_255: 8, steps: STEPS }).await;
         let longest = long_tasks::durations_ms(client).await.into_iter().fold(0.0, f64::max);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fantoccini::{Client, Locator, key::Key};
+use image::RgbImage;
 use serde_json::{Value, json};
 
 /// Sides of the two networks that the page compares.
@@ -36,10 +37,10 @@ pub struct Attack {
     pub steps: u32,
 }
 
-/// Responsiveness of the page while its engine was at work.
+/// Responsiveness of the page while one of its workers was at work.
 #[derive(Clone, Copy, Debug)]
 pub struct Responsiveness {
-    /// Time during which the page showed that the engine was at work, in milliseconds.
+    /// Time during which the page showed that the worker was at work, in milliseconds.
     pub work_ms: f64,
     /// Longest time between two turns of the page's event loop meanwhile, in milliseconds.
     pub longest_stall_ms: f64,
@@ -193,14 +194,22 @@ impl<'a> Page<'a> {
         serde_json::from_value(answers).unwrap()
     }
 
-    /// Returns the RGB values of a canvas, row by row.
+    /// Returns the RGB values of a canvas of 64x64, row by row.
     pub async fn pixels(&self, canvas: &str) -> Vec<u8> {
-        let script = "const [canvas] = arguments;
-            return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]";
-        let rgba: Vec<u8> = serde_json::from_value(self.run_script(script, canvas, vec![]).await).unwrap();
-        assert_eq!(rgba.len(), 64 * 64 * 4, "{canvas}");
+        let picture = self.picture(canvas).await;
+        assert_eq!(picture.dimensions(), (64, 64), "{canvas}");
+        picture.into_raw()
+    }
+
+    /// Returns what a canvas of any size shows, which is opaque.
+    pub async fn picture(&self, canvas: &str) -> RgbImage {
+        let script = "const [canvas] = arguments, { width, height } = canvas;
+            return [width, height, [...canvas.getContext('2d').getImageData(0, 0, width, height).data]]";
+        let found = self.run_script(script, canvas, vec![]).await;
+        let (width, height, rgba): (u32, u32, Vec<u8>) = serde_json::from_value(found).unwrap();
         assert!(rgba.chunks_exact(4).all(|pixel| pixel[3] == 255), "{canvas} is transparent somewhere");
-        rgba.chunks_exact(4).flat_map(|pixel| pixel[..3].to_vec()).collect()
+        let rgb = rgba.chunks_exact(4).flat_map(|pixel| pixel[..3].to_vec()).collect();
+        RgbImage::from_raw(width, height, rgb).unwrap()
     }
 
     /// Returns the shown error, if any.
@@ -216,13 +225,13 @@ impl<'a> Page<'a> {
         .await;
     }
 
-    /// Starts to measure the page's responsiveness while it shows that its engine is at `work`.
-    pub async fn measure_responsiveness(&self, work: &str) {
-        let script = "const [status, work] = arguments;
+    /// Starts to measure the page's responsiveness while `testid` has this value of an attribute, `data-name`.
+    pub async fn measure_responsiveness(&self, testid: &str, name: &str, value: &str) {
+        let script = "const [status, name, value] = arguments;
             const watch = window.watch = { work_ms: 0, longest_stall_ms: 0 };
             let last = performance.now(), began = null;
             const tick = () => {
-                const now = performance.now(), working = status.dataset.work === work;
+                const now = performance.now(), working = status.dataset[name] === value;
                 if (working) began ??= now;
                 if (began !== null) {
                     // From the last tick before the work to the first one after it.
@@ -234,7 +243,7 @@ impl<'a> Page<'a> {
                 setTimeout(tick, 0);
             };
             tick();";
-        self.run_script(script, "engine-status", vec![json!(work)]).await;
+        self.run_script(script, testid, vec![json!(name), json!(value)]).await;
     }
 
     /// Returns the measurement of [`Self::measure_responsiveness`] so far.

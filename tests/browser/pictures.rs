@@ -29,7 +29,7 @@ pub fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Makes a PNG of 49 megapixels, which keeps the engine busy for about a second without a pause.
+/// Makes a PNG of 49 megapixels, which keeps the decoder busy for about a second without a pause.
 pub fn large_png() -> Vec<u8> {
     encode(&RgbImage::from_pixel(7000, 7000, Rgb([200, 120, 70])), ImageFormat::Png)
 }

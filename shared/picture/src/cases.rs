@@ -8,6 +8,7 @@ use moxcms::ColorProfile;
 
 use super::*;
 
+#[allow(clippy::disallowed_methods, reason = "tests run where there are files")]
 fn case(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/cases/pictures");
     std::fs::read(folder.join(name)).unwrap()
@@ -47,7 +48,7 @@ fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
 }
 
 fn png(image: &RgbImage) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut bytes = Cursor::new(Vec::new());
     DynamicImage::from(image.clone()).write_to(&mut bytes, ImageFormat::Png).unwrap();
     bytes.into_inner()
 }

@@ -132,7 +132,8 @@ fn over_white(value: u8, alpha: u8) -> u8 {
     ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
-fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
+/// Returns the error of a file that its decoder refuses.
+pub(super) fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
     use image::ImageError as E;
     let detail = match error {
         E::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => "it ends before the picture does".into(),

@@ -17,7 +17,10 @@ mod png;
 #[cfg(test)]
 mod tests;
 
-use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
+use std::io::Cursor;
+
+use image::codecs::png::{PngDecoder, PngEncoder};
+use image::{ColorType, ExtendedColorType, ImageDecoder as _, ImageEncoder as _};
 use terms::attack::{Norm, ThreatModel};
 
 pub use error::ImageError;
@@ -142,6 +145,24 @@ impl Picture {
             .write_image(&self.rgb8, side, side, ExtendedColorType::Rgb8)
             .map_err(|error| ImageError::Encode { detail: error.to_string() })?;
         Ok(png)
+    }
+
+    /// Reads a file that [`Self::encode_png`] has written. Programs that read no other pictures so do without their decoders.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Damaged`] if the file is no whole PNG of 64x64 RGB pixels.
+    pub fn decode_png(png: &[u8]) -> Result<Self, ImageError> {
+        let damaged = |error: &image::ImageError| decode::damaged("PNG", error);
+        let decoder = PngDecoder::new(Cursor::new(png)).map_err(|error| damaged(&error))?;
+        let side = SIDE as u32;
+        if (decoder.dimensions(), decoder.color_type()) != ((side, side), ColorType::Rgb8) {
+            let detail = format!("it has not {SIDE} x {SIDE} RGB pixels");
+            return Err(ImageError::Damaged { format: "PNG", detail });
+        }
+        let mut rgb8 = vec![0; VALUES];
+        decoder.read_image(&mut rgb8).map_err(|error| damaged(&error))?;
+        Self::from_rgb8(rgb8)
     }
 
     /// Returns width and height, in pixels, of the upright picture that this picture was cut from; none for a picture that was

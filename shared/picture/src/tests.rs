@@ -16,7 +16,7 @@ fn pattern(width: u32, height: u32) -> RgbImage {
 }
 
 fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut bytes = Cursor::new(Vec::new());
     image.into().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
@@ -277,8 +277,13 @@ fn pictures_of_other_formats_are_named() {
 #[test]
 fn a_png_written_here_reads_back_the_same() {
     let picture = Picture::from_rgb8(pattern(64, 64).into_raw()).unwrap();
-    let again = Picture::decode(&picture.encode_png().unwrap()).unwrap();
-    assert_eq!(again.as_rgb8(), picture.as_rgb8());
+    let png = picture.encode_png().unwrap();
+    for again in [Picture::decode(&png), Picture::decode_png(&png)] {
+        assert_eq!(again.unwrap().as_rgb8(), picture.as_rgb8());
+    }
+    for other in [png_header(64, 64), png[..png.len() / 2].to_vec(), self::png(pattern(64, 32)), b"text".to_vec()] {
+        assert!(matches!(Picture::decode_png(&other), Err(ImageError::Damaged { format: "PNG", .. })));
+    }
 }
 
 #[test]

@@ -29,10 +29,10 @@ impl Queue {
         !self.0.is_empty()
     }
 
-    /// Tells whether the networks need look at a picture no more: another one waits or another square of it, or it is
-    /// disturbed in another way, or other networks are to look at it.
+    /// Tells whether the networks need look at a picture no more: another one waits, or it is disturbed in another way, or other
+    /// networks are to look at it.
     fn ends_opening(&self) -> bool {
-        let ends = |waiting| matches!(Kind::of(waiting), Kind::Load | Kind::Open | Kind::Crop | Kind::Disturb);
+        let ends = |waiting| matches!(Kind::of(waiting), Kind::Load | Kind::Open | Kind::Disturb);
         self.0.iter().any(ends)
     }
 
@@ -51,11 +51,9 @@ enum Kind {
     Load,
     /// Opens a picture.
     Open,
-    /// Sees another square of that picture.
-    Crop,
-    /// Disturbs that square.
+    /// Disturbs that picture.
     Disturb,
-    /// Attacks the picture as it is then.
+    /// Attacks it as it is then.
     Attack,
     /// Works on a picture that is in the request.
     Save,
@@ -69,7 +67,6 @@ impl Kind {
             Request::Start { .. } => Self::Start,
             Request::Load { .. } => Self::Load,
             Request::Open { .. } => Self::Open,
-            Request::Crop { .. } => Self::Crop,
             Request::Disturb { .. } => Self::Disturb,
             Request::Attack { .. } | Request::Sweep { .. } => Self::Attack,
             Request::Save { .. } => Self::Save,
@@ -80,13 +77,11 @@ impl Kind {
 
 /// Tells whether a request that waits need not be answered any more, since a newer one came.
 fn is_pointless(waiting: Kind, newer: Kind) -> bool {
-    use Kind::{Attack, Cancel, Crop, Disturb, Load, Open, Save, Start};
+    use Kind::{Attack, Cancel, Disturb, Load, Open, Save, Start};
     match newer {
         // The page opens its picture again once the networks are there. A picture that is to be saved is in its request.
         Load => waiting != Save,
         Open => !matches!(waiting, Save | Load),
-        // Another square is disturbed as it says itself; another disturbance is of the square that waits.
-        Crop => matches!(waiting, Attack | Disturb | Crop),
         Disturb => matches!(waiting, Attack | Disturb),
         Attack => waiting == Attack,
         Cancel => matches!(waiting, Attack | Load),
@@ -169,17 +164,11 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use protocol::{Disturbance, Pixels, Settings, Slot};
 
     fn open(id: u32) -> Request {
-        Request::Open { id, file: Arc::default(), crop: None, disturbance: Disturbance::default() }
-    }
-
-    fn crop(id: u32) -> Request {
-        Request::Crop { id, crop: None, disturbance: Disturbance::default() }
+        Request::Open { id, pixels: Pixels::default(), disturbance: Disturbance::default() }
     }
 
     fn attack(id: u32) -> Request {
@@ -216,15 +205,13 @@ mod tests {
         assert_eq!(queue([attack(1), sweep(2)]).0, [sweep(2)]);
         assert_eq!(queue([open(1), disturb(2), attack(3), disturb(4), attack(5)]).0, [open(1), disturb(4), attack(5)]);
         assert_eq!(queue([disturb(1), open(2)]).0, [open(2)]);
-        assert_eq!(queue([open(1), crop(2), disturb(3), attack(4), crop(5)]).0, [open(1), crop(5)]);
-        assert_eq!(queue([crop(1), disturb(2)]).0, [crop(1), disturb(2)], "that square, disturbed in another way");
-        assert_eq!(queue([crop(1), open(2)]).0, [open(2)]);
+        assert_eq!(queue([open(1), disturb(2)]).0, [open(1), disturb(2)], "that picture, disturbed in another way");
         assert_eq!(queue([save(1), attack(2), open(3), load(4)]).0, [save(1), load(4)], "a file is a promise");
     }
 
     #[test]
     fn the_latest_networks_are_loaded_before_they_look_at_anything() {
-        assert_eq!(queue([open(1), attack(2), crop(3), load(3), load(4), open(5)]).0, [load(4), open(5)]);
+        assert_eq!(queue([open(1), attack(2), disturb(3), load(3), load(4), open(5)]).0, [load(4), open(5)]);
         assert_eq!(queue([load(1), Request::Cancel]).0, [Request::Cancel]);
     }
 
@@ -234,7 +221,6 @@ mod tests {
         assert!(queue([attack(2)]).ends_attack() && !queue([attack(2)]).ends_opening());
         assert!(queue([Request::Cancel]).ends_attack());
         assert!(queue([disturb(3)]).ends_attack() && queue([disturb(3)]).ends_opening());
-        assert!(queue([crop(3)]).ends_attack() && queue([crop(3)]).ends_opening());
         assert!(queue([open(3)]).ends_attack() && queue([open(3)]).ends_opening());
         assert!(queue([load(4)]).ends_attack() && queue([load(4)]).ends_opening() && queue([load(4)]).ends_loading());
         assert!(queue([Request::Cancel]).ends_loading() && !queue([open(3), attack(4)]).ends_loading());

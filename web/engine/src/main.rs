@@ -58,8 +58,7 @@ async fn work(inbox: Inbox) {
     loop {
         match inbox.next().await {
             Request::Load { id, pair } => session.load(id, &pair, &inbox).await,
-            Request::Open { id, file, crop, disturbance } => session.open(id, file, crop, &disturbance, &inbox).await,
-            Request::Crop { id, crop, disturbance } => session.crop(id, crop, &disturbance, &inbox).await,
+            Request::Open { id, pixels, disturbance } => session.open(id, &pixels, &disturbance, &inbox).await,
             Request::Disturb { id, disturbance } => session.disturb(id, &disturbance, &inbox).await,
             Request::Attack { id, settings } => session.attack(id, settings, &inbox).await,
             Request::Sweep { id, settings } => session.sweep(id, settings, &inbox).await,

@@ -1,9 +1,10 @@
 //! A picture as the file that a visitor takes home, and what is left of an attack in it.
 
 use shared::bundle::Bundle;
-use shared::image::{ImageError, Picture};
+use shared::image::Picture;
 
 use super::error::StepError;
+use super::open::of_pixels;
 use super::report::post;
 use super::session::Session;
 use protocol::{Guess, Pixels, Reply, RequestId, Slot};
@@ -23,15 +24,10 @@ impl Session {
 
     async fn saved(&self, bundle: &Bundle, pixels: &Pixels) -> Result<(Vec<u8>, Vec<Guess>), StepError> {
         let png = of_pixels(pixels)?.encode_png()?;
-        let read_again = Picture::decode(&png)?;
+        let read_again = Picture::decode_png(&png)?;
         let top = self.predict(bundle, &read_again).await?.top();
         Ok((png, top))
     }
-}
-
-/// Returns the picture on a canvas, without the alpha that canvases have.
-fn of_pixels(pixels: &Pixels) -> Result<Picture, ImageError> {
-    Picture::from_rgb8(pixels.0.chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]).collect())
 }
 
 #[cfg(test)]
@@ -42,7 +38,7 @@ mod tests {
     fn a_saved_picture_is_the_one_that_was_shown() {
         let picture = Picture::from_rgb8((0..64 * 64 * 3).map(|i| (i % 251) as u8).collect()).unwrap();
         let png = of_pixels(&Pixels(picture.to_rgba8())).unwrap().encode_png().unwrap();
-        assert_eq!(Picture::decode(&png).unwrap().as_rgb8(), picture.as_rgb8());
+        assert_eq!(Picture::decode_png(&png).unwrap().as_rgb8(), picture.as_rgb8());
         assert!(of_pixels(&Pixels(vec![0; 8])).is_err());
     }
 }

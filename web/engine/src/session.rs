@@ -1,11 +1,9 @@
 //! The device, the networks and the picture they look at.
 
-use std::sync::Arc;
-
 use burn::prelude::*;
 use shared::bundle::Bundle;
 use shared::device::{Backend, Engine};
-use shared::image::{Photo, Picture};
+use shared::image::Picture;
 
 use super::clock::yield_now;
 use super::error::LoadError;
@@ -22,18 +20,9 @@ pub(crate) struct Session {
     models: Models,
     /// Left and right; none before it is loaded, and while another takes its place.
     loaded: [Option<Loaded>; 2],
-    /// The file opened last, for the next square of it.
-    pub(crate) file: Option<File>,
-    /// The picture opened last, as it is in its file.
+    /// The picture opened last, not disturbed.
     pub(crate) source: Option<Picture>,
     pub(crate) opened: Option<Opened>,
-}
-
-/// A picture's file. Decoding a photograph takes longer than all else that is done to it, and a hand that moves the crop asks
-/// for another square ten times a second; so it is kept decoded, unless it is so large that it is decoded for each square.
-pub(crate) enum File {
-    Decoded(Photo),
-    Encoded(Arc<Vec<u8>>),
 }
 
 /// A network on the device.
@@ -55,7 +44,7 @@ pub(crate) struct Opened {
 
 impl Session {
     pub(crate) fn new(engine: Engine, models: Models) -> Self {
-        Self { engine, models, loaded: [None, None], file: None, source: None, opened: None }
+        Self { engine, models, loaded: [None, None], source: None, opened: None }
     }
 
     pub(crate) fn device(&self) -> &Device {

@@ -1,13 +1,15 @@
-//! What the page and its engine say to each other.
+//! What the page and its two workers say to each other: [`Request`] and [`Reply`] with the engine, [`DecodeRequest`] and
+//! [`DecodeReply`] with the decoder.
 //!
 //! Every request for work has an id, ids grow, and every reply to it carries its id, so that the page can drop answers to
 //! questions it no longer asks. [`wire`] is how they travel, [`js`] says what JavaScript threw, and [`text`] puts sizes and
 //! counts into words. The words of the domain, attacks and corruptions, classes and crops, are those of [`terms`].
 //!
-//! Both programs are made of this crate, so it must not depend on `shared`, burn or leptos: some of burn's dependencies
+//! All three programs are made of this crate, so it must not depend on `shared`, burn or leptos: some of burn's dependencies
 //! register themselves at start, and the page would load megabytes before it shows anything.
 
 mod catalogue;
+mod decoding;
 mod disturbance;
 pub mod js;
 mod outcome;
@@ -16,14 +18,12 @@ mod settings;
 pub mod text;
 pub mod wire;
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use terms::picture::Crop;
 
 pub use catalogue::{
     Backend, BackendReport, Catalogue, Download, Listed, LoadedModel, Measured, Offer, Pair, Training,
 };
+pub use decoding::{DecodeReply, DecodeRequest, Decoded, Preview};
 pub use disturbance::{Control, Disturbance, Value};
 pub use outcome::{Guess, Pixels, Point, Step};
 pub use radius::Radius;
@@ -58,24 +58,12 @@ pub enum Request {
         /// Their folders.
         pair: Pair,
     },
-    /// Decode a picture file and classify it; replaces an older picture and what was to be done with it.
+    /// Classify a picture; replaces an older picture and what was to be done with it.
     Open {
         /// Id of this request.
         id: RequestId,
-        /// The encoded file, which travels beside the message: see [`wire`].
-        #[serde(skip)]
-        file: Arc<Vec<u8>>,
-        /// The square of it that the networks see; none is the one in the middle.
-        crop: Option<Crop>,
-        /// What happens to it before the networks see it.
-        disturbance: Disturbance,
-    },
-    /// Classify another square of the file opened last; replaces an older attack.
-    Crop {
-        /// Id of this request.
-        id: RequestId,
-        /// The square; none is the one in the middle.
-        crop: Option<Crop>,
+        /// The square of the picture that the networks see, at 64x64.
+        pixels: Pixels,
         /// What happens to it before the networks see it.
         disturbance: Disturbance,
     },
@@ -173,14 +161,12 @@ pub enum Reply {
         /// What it said.
         message: String,
     },
-    /// A picture was decoded.
+    /// A picture was taken.
     Seen {
         /// The request.
         id: RequestId,
         /// What the networks see.
         pixels: Pixels,
-        /// Width and height of the file's picture.
-        original_size: Option<(u32, u32)>,
     },
     /// The picture opened last was disturbed in another way.
     Disturbed {
@@ -188,13 +174,6 @@ pub enum Reply {
         id: RequestId,
         /// What the networks see now.
         pixels: Pixels,
-    },
-    /// A file is no picture, or not one that can be read.
-    BadPicture {
-        /// The request.
-        id: RequestId,
-        /// What is wrong and what to do.
-        message: String,
     },
     /// A network's answer to the clean picture.
     Classified {

@@ -1,8 +1,9 @@
-//! How messages travel between page and engine: as postcard's bytes in one typed array, and a picture's file as another one
-//! beside it. A message is copied out of the memory of the program that sends it and into that of the program that receives
-//! it, since neither sees the other's; on the way between, the arrays change hands and are not copied.
+//! How messages travel between the page and its workers: as postcard's bytes in one typed array, and what is large in a message,
+//! a picture's file or its preview, as another one beside it. A message is copied out of the memory of the program that sends it
+//! and into that of the program that receives it, since neither sees the other's; on the way between, the arrays change hands
+//! and are not copied.
 //!
-//! Both programs are of one build (their addresses say so), so the order of fields is format enough; it takes half the code
+//! All programs are of one build (their addresses say so), so the order of fields is format enough; it takes half the code
 //! that names of fields in JavaScript's objects do.
 
 use std::sync::Arc;
@@ -11,34 +12,52 @@ use js_sys::{Array, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::{Reply, Request};
+use crate::{DecodeReply, DecodeRequest, Reply, Request};
 
-/// A message, which may have a file that travels beside it.
+/// A message, which may have bytes that travel beside it.
 pub trait Message: Serialize + DeserializeOwned {
-    /// Returns the file, if the message is one that has one.
-    fn file(&self) -> Option<&[u8]> {
+    /// Returns the bytes, if the message is one that has some.
+    fn beside(&self) -> Option<&[u8]> {
         None
     }
 
-    /// Returns the file's place, to be filled in where the message is received.
-    fn file_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
+    /// Returns the place of the bytes, to be filled in where the message is received.
+    fn beside_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
         None
     }
 }
 
+impl Message for Request {}
+
 impl Message for Reply {}
 
-impl Message for Request {
-    fn file(&self) -> Option<&[u8]> {
+impl Message for DecodeRequest {
+    fn beside(&self) -> Option<&[u8]> {
         match self {
             Self::Open { file, .. } => Some(file),
+            Self::Cut { .. } => None,
+        }
+    }
+
+    fn beside_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
+        match self {
+            Self::Open { file, .. } => Some(file),
+            Self::Cut { .. } => None,
+        }
+    }
+}
+
+impl Message for DecodeReply {
+    fn beside(&self) -> Option<&[u8]> {
+        match self {
+            Self::Opened { decoded, .. } => Some(&decoded.preview.rgba),
             _ => None,
         }
     }
 
-    fn file_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
+    fn beside_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
         match self {
-            Self::Open { file, .. } => Some(file),
+            Self::Opened { decoded, .. } => Some(&mut decoded.preview.rgba),
             _ => None,
         }
     }
@@ -51,11 +70,11 @@ impl Message for Request {
 pub fn packed(message: &impl Message) -> Result<(JsValue, Array), JsValue> {
     let bytes = to_bytes(message).map_err(|reason| JsValue::from_str(&reason))?;
     let array = Uint8Array::from(bytes.as_slice());
-    Ok(match message.file() {
+    Ok(match message.beside() {
         None => (array.clone().into(), Array::of1(&array.buffer())),
-        Some(file) => {
-            let file = Uint8Array::from(file);
-            (Array::of2(&array, &file).into(), Array::of2(&array.buffer(), &file.buffer()))
+        Some(beside) => {
+            let beside = Uint8Array::from(beside);
+            (Array::of2(&array, &beside).into(), Array::of2(&array.buffer(), &beside.buffer()))
         }
     })
 }
@@ -71,11 +90,11 @@ pub fn unpacked<T: Message>(data: JsValue) -> Result<T, String> {
         Err(data) => (bytes(data)?, None),
     };
     let mut message: T = from_bytes(&array.to_vec())?;
-    match (message.file_mut(), beside) {
+    match (message.beside_mut(), beside) {
         (None, None) => {}
-        (Some(file), Some(beside)) => *file = Arc::new(beside.to_vec()),
-        (Some(_), None) => return Err("its file is missing".to_owned()),
-        (None, Some(_)) => return Err("a file is left over".to_owned()),
+        (Some(place), Some(beside)) => *place = Arc::new(beside.to_vec()),
+        (Some(_), None) => return Err("what travels beside it is missing".to_owned()),
+        (None, Some(_)) => return Err("what came beside it is left over".to_owned()),
     }
     Ok(message)
 }
@@ -97,7 +116,7 @@ mod tests {
     use std::fmt::Debug;
 
     use super::*;
-    use crate::{BackendChoice, Disturbance, Guess, Listed, Pixels, Settings, Slot, Step};
+    use crate::{BackendChoice, Decoded, Disturbance, Guess, Listed, Pixels, Preview, Settings, Slot, Step};
     use terms::picture::Crop;
 
     fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
@@ -110,14 +129,14 @@ mod tests {
     #[test]
     fn messages_come_through_unchanged() {
         round_trip(Request::Start { choice: BackendChoice::WebGpu, base: "http://localhost/".into(), measured: None });
-        let crop = Some(Crop { x: 1, y: 2, side: 300 });
-        round_trip(Request::Crop { id: 3, crop, disturbance: Disturbance::default() });
+        let pixels = Pixels(vec![8; 64 * 64 * 4]);
+        round_trip(Request::Open { id: 3, pixels, disturbance: Disturbance::default() });
         round_trip(Request::Save { id: 6, slot: Slot::Left, pixels: Pixels(vec![9; 4]) });
         round_trip(Request::Attack { id: 4, settings: Settings::default() });
         round_trip(Request::Load { id: 5, pair: ["standard".into(), "wide".into()] });
         round_trip(Request::Cancel);
         round_trip(Reply::Listed(vec![Listed { folder: "wide".into(), offer: Err("It is not there.".into()) }]));
-        round_trip(Reply::Seen { id: 3, pixels: Pixels(vec![1; 64 * 64 * 4]), original_size: Some((500, 375)) });
+        round_trip(Reply::Seen { id: 3, pixels: Pixels(vec![1; 64 * 64 * 4]) });
         round_trip(Reply::Step {
             id: 4,
             slot: Slot::Right,
@@ -142,17 +161,36 @@ mod tests {
     }
 
     #[test]
-    fn a_file_travels_beside_its_message() {
-        let open = |file: &[u8]| Request::Open {
+    fn messages_of_the_decoder_come_through_unchanged() {
+        let crop = Some(Crop { x: 1, y: 2, side: 300 });
+        round_trip(DecodeRequest::Cut { id: 3, crop });
+        round_trip(DecodeReply::Loaded);
+        round_trip(DecodeReply::Square { id: 3, pixels: Pixels(vec![1; 64 * 64 * 4]) });
+        round_trip(DecodeReply::Bad { id: 4, message: "This is not a picture.".into() });
+        round_trip(DecodeReply::Panicked("index out of bounds".into()));
+    }
+
+    /// Checks that the bytes beside a message are no part of it, and that it has a place for them.
+    fn travels_beside<T: Message + PartialEq + Debug>(message: impl Fn(Vec<u8>) -> T) {
+        let bytes = to_bytes(&message(vec![7; 1000])).unwrap();
+        assert_eq!(bytes, to_bytes(&message(Vec::new())).unwrap());
+        let mut received: T = from_bytes(&bytes).unwrap();
+        *received.beside_mut().unwrap() = Arc::new(vec![7; 1000]);
+        assert_eq!(received, message(vec![7; 1000]));
+        assert_eq!(received.beside().map(<[u8]>::len), Some(1000));
+    }
+
+    #[test]
+    fn files_and_previews_travel_beside_their_messages() {
+        travels_beside(|file| DecodeRequest::Open { id: 3, file: Arc::new(file), crop: None });
+        travels_beside(|rgba| DecodeReply::Opened {
             id: 3,
-            file: Arc::new(file.to_vec()),
-            crop: None,
-            disturbance: Disturbance::default(),
-        };
-        let bytes = to_bytes(&open(&[7; 1000])).unwrap();
-        assert_eq!(bytes, to_bytes(&open(&[])).unwrap());
-        let mut received: Request = from_bytes(&bytes).unwrap();
-        *received.file_mut().unwrap() = Arc::new(vec![7; 1000]);
-        assert_eq!(received, open(&[7; 1000]));
+            decoded: Decoded {
+                size: (500, 375),
+                preview: Preview { width: 25, height: 10, rgba: Arc::new(rgba) },
+                square: Pixels(vec![1; 16]),
+                memory_bytes: 1 << 33,
+            },
+        });
     }
 }

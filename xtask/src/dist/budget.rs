@@ -13,6 +13,9 @@ use crate::server::encoding::{BROTLI, GZIP};
 const APP_LIMIT: u64 = 250_000;
 /// Budget of the engine, which loads while the visitor reads.
 const ENGINE_LIMIT: u64 = 2_500_000;
+/// Budget of the decoder, which loads beside the engine and has to be there before the first picture is seen: an eighth of the
+/// engine's.
+const DECODER_LIMIT: u64 = 300_000;
 /// Budget of each of the two default networks.
 const NETWORK_LIMIT: u64 = 8_000_000;
 
@@ -31,17 +34,23 @@ impl Budgets {
     /// # Errors
     /// If the folder cannot be read.
     pub fn of(out: &Path) -> Result<Self> {
-        let (mut app, mut engine) = (0, 0);
+        let (mut app, mut engine, mut decoder) = (0, 0, 0);
         for file in originals(out)? {
             let address = address_of(&file, out)?;
             let is_program = [".html", ".js", ".css", ".wasm"].iter().any(|ending| address.ends_with(ending));
             if is_program && !address.contains('/') {
-                *if address.starts_with("engine") { &mut engine } else { &mut app } += sent_bytes(&file)?;
+                let part = match address.split(['-', '_', '.']).next() {
+                    Some("engine") => &mut engine,
+                    Some("decoder") => &mut decoder,
+                    _ => &mut app,
+                };
+                *part += sent_bytes(&file)?;
             }
         }
         let mut budgets = vec![
             Budget { part: "page and app".into(), bytes: app, limit: APP_LIMIT },
             Budget { part: "engine".into(), bytes: engine, limit: ENGINE_LIMIT },
+            Budget { part: "decoder".into(), bytes: decoder, limit: DECODER_LIMIT },
         ];
         for name in page::first_models(&out.join("models")) {
             let network = out.join("models").join(&name);

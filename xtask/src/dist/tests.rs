@@ -8,6 +8,7 @@ const PAGE: &str = "<!doctype html>
 <html><head><title>x</title>
 <link rel=\"stylesheet\" href=\"a.css\" />
 <meta name=\"bastion-engine\" content=\"engine_loader.js engine.js engine_bg.wasm\" />
+<meta name=\"bastion-decoder\" content=\"decoder_loader.js decoder.js decoder_bg.wasm\" />
 <script type=\"module\">import init from \"./app.js\"; init(\"./app_bg.wasm\");</script></head>
 <body></body></html>
 ";
@@ -15,7 +16,6 @@ const PAGE: &str = "<!doctype html>
 /// Returns a folder with programs, below `programs`, and all other sources of a page.
 fn workspace() -> TempDir {
     let root = tempfile::tempdir().unwrap();
-    let loader = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/engine_loader.js")).unwrap();
     let write = |file: &str, content: &[u8]| {
         let file = root.path().join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -27,7 +27,11 @@ fn workspace() -> TempDir {
     write("programs/app_bg.wasm", &[7; 9_000]);
     write("programs/engine.js", &[b' '; 2_000]);
     write("programs/engine_bg.wasm", &[0; 900_000]);
-    write("static/engine_loader.js", loader.as_bytes());
+    write("programs/decoder.js", &[b' '; 1_000]);
+    write("programs/decoder_bg.wasm", &[5; 90_000]);
+    for loader in ["static/engine_loader.js", "static/decoder_loader.js"] {
+        write(loader, &fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(loader)).unwrap());
+    }
     write("static/models/index.json", br#"{"models": ["standard", "hardened"]}"#);
     for model in ["standard", "hardened"] {
         write(&format!("static/models/{model}/model.json"), &[b' '; 1_000]);
@@ -72,29 +76,38 @@ fn a_folder_with_something_in_it_is_left_alone() {
 }
 
 #[test]
-fn the_engines_names_have_a_hash_and_page_and_loader_use_them() {
+fn the_workers_names_have_a_hash_and_page_and_loaders_use_them() {
     let root = workspace();
     let out = assembled(&root);
     let names = names(&out);
     let page = fs::read_to_string(out.path().join("index.html")).unwrap();
-    let meta = page.split_once("<meta name=\"bastion-engine\" content=\"").unwrap().1.split_once('"').unwrap().0;
-    let [loader, script, program] = meta.split(' ').collect::<Vec<_>>().try_into().unwrap();
-    for name in [loader, script, program] {
-        assert!(
-            name.starts_with("engine") && headers::never_changes(name) && names.contains(&name.to_owned()),
-            "{name}"
-        );
+    let named = |worker: &str| -> [String; 3] {
+        let start = format!("<meta name=\"bastion-{worker}\" content=\"");
+        let meta = page.split_once(&start).unwrap().1.split_once('"').unwrap().0;
+        meta.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
+    };
+    for worker in ["engine", "decoder"] {
+        let files = named(worker);
+        for name in &files {
+            assert!(name.starts_with(worker) && headers::never_changes(name) && names.contains(name), "{name}");
+        }
+        let [loader, script, program] = files;
+        let text = fs::read_to_string(out.path().join(loader)).unwrap();
+        assert!(text.contains(&format!("./{script}")) && text.contains(&format!("./{program}")), "{text}");
+        assert_eq!(text.contains("unpackedBytes = 900000;"), worker == "engine", "{text}");
+        for gone in [format!("{worker}.js"), format!("{worker}_bg.wasm"), format!("{worker}_loader.js")] {
+            assert!(!names.contains(&gone) && !page.contains(&gone), "{gone}");
+        }
     }
-    let text = fs::read_to_string(out.path().join(loader)).unwrap();
-    assert!(text.contains(&format!("./{script}")) && text.contains(&format!("./{program}")), "{text}");
-    assert!(text.contains("unpackedBytes = 900000;"), "{text}");
-    for gone in ["app.js", "app_bg.wasm", "engine.js", "engine_bg.wasm", "engine_loader.js"] {
+    for gone in ["app.js", "app_bg.wasm"] {
         assert!(!names.contains(&gone.to_owned()) && !page.contains(gone), "{gone}");
     }
+    let [loader, script, program] = &named("engine");
     // Another engine has another name, and so has its loader.
     fs::write(root.path().join("programs/engine_bg.wasm"), [1; 900_000]).unwrap();
     let other = fs::read_to_string(assembled(&root).path().join("index.html")).unwrap();
     assert!(other.contains(script) && !other.contains(program) && !other.contains(loader), "{other}");
+    assert!(named("decoder").iter().all(|name| other.contains(name)), "{other}");
 }
 
 #[test]
@@ -148,5 +161,6 @@ fn sizes_are_shown_beside_their_budgets() {
     let budgets = Budgets::of(out.path()).unwrap();
     let overruns = budgets.overruns();
     assert!(overruns.len() == 1 && overruns[0].contains("network hardened"), "{overruns:?}");
-    assert!(budgets.to_string().contains("OVER") && budgets.to_string().contains("engine"), "{budgets}");
+    let table = budgets.to_string();
+    assert!(["OVER", "engine", "decoder"].iter().all(|part| table.contains(part)), "{table}");
 }

@@ -83,8 +83,8 @@ pub fn shrink(files: &[PathBuf]) -> Result<()> {
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "wasm")) {
         // The page's program computes little, so only its download counts. (-Oz makes the program smaller still, but
         // not its compressed copy.)
-        let is_engine = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("engine"));
-        let passes: &[&str] = if is_engine { &["-Os"] } else { &["--merge-similar-functions", "-Os"] };
+        let is_app = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("app"));
+        let passes: &[&str] = if is_app { &["--merge-similar-functions", "-Os"] } else { &["-Os"] };
         replace(&wasm_opt, file, passes)?;
     }
     Ok(())

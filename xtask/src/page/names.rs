@@ -1,5 +1,5 @@
 //! Puts a hash of the content into the names of programs and style sheets, so that browsers may cache them for ever and
-//! a page never loads the engine of another build. `index.html` and the engine's loader are changed to the new names.
+//! a page never loads a worker of another build. `index.html` and the workers' loaders are changed to the new names.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,23 @@ use super::INDEX_HTML;
 
 /// Files of the page's program, which `index.html` names.
 const APP: [&str; 2] = ["app.js", "app_bg.wasm"];
-/// Files of the engine, which `index.html` and the loader name.
-const ENGINE: [&str; 2] = ["engine.js", "engine_bg.wasm"];
-/// Script of the engine's worker.
-const LOADER: &str = "engine_loader.js";
 
-/// Placeholder in the loader for the size of the engine's program in bytes, uncompressed.
+/// Programs that run in workers.
+const WORKERS: [Worker; 2] = [
+    Worker { loader: "engine_loader.js", files: ["engine.js", "engine_bg.wasm"] },
+    Worker { loader: "decoder_loader.js", files: ["decoder.js", "decoder_bg.wasm"] },
+];
+
+/// Placeholder in the engine's loader for the size of the engine's program in bytes, uncompressed.
 const UNKNOWN_SIZE: &str = "unpackedBytes = 0;";
+
+/// A program that runs in a worker.
+struct Worker {
+    /// Script of the worker, which `index.html` names.
+    loader: &'static str,
+    /// Files of the program, which `index.html` and the loader name.
+    files: [&'static str; 2],
+}
 
 /// Start and end of a line of `index.html` that links a style sheet.
 const LINK: [&str; 2] = ["<link rel=\"stylesheet\" href=\"", "\" />"];
@@ -25,32 +35,41 @@ const LINK: [&str; 2] = ["<link rel=\"stylesheet\" href=\"", "\" />"];
 /// Number of hexadecimal digits of a hash in a name.
 const DIGITS: usize = 16;
 
-/// Renames programs and loader in `out` by their content, and writes the `index.html` of `root` with the new names, and
+/// Renames programs and loaders in `out` by their content, and writes the `index.html` of `root` with the new names, and
 /// with its style sheets merged into one.
 ///
 /// # Errors
-/// If a file is missing, or the loader or the page does not name a file that it has to.
+/// If a file is missing, or a loader or the page does not name a file that it has to.
 pub fn assign(root: &Path, out: &Path) -> Result<()> {
     let mut page = merge_styles(root, out)?;
-    let mut loader = read(&out.join(LOADER))?;
-    ensure!(loader.contains(UNKNOWN_SIZE), "{LOADER} has no `{UNKNOWN_SIZE}`, so it cannot be told the program's size");
-    for name in APP.into_iter().chain(ENGINE) {
-        let content = fs::read(out.join(name)).with_context(|| format!("there is no {name} in {}", out.display()))?;
-        let new = hashed_name(name, &content);
-        fs::rename(out.join(name), out.join(&new)).with_context(|| format!("cannot rename {name}"))?;
+    for name in APP {
+        let (new, _) = rename(out, name)?;
         page = replace_name(&page, INDEX_HTML, name, &new)?;
-        if ENGINE.contains(&name) {
-            loader = replace_name(&loader, LOADER, name, &new)?;
-        }
-        if name == ENGINE[1] {
-            loader = loader.replace(UNKNOWN_SIZE, &format!("unpackedBytes = {};", content.len()));
-        }
-        println!("    {new}");
     }
-    let new = hashed_name(LOADER, loader.as_bytes());
-    fs::remove_file(out.join(LOADER)).with_context(|| format!("cannot remove {LOADER}"))?;
-    write(&out.join(&new), &loader)?;
-    write(&out.join(INDEX_HTML), &replace_name(&page, INDEX_HTML, LOADER, &new)?)
+    for Worker { loader: file, files } in WORKERS {
+        let mut loader = read(&out.join(file))?;
+        for name in files {
+            let (new, bytes) = rename(out, name)?;
+            page = replace_name(&page, INDEX_HTML, name, &new)?;
+            loader = replace_name(&loader, file, name, &new)?;
+            if name.ends_with(".wasm") {
+                loader = loader.replace(UNKNOWN_SIZE, &format!("unpackedBytes = {bytes};"));
+            }
+        }
+        write(&out.join(file), &loader)?;
+        let (new, _) = rename(out, file)?;
+        page = replace_name(&page, INDEX_HTML, file, &new)?;
+    }
+    write(&out.join(INDEX_HTML), &page)
+}
+
+/// Renames a file of `out` by its content, and returns the new name and the file's size in bytes.
+fn rename(out: &Path, name: &str) -> Result<(String, usize)> {
+    let content = fs::read(out.join(name)).with_context(|| format!("there is no {name} in {}", out.display()))?;
+    let new = hashed_name(name, &content);
+    fs::rename(out.join(name), out.join(&new)).with_context(|| format!("cannot rename {name}"))?;
+    println!("    {new}");
+    Ok((new, content.len()))
 }
 
 /// Merges the page's style sheets into one, in their order, and returns the HTML that links it. That takes one request

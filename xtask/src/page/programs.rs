@@ -13,8 +13,11 @@ use crate::steps::Steps;
 use crate::tools::{self, WASM_TARGET};
 
 /// The page's programs. Program `name` becomes `name.js` and `name_bg.wasm`.
-const PROGRAMS: [Program; 2] =
-    [Program { package: "page", name: "app" }, Program { package: "engine", name: "engine" }];
+const PROGRAMS: [Program; 3] = [
+    Program { package: "page", name: "app" },
+    Program { package: "engine", name: "engine" },
+    Program { package: "decoder", name: "decoder" },
+];
 
 /// A program of the page.
 struct Program {

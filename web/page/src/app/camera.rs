@@ -10,11 +10,10 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     Blob, CanvasRenderingContext2d, HtmlCanvasElement, HtmlVideoElement, MediaDevices, MediaStream, MediaStreamTrack,
-    Url,
 };
 
 use super::browser::Store;
-use crate::state::{Candidate, Event};
+use crate::state::{Event, PictureFile};
 use protocol::js::describe;
 
 /// Shows the live view. `close` is called once a frame is taken, or the visitor has had enough, or there is no camera.
@@ -59,11 +58,11 @@ pub(super) fn Camera(
             return;
         };
         store.pick(async move {
-            let candidate = take_frame(&video).await;
-            if candidate.is_ok() {
+            let frame = take_frame(&video).await;
+            if frame.is_ok() {
                 close();
             }
-            candidate.map_err(|error| format!("No picture could be taken: {}.", why(&error)))
+            frame.map_err(|error| format!("No picture could be taken: {}.", why(&error)))
         });
     };
     view! {
@@ -107,7 +106,7 @@ fn stop(stream: &MediaStream) {
 }
 
 /// Returns the frame that the video shows, as a PNG file: it goes the way of every other picture.
-async fn take_frame(video: &HtmlVideoElement) -> Result<Candidate, JsValue> {
+async fn take_frame(video: &HtmlVideoElement) -> Result<PictureFile, JsValue> {
     let canvas: HtmlCanvasElement = document().create_element("canvas")?.unchecked_into();
     canvas.set_width(video.video_width());
     canvas.set_height(video.video_height());
@@ -122,15 +121,8 @@ async fn take_frame(video: &HtmlVideoElement) -> Result<Candidate, JsValue> {
     canvas.to_blob(encoded.unchecked_ref())?;
     let blob = receiver.await.ok().flatten().ok_or_else(|| js_sys::Error::new("the camera gave no frame"))?;
     let buffer = JsFuture::from(blob.array_buffer()).await?;
-    Ok(Candidate {
-        bytes: Uint8Array::new(&buffer).to_vec().into(),
-        title: "From the camera".into(),
-        label: None,
-        source: None,
-        sample: None,
-        preview_url: Url::create_object_url_with_blob(&blob).ok(),
-        crop: None,
-    })
+    let bytes = Uint8Array::new(&buffer).to_vec().into();
+    Ok(PictureFile { bytes, title: "From the camera".into(), label: None, source: None, sample: None })
 }
 
 fn why(error: &JsValue) -> String {

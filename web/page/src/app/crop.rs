@@ -5,6 +5,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::browser::Store;
+use super::canvas::PreviewCanvas;
 use crate::state::{Event, State};
 use terms::picture::{Corner, Crop, Size};
 
@@ -28,12 +29,11 @@ struct Drag {
 #[component]
 pub(super) fn CropStage() -> impl IntoView {
     let store = expect_context::<Store>();
-    let preview =
-        store.read(|state| state.picture.shown.as_ref().and_then(|shown| shown.candidate.preview_url.clone()));
-    let title = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.title.clone()));
+    let preview = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.preview.clone()));
+    let title = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.file.title.clone()));
     let size = store.read(|state| state.crop().map(|(_, size)| size));
     let croppable = Memo::new(move |_| size.get().is_some());
-    let alt = move || title.get().unwrap_or_else(|| "No picture yet".into());
+    let label = Signal::derive(move || title.get().unwrap_or_else(|| "No picture yet".into()));
     // As large as the square that it stands in allows.
     let shape = move || size.get().map_or_else(|| "1".into(), |(width, height)| format!("{width} / {height}"));
     let width = move || match size.get() {
@@ -43,7 +43,7 @@ pub(super) fn CropStage() -> impl IntoView {
     view! {
         <div class="square crop-ground" class:crop-whole=croppable>
             <div class="crop-stage" style:aspect-ratio=shape style:width=width>
-                {move || preview.get().map(|url| view! { <img src=url alt=alt draggable="false"/> })}
+                <PreviewCanvas preview label/>
                 <Show when=move || croppable.get()>
                     <CropBox/>
                 </Show>

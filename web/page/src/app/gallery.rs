@@ -45,7 +45,7 @@ pub(super) fn Chooser() -> impl IntoView {
                     <input
                         class="visually-hidden"
                         type="file"
-                        accept="image/png,image/jpeg,image/webp,image/gif,image/bmp"
+                        accept="image/*"
                         data-testid="file-input"
                         on:change=choose_file
                     />
@@ -77,7 +77,7 @@ pub(super) fn Chooser() -> impl IntoView {
 fn Chosen() -> impl IntoView {
     let store = expect_context::<Store>();
     let pixels = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.pixels.clone()));
-    let title = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.title.clone()));
+    let title = store.read(|state| state.picture.shown.as_ref().map(|shown| shown.candidate.file.title.clone()));
     let facts = store.read(picture_facts);
     let opened = store.read(|state| state.picture.count);
     let pending = store.read(State::picture_pending);
@@ -110,17 +110,16 @@ fn picture_facts(state: &State) -> String {
     let Some(shown) = &state.picture.shown else {
         return "The networks see 64 × 64 pixels: the centre square, scaled down.".into();
     };
-    let mut facts = vec![shown.candidate.title.clone()];
-    if let Some((width, height)) = shown.original_size {
-        facts.push(format!("{width} × {height} pixels, seen at 64 × 64"));
-    }
+    let mut facts = vec![shown.candidate.file.title.clone()];
+    let (width, height) = shown.candidate.size;
+    facts.push(format!("{width} × {height} pixels, seen at 64 × 64"));
     if let Some(label) = state.label() {
         facts.push(format!("labelled {}", state.class_name(label)));
     }
-    if shown.is_detail() && shown.candidate.label.is_some() {
+    if shown.is_detail() && shown.candidate.file.label.is_some() {
         facts.push("so small a part of it that it need not show what the whole does".into());
     }
-    facts.extend(shown.candidate.source.clone());
+    facts.extend(shown.candidate.file.source.clone());
     format!("{}.", facts.join("; "))
 }
 
@@ -129,7 +128,7 @@ fn picture_facts(state: &State) -> String {
 fn Gallery() -> impl IntoView {
     let store = expect_context::<Store>();
     let samples = store.read(|state| state.samples.clone());
-    let chosen = store.read(|state| state.picture.shown.as_ref().and_then(|shown| shown.candidate.sample));
+    let chosen = store.read(|state| state.picture.shown.as_ref().and_then(|shown| shown.candidate.file.sample));
     let thumbnail = move |(index, sample): (usize, Sample)| {
         let url = sample.url();
         let Sample { title, .. } = sample;

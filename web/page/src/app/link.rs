@@ -4,18 +4,16 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
-use js_sys::{Array, Reflect, Uint8Array};
+use js_sys::{Reflect, Uint8Array};
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    AbortController, Blob, DataTransfer, ReadableStreamDefaultReader, RequestInit, RequestMode, Response, Url,
-};
+use web_sys::{AbortController, DataTransfer, ReadableStreamDefaultReader, RequestInit, RequestMode, Response, Url};
 
 use super::browser::Store;
 use super::focus::focus;
-use crate::state::{Candidate, Event};
+use crate::state::{Event, PictureFile};
 use crate::text;
 use terms::picture::MAX_FILE_BYTES;
 
@@ -62,17 +60,8 @@ impl Links {
                 self.asking.set(None);
             }
             let bytes = picture.map_err(|trouble| trouble.words(&url.host()))?;
-            let preview_url = preview(&bytes).ok();
             let source = Some(format!("from {}", url.host())).filter(|_| !url.host().is_empty());
-            Ok(Candidate {
-                bytes: bytes.into(),
-                title: title(&url),
-                label: None,
-                source,
-                sample: None,
-                preview_url,
-                crop: None,
-            })
+            Ok(PictureFile { bytes: bytes.into(), title: title(&url), label: None, source, sample: None })
         });
     }
 
@@ -300,12 +289,6 @@ impl Watch<'_> {
             (false, false) => otherwise,
         }
     }
-}
-
-/// Address under which the browser shows a file that is in memory.
-fn preview(bytes: &[u8]) -> Result<String, JsValue> {
-    let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)))?;
-    Url::create_object_url_with_blob(&blob)
 }
 
 /// Returns what to call the picture: its file's name, or its site.

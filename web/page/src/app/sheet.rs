@@ -33,7 +33,7 @@ fn draw_sheet(state: &State) -> Result<HtmlCanvasElement, JsValue> {
     context.set_fill_style_str("#ffffff");
     context.fill_rect(0.0, 0.0, f64::from(canvas.width()), f64::from(canvas.height()));
     context.set_image_smoothing_enabled(false);
-    let title = state.picture.shown.as_ref().map_or("", |shown| shown.candidate.title.as_str());
+    let title = state.picture.shown.as_ref().map_or("", |shown| shown.candidate.file.title.as_str());
     write(&context, "#111111", 18.0, &format!("Bastion: {title}"), GAP, 30.0)?;
     let attacked = state.columns.iter().any(|column| !column.steps.is_empty());
     let with = if attacked { text::attack(&state.attack.latest) } else { "no attack".into() };

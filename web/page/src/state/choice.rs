@@ -243,9 +243,8 @@ impl State {
         true
     }
 
-    /// Forgets networks and picture, of which a fresh engine holds none.
+    /// Forgets the networks, of which a fresh engine holds none.
     pub(super) fn forget_engine(&mut self) {
-        self.engine.file = None;
         self.pairing.listening = false;
         self.pairing.held = false;
         self.pairing.loading = None;

@@ -26,8 +26,6 @@ pub struct Engine {
     pub(super) base: String,
     /// How quick both backends are, as far as that was measured on this visit or an earlier one.
     pub(super) measured: Option<Measured>,
-    /// The file that the engine holds; another square of it can be had without sending it again.
-    pub(super) file: Option<Arc<Vec<u8>>>,
     /// How often the engine was started again after it panicked on the CPU.
     pub(super) cpu_restarts: u32,
     /// Counts signs of life of the engine and requests to it.
@@ -65,8 +63,7 @@ impl State {
             Reply::WebGpuFailed(reason) => return self.fall_back(reason),
             Reply::Panicked(message) => return self.panicked(&message),
             Reply::Logged { target, message } => return self.logged(&target, &message),
-            Reply::Seen { id, pixels, original_size } => return self.seen(id, pixels, original_size),
-            Reply::BadPicture { id, message } => return self.bad_picture(id, message),
+            Reply::Seen { id, pixels } => return self.seen(id, pixels),
             Reply::Disturbed { id, pixels } if self.stage == Stage::Classifying(id) => self.disturbed(pixels),
             Reply::Classified { id, slot, top, elapsed_ms } if self.stage == Stage::Classifying(id) => {
                 let column = &mut self.columns[slot.index()];
@@ -120,16 +117,9 @@ impl State {
             self.alert = Some(message);
             return Vec::new();
         }
-        match &mut self.stage {
-            Stage::Opening { id: asked, holds_former, .. } if *asked == id => {
-                // The engine has no picture any more.
-                *holds_former = false;
-                return self.bad_picture(id, message);
-            }
-            Stage::Classifying(asked) if *asked == id => {
-                self.alert = Some(message);
-                return self.drop_picture().into_iter().collect();
-            }
+        match &self.stage {
+            Stage::Opening { id: asked, .. } if *asked == id => return self.not_opened(&message),
+            Stage::Classifying(asked) if *asked == id => self.drop_picture(),
             Stage::Attacking(asked) if *asked == id => self.stop_attack(),
             Stage::Sweeping(asked) if *asked == id => self.stage = Stage::Classified,
             // The answer to what is no longer asked.
@@ -194,10 +184,9 @@ impl State {
         let crashed = sentence(&format!("The engine crashed and was started again ({message})"));
         self.blames_new_network(&crashed);
         self.alert = Some(crashed);
-        let mut effects = self.restart();
+        let effects = self.restart();
         // Not the picture that it crashed on: that might go on for ever.
-        effects.extend(self.enter(Stage::Absent));
-        effects.extend(self.drop_picture());
+        self.drop_picture();
         effects
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::{BackendChoice, Disturbance, Measured, Pair, Reply, Request, Slot};
+use protocol::{BackendChoice, Decoded, Disturbance, Measured, Pair, Pixels, Preview, Reply, Request, Slot};
 use terms::attack::AttackKind;
-use terms::picture::Crop;
+use terms::picture::{Crop, Size};
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,14 +49,14 @@ pub enum Event {
     PageForgotten,
     /// The visitor chose a picture of the gallery.
     SampleChosen(usize),
-    /// The bytes of a picture are here.
+    /// A picture is here, decoded; or another square of the one that is shown.
     Picked {
         /// Which one was asked for.
         pick: PickId,
         /// The picture.
         candidate: Candidate,
     },
-    /// They could not be had.
+    /// It could not be had, or could not be decoded.
     PickFailed {
         /// Which one was asked for.
         pick: PickId,
@@ -141,15 +141,22 @@ pub enum Effect {
         /// With what.
         event: Event,
     },
-    /// Fetch a picture of the gallery.
+    /// Fetch a picture of the gallery and have it decoded.
     FetchSample {
         /// Its index there.
         index: usize,
         /// Number of the pick that it answers.
         pick: PickId,
+        /// The square of it that the networks see; none is the one in the middle.
+        crop: Option<Crop>,
     },
-    /// Free a preview's memory.
-    RevokeUrl(String),
+    /// Have another square cut out of a picture.
+    Cut {
+        /// Number of the pick that it answers.
+        pick: PickId,
+        /// The picture, with the crop that is wanted; its square is still another one.
+        candidate: Candidate,
+    },
     /// Remember which two networks are wanted on the next visit; none means the usual ones.
     RememberPair(Option<Pair>),
     /// Remember how quick both backends are.
@@ -167,32 +174,46 @@ pub enum Effect {
     KeepOffline(Vec<String>),
 }
 
-/// Number of a picture that was asked for; later ones are larger.
+/// Number of a picture, or of a square of one, that was asked for; later ones are larger.
 pub type PickId = u32;
 
-/// A picture file.
+/// A picture file that was chosen.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Candidate {
+pub struct PictureFile {
     /// The encoded file.
     pub bytes: Arc<Vec<u8>>,
     /// What to call it.
     pub title: String,
     /// What it shows, if its source says: a WordNet id or a class's name.
     pub label: Option<String>,
-    /// Where it comes from, if it is a sample.
+    /// Where it comes from, if it is a sample or a link's.
     pub source: Option<String>,
     /// Its index in the gallery.
     pub sample: Option<usize>,
-    /// Address under which the browser shows the file itself.
-    pub preview_url: Option<String>,
+}
+
+/// A picture file and what the decoder made of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Candidate {
+    /// The file.
+    pub file: PictureFile,
+    /// Width and height of the upright picture.
+    pub size: Size,
+    /// What people see of it.
+    pub preview: Preview,
     /// The square of it that the networks see; none is the one in the middle.
     pub crop: Option<Crop>,
+    /// That square at 64x64.
+    pub square: Pixels,
 }
 
 impl Candidate {
-    /// Returns the effect that frees the preview.
-    pub(super) fn into_revoke(self) -> Option<Effect> {
-        self.preview_url.map(Effect::RevokeUrl)
+    /// Returns the candidate of a file that was decoded with this crop.
+    pub fn new(file: PictureFile, decoded: Decoded, crop: Option<Crop>) -> Self {
+        let Decoded { size, preview, square, memory_bytes: _ } = decoded;
+        // As the decoder did: an address may ask for what is not in the picture.
+        let crop = crop.and_then(|crop| crop.unless_centre(size));
+        Self { file, size, preview, crop, square }
     }
 }
 

@@ -60,7 +60,7 @@ impl State {
 
     /// `bastion-school-bus`.
     fn file_stem(&self) -> String {
-        let title = self.picture.shown.as_ref().map_or("picture", |shown| shown.candidate.title.as_str());
+        let title = self.picture.shown.as_ref().map_or("picture", |shown| shown.candidate.file.title.as_str());
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let words: String = title.chars().map(plain).collect();
         let parts: Vec<&str> = words.split('-').filter(|part| !part.is_empty()).collect();

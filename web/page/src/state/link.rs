@@ -203,7 +203,7 @@ impl State {
 
     /// Returns a link to the picture that is shown, attacked with these settings after this has disturbed it.
     pub(super) fn link_with(&self, settings: Settings, disturbance: Disturbance) -> Link {
-        let sample = self.picture.shown.as_ref().and_then(|shown| self.samples.get(shown.candidate.sample?));
+        let sample = self.picture.shown.as_ref().and_then(|shown| self.samples.get(shown.candidate.file.sample?));
         let class = settings.target.and_then(|target| self.classes.get(target));
         let pair = Slot::ALL.map(|slot| self.shown(slot).map(str::to_owned));
         let usual = self.networks.iter().take(2).map(|listed| listed.folder.as_str());
@@ -222,7 +222,7 @@ impl State {
 
     /// Returns what a link leaves out: a picture of the visitor's own.
     pub fn link_lacks_picture(&self) -> bool {
-        self.picture.shown.as_ref().is_some_and(|shown| shown.candidate.sample.is_none())
+        self.picture.shown.as_ref().is_some_and(|shown| shown.candidate.file.sample.is_none())
     }
 }
 

@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub use attack::Attack;
 pub use choice::Pending;
 pub use engine::Engine;
-pub use event::{Candidate, Change, Effect, Event, PickId, Sample};
+pub use event::{Candidate, Change, Effect, Event, PickId, PictureFile, Sample};
 pub use link::Link;
 pub use parts::{Column, Coming, Curve, Phase, Progress, Saved, Shown, Work};
 pub use picture::Picture;
@@ -123,7 +123,7 @@ impl State {
     /// Returns the index of the class that the picture's source says it is of; none where only a detail of it is seen.
     pub fn label(&self) -> Option<usize> {
         let shown = self.picture.shown.as_ref().filter(|shown| !shown.is_detail())?;
-        let label = shown.candidate.label.as_deref()?;
+        let label = shown.candidate.file.label.as_deref()?;
         let known = |class: &Class| class.wnid == label || class.name == label || class.short_name() == label;
         self.classes.iter().position(known)
     }

@@ -67,7 +67,7 @@ impl Phase {
 pub enum Work {
     /// Nothing.
     Idle,
-    /// Decoding a file.
+    /// Taking a picture.
     Opening,
     /// Classifying the picture.
     Classifying,
@@ -90,7 +90,7 @@ impl Work {
     }
 }
 
-/// A picture whose bytes are on their way to the page.
+/// A picture that is on its way to the page: its bytes are coming, or the decoder works on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Pick {
     /// Its number.
@@ -115,16 +115,14 @@ pub(super) struct Saving {
 pub struct Shown {
     /// Where it comes from.
     pub candidate: Candidate,
-    /// What the networks see.
+    /// What the networks see: its square, disturbed.
     pub pixels: Pixels,
-    /// Width and height of the file's picture.
-    pub original_size: Option<(u32, u32)>,
 }
 
 impl Shown {
     /// Tells whether so little of the file's picture is seen that what the whole shows may not be in it.
     pub fn is_detail(&self) -> bool {
-        self.original_size.zip(self.candidate.crop).is_some_and(|(size, crop)| crop.is_detail(size))
+        self.candidate.crop.is_some_and(|crop| crop.is_detail(self.candidate.size))
     }
 }
 

@@ -20,11 +20,11 @@ impl State {
     pub fn report(&self) -> Option<Json> {
         let shown = self.picture.shown.as_ref().filter(|_| self.can_report())?;
         let attacked = self.columns.iter().any(|column| !column.steps.is_empty());
-        let size = |(width, height)| Json::List(vec![Json::number(width), Json::number(height)]);
+        let (width, height) = shown.candidate.size;
         let picture = Json::Object(vec![
-            ("title", Json::text(&shown.candidate.title)),
+            ("title", Json::text(&shown.candidate.file.title)),
             ("label", Json::or_null(self.label(), |class| self.class(class))),
-            ("original_size", Json::or_null(shown.original_size, size)),
+            ("original_size", Json::List(vec![Json::number(width), Json::number(height)])),
             ("crop", Json::or_null(self.seen_crop(), |(crop, _)| of_crop(crop))),
             ("disturbance", disturbance(&self.picture.disturbed_with)),
         ]);

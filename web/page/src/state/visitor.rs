@@ -23,12 +23,10 @@ impl State {
                 self.engine.measured = None;
                 Vec::new()
             }
-            Event::SampleChosen(index) => vec![Effect::FetchSample { index, pick: self.begin_pick() }],
+            Event::SampleChosen(index) => vec![Effect::FetchSample { index, pick: self.begin_pick(), crop: None }],
             Event::Picked { pick, candidate } => self.picked(pick, candidate),
             Event::PickFailed { pick, message } => {
-                if self.end_pick(pick).is_some() {
-                    self.alert = Some(message);
-                }
+                self.pick_failed(pick, message);
                 Vec::new()
             }
             Event::Trouble(message) => {
@@ -84,16 +82,26 @@ impl State {
         }
     }
 
-    /// Notes that the visitor has asked for a picture, whose bytes are still to come: only the picture asked for last will
-    /// be shown. Returns the number of the pick, which the answer carries.
+    /// Notes that the visitor has asked for a picture, which is still to come: only the picture asked for last will be shown.
+    /// Returns the number of the pick, which the answer carries.
     pub fn begin_pick(&mut self) -> PickId {
         self.pick(false)
     }
 
     fn pick(&mut self, automatic: bool) -> PickId {
+        let id = self.next_pick();
+        self.picture.pick = Some(Pick { id, automatic });
+        id
+    }
+
+    pub(super) fn next_pick(&mut self) -> PickId {
         self.picture.last_pick += 1;
-        self.picture.pick = Some(Pick { id: self.picture.last_pick, automatic });
         self.picture.last_pick
+    }
+
+    /// Tells whether a picture or a square is still waited for: no other one has taken its place.
+    pub fn awaits(&self, id: PickId) -> bool {
+        self.picture.pick.is_some_and(|waiting| waiting.id == id) || self.picture.cut == Some(id)
     }
 
     /// Takes the pick of that number as answered, if it is the one that is waited for.
@@ -106,23 +114,44 @@ impl State {
         if self.samples.is_empty() || self.picture.shown.is_some() || self.picture_pending() {
             return None;
         }
-        let index = self.linked_sample().unwrap_or(0);
-        Some(Effect::FetchSample { index, pick: self.pick(true) })
+        let linked = self.linked_sample();
+        let crop = self.link.crop.filter(|_| linked.is_some());
+        Some(Effect::FetchSample { index: linked.unwrap_or(0), pick: self.pick(true), crop })
     }
 
-    fn picked(&mut self, pick: PickId, mut candidate: Candidate) -> Vec<Effect> {
+    fn picked(&mut self, pick: PickId, candidate: Candidate) -> Vec<Effect> {
+        if self.end_cut(pick) {
+            // The attack that is shown is begun again.
+            self.attack.resume |= self.attack_is_shown();
+            return self.open(candidate);
+        }
         let Some(Pick { automatic, .. }) = self.end_pick(pick) else {
-            return candidate.into_revoke().into_iter().collect();
+            return Vec::new();
         };
-        if automatic {
-            candidate.crop =
-                self.link.crop.filter(|_| candidate.sample.is_some() && candidate.sample == self.linked_sample());
-        } else {
+        // A square of the picture before is not waited for any more.
+        self.picture.cut = None;
+        if !automatic {
             self.alert = None;
             self.attack.resume = false;
             self.link = super::Link::default();
         }
         self.open(candidate)
+    }
+
+    /// Takes the answer that a picture, or another square of the one that is shown, is not to be had. What is shown stays.
+    fn pick_failed(&mut self, pick: PickId, message: String) {
+        let cut = self.end_cut(pick);
+        if cut {
+            self.picture.wanted_crop = None;
+        }
+        if cut || self.end_pick(pick).is_some() {
+            self.alert = Some(message);
+        }
+    }
+
+    /// Takes the cut of that number as answered; tells whether it is the one that is waited for.
+    fn end_cut(&mut self, id: PickId) -> bool {
+        self.picture.cut.take_if(|waiting| *waiting == id).is_some()
     }
 
     fn choose(&mut self, choice: BackendChoice) -> Vec<Effect> {

@@ -5,7 +5,7 @@ use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Storage;
 
-use super::worker::program;
+use super::worker::Program;
 use protocol::{Measured, Pair};
 
 /// Name of the measurement, with the engine that made it.
@@ -39,7 +39,7 @@ pub(crate) fn remember_measured(measured: &Measured) {
 
 /// Returns the name of the engine that measured, which has a hash of the engine's program in it.
 fn engine() -> Option<String> {
-    program().map(|[loader, ..]| loader)
+    Program::Engine.files().map(|[loader, ..]| loader)
 }
 
 /// Has it measured again on the next visit.

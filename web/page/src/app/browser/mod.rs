@@ -1,6 +1,7 @@
 //! What the views need of the browser: the store and all that it does there. Nothing here knows a view.
 
 pub(crate) mod copying;
+mod decoder;
 mod files;
 pub(crate) mod memory;
 pub(crate) mod offline;

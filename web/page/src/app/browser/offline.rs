@@ -11,7 +11,7 @@ use web_sys::{
     StorageManager,
 };
 
-use super::worker::program;
+use super::worker::Program;
 use protocol::js::describe;
 
 /// The service worker, which is written by hand; the reason is at its top.
@@ -43,7 +43,7 @@ pub(crate) fn listen(on_kept: impl Fn() + 'static) {
     });
 }
 
-/// Asks the service worker to keep what the page and the engine have loaded. On a first visit it was not there to see it.
+/// Asks the service worker to keep what the page and its workers have loaded. On a first visit it was not there to see it.
 pub(crate) fn keep(loaded_by_engine: Vec<String>) {
     spawn_local(async move {
         // Without a service worker nothing is kept.
@@ -56,7 +56,8 @@ async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
     let registration: ServiceWorkerRegistration = JsFuture::from(ready).await.ok()?.unchecked_into();
     let (required, optional): (Vec<String>, Vec<String>) =
         loaded_by_engine.into_iter().chain(loaded_by_page()).partition(|address| is_program(address));
-    let required = page().into_iter().chain(program().into_iter().flatten()).chain(required);
+    let programs = Program::ALL.into_iter().filter_map(Program::files).flatten();
+    let required = page().into_iter().chain(programs).chain(required);
     let optional = optional.into_iter().chain(INSTALLED.map(str::to_owned));
     let keep = Object::new();
     Reflect::set(&keep, &"required".into(), &array(required)).ok()?;

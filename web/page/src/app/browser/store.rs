@@ -1,25 +1,34 @@
 //! Between the state, which knows no browser, and the browser.
 
+use std::rc::Rc;
+
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::{File, Url};
+use web_sys::File;
 
+use super::decoder::Decoder;
 use super::worker::WorkerHandle;
 use super::{copying, files, memory, offline};
-use crate::state::{Candidate, Effect, Event, PickId, State};
+use crate::state::{Candidate, Effect, Event, PickId, PictureFile, Sample, State};
 use protocol::Request;
+use terms::picture::Crop;
 
 /// The page's state, and the means to change it. A handle: copies are the same store.
 #[derive(Clone, Copy)]
 pub(crate) struct Store {
     state: RwSignal<State>,
-    worker: StoredValue<Option<WorkerHandle>, LocalStorage>,
+    engine: StoredValue<Option<WorkerHandle>, LocalStorage>,
+    decoder: StoredValue<Rc<Decoder>, LocalStorage>,
 }
 
 impl Store {
     pub(crate) fn new(state: State) -> Self {
-        Self { state: RwSignal::new(state), worker: StoredValue::new_local(None) }
+        Self {
+            state: RwSignal::new(state),
+            engine: StoredValue::new_local(None),
+            decoder: StoredValue::new_local(Rc::default()),
+        }
     }
 
     /// Reads a part of the state; what shows it changes only when that part does.
@@ -45,7 +54,7 @@ impl Store {
         }
     }
 
-    /// Starts the first worker and looks what samples there are.
+    /// Starts the engine and looks what samples there are.
     pub(crate) fn begin(self) {
         self.carry_out(Effect::StartWorker(self.peek(|state| state.engine.generation)));
         spawn_local(async move {
@@ -58,53 +67,76 @@ impl Store {
         let title = file.name();
         self.pick(async move {
             let bytes = files::read(&file).await.map_err(|why| format!("{title}: {why}"))?;
-            let preview_url = Url::create_object_url_with_blob(&file).ok();
-            Ok(Candidate {
-                bytes: bytes.into(),
-                title,
-                label: None,
-                source: None,
-                sample: None,
-                preview_url,
-                crop: None,
-            })
+            Ok(PictureFile { bytes: bytes.into(), title, label: None, source: None, sample: None })
         });
     }
 
     /// Waits for a picture that the visitor asked for and opens it, unless another one is asked for meanwhile.
-    pub(crate) fn pick(self, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
+    pub(crate) fn pick(self, file: impl Future<Output = Result<PictureFile, String>> + 'static) {
         if let Some(pick) = self.state.try_update(State::begin_pick) {
-            self.answer(pick, picture);
+            self.answer(pick, None, file);
         }
     }
 
-    fn fetch_sample(self, index: usize, pick: PickId) {
+    fn fetch_sample(self, index: usize, pick: PickId, crop: Option<Crop>) {
         let sample = self.peek(|state| state.samples.get(index).cloned());
-        self.answer(pick, async move {
+        self.answer(pick, crop, async move {
             let sample = sample.ok_or("The gallery has no such picture.")?;
             let url = sample.url();
             let bytes =
                 files::fetch(&url).await.map_err(|why| format!("{} could not be fetched: {why}.", sample.title))?;
-            Ok(Candidate {
-                bytes: bytes.into(),
-                title: sample.title,
-                label: sample.label,
-                source: sample.source,
-                sample: Some(index),
-                preview_url: Some(url),
-                crop: None,
-            })
+            let Sample { title, label, source, .. } = sample;
+            Ok(PictureFile { bytes: bytes.into(), title, label, source, sample: Some(index) })
         });
     }
 
-    /// Waits for a picture and gives it to the state, which drops one that another pick has replaced.
-    fn answer(self, pick: PickId, picture: impl Future<Output = Result<Candidate, String>> + 'static) {
+    /// Waits for a file, has it decoded and gives it to the state, unless another pick has replaced it.
+    fn answer(
+        self,
+        pick: PickId,
+        crop: Option<Crop>,
+        file: impl Future<Output = Result<PictureFile, String>> + 'static,
+    ) {
+        let decoder = self.decoder.get_value();
         spawn_local(async move {
-            self.dispatch(match picture.await {
-                Ok(candidate) => Event::Picked { pick, candidate },
-                Err(message) => Event::PickFailed { pick, message },
-            });
+            let file = match file.await {
+                Ok(file) => file,
+                Err(message) => return self.dispatch(Event::PickFailed { pick, message }),
+            };
+            match decoder.open(&file.bytes, crop, self.awaited(pick)).await {
+                Ok(decoded) => {
+                    let candidate = Candidate::new(file, decoded, crop);
+                    self.dispatch(Event::Picked { pick, candidate });
+                }
+                Err(why) => self.fail_pick(pick, &file.title, why),
+            }
         });
+    }
+
+    /// Has another square cut out of a picture, and gives it to the state.
+    fn cut(self, pick: PickId, mut candidate: Candidate) {
+        let decoder = self.decoder.get_value();
+        spawn_local(async move {
+            match decoder.cut(&candidate.file.bytes, candidate.crop, self.awaited(pick)).await {
+                Ok(square) => {
+                    candidate.square = square;
+                    self.dispatch(Event::Picked { pick, candidate });
+                }
+                Err(why) => self.fail_pick(pick, &candidate.file.title, why),
+            }
+        });
+    }
+
+    /// Tells, whenever it is asked, whether the state waits for that pick.
+    fn awaited(self, pick: PickId) -> impl Fn() -> bool {
+        move || self.state.try_with_untracked(|state| state.awaits(pick)).unwrap_or(false)
+    }
+
+    /// Says why a picture cannot be shown, if anybody waits for it.
+    fn fail_pick(self, pick: PickId, title: &str, why: Option<String>) {
+        if let Some(why) = why {
+            self.dispatch(Event::PickFailed { pick, message: format!("{title}: {why}") });
+        }
     }
 
     fn carry_out(self, effect: Effect) {
@@ -115,8 +147,8 @@ impl Store {
                 TimeoutFuture::new(ms).await;
                 self.dispatch(event);
             }),
-            Effect::FetchSample { index, pick } => self.fetch_sample(index, pick),
-            Effect::RevokeUrl(url) => revoke(&url),
+            Effect::FetchSample { index, pick, crop } => self.fetch_sample(index, pick, crop),
+            Effect::Cut { pick, candidate } => self.cut(pick, candidate),
             Effect::RememberMeasured(measured) => memory::remember_measured(&measured),
             Effect::RememberPair(pair) => memory::remember_pair(pair.as_ref()),
             Effect::Download { name, media_type, bytes } => {
@@ -129,7 +161,7 @@ impl Store {
     }
 
     fn post(self, request: &Request) {
-        let sent = self.worker.with_value(|worker| worker.as_ref().map(|worker| worker.post(request)));
+        let sent = self.engine.with_value(|engine| engine.as_ref().map(|engine| engine.post(request)));
         if let Some(Err(message)) = sent {
             let generation = self.peek(|state| state.engine.generation);
             self.dispatch(Event::WorkerBroke { generation, message });
@@ -137,23 +169,12 @@ impl Store {
     }
 
     fn start_worker(self, generation: u32) {
-        let before = self.worker.try_update_value(Option::take).flatten();
-        if let Some(worker) = before {
-            worker.end();
-            // It may be in the middle of delivering the message that ends it.
-            spawn_local(async move { drop(worker) });
+        if let Some(before) = self.engine.try_update_value(Option::take).flatten() {
+            before.end();
         }
-        match WorkerHandle::start(generation, move |event| self.dispatch(event)) {
-            Ok(worker) => self.worker.set_value(Some(worker)),
+        match WorkerHandle::start_engine(generation, move |event| self.dispatch(event)) {
+            Ok(engine) => self.engine.set_value(Some(engine)),
             Err(message) => self.dispatch(Event::WorkerBroke { generation, message }),
         }
-    }
-}
-
-fn revoke(url: &str) {
-    // A sample's own address is no object URL.
-    if url.starts_with("blob:") {
-        // An URL that is revoked already is just as well.
-        let _ = Url::revoke_object_url(url);
     }
 }

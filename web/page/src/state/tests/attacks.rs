@@ -25,8 +25,8 @@ fn late_answers_change_nothing() {
     let before = page.0.clone();
     page.hear(Reply::Step { id: old, slot: Slot::Left, step: step(3, 10) });
     page.hear(Reply::Finished { id: old });
-    page.hear(Reply::Seen { id: old, pixels: Pixels(vec![0]), original_size: None });
-    page.hear(Reply::BadPicture { id: old, message: "no".into() });
+    page.hear(Reply::Seen { id: old, pixels: Pixels(vec![0]) });
+    page.hear(Reply::Refused { id: old, message: "no".into() });
     page.0.engine.pulse = before.engine.pulse;
     assert_eq!(page.0, before);
 

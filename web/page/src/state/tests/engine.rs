@@ -10,7 +10,7 @@ fn nothing_is_posted_before_the_worker_listens() {
     page.hear(Reply::Backend(report(Backend::Cpu)));
     assert!(matches!(posted(&page.list()), Some(Request::Load { .. })));
     let effects = page.loaded(catalogue());
-    assert!(matches!(posted(&effects), Some(Request::Open { file, .. }) if **file == [1, 2, 3]));
+    assert!(matches!(posted(&effects), Some(Request::Open { pixels, .. }) if *pixels == Pixels(vec![4])));
 }
 
 #[test]

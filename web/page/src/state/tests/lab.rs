@@ -139,21 +139,13 @@ fn the_next_picture_is_disturbed_alike_and_late_wishes_are_met() {
 
 #[test]
 fn a_bad_file_does_not_lose_the_disturbance() {
-    let bad = |page: &mut Page, id| page.hear(Reply::BadPicture { id, message: "This is not a picture.".into() });
-    // Wanted just before the file was chosen, and while it was being opened.
-    for early in [true, false] {
-        let mut page = Page::ready(Backend::Cpu);
-        if early {
-            page.0.update(Event::Disturb(mirrored()));
-        }
-        let id = posted_id(&page.choose("notes.jpg"));
-        if !early {
-            page.0.update(Event::Disturb(mirrored()));
-        }
-        assert_eq!(posted(&page.0.update(Event::DisturbanceSettled)), None, "the file comes first");
-        let effects = bad(&mut page, id);
-        assert!(matches!(posted(&effects), Some(Request::Disturb { disturbance, .. }) if *disturbance == mirrored()));
-    }
+    let mut page = Page::ready(Backend::Cpu);
+    page.0.update(Event::Disturb(mirrored()));
+    let pick = page.0.begin_pick();
+    let effects = page.0.update(Event::DisturbanceSettled);
+    assert!(matches!(posted(&effects), Some(Request::Disturb { disturbance, .. }) if *disturbance == mirrored()));
+    page.0.update(Event::PickFailed { pick, message: "notes.jpg: This is not a picture.".into() });
+    assert_eq!((page.0.work(), page.0.picture.disturbance), (Work::Classifying, mirrored()));
 }
 
 #[test]
@@ -276,8 +268,7 @@ fn a_link_brings_sample_settings_target_and_attack() {
     page.start(Backend::Cpu);
     let (index, pick) = fetched(&page.0.update(samples())).unwrap();
     assert_eq!((index, page.0.attack.settings.target), (1, Some(1)));
-    let sample = Candidate { sample: Some(1), ..candidate("lemon") };
-    let effects = page.0.update(Event::Picked { pick, candidate: sample });
+    let effects = page.0.update(Event::Picked { pick, candidate: sample(1, "lemon") });
     assert!(matches!(posted(&effects), Some(Request::Open { disturbance, .. }) if *disturbance == mirrored()));
     let effects = page.answer(posted_id(&effects));
     assert!(matches!(posted(&effects), Some(Request::Attack { settings, .. })

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::*;
 use protocol::{
-    BackendReport, Catalogue, Disturbance, Guess, Offer, Pixels, Reply, Request, Settings, Slot, Step, Training,
+    BackendReport, Catalogue, Disturbance, Guess, Offer, Pixels, Preview, Reply, Request, Settings, Slot, Step,
+    Training,
 };
 use terms::attack::AttackKind;
 use terms::corruption::Corruption;
@@ -84,15 +85,20 @@ fn offered(folder: &str, weights_bytes: u64) -> Listed {
 }
 
 fn candidate(title: &str) -> Candidate {
-    Candidate {
+    let file = PictureFile {
         bytes: Arc::new(vec![1, 2, 3]),
         title: title.into(),
         label: Some("n02123045".into()),
         source: None,
         sample: None,
-        preview_url: Some(format!("blob:{title}")),
-        crop: None,
-    }
+    };
+    Candidate { file, size: (64, 64), preview: Preview::default(), crop: None, square: Pixels(vec![4]) }
+}
+
+/// The same as a sample of the gallery.
+fn sample(index: usize, title: &str) -> Candidate {
+    let chosen = candidate(title);
+    Candidate { file: PictureFile { sample: Some(index), ..chosen.file }, ..chosen }
 }
 
 fn samples() -> Event {
@@ -165,10 +171,14 @@ impl Page {
         self.hear(Reply::SelfTest { id, slot: Slot::Left })
     }
 
-    /// The visitor chooses a file, and its bytes are there at once.
+    /// The visitor chooses a file, which is decoded at once.
     fn choose(&mut self, title: &str) -> Vec<Effect> {
+        self.pick(candidate(title))
+    }
+
+    fn pick(&mut self, candidate: Candidate) -> Vec<Effect> {
         let pick = self.0.begin_pick();
-        self.0.update(Event::Picked { pick, candidate: candidate(title) })
+        self.0.update(Event::Picked { pick, candidate })
     }
 
     /// Opens a picture that both networks take for a goldfish; gives the request's id.
@@ -179,7 +189,7 @@ impl Page {
     }
 
     fn see(&mut self, id: RequestId) -> Vec<Effect> {
-        self.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: None })
+        self.hear(Reply::Seen { id, pixels: Pixels(vec![5]) })
     }
 
     fn answer(&mut self, id: RequestId) -> Vec<Effect> {
@@ -189,7 +199,7 @@ impl Page {
     }
 
     fn title(&self) -> Option<&str> {
-        self.0.picture.shown.as_ref().map(|shown| shown.candidate.title.as_str())
+        self.0.picture.shown.as_ref().map(|shown| shown.candidate.file.title.as_str())
     }
 
     fn ready(backend: Backend) -> Self {
@@ -203,7 +213,7 @@ impl Page {
 /// Index and pick of the sample that is to be fetched.
 fn fetched(effects: &[Effect]) -> Option<(usize, PickId)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::FetchSample { index, pick } => Some((*index, *pick)),
+        Effect::FetchSample { index, pick, .. } => Some((*index, *pick)),
         _ => None,
     })
 }
@@ -219,7 +229,6 @@ fn posted_id(effects: &[Effect]) -> RequestId {
     match posted(effects) {
         Some(
             Request::Open { id, .. }
-            | Request::Crop { id, .. }
             | Request::Attack { id, .. }
             | Request::Sweep { id, .. }
             | Request::Disturb { id, .. }

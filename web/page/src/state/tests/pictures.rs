@@ -8,7 +8,7 @@ fn a_picture_is_seen_then_classified() {
     page.start(Backend::Cpu);
     let id = posted_id(&page.choose("cat"));
     assert_eq!(page.0.work(), Work::Opening);
-    page.hear(Reply::Seen { id, pixels: Pixels(vec![5]), original_size: Some((640, 480)) });
+    page.see(id);
     assert_eq!((page.0.work(), page.0.picture.count, page.0.label()), (Work::Classifying, 1, Some(1)));
     assert!(!page.0.can_attack());
     page.hear(Reply::Classified { id, slot: Slot::Left, top: guesses(0), elapsed_ms: 1.0 });
@@ -20,26 +20,26 @@ fn a_picture_is_seen_then_classified() {
 }
 
 #[test]
-fn a_bad_file_leaves_the_picture_and_says_why() {
+fn a_bad_file_costs_nothing_but_words() {
     let mut page = Page::ready(Backend::Cpu);
-    let before = (page.0.picture.shown.clone(), page.0.columns.clone());
-    let id = posted_id(&page.choose("notes.jpg"));
-    let effects = page.hear(Reply::BadPicture { id, message: "This is not a picture.".into() });
-    assert_eq!(effects, [Effect::RevokeUrl("blob:notes.jpg".into())]);
-    assert_eq!(page.0.alert.as_deref(), Some("notes.jpg: This is not a picture."));
-    assert_eq!((page.0.picture.shown.clone(), page.0.columns.clone()), before);
-    assert!(page.0.can_attack());
+    page.0.update(Event::Attack);
+    let before = page.0.clone();
+    let pick = page.0.begin_pick();
+    assert!(page.0.picture_pending() && page.0.awaits(pick));
+    let message = "notes.jpg: The file is damaged: its decoder failed.";
+    assert_eq!(page.0.update(Event::PickFailed { pick, message: message.into() }), []);
+    assert_eq!(page.0.alert.as_deref(), Some(message));
     page.0.update(Event::Dismiss);
-    assert_eq!(page.0.alert, None);
+    page.0.picture.last_pick = before.picture.last_pick;
+    assert_eq!(page.0, before, "picture, attack and engine go on");
 }
 
 #[test]
-fn a_new_picture_stops_the_attack_and_frees_the_old_preview() {
+fn a_new_picture_stops_the_attack() {
     let mut page = Page::ready(Backend::Cpu);
     page.0.update(Event::Attack);
     let id = posted_id(&page.choose("dog"));
-    let effects = page.hear(Reply::Seen { id, pixels: Pixels(vec![6]), original_size: None });
-    assert_eq!(effects, [Effect::RevokeUrl("blob:cat".into())]);
+    assert_eq!(page.hear(Reply::Seen { id, pixels: Pixels(vec![6]) }), []);
     assert_eq!(page.0.columns[0], Column { progress: Progress::Classifying, ..Column::default() });
 }
 
@@ -65,11 +65,11 @@ fn the_visitors_choice_is_never_lost_to_the_first_sample() {
         let sample = Event::Picked { pick: automatic, candidate: candidate("alp") };
         let choice = Event::Picked { pick: mine, candidate: candidate("mine") };
         let opened = if sample_first {
-            assert_eq!(page.0.update(sample), [Effect::RevokeUrl("blob:alp".into())]);
+            assert_eq!(page.0.update(sample), []);
             page.0.update(choice)
         } else {
             let opened = page.0.update(choice);
-            assert_eq!(page.0.update(sample), [Effect::RevokeUrl("blob:alp".into())]);
+            assert_eq!(page.0.update(sample), []);
             opened
         };
         page.answer(posted_id(&opened));
@@ -94,7 +94,7 @@ fn of_two_choices_the_later_one_is_shown() {
     let quick = page.0.begin_pick();
     let opened = page.0.update(Event::Picked { pick: quick, candidate: candidate("quick") });
     let late = page.0.update(Event::Picked { pick: slow, candidate: candidate("slow") });
-    assert_eq!(late, [Effect::RevokeUrl("blob:slow".into())]);
+    assert_eq!((late, page.0.awaits(slow)), (Vec::new(), false));
     page.answer(posted_id(&opened));
     assert_eq!(page.title(), Some("quick"));
     page.0.update(Event::PickFailed { pick: slow, message: "404".into() });
@@ -114,63 +114,43 @@ fn an_alert_stays_until_the_visitor_acts() {
 }
 
 #[test]
-fn a_bad_file_while_the_picture_is_classified_brings_the_picture_back() {
-    let mut page = Page::new(BackendChoice::Auto);
-    page.start(Backend::Cpu);
-    let cat = posted_id(&page.choose("cat"));
-    page.see(cat);
-    let bad = posted_id(&page.choose("notes.jpg"));
-    // The engine has turned away from the cat by now.
-    page.hear(Reply::Classified { id: cat, slot: Slot::Left, top: guesses(0), elapsed_ms: 1.0 });
-    let effects = page.hear(Reply::BadPicture { id: bad, message: "This is not a picture.".into() });
-    assert!(effects.contains(&Effect::RevokeUrl("blob:notes.jpg".into())) && !page.0.can_attack(), "{effects:?}");
-    page.answer(posted_id(&effects));
-    assert_eq!(page.title(), Some("cat"));
-    assert_eq!(page.0.columns.each_ref().map(|column| column.progress), [Progress::Clean; 2]);
-    assert!(page.0.can_attack() && page.0.alert.is_some());
-}
-
-#[test]
-fn a_bad_file_given_to_a_fresh_engine_brings_the_picture_back() {
-    let mut page = Page::ready(Backend::WebGpu);
-    page.0.update(Event::Choose(BackendChoice::Cpu));
-    page.choose("notes.jpg");
-    let bad = posted_id(&page.start(Backend::Cpu));
-    let effects = page.hear(Reply::BadPicture { id: bad, message: "This is not a picture.".into() });
-    assert!(!page.0.can_attack(), "this engine has not seen the cat");
-    page.answer(posted_id(&effects));
-    assert!(page.0.can_attack() && page.title() == Some("cat"));
-}
-
-#[test]
 fn a_picture_that_cannot_be_classified_is_taken_away() {
     let mut page = Page::new(BackendChoice::Cpu);
     page.start(Backend::Cpu);
     let id = posted_id(&page.choose("cat"));
     page.see(id);
-    let effects = page.hear(Reply::Refused { id, message: "The computation failed.".into() });
-    assert_eq!(effects, [Effect::RevokeUrl("blob:cat".into())]);
+    assert_eq!(page.hear(Reply::Refused { id, message: "The computation failed.".into() }), []);
     assert_eq!((page.title(), page.0.columns.clone(), page.0.can_attack()), (None, Default::default(), false));
     assert_eq!(page.0.alert.as_deref(), Some("The computation failed."));
 }
 
 #[test]
-fn a_picture_that_cannot_be_opened_for_another_reason_releases_the_page() {
-    let mut page = Page::ready(Backend::Cpu);
-    let id = posted_id(&page.choose("dog"));
-    let effects = page.hear(Reply::Refused { id, message: "The computation failed.".into() });
-    assert_eq!(page.0.alert.as_deref(), Some("dog: The computation failed."));
-    assert!(!page.0.can_attack(), "the engine has dropped the cat for it");
-    page.answer(posted_id(&effects));
-    assert!(page.0.can_attack() && page.title() == Some("cat"));
+fn a_picture_that_the_engine_cannot_take_brings_the_one_before_back() {
+    // The one before is answered to, or the engine has turned away from it half-way.
+    for answered in [true, false] {
+        let mut page = Page::new(BackendChoice::Cpu);
+        page.start(Backend::Cpu);
+        let cat = posted_id(&page.choose("cat"));
+        if answered {
+            page.answer(cat)
+        } else {
+            page.see(cat)
+        };
+        let id = posted_id(&page.choose("dog"));
+        let effects = page.hear(Reply::Refused { id, message: "The computation failed.".into() });
+        assert_eq!(page.0.alert.as_deref(), Some("dog: The computation failed."));
+        assert!(!page.0.can_attack(), "the cat is looked at again first");
+        page.answer(posted_id(&effects));
+        assert_eq!(page.0.columns.each_ref().map(|column| column.progress), [Progress::Clean; 2]);
+        assert!(page.0.can_attack() && page.title() == Some("cat"));
+    }
 }
 
 #[test]
-fn a_picture_that_can_no_longer_be_read_is_not_tried_for_ever() {
+fn a_picture_that_can_no_longer_be_taken_is_not_tried_for_ever() {
     let mut page = Page::ready(Backend::WebGpu);
     page.0.update(Event::Choose(BackendChoice::Cpu));
     let id = posted_id(&page.start(Backend::Cpu));
-    let effects = page.hear(Reply::BadPicture { id, message: "This is not a picture.".into() });
-    assert_eq!((posted(&effects), page.title()), (None, None));
-    assert!(effects.contains(&Effect::RevokeUrl("blob:cat".into())), "{effects:?}");
+    let effects = page.hear(Reply::Refused { id, message: "The computation failed.".into() });
+    assert_eq!((posted(&effects), page.title(), page.0.work()), (None, None, Work::Idle));
 }

@@ -62,10 +62,9 @@ fn the_class_aimed_at_has_its_probability_told_wherever_it_stands() {
 fn attacked(clean: usize, now: usize, known: bool) -> Page {
     let mut page = Page::new(BackendChoice::Auto);
     page.start(Backend::Cpu);
-    let pick = page.0.begin_pick();
-    let label = known.then(|| "n02123045".into());
-    let opened = page.0.update(Event::Picked { pick, candidate: Candidate { label, ..candidate("cat") } });
-    let id = posted_id(&opened);
+    let mut cat = candidate("cat");
+    cat.file.label = known.then(|| "n02123045".into());
+    let id = posted_id(&page.pick(cat));
     page.see(id);
     for slot in Slot::ALL {
         page.hear(Reply::Classified { id, slot, top: guesses(clean), elapsed_ms: 1.0 });
