@@ -156,7 +156,8 @@ fn a_decoder_that_does_not_load_is_told_and_tried_again() {
         page.wait_for_alert(&["did not load", "Check the connection"]).await;
         fs::write(&program, bytes).unwrap();
         page.click("sample-1").await;
-        page.until("the sample", async || page.number("picture", "data-picture").await == 1).await;
+        let title = page.attribute("sample-1", "title").await;
+        page.until("the sample", async || page.attribute("picture", "data-picture-title").await == title).await;
         assert_eq!(page.alert().await, None);
     });
 }
@@ -186,7 +187,7 @@ fn a_decoder_that_a_large_picture_has_grown_is_replaced() {
         assert_eq!(open("large.png", large_png()).await, 0);
         // Another square is still cut out of it.
         press(client, &page, &['-']).await;
-        page.until("a smaller square", async || page.number("crop-now", "data-side").await < 7000).await;
+        page.until("a smaller square", async || page.number("crop-now", "data-side").await < 8000).await;
         assert_eq!(started(client).await, 0);
         assert_eq!(open("small.png", small()).await, 1);
         assert_eq!(open("last.png", small()).await, 1, "it has not grown");

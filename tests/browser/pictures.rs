@@ -29,9 +29,9 @@ pub fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Makes a PNG of 49 megapixels, which keeps the decoder busy for about a second without a pause.
+/// Makes a PNG of 64 megapixels, the largest that is read, which keeps the decoder busy for about a second without a pause.
 pub fn large_png() -> Vec<u8> {
-    encode(&RgbImage::from_pixel(7000, 7000, Rgb([200, 120, 70])), ImageFormat::Png)
+    encode(&RgbImage::from_pixel(8000, 8000, Rgb([200, 120, 70])), ImageFormat::Png)
 }
 
 /// Makes a PNG that stops in the middle.

@@ -4,7 +4,7 @@ use js_sys::{Array, Uint8Array};
 use picture::{ImageError, MAX_PIXELS, Photo};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, ImageBitmap, OffscreenCanvas, OffscreenCanvasRenderingContext2d};
+use web_sys::{Blob, CanvasRenderingContext2d, ImageBitmap, OffscreenCanvas};
 
 /// Most pixels that are drawn at a time: some phones have no larger canvases.
 const BAND_PIXELS: u32 = 4_000_000;
@@ -38,7 +38,8 @@ fn pixels(bitmap: &ImageBitmap) -> Result<Vec<u8>, JsValue> {
     let (width, height) = (bitmap.width(), bitmap.height());
     let rows = (BAND_PIXELS / width.max(1)).clamp(1, height.max(1));
     let canvas = OffscreenCanvas::new(width, rows)?;
-    let context = canvas.get_context("2d")?.ok_or("no canvas")?.unchecked_into::<OffscreenCanvasRenderingContext2d>();
+    // One type for the contexts of both kinds of canvases, which draw alike.
+    let context = canvas.get_context("2d")?.ok_or("no canvas")?.unchecked_into::<CanvasRenderingContext2d>();
     context.set_fill_style_str("white");
     let mut rgba = Vec::with_capacity(4 * width as usize * height as usize);
     for top in (0..height).step_by(rows as usize) {
