@@ -132,3 +132,25 @@ fn settings_out_of_range_are_named() {
     let error = broken(|config| config.perspective.probability = 1.5).to_string();
     assert_eq!(error, "perturbations: perspective.probability is 1.5, but must be from 0 to 1");
 }
+
+#[test]
+fn what_lies_behind_the_horizon_is_black() {
+    let last = 63.0;
+    for percent in 0..=100 {
+        // One side moves back, and so its corners towards the middle: at 66% the horizon enters the picture.
+        let inwards = f64::from(percent) / 100.0 * last / 2.0;
+        let tilts = [
+            [[0.0, 0.0], [last - inwards, inwards], [last - inwards, last - inwards], [0.0, last]],
+            [[inwards, inwards], [last, 0.0], [last, last], [inwards, last - inwards]],
+        ];
+        for (tilt, edge) in tilts.into_iter().zip([63, 0]) {
+            let tilted = one(Projective::perspective(tilt));
+            let seen = values(tilted.clone());
+            assert!(seen.iter().all(|value| (0.0..=1.0).contains(value)), "{percent}%");
+            // The column at the far edge lies behind the horizon.
+            if (70..=90).contains(&percent) {
+                assert!(values(tilted.narrow(3, edge, 1)).iter().all(|value| *value == 0.0), "{percent}%");
+            }
+        }
+    }
+}

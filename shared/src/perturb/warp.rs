@@ -6,6 +6,12 @@ use burn::tensor::ops::{GridSampleOptions, InterpolateMode};
 
 use super::Projective;
 
+/// Smallest depth, as a part of that of an untilted plane, at which a point of the plane is sampled.
+const NEAREST_TO_HORIZON: f32 = 1e-6;
+
+/// A coordinate of grid sampling at which there is no picture.
+const OUTSIDE: f32 = 4.0;
+
 /// Resamples `images` `[batch, channels, side, side]` through `maps`, one for each image: bilinear, black outside the picture.
 pub(super) fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
     if maps.iter().all(|map| *map == Projective::default()) {
@@ -17,8 +23,11 @@ pub(super) fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
     // [batch, 3, side * side]: homogeneous source coordinates of the middle of each pixel.
     let source = matrices.matmul(pixel_centers(side, &device).repeat_dim(0, batch));
     let depth = source.clone().narrow(1, 2, 1);
+    // At the horizon of a tilted plane and behind it there is nothing to see, though the division gives coordinates there.
+    let behind = depth.clone().lower_equal_elem(NEAREST_TO_HORIZON).repeat_dim(1, 2);
     // From pixels to the coordinates of grid sampling: -1 and 1 are the outer edges of the picture.
     let grid = source.narrow(1, 0, 2).div(depth).mul_scalar(2.0 / side as f32).sub_scalar(1.0);
+    let grid = grid.mask_fill(behind, OUTSIDE).clamp(-OUTSIDE, OUTSIDE);
     let grid = grid.swap_dims(1, 2).reshape([batch, side, side, 2]);
     // The defaults: zeros outside, edges aligned with the pixels' edges.
     images.grid_sample_2d(grid, GridSampleOptions::new(InterpolateMode::Bilinear))

@@ -122,6 +122,38 @@ mod tests {
     }
 
     #[test]
+    fn every_value_of_every_slider_gives_a_picture() {
+        for value in Disturbance::VALUES {
+            for number in value.range()[0]..=value.range()[1] {
+                let mut disturbance = Disturbance::default();
+                value.set(&mut disturbance, number.into());
+                after(disturbance);
+            }
+        }
+        for kind in Corruption::ALL {
+            for severity in 1..=5 {
+                after(Disturbance { corruption: Some(kind), severity, ..Disturbance::default() });
+            }
+        }
+        // Tilted, and moved so that the horizon lies elsewhere.
+        for perspective_percent in [-80, -75, -70, -66, 66, 70, 75, 80] {
+            for rotation_degrees in [-180, -90, -31, 0, 45] {
+                for (shift_right, zoom_percent, shear_degrees) in [(32, 50, 45), (-32, 200, -45), (7, 100, 0)] {
+                    let geometry = Disturbance {
+                        perspective_percent,
+                        rotation_degrees,
+                        shift_right,
+                        zoom_percent,
+                        shear_degrees,
+                        ..Disturbance::default()
+                    };
+                    after(geometry);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn each_of_them_does_something() {
         let none = Disturbance::default();
         for value in Disturbance::VALUES {
