@@ -26,6 +26,19 @@ pub enum BundleError {
         /// Allowed difference.
         tolerance: f32,
     },
+    /// A recorded probe that is missing, cut, or of another network.
+    #[error(
+        "the self-test in model.json has {recorded} {what} where this network has {expected}, so it cannot be compared: \
+         model.json was changed, or is of another network. Export the model again"
+    )]
+    ProbeLength {
+        /// Values that were recorded: logits or input gradients.
+        what: &'static str,
+        /// How many model.json has.
+        recorded: usize,
+        /// How many the network gives.
+        expected: usize,
+    },
     /// A device that failed while computing.
     #[error("the self-test: {0}")]
     Device(String),

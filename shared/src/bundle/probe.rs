@@ -40,7 +40,8 @@ pub(super) async fn measure(model: &Classifier, device: &Device) -> Result<Probe
 ///
 /// # Errors
 ///
-/// [`BundleError::ProbeDiffers`] if anything differs by more than rounding explains.
+/// [`BundleError::ProbeDiffers`] if anything differs by more than rounding explains, [`BundleError::ProbeLength`] if the recorded
+/// probe is not of this network.
 pub(super) async fn check(recorded: &Probe, model: &Classifier, device: &Device) -> Result<(), BundleError> {
     let now = measure(model, device).await?;
     compare("logits", &now.logits, &recorded.logits, LOGITS_TOLERANCE)?;
@@ -67,6 +68,9 @@ pub fn probe_image(device: &Device) -> Tensor<4> {
 }
 
 fn compare(what: &'static str, now: &[f32], recorded: &[f32], tolerance: f32) -> Result<(), BundleError> {
+    if now.len() != recorded.len() {
+        return Err(BundleError::ProbeLength { what, recorded: recorded.len(), expected: now.len() });
+    }
     let scale = recorded.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
     // Not `max`, which drops NaN.
     let difference = now
@@ -74,7 +78,7 @@ fn compare(what: &'static str, now: &[f32], recorded: &[f32], tolerance: f32) ->
         .zip(recorded)
         .map(|(a, b)| (a - b).abs() / scale)
         .fold(0.0f32, |worst, d| if d > worst || d.is_nan() { d } else { worst });
-    if now.len() != recorded.len() || difference.is_nan() || difference > tolerance {
+    if difference.is_nan() || difference > tolerance {
         return Err(BundleError::ProbeDiffers { what, difference, tolerance });
     }
     Ok(())

@@ -132,8 +132,19 @@ fn a_device_that_computes_something_else_is_found_out() {
         let error = load(&wrong, &weights).unwrap_err();
         assert!(matches!(error, BundleError::ProbeDiffers { .. }), "{error}");
     }
-    let short = edited(&card, |v| {
-        v["probe"]["logits"].as_array_mut().unwrap().pop();
-    });
-    assert!(matches!(load(&short, &weights), Err(BundleError::ProbeDiffers { .. })));
+}
+
+#[test]
+fn a_probe_that_was_cut_or_is_empty_is_no_difference_of_0() {
+    let (card, weights) = made();
+    for field in ["logits", "input_gradient_sums"] {
+        let short = edited(&card, |v| {
+            v["probe"][field].as_array_mut().unwrap().pop();
+        });
+        let empty = edited(&card, |v| v["probe"][field] = Vec::<f32>::new().into());
+        for wrong in [short, empty] {
+            let error = load(&wrong, &weights).unwrap_err();
+            assert!(matches!(error, BundleError::ProbeLength { .. }), "{error}");
+        }
+    }
 }
