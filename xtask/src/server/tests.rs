@@ -260,6 +260,32 @@ fn malformed_http_ends_only_its_connection() {
 }
 
 #[test]
+fn what_is_no_request_of_http_1_is_answered_in_words() {
+    let (port, _folder) = started();
+    let headers: String = (0..101).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let many_headers = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+    let tls_hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 506]].concat();
+    let nonsense: [&[u8]; 5] = [
+        &tls_hello,
+        many_headers.as_bytes(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+        b"hello\r\n\r\n",
+    ];
+    for bytes in nonsense {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        let ended = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(30)]);
+        assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 4"), "{shown:?}: {ended:?}, {answer:?}");
+    }
+    assert!(request(port, "GET /", "").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn a_taken_port_gives_the_next_free_one() {
     let folder = tempfile::tempdir().unwrap();
     let first = Server::bind(folder.path(), 0).unwrap();
