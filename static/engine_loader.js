@@ -4,6 +4,16 @@
 // length.
 const unpackedBytes = 0;
 
+// Seconds that the server may send nothing.
+const patience = 15;
+
+// A lock that is held as long as this worker lives, so that the page learns of its end: a worker that is ended from outside says
+// nothing.
+const held = new Promise((then) => {
+  const hold = () => (then(), new Promise(() => {}));
+  (async () => navigator.locks.request(self.name, hold))().catch(then);
+});
+
 // Posts `[received, total, sent]`: unpacked bytes so far, unpacked bytes in all, and packed length; zero if unknown.
 // The engine's own messages are typed arrays, so the page can distinguish them from these.
 async function count(response) {
@@ -13,6 +23,7 @@ async function count(response) {
   let reported = 0;
   for (const reader = response.body.getReader(); ; ) {
     const { done, value } = await reader.read();
+    silent = 0;
     received += value?.byteLength ?? 0;
     // At most once per percent: the visitor could not see more.
     if (done || received - reported > total / 100) {
@@ -23,9 +34,31 @@ async function count(response) {
   }
 }
 
-const engine = import("./engine.js");
-const program = await fetch(new URL("./engine_bg.wasm", import.meta.url));
-// Errors of the download are reported by `init`, which reads the program.
-if (program.ok) count(program.clone()).catch(() => {});
-const { default: init } = await engine;
-await init({ module_or_path: program });
+// Seconds without a byte; counted, since a machine may sleep meanwhile.
+let silent = 0;
+let watch;
+const silence = new Promise((_, reject) => {
+  watch = setInterval(() => {
+    silent += 1;
+    if (silent === patience) reject(new Error(`the server sent nothing for ${patience} seconds`));
+  }, 1000);
+});
+
+async function load() {
+  // The page waits for this first word, and from then on for the lock.
+  held.then(() => postMessage([0, 0, 0]));
+  const engine = import("./engine.js");
+  // Where both fail, the program's failure says more.
+  engine.catch(() => {});
+  const program = await fetch(new URL("./engine_bg.wasm", import.meta.url));
+  if (!program.ok) throw new Error(`the server answered ${program.status} for its program`);
+  if (program.headers.get("Content-Type")?.includes("html")) throw new Error("the server sent a web page in place of its program");
+  // Errors of the download are reported by `init`, which reads the program.
+  const counted = count(program.clone()).catch(() => {});
+  const { default: init } = await engine;
+  // Compiling takes as long as it takes.
+  counted.then(() => clearInterval(watch));
+  await init({ module_or_path: program });
+}
+
+await Promise.race([load(), silence]);

@@ -23,7 +23,8 @@ pub const SOFTWARE_GPU_TIMEOUT: Duration = Duration::from_secs(1200);
 pub struct Page<'a> {
     /// Client of the browser.
     pub client: &'a Client,
-    timeout: Duration,
+    /// Longest time that is waited for anything.
+    pub timeout: Duration,
 }
 
 /// Settings of an attack.

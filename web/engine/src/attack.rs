@@ -10,9 +10,11 @@ use shared::metrics::l2_distance;
 use super::clock::{now_ms, yield_now};
 use super::error::StepError;
 use super::inbox::Inbox;
+use super::messages::NO_SOURCE;
 use super::prediction::Prediction;
 use super::report::post;
 use super::session::{Opened, Session};
+use protocol::text::sentence;
 use protocol::{Guess, Pixels, Radius, Reply, RequestId, Settings, Slot, Step};
 
 /// The same noise every time, for both networks.
@@ -57,15 +59,19 @@ impl Session {
         let begun: Result<Vec<_>, _> = Slot::ALL
             .into_iter()
             .filter(|slot| settings.crafted_on.is_none_or(|source| source == *slot))
-            .map(|slot| self.begin_attack(slot, bundles[slot.index()], &settings, opened))
+            .filter_map(|slot| Some(self.begin_attack(slot, bundles[slot.index()]?, &settings, opened)))
             .collect();
         let mut attacks = match begun {
             Ok(attacks) => attacks,
             Err(error) => {
-                post(&Reply::Refused { id, message: format!("This attack cannot be run: {error}.") });
+                post(&Reply::Refused { id, message: sentence(&format!("This attack cannot be run: {error}")) });
                 return;
             }
         };
+        if attacks.is_empty() {
+            post(&Reply::Refused { id, message: NO_SOURCE.into() });
+            return;
+        }
         let mut begins = true;
         while begins || attacks.iter().any(|attack| !attack.is_done()) {
             // Where it begins is shown as well: at the picture itself, or at a random place near it.
@@ -80,8 +86,9 @@ impl Session {
             }
             begins = false;
         }
-        for slot in Slot::ALL {
-            match self.noise(bundles[slot.index()], &settings, opened).await {
+        for (slot, bundle) in Slot::ALL.into_iter().zip(bundles) {
+            let Some(bundle) = bundle else { continue };
+            match self.noise(bundle, &settings, opened).await {
                 Ok(best) => post(&Reply::Noise { id, slot, best }),
                 Err(error) => return self.fail(id, &error),
             }
@@ -150,8 +157,9 @@ impl Session {
         // The network whose gradients are used comes first: its answer decides whether the attack goes on.
         let others = settings.crafted_on.map(Slot::other);
         for slot in [Some(attack.slot), others].into_iter().flatten() {
+            let Some(bundle) = bundles[slot.index()] else { continue };
             let started = now_ms();
-            let prediction = self.predict(bundles[slot.index()], &attacked).await?;
+            let prediction = self.predict(bundle, &attacked).await?;
             let elapsed_ms = &mut attack.elapsed_ms[slot.index()];
             *elapsed_ms += now_ms() - started;
             let elapsed_ms = *elapsed_ms;

@@ -59,16 +59,19 @@ fn training(card: &Card) -> Training {
     }
 }
 
-/// Describes both networks, left and right, whose classes are the same; `kept` if the browser keeps both networks'
-/// files.
-pub(crate) fn catalogue(networks: [Network<'_>; 2], kept: bool) -> Catalogue {
+/// Describes the networks, left and right, whose classes are the same, or says why one is not there; `kept` if the browser keeps
+/// the files of those that are.
+pub(crate) fn catalogue(networks: [Result<Network<'_>, String>; 2], kept: bool) -> Catalogue {
+    let there = networks.each_ref().map(|network| network.as_ref().ok().copied());
     Catalogue {
-        classes: networks[0].card.classes.clone(),
-        scores: scores::draw(networks),
-        models: networks.map(|Network { title, card }| LoadedModel {
-            title: title.to_owned(),
-            architecture: card.architecture.name(),
-            weights_sha256: card.weights.sha256.clone(),
+        classes: there.iter().flatten().next().map(|network| network.card.classes.clone()).unwrap_or_default(),
+        scores: scores::draw(there),
+        models: networks.map(|network| {
+            network.map(|Network { title, card }| LoadedModel {
+                title: title.to_owned(),
+                architecture: card.architecture.name(),
+                weights_sha256: card.weights.sha256.clone(),
+            })
         }),
         resources: loaded_addresses(),
         kept,

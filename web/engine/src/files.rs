@@ -7,8 +7,9 @@
 
 use shared::bundle::{Card, CardError, Part};
 
-use super::download::{DownloadError, Freshness, Source};
+use super::download::{Freshness, Source};
 use super::messages;
+use protocol::download::DownloadError;
 use protocol::{Download, Slot};
 
 /// Where files are kept.
@@ -59,7 +60,7 @@ impl FetchError {
     /// Tells whether the server may well have the network, and only not now.
     fn may_pass(&self) -> bool {
         match self {
-            Self::Fetch { error: DownloadError::Status { status }, .. } => *status >= 500,
+            Self::Fetch { error: DownloadError::Status(status), .. } => *status >= 500,
             // A page that a hotel's network gives for every address; files in the middle of being replaced.
             Self::Fetch { .. } | Self::Unusable(_) => true,
             Self::NoMemory(_) => false,
@@ -144,7 +145,12 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
 
     async fn current_card(&self) -> Result<ReadCard, FetchError> {
         let mut json = Vec::new();
-        let asked = self.server.get(&self.card_address(), Freshness::Revalidate, &mut json, |_| {}).await;
+        let address = self.card_address();
+        let kept = match self.shelf {
+            Some(shelf) => shelf.has(&address).await,
+            None => false,
+        };
+        let asked = self.server.get(&address, Freshness::Revalidate { kept }, &mut json, |_| {}).await;
         asked.map_err(|error| FetchError::Fetch { file: CARD.into(), error })?;
         let card = Card::from_json(&json).map_err(FetchError::Unusable)?;
         Ok(ReadCard { json, card, current: true })

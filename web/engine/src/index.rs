@@ -2,15 +2,20 @@
 
 use terms::index::{DEFAULT_NETWORKS, INDEX_FILE, Index};
 
-use super::download::{DownloadError, Freshness, Source};
+use super::download::{Freshness, Source};
 use super::files::Shelf;
+use protocol::download::DownloadError;
 
 /// Returns the names in the list in `folder`, an address with a slash at its end: the server's, or those in the kept one
 /// where it gives none, or else the usual two. What is kept of networks that the server lists no more is forgotten.
 pub(crate) async fn names(folder: &str, server: &impl Source, shelf: Option<&impl Shelf>) -> Vec<String> {
     let address = &format!("{folder}{INDEX_FILE}");
     let mut json = Vec::new();
-    let answer = server.get(address, Freshness::Revalidate, &mut json, |_| {}).await;
+    let kept = match shelf {
+        Some(shelf) => shelf.has(address).await,
+        None => false,
+    };
+    let answer = server.get(address, Freshness::Revalidate { kept }, &mut json, |_| {}).await;
     let trouble = match &answer {
         Ok(()) => match Index::from_json(&json) {
             Ok(Index { models: names }) => {
@@ -22,7 +27,7 @@ pub(crate) async fn names(folder: &str, server: &impl Source, shelf: Option<&imp
         },
         Err(error) => error.to_string(),
     };
-    let gone = matches!(answer, Err(DownloadError::Status { status }) if status < 500);
+    let gone = matches!(answer, Err(DownloadError::Status(status)) if status < 500);
     let mut kept = Vec::new();
     let found = match shelf {
         Some(shelf) if !gone => shelf.get(address, &mut kept).await,

@@ -2,22 +2,39 @@
 
 use std::fmt::Display;
 
-use super::download::DownloadError;
+use protocol::download::DownloadError;
 use protocol::text;
+
+/// Says that the list has no such network; an empty name stands for a second network where only one is listed.
+pub(crate) fn unknown(network: &str) -> String {
+    match network {
+        "" => "models/index.json lists one network only. Another one to compare it with is made by `bastion export`; then \
+               the page is built again."
+            .into(),
+        name => format!("There is no network called {name}."),
+    }
+}
+
+/// Says that an attack is to go by the gradients of a network that is not there.
+pub(crate) const NO_SOURCE: &str =
+    "The network whose gradients are to be used is not loaded. Have each network attacked through its own.";
 
 /// Says that a network's files are here and wrong.
 pub(crate) fn unusable(network: &str, error: &impl Display) -> String {
-    format!("The {network} network cannot be used: {error}.")
+    text::sentence(&format!("The {network} network cannot be used: {error}"))
 }
 
 /// Says that a file of a network's folder did not come.
 pub(crate) fn missing(network: &str, file: &str, error: &DownloadError) -> String {
     let advice = match error {
-        DownloadError::Status { status } if *status >= 500 => "Try again in a while.",
-        DownloadError::Status { .. } => {
+        DownloadError::Status(500..) => "Try again in a while.",
+        DownloadError::Status(_) => {
             "Whoever serves this page: put a model there with `bastion export`, and build the page again."
         }
-        DownloadError::Unreachable(_) | DownloadError::BrokeOff(_) => "Check the connection and try again.",
+        DownloadError::WebPage => {
+            "Perhaps this network asks for a login first, or the file is not on the server. Try again."
+        }
+        _ => "Check the connection and try again.",
     };
     format!("The {network} network could not be fetched (models/{network}/{file}): {error}. {advice}")
 }

@@ -80,7 +80,7 @@ impl Models {
     ///
     /// A text for the visitor.
     pub(crate) fn known_card(&self, name: &str) -> Result<&Card, String> {
-        let network = self.network(name).ok_or_else(|| format!("There is no network called {name}."))?;
+        let network = self.network(name).ok_or_else(|| messages::unknown(name))?;
         network.card.as_ref().map(|read| &read.card).map_err(Clone::clone)
     }
 
@@ -92,7 +92,7 @@ impl Models {
     pub(crate) async fn fetch(&mut self, slot: Slot, name: &str, tell: &dyn Fn(Download)) -> Result<Files, String> {
         self.known_card(name)?;
         let Some(Network { card: Ok(read), .. }) = self.network(name) else {
-            return Err(format!("There is no network called {name}."));
+            return Err(messages::unknown(name));
         };
         let fetched = self.library(name).fetch(slot, read, tell).await;
         if fetched.is_err() {
@@ -129,7 +129,9 @@ pub(crate) async fn load(name: &str, files: &Files, device: &Device) -> Result<B
         BundleError::ProbeDiffers { what, difference, .. } => {
             LoadError::Device(format!("in the self-test its {what} were off by {:.2}%.", 100.0 * difference))
         }
-        BundleError::Device(reason) => LoadError::Device(format!("it failed during the self-test ({reason}).")),
+        BundleError::Device(reason) => {
+            LoadError::Device(format!("it failed during the self-test ({})", reason.trim_end_matches('.')) + ".")
+        }
         error => LoadError::Bundle(messages::unusable(name, &error)),
     })
 }

@@ -39,7 +39,7 @@ impl Session {
         self.classify(id, picture, inbox).await;
     }
 
-    /// Asks both networks. Ends early if a newer request waits that would make the answers pointless.
+    /// Asks the networks. Ends early if a newer request waits that would make the answers pointless.
     async fn classify(&mut self, id: RequestId, picture: Picture, inbox: &Inbox) {
         self.opened = None;
         let Some(bundles) = self.bundles() else {
@@ -48,6 +48,7 @@ impl Session {
         };
         let mut clean = [0; 2];
         for (slot, bundle) in Slot::ALL.into_iter().zip(bundles) {
+            let Some(bundle) = bundle else { continue };
             yield_now().await;
             if inbox.ends_opening() {
                 return;

@@ -12,11 +12,11 @@ use protocol::{Guess, Pixels, Reply, RequestId, Slot};
 impl Session {
     /// Saves a picture, reads the file again, and asks the network of `slot` what it sees in it.
     pub(crate) async fn save(&self, id: RequestId, slot: Slot, pixels: &Pixels) {
-        let Some(bundles) = self.bundles() else {
-            post(&Reply::Refused { id, message: "The networks are not loaded yet.".into() });
+        let Some(bundle) = self.bundles().and_then(|bundles| bundles[slot.index()]) else {
+            post(&Reply::Refused { id, message: "The network is not loaded.".into() });
             return;
         };
-        match self.saved(bundles[slot.index()], pixels).await {
+        match self.saved(bundle, pixels).await {
             Ok((png, top)) => post(&Reply::Saved { id, slot, png, top }),
             Err(error) => self.fail(id, &error),
         }

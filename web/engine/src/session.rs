@@ -12,7 +12,8 @@ use super::models::Models;
 use super::report::post;
 use super::scores::Network;
 use super::{catalogue, messages, models};
-use protocol::{OTHER_CLASSES, Pair, Reply, RequestId, Slot};
+use protocol::text::sentence;
+use protocol::{Catalogue, OTHER_CLASSES, Pair, Reply, RequestId, Slot};
 
 /// An engine at work.
 pub(crate) struct Session {
@@ -51,68 +52,87 @@ impl Session {
         &self.engine.device
     }
 
-    /// Returns both networks, left and right, if they are loaded.
-    pub(crate) fn bundles(&self) -> Option<[&Bundle; 2]> {
-        let [Some(left), Some(right)] = &self.loaded else { return None };
-        Some([&left.bundle, &right.bundle])
+    /// Returns the networks, left and right, as far as they are loaded; none if none is.
+    pub(crate) fn bundles(&self) -> Option<[Option<&Bundle>; 2]> {
+        let bundles = self.loaded.each_ref().map(|loaded| loaded.as_ref().map(|loaded| &loaded.bundle));
+        bundles.iter().any(Option::is_some).then_some(bundles)
     }
 
-    /// Returns the picture and both networks, if they are there.
-    pub(crate) fn opened_and_loaded(&self) -> Option<(&Opened, [&Bundle; 2])> {
+    /// Returns the picture and the networks, if they are there.
+    pub(crate) fn opened_and_loaded(&self) -> Option<(&Opened, [Option<&Bundle>; 2])> {
         Some((self.opened.as_ref()?, self.bundles()?))
     }
 
     /// Loads two networks, but for what is loaded already. Ends early if a newer request waits that ends it; a part of the
     /// weights that is here by then is kept.
     pub(crate) async fn load(&mut self, id: RequestId, pair: &Pair, inbox: &Inbox) {
-        if inbox.unless_ended(self.load_both(id, pair)).await.is_none() {
-            // No answer of the download will come: report how much of it is kept.
-            self.tell_kept(pair).await;
+        if let Some(outcome) = inbox.unless_ended(self.load_both(id, pair)).await {
+            post(&outcome.map_or_else(|reply| reply, |catalogue| Reply::Ready { id, catalogue: Box::new(catalogue) }));
         }
+        // Also where no answer of the download will come.
+        self.tell_kept(pair).await;
     }
 
-    async fn load_both(&mut self, id: RequestId, pair: &Pair) {
+    /// Loads both networks; or one, where there was no pair before that the page can go back to.
+    ///
+    /// # Errors
+    ///
+    /// The reply that says why not.
+    async fn load_both(&mut self, id: RequestId, pair: &Pair) -> Result<Catalogue, Reply> {
+        let not_loaded = |slot, message| Reply::NotLoaded { id, slot, message };
+        let had_pair = self.loaded.iter().all(Option::is_some);
+        let cards = pair.each_ref().map(|name| self.models.known_card(name));
+        // Before anything is downloaded in vain.
+        if let [Ok(left), Ok(right)] = &cards
+            && left.classes != right.classes
+        {
+            let changed = |slot: Slot| {
+                let loaded = &self.loaded[slot.index()];
+                loaded.as_ref().is_none_or(|loaded| loaded.name != pair[slot.index()])
+            };
+            let slot = Slot::ALL.into_iter().find(|slot| changed(*slot)).unwrap_or(Slot::Right);
+            return Err(not_loaded(slot, OTHER_CLASSES.into()));
+        }
+        let mut failures = [None, None];
         for slot in Slot::ALL {
-            if let Err(reply) = self.load_one(id, slot, pair).await {
-                post(&reply);
-                self.tell_kept(pair).await;
-                return;
+            match self.load_one(id, slot, &pair[slot.index()]).await {
+                Ok(()) => {}
+                Err(LoadError::Device(reason)) => return Err(Reply::WebGpuFailed(reason)),
+                Err(LoadError::Bundle(message)) if had_pair => return Err(not_loaded(slot, message)),
+                Err(LoadError::Bundle(message)) => {
+                    self.loaded[slot.index()] = None;
+                    failures[slot.index()] = Some(message);
+                }
             }
         }
-        self.tell_kept(pair).await;
-        let [Some(left), Some(right)] = &self.loaded else { return };
-        if left.bundle.card.classes != right.bundle.card.classes {
+        let there: Vec<&Loaded> = self.loaded.iter().flatten().collect();
+        let Some(first) = there.first() else {
+            return Err(not_loaded(Slot::Left, failures.into_iter().flatten().collect::<Vec<_>>().join(" ")));
+        };
+        if there.iter().any(|loaded| loaded.bundle.card.classes != first.bundle.card.classes) {
             // One is an older network that was kept: the cards that are listed agree.
-            post(&Reply::NotLoaded { id, slot: Slot::Right, message: OTHER_CLASSES.into() });
-            return;
+            return Err(not_loaded(Slot::Right, OTHER_CLASSES.into()));
         }
-        let [left_title, right_title] = [left, right].map(|loaded| self.models.title(&loaded.name));
-        let networks = [
-            Network { title: &left_title, card: &left.bundle.card },
-            Network { title: &right_title, card: &right.bundle.card },
-        ];
-        let catalogue = Box::new(catalogue::catalogue(networks, left.kept && right.kept));
-        post(&Reply::Ready { id, catalogue });
+        let titles: Vec<String> = there.iter().map(|loaded| self.models.title(&loaded.name)).collect();
+        let networks = titles.iter().zip(&there);
+        let mut networks = networks.map(|(title, loaded)| Network { title, card: &loaded.bundle.card });
+        let kept = there.iter().all(|loaded| loaded.kept);
+        // A place without a failure has a network.
+        let described = failures.map(|why| why.map_or_else(|| networks.next().ok_or_else(String::new), Err));
+        Ok(catalogue::catalogue(described, kept))
     }
 
     /// Loads the network of one place. What it replaces is freed first, once all that is needed is here.
     ///
     /// # Errors
     ///
-    /// The reply that says why not.
-    async fn load_one(&mut self, id: RequestId, slot: Slot, pair: &Pair) -> Result<(), Reply> {
-        let name = &pair[slot.index()];
+    /// [`LoadError::Device`] if WebGPU fails, and [`LoadError::Bundle`], with a text for the visitor, for all else.
+    async fn load_one(&mut self, id: RequestId, slot: Slot, name: &str) -> Result<(), LoadError> {
         if self.loaded[slot.index()].as_ref().is_some_and(|loaded| loaded.name == *name) {
             return Ok(());
         }
-        let not_loaded = |message| Reply::NotLoaded { id, slot, message };
-        let other = self.models.known_card(&pair[slot.other().index()]);
-        // Before anything is downloaded in vain.
-        if self.models.known_card(name).is_ok_and(|card| other.is_ok_and(|other| other.classes != card.classes)) {
-            return Err(not_loaded(OTHER_CLASSES.into()));
-        }
         let tell = |download| post(&Reply::Download { id, download });
-        let files = self.models.fetch(slot, name, &tell).await.map_err(not_loaded)?;
+        let files = self.models.fetch(slot, name, &tell).await.map_err(LoadError::Bundle)?;
         self.opened = None;
         self.source = None;
         if self.loaded[slot.index()].take().is_some() {
@@ -122,15 +142,13 @@ impl Session {
         post(&Reply::SelfTest { id, slot });
         // Loading computes without a pause, and the message is delivered only in one.
         yield_now().await;
-        let bundle = match models::load(name, &files, self.device()).await {
-            Ok(bundle) => bundle,
-            Err(LoadError::Device(reason)) if self.engine.backend == Backend::WebGpu => {
-                return Err(Reply::WebGpuFailed(reason));
+        let bundle = models::load(name, &files, self.device()).await.map_err(|error| match error {
+            LoadError::Device(reason) if self.engine.backend != Backend::WebGpu => {
+                LoadError::Bundle(messages::fails_on_cpu(name, &reason))
             }
-            Err(LoadError::Device(reason)) => return Err(not_loaded(messages::fails_on_cpu(name, &reason))),
-            Err(LoadError::Bundle(reason)) => return Err(not_loaded(reason)),
-        };
-        self.loaded[slot.index()] = Some(Loaded { name: name.clone(), bundle, kept: files.kept });
+            error => error,
+        })?;
+        self.loaded[slot.index()] = Some(Loaded { name: name.to_owned(), bundle, kept: files.kept });
         Ok(())
     }
 
@@ -144,8 +162,8 @@ impl Session {
     /// Reports to the page that the device failed at a request.
     pub(crate) fn fail(&self, id: RequestId, error: &dyn std::fmt::Display) {
         post(&match self.engine.backend {
-            Backend::WebGpu => Reply::WebGpuFailed(format!("{error}.")),
-            _ => Reply::Refused { id, message: format!("The computation failed: {error}.") },
+            Backend::WebGpu => Reply::WebGpuFailed(sentence(&error.to_string())),
+            _ => Reply::Refused { id, message: sentence(&format!("The computation failed: {error}")) },
         });
     }
 }

@@ -3,8 +3,10 @@
 use super::clock::yield_now;
 use super::error::StepError;
 use super::inbox::Inbox;
+use super::messages::NO_SOURCE;
 use super::report::post;
 use super::session::Session;
+use protocol::text::sentence;
 use protocol::{Point, Radius, Reply, RequestId, Settings, Slot};
 
 /// Why a sweep ended before it was done.
@@ -24,24 +26,29 @@ impl Session {
     /// Attacks the picture opened last with each epsilon of the row and looks for the smallest one that changes the answer. Ends
     /// early if a newer request waits.
     pub(crate) async fn sweep(&self, id: RequestId, settings: Settings, inbox: &Inbox) {
-        if self.opened_and_loaded().is_none() {
+        let Some((_, bundles)) = self.opened_and_loaded() else {
             post(&Reply::Refused { id, message: "There is no picture to attack yet: choose one first.".into() });
             return;
+        };
+        if settings.crafted_on.is_some_and(|source| bundles[source.index()].is_none()) {
+            post(&Reply::Refused { id, message: NO_SOURCE.into() });
+            return;
         }
-        match self.sweep_all(id, settings, inbox).await {
+        let slots: Vec<Slot> = Slot::ALL.into_iter().filter(|slot| bundles[slot.index()].is_some()).collect();
+        match self.sweep_all(id, settings, &slots, inbox).await {
             Ok(()) => post(&Reply::Finished { id }),
             Err(Ended::Interrupted) => {}
             Err(Ended::Failed(StepError::Attack(error))) => {
-                post(&Reply::Refused { id, message: format!("This attack cannot be run: {error}.") });
+                post(&Reply::Refused { id, message: sentence(&format!("This attack cannot be run: {error}")) });
             }
             Err(Ended::Failed(error)) => self.fail(id, &error),
         }
     }
 
-    async fn sweep_all(&self, id: RequestId, settings: Settings, inbox: &Inbox) -> Result<(), Ended> {
+    async fn sweep_all(&self, id: RequestId, settings: Settings, slots: &[Slot], inbox: &Inbox) -> Result<(), Ended> {
         let mut first_fooled = [None; 2];
         for units in Radius::row(settings.norm()) {
-            for slot in Slot::ALL {
+            for &slot in slots {
                 let point = self.point(id, slot, settings, units, inbox).await?;
                 if point.fooled {
                     first_fooled[slot.index()].get_or_insert(units);
@@ -49,7 +56,7 @@ impl Session {
                 post(&Reply::Point { id, slot, point });
             }
         }
-        for slot in Slot::ALL {
+        for &slot in slots {
             let units = self.smallest(id, slot, settings, first_fooled[slot.index()], inbox).await?;
             post(&Reply::Smallest { id, slot, units });
         }
@@ -88,7 +95,10 @@ impl Session {
         let (opened, bundles) = self.opened_and_loaded().ok_or(Ended::Interrupted)?;
         let settings = settings.with_radius(units);
         let source = settings.crafted_on.unwrap_or(slot);
-        let mut attack = self.begin_attack(source, bundles[source.index()], &settings, opened)?;
+        let [Some(asked), Some(attacked)] = [slot, source].map(|slot| bundles[slot.index()]) else {
+            return Err(Ended::Interrupted);
+        };
+        let mut attack = self.begin_attack(source, attacked, &settings, opened)?;
         while !attack.is_done() {
             attack.advance();
             // A step is what takes time, and a device has taken it once something is read.
@@ -101,7 +111,7 @@ impl Session {
         }
         let attacked = attack.picture(&opened.picture, settings.radius()).await?;
         let clean = opened.clean[slot.index()];
-        let prediction = self.predict(bundles[slot.index()], &attacked).await?;
+        let prediction = self.predict(asked, &attacked).await?;
         yield_now().await;
         if inbox.ends_attack() {
             return Err(Ended::Interrupted);

@@ -119,13 +119,13 @@ pub struct Download {
     pub cached: bool,
 }
 
-/// What the engine can do once both networks are loaded.
+/// What the engine can do once its networks are loaded.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Catalogue {
-    /// The classes that both networks know, in the order of their answers.
+    /// The classes that the networks know, in the order of their answers.
     pub classes: Vec<Class>,
-    /// The networks, left and right.
-    pub models: [LoadedModel; 2],
+    /// The networks, left and right, of which at least one is loaded; why the other is not, in sentences.
+    pub models: [Result<LoadedModel, String>; 2],
     /// What they scored and what their cards say, as HTML without a script: written where the cards are read, so that the page's
     /// program, which visitors wait for, need not know how.
     pub scores: String,

@@ -11,6 +11,7 @@
 mod catalogue;
 mod decoding;
 mod disturbance;
+pub mod download;
 pub mod js;
 mod outcome;
 mod radius;
@@ -125,7 +126,7 @@ pub enum Reply {
         /// Its place.
         slot: Slot,
     },
-    /// Both networks are ready.
+    /// Both networks are ready, or one alone.
     Ready {
         /// The request.
         id: RequestId,

@@ -37,9 +37,24 @@ pub fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// Returns `text` with one full stop at its end, unless another mark ends it: errors come with one and without.
+pub fn sentence(text: &str) -> String {
+    let text = text.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+    let mark = if text.ends_with(['!', '?', '…']) { "" } else { "." };
+    format!("{text}{mark}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_has_one_full_stop() {
+        for text in ["It failed", "It failed.", "It failed..", "It failed. "] {
+            assert_eq!(sentence(text), "It failed.");
+        }
+        assert_eq!([sentence("Why?"), sentence("(…)")], ["Why?", "(…)."]);
+    }
 
     #[test]
     fn sizes_and_counts() {

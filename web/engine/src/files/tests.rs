@@ -46,6 +46,8 @@ pub(crate) enum Answer {
     File(Vec<u8>),
     Status(u16),
     BreaksOff,
+    Silence,
+    WebPage,
 }
 
 /// A server with files at addresses; without any, no network.
@@ -54,6 +56,8 @@ pub(crate) struct FakeServer {
     files: BTreeMap<String, Answer>,
     /// The addresses that were asked for.
     asked: RefCell<Vec<String>>,
+    /// How it was asked.
+    how: RefCell<Vec<Freshness>>,
 }
 
 impl FakeServer {
@@ -67,7 +71,7 @@ impl FakeServer {
 
     pub(crate) fn at<A: Into<String>>(files: impl IntoIterator<Item = (A, Answer)>) -> Self {
         let files = files.into_iter().map(|(address, answer)| (address.into(), answer)).collect();
-        Self { files, asked: RefCell::default() }
+        Self { files, ..Self::default() }
     }
 
     /// With weights in parts of four bytes.
@@ -98,18 +102,21 @@ impl Source for FakeServer {
     async fn get(
         &self,
         address: &str,
-        _: Freshness,
+        freshness: Freshness,
         bytes: &mut Vec<u8>,
         mut progress: impl FnMut(u64),
     ) -> Result<(), DownloadError> {
         self.asked.borrow_mut().push(address.to_owned());
+        self.how.borrow_mut().push(freshness);
         match self.files.get(address) {
             Some(Answer::File(file)) => {
                 bytes.extend(file);
                 progress(file.len() as u64);
                 Ok(())
             }
-            Some(Answer::Status(status)) => Err(DownloadError::Status { status: *status }),
+            Some(Answer::Status(status)) => Err(DownloadError::Status(*status)),
+            Some(Answer::Silence) => Err(DownloadError::Silent(15)),
+            Some(Answer::WebPage) => Err(DownloadError::WebPage),
             Some(Answer::BreaksOff) => Err(DownloadError::BrokeOff("reset".into())),
             None => Err(DownloadError::Unreachable("offline".into())),
         }
@@ -221,6 +228,9 @@ fn what_passes_does_not_keep_the_visitor_from_the_kept_network() {
         FakeServer::of(Answer::Status(503), Answer::Status(503)),
         FakeServer::of(page_of_a_hotel(), page_of_a_hotel()),
         FakeServer::of(Answer::BreaksOff, Answer::BreaksOff),
+        FakeServer::of(Answer::Silence, Answer::Silence),
+        FakeServer::of(Answer::WebPage, Answer::WebPage),
+        FakeServer::of(Answer::File(card(b"new")), Answer::Silence),
         FakeServer::of(Answer::File(card(b"new")), Answer::BreaksOff),
         FakeServer::of(Answer::File(card(b"new")), Answer::File(b"damaged".to_vec())),
     ];
@@ -230,6 +240,26 @@ fn what_passes_does_not_keep_the_visitor_from_the_kept_network() {
         assert_eq!((files.weights.as_slice(), files.kept), (b"old".as_slice(), true), "trouble {trouble}");
         assert!(fetch(server, None).is_err(), "trouble {trouble}");
     }
+}
+
+#[test]
+fn a_silent_server_gets_less_time_where_a_copy_is_kept() {
+    let asked = |shelf: &FakeShelf| {
+        let server = FakeServer::of(Answer::Silence, Answer::Silence);
+        let outcome = fetch(&server, Some(shelf));
+        (server.how.borrow()[0], outcome.err())
+    };
+    assert_eq!(asked(&shelf_with(b"old")), (Freshness::Revalidate { kept: true }, None));
+    let (how, error) = asked(&FakeShelf::default());
+    assert_eq!(how, Freshness::Revalidate { kept: false });
+    let error = error.unwrap();
+    assert!(error.contains("sent nothing for 15 seconds") && error.contains("try again"), "{error}");
+}
+
+#[test]
+fn a_web_page_in_place_of_a_card_is_told_as_one() {
+    let error = fetch(&FakeServer::of(Answer::WebPage, Answer::WebPage), None).unwrap_err();
+    assert!(error.contains("models/standard/model.json") && error.contains("a web page in its place"), "{error}");
 }
 
 #[test]

@@ -344,7 +344,8 @@ fn what_is_drawn_holds_its_parts_and_no_markup_of_a_card() {
         ])
     };
     let other = card(vec![clean(22, 100), attacked("BIM-5", 4.0, 7)]);
-    let html = draw([Network { title: "<b>Bad</b>", card: &evil }, Network { title: "Standard", card: &other }]);
+    let html =
+        draw([Network { title: "<b>Bad</b>", card: &evil }, Network { title: "Standard", card: &other }].map(Some));
     assert!(["<b>", "<script", "<img"].iter().all(|markup| !html.contains(markup)), "{html}");
     assert!(html.contains("&lt;b&gt;Bad&lt;/b&gt;: model card"), "{html}");
     for part in [
@@ -366,9 +367,9 @@ fn what_is_drawn_holds_its_parts_and_no_markup_of_a_card() {
     assert_eq!((html.matches("<circle").count(), html.matches("<rect").count()), (3, 2));
     let bare = card(Vec::new());
     let bare = Network { title: "Standard", card: &bare };
-    let alone = draw([Network { title: "Bad", card: &evil }, bare]);
+    let alone = draw([Some(Network { title: "Bad", card: &evil }), Some(bare)]);
     assert!(alone.contains("Standard: not evaluated yet") && !alone.contains("scores-headline"), "{alone}");
-    let neither = draw([bare, bare]);
+    let neither = draw([Some(bare), None]);
     assert!(!neither.contains("<table") && !neither.contains("<svg"), "{neither}");
 }
 

@@ -29,7 +29,7 @@ pub(super) fn Chooser() -> impl IntoView {
             return;
         };
         if let Some(file) = input.files().and_then(|files| files.get(0)) {
-            store.pick_file(file);
+            store.pick_file(file, None);
         }
         // So that choosing the same file again is a change again.
         input.set_value("");

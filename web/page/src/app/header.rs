@@ -235,19 +235,18 @@ pub(super) fn Failure() -> impl IntoView {
         Phase::Failed(why) => Some(why.clone()),
         _ => None,
     });
-    let can_retry = store.read(State::can_retry);
-    let retry = move || {
-        let again = move |_| store.dispatch(Event::GoOn);
-        can_retry.get().then(|| {
-            view! { <button type="button" data-testid="engine-retry" on:click=again>"Try again"</button> }
-        })
-    };
+    let lacks_networks = store.read(State::lacks_networks);
+    let again = move |_| store.dispatch(Event::GoOn);
     let panel = move |why: String| {
         view! {
             <div class="failure panel">
-                <h2>{if can_retry.get() { "The networks cannot be loaded" } else { "The engine cannot start" }}</h2>
+                <h2>{if lacks_networks.get() { "The networks cannot be loaded" } else { "The engine cannot start" }}</h2>
                 <p data-testid="engine-error">{why}</p>
-                {retry}
+                <div class="sources">
+                    <button type="button" data-testid="engine-retry" on:click=again>"Try again"</button>
+                    // index.html reloads, without a kept copy of the page that may be of another build than the server's.
+                    <button type="button" data-testid="engine-reload" data-reload="">"Reload the page"</button>
+                </div>
             </div>
         }
     };

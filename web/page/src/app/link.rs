@@ -1,24 +1,17 @@
 //! A picture from a link, typed in or dropped: fetched by this browser from the site itself, with no server between.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
-use gloo_timers::callback::Timeout;
-use js_sys::{Reflect, Uint8Array};
+use js_sys::Reflect;
 use leptos::html;
 use leptos::prelude::*;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, DataTransfer, ReadableStreamDefaultReader, RequestInit, RequestMode, Response, Url};
+use web_sys::{AbortController, DataTransfer, RequestInit, RequestMode, Url};
 
 use super::browser::Store;
 use super::focus::focus;
 use crate::state::{Event, PictureFile};
 use crate::text;
+use protocol::download::{DownloadError, Limits, download};
+use protocol::js::describe;
 use terms::picture::MAX_FILE_BYTES;
-
-/// How long a site may send nothing.
-const PATIENCE_MS: u32 = 15_000;
 
 /// What always helps.
 const SAVE_IT: &str = "Save the picture and open the file.";
@@ -59,7 +52,8 @@ impl Links {
                 self.connection.set_value(None);
                 self.asking.set(None);
             }
-            let bytes = picture.map_err(|trouble| trouble.words(&url.host()))?;
+            let online = window().navigator().on_line();
+            let bytes = picture.map_err(|error| words(&error, &url.host(), online))?;
             let source = Some(format!("from {}", url.host())).filter(|_| !url.host().is_empty());
             Ok(PictureFile { bytes: bytes.into(), title: title(&url), label: None, source, sample: None })
         });
@@ -140,47 +134,33 @@ pub(super) fn LinkForm() -> impl IntoView {
     }
 }
 
-/// Why there is no picture.
-#[derive(Debug)]
-enum Trouble {
-    /// The browser may not read it, or there was no answer: it does not say which.
-    NoAnswer { online: bool },
-    /// The site answered something else.
-    Status(u16),
-    /// It is longer than what is read, by so many bytes or by what the site says.
-    TooLarge,
-    /// The site was silent for too long.
-    Silent,
-    /// The visitor did not want to wait.
-    Stopped,
-    /// The answer broke off.
-    BrokeOff,
-}
-
-impl Trouble {
-    fn words(&self, host: &str) -> String {
-        let site = if host.is_empty() { "That site" } else { host };
-        match self {
-            Self::NoAnswer { online: false } => {
-                "There is no connection to the network, and a link needs one. Open a file instead.".into()
-            }
-            Self::NoAnswer { online: true } => format!(
-                "That site does not let other pages read its pictures, or it does not answer ({site}). {SAVE_IT}"
-            ),
-            Self::Status(404 | 410) => format!("{site} has no picture at this address. Check the link."),
-            Self::Status(status) => format!("{site} does not give this picture away (it answered {status}). {SAVE_IT}"),
-            Self::TooLarge => format!(
-                "The file is too large: at most {} are read. Save the picture smaller, as a JPEG for example, and open the file.",
-                text::bytes(MAX_FILE_BYTES as u64)
-            ),
-            Self::Silent => {
-                let seconds = PATIENCE_MS / 1000;
-                format!(
-                    "{site} sent nothing for {seconds} seconds. Try again later, or save the picture and open the file."
-                )
-            }
-            Self::Stopped => "The picture was not fetched, since you stopped it.".into(),
-            Self::BrokeOff => format!("The connection to {site} broke off before the picture was here. Try again."),
+/// Says why there is no picture, and what to do.
+fn words(error: &DownloadError, host: &str, online: bool) -> String {
+    let site = if host.is_empty() { "That site" } else { host };
+    match error {
+        // The browser may not read it, or there was no answer: it does not say which.
+        DownloadError::Unreachable(_) if !online => {
+            "There is no connection to the network, and a link needs one. Open a file instead.".into()
+        }
+        DownloadError::Unreachable(_) => {
+            format!("That site does not let other pages read its pictures, or it does not answer ({site}). {SAVE_IT}")
+        }
+        DownloadError::Status(404 | 410) => format!("{site} has no picture at this address. Check the link."),
+        DownloadError::Status(status) => {
+            format!("{site} does not give this picture away (it answered {status}). {SAVE_IT}")
+        }
+        DownloadError::TooLarge(most) => format!(
+            "The file is too large: at most {} are read. Save the picture smaller, as a JPEG for example, and open the file.",
+            text::bytes(*most)
+        ),
+        DownloadError::Silent(seconds) => {
+            format!(
+                "{site} sent nothing for {seconds} seconds. Try again later, or save the picture and open the file."
+            )
+        }
+        DownloadError::Stopped => "The picture was not fetched, since you stopped it.".into(),
+        DownloadError::BrokeOff(_) | DownloadError::WebPage => {
+            format!("The connection to {site} broke off before the picture was here. Try again.")
         }
     }
 }
@@ -206,89 +186,19 @@ fn allowed(address: &str) -> Result<Url, String> {
 }
 
 /// Returns the bytes at an address, as far as they may be read.
-async fn fetch(url: &Url, connection: &AbortController) -> Result<Vec<u8>, Trouble> {
-    let watch = Watch { connection, silent: Rc::default() };
-    let timer = watch.wind();
-    let no_answer = |_| watch.or(Trouble::NoAnswer { online: window().navigator().on_line() });
-    let response = respond(url, connection).await.map_err(no_answer)?;
-    drop(timer);
-    if !response.ok() {
-        // Nothing more is wanted of it.
-        connection.abort();
-        return Err(Trouble::Status(response.status()));
-    }
-    let announced =
-        response.headers().get("content-length").ok().flatten().and_then(|length| length.parse::<u64>().ok());
-    let outcome = match announced {
-        Some(length) if length > MAX_FILE_BYTES as u64 => Err(Trouble::TooLarge),
-        _ => read(&response, &watch).await,
-    };
-    if outcome.is_err() {
-        connection.abort();
-    }
-    outcome
-}
-
-async fn respond(url: &Url, connection: &AbortController) -> Result<Response, JsValue> {
+async fn fetch(url: &Url, connection: &AbortController) -> Result<Vec<u8>, DownloadError> {
     let options = RequestInit::new();
-    options.set_signal(Some(&connection.signal()));
     options.set_mode(RequestMode::Cors);
     // Neither cookies of the site nor the address of this page are sent.
-    Reflect::set(&options, &"credentials".into(), &"omit".into())?;
-    Reflect::set(&options, &"referrerPolicy".into(), &"no-referrer".into())?;
-    Ok(JsFuture::from(window().fetch_with_str_and_init(&url.href(), &options)).await?.unchecked_into())
-}
-
-/// Reads a response piece by piece: what it says of its length need not be true.
-async fn read(response: &Response, watch: &Watch<'_>) -> Result<Vec<u8>, Trouble> {
-    let broke_off = |_: JsValue| watch.or(Trouble::BrokeOff);
+    for (name, value) in [("credentials", "omit"), ("referrerPolicy", "no-referrer")] {
+        Reflect::set(&options, &name.into(), &value.into())
+            .map_err(|error| DownloadError::Unreachable(describe(&error)))?;
+    }
+    // What a web page is, is said where pictures are decoded.
+    let limits = Limits { most_bytes: MAX_FILE_BYTES as u64, web_page: true, ..Limits::default() };
     let mut bytes = Vec::new();
-    let Some(body) = response.body() else {
-        return Ok(bytes);
-    };
-    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
-    loop {
-        let timer = watch.wind();
-        let piece = JsFuture::from(reader.read()).await.map_err(broke_off)?;
-        drop(timer);
-        let part = |name: &str| Reflect::get(&piece, &name.into()).map_err(broke_off);
-        if part("done")?.is_truthy() {
-            return Ok(bytes);
-        }
-        let piece: Uint8Array = part("value")?.dyn_into().map_err(broke_off)?;
-        if bytes.len() + piece.length() as usize > MAX_FILE_BYTES {
-            return Err(Trouble::TooLarge);
-        }
-        let start = bytes.len();
-        bytes.resize(start + piece.length() as usize, 0);
-        piece.copy_to(&mut bytes[start..]);
-    }
-}
-
-/// Ends a connection that is silent for too long.
-struct Watch<'a> {
-    connection: &'a AbortController,
-    silent: Rc<Cell<bool>>,
-}
-
-impl Watch<'_> {
-    /// Begins to wait; until what is given is dropped.
-    fn wind(&self) -> Timeout {
-        let (connection, silent) = (self.connection.clone(), Rc::clone(&self.silent));
-        Timeout::new(PATIENCE_MS, move || {
-            silent.set(true);
-            connection.abort();
-        })
-    }
-
-    /// Returns why a connection ended: it was ended here, or by the visitor, or else.
-    fn or(&self, otherwise: Trouble) -> Trouble {
-        match (self.silent.get(), self.connection.signal().aborted()) {
-            (true, _) => Trouble::Silent,
-            (false, true) => Trouble::Stopped,
-            (false, false) => otherwise,
-        }
-    }
+    download(&url.href(), &options, connection, limits, &mut bytes, |_| {}).await?;
+    Ok(bytes)
 }
 
 /// Returns what to call the picture: its file's name, or its site.
@@ -341,20 +251,19 @@ mod tests {
     #[test]
     fn every_trouble_says_what_to_do() {
         let troubles = [
-            Trouble::NoAnswer { online: true },
-            Trouble::NoAnswer { online: false },
-            Trouble::Status(404),
-            Trouble::Status(403),
-            Trouble::TooLarge,
-            Trouble::Silent,
-            Trouble::BrokeOff,
+            DownloadError::Unreachable(String::new()),
+            DownloadError::Status(404),
+            DownloadError::Status(403),
+            DownloadError::TooLarge(MAX_FILE_BYTES as u64),
+            DownloadError::Silent(15),
+            DownloadError::BrokeOff(String::new()),
         ];
-        for trouble in troubles {
-            let words = trouble.words("a.org");
+        for (trouble, online) in troubles.iter().flat_map(|trouble| [(trouble, true), (trouble, false)]) {
+            let words = words(trouble, "a.org", online);
             let advice = ["Save", "Check", "Try", "Open"];
             assert!(advice.iter().any(|word| words.contains(word)) && words.ends_with('.'), "{words}");
         }
-        assert!(Trouble::Silent.words("a.org").contains("15 seconds"));
-        assert!(Trouble::Status(404).words("").starts_with("That site"));
+        assert!(words(&DownloadError::Silent(15), "a.org", true).contains("15 seconds"));
+        assert!(words(&DownloadError::Status(404), "", true).starts_with("That site"));
     }
 }

@@ -6,6 +6,7 @@ mod canvas;
 mod column;
 mod controls;
 mod crop;
+mod dropped;
 mod focus;
 mod gallery;
 mod header;
@@ -23,10 +24,11 @@ use leptos::{ev, html, mount::mount_to};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement, UrlSearchParams};
 
-use crate::state::{Event, Link, Progress, State};
+use crate::state::{Column, Event, Link, Progress, State};
 use browser::{Store, memory, offline};
 use column::NetworkColumn;
 use controls::{Controls, Disturbances};
+use dropped::accept_dropped_and_pasted;
 use focus::focus;
 use gallery::Chooser;
 use header::{Failure, Status};
@@ -39,15 +41,9 @@ use protocol::{BackendChoice, Slot};
 /// Name of the choice of backend in the page's address.
 const BACKEND_PARAMETER: &str = "backend";
 
-/// Shows the page and starts its engine, unless the browser lacks something that it needs.
+/// Shows the page and starts its engine.
 pub fn start() {
     console_error_panic_hook::set_once();
-    if let Some(boot) = document().get_element_by_id("boot") {
-        // index.html has found that the browser lacks something, and says so there.
-        if boot.has_attribute("data-lacks") {
-            return;
-        }
-    }
     // What stands there until now is the page's outline.
     let place = element("app");
     place.set_text_content(None);
@@ -66,7 +62,7 @@ fn App() -> impl IntoView {
     provide_context(store);
     provide_context(ViewSettings::new());
     store.begin();
-    offline::listen(move || store.dispatch(Event::PageKept));
+    offline::listen(move |kept| store.dispatch(if kept { Event::PageKept } else { Event::PageForgotten }));
     stop_on_escape(store);
     show_scores(store);
     let links = Links::new(store);
@@ -142,7 +138,8 @@ fn Announcement() -> impl IntoView {
     let store = expect_context::<Store>();
     let verdicts = store.read(|state| {
         let stopped = state.columns.iter().any(|column| column.progress == Progress::Stopped);
-        let done = state.columns.iter().all(|column| column.progress == Progress::Done);
+        let is_done = |column: &Column| matches!(column.progress, Progress::Done | Progress::Empty);
+        let done = state.columns.iter().all(is_done);
         if done || stopped { Slot::ALL.map(|slot| spoken_verdict(state, slot)).join(" ") } else { String::new() }
     });
     view! { <p class="visually-hidden" role="status" aria-live="polite">{verdicts}</p> }
@@ -180,48 +177,6 @@ fn stop_on_escape(store: Store) {
         }
     });
     on_cleanup(move || handle.remove());
-}
-
-/// Opens pictures, or links to them, that are dropped on the page, and pictures that are pasted into it. Gives whether one is
-/// being dragged over it.
-fn accept_dropped_and_pasted(store: Store, links: Links) -> RwSignal<bool> {
-    let dragging = RwSignal::new(false);
-    let handles = [
-        window_event_listener(ev::dragover, move |event| {
-            // Without this the browser opens the file instead of the page.
-            event.prevent_default();
-            dragging.set(true);
-        }),
-        window_event_listener(ev::dragleave, move |event| {
-            if event.related_target().is_none() {
-                dragging.set(false);
-            }
-        }),
-        window_event_listener(ev::drop, move |event| {
-            event.prevent_default();
-            dragging.set(false);
-            let Some(data) = event.data_transfer() else {
-                return;
-            };
-            match data.files().and_then(|files| files.get(0)) {
-                Some(file) => store.pick_file(file),
-                None if links.open_dropped(&data) => {}
-                None => {
-                    let why = "That was no file and no link. Save the picture first, then drop it here.";
-                    store.dispatch(Event::Trouble(why.into()));
-                }
-            }
-        }),
-        window_event_listener(ev::paste, move |event| {
-            // Pasted text keeps its usual meaning.
-            if let Some(file) = event.clipboard_data().and_then(|data| data.files()).and_then(|files| files.get(0)) {
-                event.prevent_default();
-                store.pick_file(file);
-            }
-        }),
-    ];
-    on_cleanup(move || handles.into_iter().for_each(WindowListenerHandle::remove));
-    dragging
 }
 
 /// Returns the page as its address asks for it: the backend, and what a link restores.

@@ -7,6 +7,7 @@ use super::browser::offline::{free_space, space_used};
 use super::browser::{Store, memory};
 use crate::state::{Event, State};
 use crate::text;
+use protocol::text::sentence;
 
 /// Says what is kept and frees it on request.
 #[component]
@@ -41,7 +42,7 @@ pub(super) fn FreeSpace() -> impl IntoView {
                         text::bytes(bytes)
                     )
                 }
-                Err(why) => format!("The browser did not free the space: {why}"),
+                Err(why) => sentence(&format!("The browser did not free the space: {why}")),
             });
             busy.set(false);
             look();

@@ -39,7 +39,7 @@ impl State {
         }
         self.attack.latest = self.attack.settings;
         self.attack.begun += 1;
-        for column in &mut self.columns {
+        for column in self.columns.iter_mut().filter(|column| column.progress != Progress::Empty) {
             column.progress = Progress::Attacking;
             column.outdated = true;
             column.steps_done = 0;

@@ -61,14 +61,14 @@ impl State {
         let held =
             self.pairing.held && self.pairing.good.as_ref().is_some_and(|good| good.iter().any(|it| it == folder));
         let here = |offer: &Offer| pending::is_small(offer) || offer.kept_bytes >= offer.weights_bytes;
-        !agreed && !held && !self.offer(folder).is_some_and(here)
+        !agreed && !held && !self.offer(folder).is_none_or(here)
     }
 
     fn obstacle(&self, pair: &Pair) -> Option<Obstacle> {
         let class_sets = pair.each_ref().map(|folder| self.offer(folder).map(|offer| offer.class_set));
         if self.pairing.trouble.is_some() {
             Some(Obstacle::Trouble)
-        } else if class_sets[0] != class_sets[1] {
+        } else if matches!(class_sets, [Some(left), Some(right)] if left != right) {
             Some(Obstacle::OtherClasses)
         } else if pair.iter().any(|folder| self.must_ask(folder)) {
             Some(Obstacle::Size)
@@ -91,16 +91,15 @@ impl State {
             self.networks.iter().filter_map(|network| Some(network.offer.as_ref().err()?.as_str())).collect();
         self.engine.phase = Phase::Failed(match reasons.is_empty() {
             true => {
-                "Two networks are compared here, and models/index.json lists fewer. Export another one with `bastion \
-                     export`, and build the page again."
-                    .into()
+                "models/index.json lists no network. Export two with `bastion export`, and build the page again.".into()
             }
             false => reasons.join(" "),
         });
         Vec::new()
     }
 
-    /// Returns the wanted pair, with the first networks of the list in the place of what there is no more.
+    /// Returns the wanted pair, with the first networks of the list in the place of what there is no more; one network beside what
+    /// cannot be used, if there is only one.
     fn usable_pair(&self) -> Option<Pair> {
         let usable: Vec<&str> =
             self.networks.iter().map(|it| it.folder.as_str()).filter(|it| self.offer(it).is_some()).collect();
@@ -116,8 +115,31 @@ impl State {
             let place = &mut pair[slot.index()];
             *place = place.or_else(|| free().find(fits)).or_else(|| free().next());
         }
+        if let [only] = usable[..] {
+            let folders = || self.networks.iter().map(|it| it.folder.as_str());
+            let other = folders().find(|folder| *folder != only).unwrap_or_default();
+            let is_wanted = |slot| self.wanted(slot) == Some(only);
+            let left = is_wanted(Slot::Left) || folders().next() == Some(only) && !is_wanted(Slot::Right);
+            return Some(if left { [only, other] } else { [other, only] }.map(str::to_owned));
+        }
         let [left, right] = pair;
         Some([left?.to_owned(), right?.to_owned()])
+    }
+
+    /// Returns why a place has no network while the other network works alone.
+    pub fn missing(&self, slot: Slot) -> Option<&str> {
+        let models = self.models.as_ref().filter(|_| self.pairing.held)?;
+        models[slot.index()].as_ref().err().map(String::as_str)
+    }
+
+    fn is_alone(&self) -> bool {
+        Slot::ALL.into_iter().any(|slot| self.missing(slot).is_some())
+    }
+
+    /// Tells whether another pair than the one that is being loaded was good.
+    pub(super) fn has_other_pair(&self) -> bool {
+        let Choice { good, loading, .. } = &self.pairing;
+        good.as_ref().is_some_and(|good| loading.as_ref().is_some_and(|(_, pair)| pair != good))
     }
 
     /// Takes the visitor's choice of a network for a place, unless it stands in the other.
@@ -134,7 +156,12 @@ impl State {
 
     /// Takes the visitor's consent to download the wanted pair, or to try that again.
     pub(super) fn go_on(&mut self) -> Vec<Effect> {
-        let Some(wanted) = &self.pairing.wanted else { return self.restart() };
+        let known = |pair: &Pair| pair.iter().all(|folder| self.offer(folder).is_some());
+        let Some(wanted) = self.pairing.wanted.clone().filter(|pair| self.pairing.listening && known(pair)) else {
+            // A fresh engine asks the server anew which networks there are.
+            self.engine.cpu_restarts = 0;
+            return self.restart();
+        };
         self.pairing.agreed.extend(wanted.iter().cloned());
         self.pairing.trouble = None;
         self.pursue()
@@ -171,7 +198,7 @@ impl State {
         };
         match &self.pairing.loading {
             Some((_, pair)) if *pair == target => Vec::new(),
-            None if self.pairing.held && self.pairing.good.as_ref() == Some(&target) => Vec::new(),
+            None if self.pairing.held && self.pairing.good.as_ref() == Some(&target) && !self.is_alone() => Vec::new(),
             _ => self.load(target),
         }
     }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Coming, Effect, Phase, Progress, Stage, State, Work};
-use protocol::{BackendChoice, BackendReport, Catalogue, Download, Measured, Reply, Request, RequestId};
+use super::{Column, Coming, Effect, Phase, Progress, Stage, State, Work};
+use protocol::{
+    BackendChoice, BackendReport, Catalogue, Disturbance, Download, Measured, Reply, Request, RequestId, Slot,
+};
 
 /// The engine, as the page knows it.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -26,7 +28,9 @@ pub struct Engine {
     pub(super) base: String,
     /// How quick both backends are, as far as that was measured on this visit or an earlier one.
     pub(super) measured: Option<Measured>,
-    /// How often the engine was started again after it panicked on the CPU.
+    /// Whether the worker's script runs, and loads the program.
+    pub(super) loads: bool,
+    /// How often the engine was started again after it panicked on the CPU, or ended.
     pub(super) cpu_restarts: u32,
     /// Counts signs of life of the engine and requests to it.
     pub(super) pulse: u64,
@@ -80,7 +84,7 @@ impl State {
             }
             Reply::Finished { id } if self.stage == Stage::Attacking(id) => {
                 self.stage = Stage::Classified;
-                for column in &mut self.columns {
+                for column in self.columns.iter_mut().filter(|column| column.progress == Progress::Attacking) {
                     column.progress = Progress::Done;
                 }
             }
@@ -118,7 +122,23 @@ impl State {
             return Vec::new();
         }
         match &self.stage {
+            // The picture is sound without what disturbs it.
+            Stage::Opening { id: asked, disturbance, candidate }
+                if *asked == id && *disturbance != Disturbance::default() =>
+            {
+                let candidate = candidate.clone();
+                self.alert = Some(message);
+                self.picture.disturbance = Disturbance::default();
+                return self.open(candidate);
+            }
             Stage::Opening { id: asked, .. } if *asked == id => return self.not_opened(&message),
+            Stage::Classifying(asked)
+                if *asked == id && self.picture.disturbed_with != Disturbance::default() =>
+            {
+                self.alert = Some(message);
+                self.picture.disturbance = Disturbance::default();
+                return self.disturb();
+            }
             Stage::Classifying(asked) if *asked == id => self.drop_picture(),
             Stage::Attacking(asked) if *asked == id => self.stop_attack(),
             Stage::Sweeping(asked) if *asked == id => self.stage = Stage::Classified,
@@ -140,6 +160,17 @@ impl State {
     }
 
     fn ready(&mut self, catalogue: Catalogue) -> Vec<Effect> {
+        let missing =
+            Slot::ALL.into_iter().zip(&catalogue.models).find_map(|(slot, it)| Some((slot, it.as_ref().err()?)));
+        if let Some((slot, why)) = missing {
+            if self.has_other_pair() {
+                return self.not_loaded(slot, why.clone());
+            }
+            self.columns[slot.index()] = Column::default();
+            if self.attack.settings.crafted_on == Some(slot) {
+                self.attack.settings.crafted_on = None;
+            }
+        }
         self.engine.phase = Phase::Ready;
         if *self.classes != catalogue.classes {
             // The target is a number, and that of another class now.
@@ -148,11 +179,13 @@ impl State {
         }
         self.models = Some(catalogue.models);
         self.scores = catalogue.scores.into();
-        self.networks_kept = catalogue.kept;
+        self.networks_kept = catalogue.kept && !self.forgotten;
         self.forget_curves();
         self.resolve_link();
         let mut effects: Vec<Effect> = self.loaded().into_iter().collect();
-        effects.push(Effect::KeepOffline(catalogue.resources));
+        if !self.forgotten {
+            effects.push(Effect::KeepOffline(catalogue.resources));
+        }
         let queued = std::mem::take(&mut self.stage).into_candidate();
         let waiting = queued.or_else(|| self.picture.shown.as_ref().map(|shown| shown.candidate.clone()));
         match waiting {
@@ -171,9 +204,12 @@ impl State {
         Vec::new()
     }
 
+    fn opens_webgpu(&self) -> bool {
+        self.engine.phase == Phase::OpeningDevice && self.effective_choice() != BackendChoice::Cpu
+    }
+
     fn panicked(&mut self, message: &str) -> Vec<Effect> {
-        let trying_webgpu = self.engine.phase == Phase::OpeningDevice && self.effective_choice() != BackendChoice::Cpu;
-        if self.on_webgpu() || trying_webgpu {
+        if self.on_webgpu() || self.opens_webgpu() {
             return self.fall_back(sentence(&format!("the engine crashed on it ({message})")));
         }
         self.engine.cpu_restarts += 1;
@@ -201,7 +237,8 @@ impl State {
     pub(super) fn on_worker_error(&mut self, message: String) -> Vec<Effect> {
         if self.engine.phase == Phase::Starting {
             self.fail(sentence(&format!(
-                "The engine's program could not be loaded ({message}). Check the connection and reload the page"
+                "The engine’s program could not be loaded ({message}). Check the connection and try again. Where a newer \
+                 version of this page has come to the server, reload the page"
             )));
             return Vec::new();
         }
@@ -211,12 +248,30 @@ impl State {
         self.panicked(&message)
     }
 
+    /// Handles a worker that is gone, `why` as a part of a sentence: a fresh one goes on with the picture.
+    pub(super) fn on_worker_end(&mut self, why: &str) -> Vec<Effect> {
+        match self.engine.phase {
+            Phase::Starting => return self.on_worker_error(why.to_owned()),
+            Phase::Failed(_) => return Vec::new(),
+            _ => self.engine.cpu_restarts += 1,
+        }
+        if self.engine.cpu_restarts > MAX_CPU_RESTARTS {
+            self.fail(format!("The engine stopped again and again: {why}."));
+            return Vec::new();
+        }
+        let message = format!("The engine was started again: {why}.");
+        self.blames_new_network(&message);
+        self.alert = Some(message);
+        self.restart()
+    }
+
     /// Handles an engine that has not answered for as long as it may.
     pub(super) fn on_timeout(&mut self) -> Vec<Effect> {
-        match self.patience_ms() {
-            Some(ms) => self.fall_back(format!("it did not answer for {} seconds.", ms / 1000)),
-            None => Vec::new(),
+        let Some(ms) = self.patience_ms() else { return Vec::new() };
+        if self.on_webgpu() || self.opens_webgpu() {
+            return self.fall_back(format!("it did not answer for {} seconds.", ms / 1000));
         }
+        self.on_worker_end(&format!("it did not answer for {} seconds", ms / 1000))
     }
 
     /// WebGPU failed: a fresh worker, on the CPU, unless it was over a new network; then the pair before it is tried on WebGPU
@@ -229,7 +284,7 @@ impl State {
     }
 }
 
-/// Ends with one full stop, and is not too long to be read.
+/// Returns a sentence in one line that is not too long to be read.
 fn sentence(text: &str) -> String {
     const LONGEST: usize = 300;
     let mut text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -237,8 +292,5 @@ fn sentence(text: &str) -> String {
         text.truncate(cut);
         text.push_str("…)");
     }
-    if !text.ends_with('.') {
-        text.push('.');
-    }
-    text
+    protocol::text::sentence(&text)
 }

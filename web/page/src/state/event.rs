@@ -9,6 +9,8 @@ use terms::picture::{Crop, Size};
 /// Something that happened.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
+    /// The page is there.
+    Opened,
     /// The engine said something.
     Engine {
         /// The worker it came from.
@@ -34,12 +36,19 @@ pub enum Event {
         /// What the browser said.
         message: String,
     },
-    /// A watch ran out: the engine was silent if nothing has happened since.
+    /// The worker ended without a word, by itself or by the browser's hand.
+    WorkerEnded {
+        /// The worker.
+        generation: u32,
+    },
+    /// A part of a watch ran out: the engine was silent if nothing has happened since.
     Silence {
         /// The worker.
         generation: u32,
         /// The pulse when the watch was set.
         pulse: u64,
+        /// What is left of the watch, in milliseconds.
+        left_ms: u32,
     },
     /// The gallery's list came.
     SamplesListed(Vec<Sample>),

@@ -50,8 +50,8 @@ pub struct State {
     pub networks: Arc<Vec<Listed>>,
     /// The classes, once the networks are ready.
     pub classes: Arc<Vec<Class>>,
-    /// The networks, left and right, once they are ready.
-    pub models: Option<[LoadedModel; 2]>,
+    /// The networks, left and right, once they are ready; why one is not there, if the other is alone.
+    pub models: Option<[Result<LoadedModel, String>; 2]>,
     /// What they scored and what their cards say, as HTML; empty before.
     pub scores: Arc<str>,
     /// The gallery.
@@ -75,6 +75,8 @@ pub struct State {
     page_kept: bool,
     /// Whether it keeps the networks' files.
     networks_kept: bool,
+    /// Whether the visitor has had all that removed, on this page or on another that is open: it is not kept again on this visit.
+    forgotten: bool,
     /// The picture that is being saved.
     saving: Option<Saving>,
     /// What the address asked for, until it can be had.
@@ -152,6 +154,7 @@ impl State {
             Event::Engine { generation, .. }
             | Event::EngineComes { generation, .. }
             | Event::WorkerBroke { generation, .. }
+            | Event::WorkerEnded { generation }
             | Event::Silence { generation, .. }
                 if generation != self.engine.generation =>
             {
@@ -162,12 +165,16 @@ impl State {
                 self.on_reply(reply)
             }
             Event::EngineComes { received, total, sent, .. } => {
+                self.engine.pulse += 1;
+                self.engine.loads = true;
                 self.engine.program = Coming::of(received, total, sent);
                 Vec::new()
             }
             Event::WorkerBroke { message, .. } => self.on_worker_error(message),
-            Event::Silence { pulse, .. } if pulse == self.engine.pulse => self.on_timeout(),
-            Event::Silence { .. } => Vec::new(),
+            Event::WorkerEnded { .. } => self.on_worker_end("it ended without a word"),
+            Event::Silence { pulse, .. } if pulse != self.engine.pulse => Vec::new(),
+            Event::Silence { left_ms: 0, .. } => self.on_timeout(),
+            Event::Silence { left_ms, .. } => vec![self.watch(left_ms)],
             visitor => self.on_visitor(visitor),
         };
         if effects.iter().any(|effect| matches!(effect, Effect::Post(_))) {
@@ -176,35 +183,42 @@ impl State {
         if self.engine.pulse != watched_before
             && let Some(ms) = self.patience_ms()
         {
-            effects.push(Effect::After {
-                ms,
-                event: Event::Silence { generation: self.engine.generation, pulse: self.engine.pulse },
-            });
+            effects.push(self.watch(ms));
         }
         effects
     }
 
-    /// Returns how long the engine may be silent before WebGPU is given up; none if it need not be watched.
+    /// Watches the engine for a time, in short parts: where the machine sleeps or the page is put aside, one timer runs out as
+    /// soon as they wake, and the engine has had no time.
+    fn watch(&self, ms: u32) -> Effect {
+        const PART_MS: u32 = 10_000;
+        let part = ms.min(PART_MS);
+        let Engine { generation, pulse, .. } = self.engine;
+        Effect::After { ms: part, event: Event::Silence { generation, pulse, left_ms: ms - part } }
+    }
+
+    /// Returns how long the engine may be silent before it is given up; none if it need not be watched.
     fn patience_ms(&self) -> Option<u32> {
+        /// Until the script that loads the engine's program says that it does; from then on it watches the server itself.
+        const SCRIPT: u32 = 20_000;
+        /// Compiling the program.
+        const COMPILATION: u32 = 180_000;
         /// Looking for an adapter, opening it and measuring it.
         const DEVICE: u32 = 60_000;
         /// The same where the visitor wants WebGPU, even emulated: then it may be slow, and nothing better waits.
         const DEVICE_ON_DEMAND: u32 = 180_000;
         /// One step on hardware, the compilation of all shaders included.
         const HARDWARE: u32 = 90_000;
-        /// The same on an adapter emulated on the CPU.
+        /// The same on an adapter emulated on the CPU, or of a large network on the CPU.
         const SOFTWARE: u32 = 600_000;
         match self.engine.phase {
-            Phase::OpeningDevice => match self.effective_choice() {
-                BackendChoice::Auto => Some(DEVICE),
-                BackendChoice::WebGpu => Some(DEVICE_ON_DEMAND),
-                BackendChoice::Cpu => None,
-            },
-            Phase::SelfTesting(_) | Phase::Ready
-                if self.on_webgpu() && (self.engine.phase != Phase::Ready || self.work() != Work::Idle) =>
-            {
+            Phase::Starting => Some(if self.engine.loads { COMPILATION } else { SCRIPT }),
+            Phase::OpeningDevice if self.effective_choice() == BackendChoice::WebGpu => Some(DEVICE_ON_DEMAND),
+            Phase::OpeningDevice => Some(DEVICE),
+            Phase::SelfTesting(_) | Phase::Ready if self.engine.phase != Phase::Ready || self.work() != Work::Idle => {
                 let software = self.engine.backend.as_ref().is_some_and(|report| report.software);
-                Some(if software { SOFTWARE } else { HARDWARE })
+                let slow = software || !self.on_webgpu() && !self.are_small();
+                Some(if slow { SOFTWARE } else { HARDWARE })
             }
             _ => None,
         }

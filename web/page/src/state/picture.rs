@@ -1,7 +1,7 @@
 //! The picture: sent to the engine, classified, taken away.
 
 use super::{Candidate, Column, Effect, Phase, Pick, PickId, Progress, Shown, State};
-use protocol::{Disturbance, Pixels, Request, RequestId};
+use protocol::{Disturbance, Pixels, Request, RequestId, Slot};
 use terms::picture::Crop;
 
 /// The picture that the page shows, and what the visitor wants of it.
@@ -143,7 +143,10 @@ impl State {
     /// Has the networks' columns wait for their answers to another picture.
     pub(super) fn begin_classifying(&mut self, id: RequestId) {
         self.stage = Stage::Classifying(id);
-        self.columns = std::array::from_fn(|_| Column { progress: Progress::Classifying, ..Column::default() });
+        self.columns = Slot::ALL.map(|slot| match self.missing(slot) {
+            Some(_) => Column::default(),
+            None => Column { progress: Progress::Classifying, ..Column::default() },
+        });
         self.forget_curves();
     }
 

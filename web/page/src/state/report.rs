@@ -12,7 +12,7 @@ const FORMAT: usize = 2;
 impl State {
     /// Tells whether there is something to report: both networks have looked at a picture.
     pub fn can_report(&self) -> bool {
-        self.picture.shown.is_some() && self.columns.iter().all(|column| !column.clean.is_empty())
+        self.picture.shown.is_some() && self.columns.iter().any(|column| !column.clean.is_empty())
     }
 
     /// Returns all that is shown of the picture and the attack, but for the pictures themselves; none before a picture is
@@ -59,7 +59,7 @@ impl State {
             saved: _,
         } = &self.columns[slot.index()];
         let curve = &self.sweep.curves[slot.index()];
-        let model = self.models.as_ref().map(|models| &models[slot.index()]);
+        let model = self.models.as_ref().and_then(|models| models[slot.index()].as_ref().ok());
         let guesses = |top: &[Guess]| Json::List(top.iter().map(|guess| self.guess(*guess)).collect());
         let step = |step: &Step| {
             Json::Object(vec![

@@ -10,6 +10,7 @@ impl State {
     /// Takes an event of the visitor's side.
     pub(super) fn on_visitor(&mut self, event: Event) -> Vec<Effect> {
         match event {
+            Event::Opened => self.start_worker(),
             Event::SamplesListed(samples) => {
                 self.samples = samples;
                 self.show_a_sample().into_iter().collect()
@@ -19,7 +20,7 @@ impl State {
                 Vec::new()
             }
             Event::PageForgotten => {
-                (self.page_kept, self.networks_kept) = (false, false);
+                (self.page_kept, self.networks_kept, self.forgotten) = (false, false, true);
                 self.engine.measured = None;
                 Vec::new()
             }
@@ -78,6 +79,7 @@ impl State {
             | Event::Engine { .. }
             | Event::EngineComes { .. }
             | Event::WorkerBroke { .. }
+            | Event::WorkerEnded { .. }
             | Event::Silence { .. } => Vec::new(),
         }
     }
@@ -191,8 +193,8 @@ impl State {
     fn follows_settings(&self) -> bool {
         /// Longest time for both networks to look at a picture: a step takes three times as long.
         const LIVE_MS: f64 = 60.0;
-        let both_ms: Option<f64> = self.columns.iter().map(|column| column.clean_ms).sum();
-        let live = self.can_attack() && both_ms.is_some_and(|ms| ms < LIVE_MS);
+        let both_ms: f64 = self.columns.iter().filter_map(|column| column.clean_ms).sum();
+        let live = self.can_attack() && both_ms < LIVE_MS;
         // A visitor who has stopped an attack begins the next one.
         self.attack_is_shown() || (live && !self.shows(Progress::Stopped))
     }
@@ -211,6 +213,13 @@ impl State {
         self.engine.backend = None;
         self.engine.program = None;
         self.engine.downloads = [None, None];
+        self.start_worker()
+    }
+
+    fn start_worker(&mut self) -> Vec<Effect> {
+        self.engine.loads = false;
+        // It is watched from now on.
+        self.engine.pulse += 1;
         vec![Effect::StartWorker(self.engine.generation)]
     }
 }

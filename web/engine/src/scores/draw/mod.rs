@@ -16,7 +16,8 @@ use table::tables;
 
 /// Returns all that there is to say of the networks, left and right, as the content of a page's section: no script in it,
 /// and whatever the cards say is text.
-pub fn draw(networks: [Network<'_>; 2]) -> String {
+pub fn draw(places: [Option<Network<'_>>; 2]) -> String {
+    let networks: Vec<Network<'_>> = places.into_iter().flatten().collect();
     let sheet = Sheet::of(&networks);
     html! {
         section.panel.scores aria-labelledby="scores-title" data-testid="scores" {
@@ -29,7 +30,9 @@ pub fn draw(networks: [Network<'_>; 2]) -> String {
             }
             p.hint { a href="#scores" { "What these figures say, and what not" } }
             div.cards {
-                @for (slot, network) in Slot::ALL.into_iter().zip(&networks) { (model_card(slot, network)) }
+                @for (slot, network) in Slot::ALL.into_iter().zip(&places) {
+                    @if let Some(network) = network { (model_card(slot, network)) }
+                }
             }
         }
     }

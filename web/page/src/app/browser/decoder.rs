@@ -220,6 +220,7 @@ impl Decoder {
         let (hearer, failed) = (Rc::downgrade(self), Rc::downgrade(self));
         let worker = WorkerHandle::start(
             Program::Decoder,
+            "bastion-decoder",
             move |data| {
                 if let Some(decoder) = hearer.upgrade() {
                     decoder.take(data);

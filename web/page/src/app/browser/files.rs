@@ -1,13 +1,14 @@
 //! Bytes of pictures: from files, and from the gallery's folder.
 
 use js_sys::{Array, JSON, Reflect, Uint8Array};
-use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, Response};
+use web_sys::{AbortController, Blob, RequestInit};
 
 use crate::state::Sample;
 use crate::text;
+use protocol::download::{DownloadError, Limits, download};
+use protocol::js::describe;
 use terms::picture::MAX_FILE_BYTES;
 
 /// Folders with an `index.json` that lists pictures. The second is for what may not be shipped: asked for only if it was there
@@ -36,35 +37,32 @@ pub(crate) async fn read(file: &Blob) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Returns the bytes at an address.
+/// Returns the bytes at an address of this page's server.
 ///
 /// # Errors
 ///
-/// What the network or the server said.
-pub(crate) async fn fetch(address: &str) -> Result<Vec<u8>, String> {
-    let unreachable = |_: JsValue| "the network does not answer".to_owned();
-    let response = JsFuture::from(window().fetch_with_str(address)).await.map_err(unreachable)?;
-    let response: Response = response.unchecked_into();
-    if !response.ok() {
-        return Err(format!("the server answered {}", response.status()));
-    }
-    let buffer = JsFuture::from(response.array_buffer().map_err(unreachable)?).await.map_err(unreachable)?;
-    Ok(Uint8Array::new(&buffer).to_vec())
+/// What the network or the server said, as the end of a sentence.
+pub(crate) async fn fetch(address: &str) -> Result<Vec<u8>, DownloadError> {
+    let connection = AbortController::new().map_err(|error| DownloadError::Unreachable(describe(&error)))?;
+    let limits = Limits { most_bytes: MAX_FILE_BYTES as u64, ..Limits::default() };
+    let mut bytes = Vec::new();
+    download(address, &RequestInit::new(), &connection, limits, &mut bytes, |_| {}).await?;
+    Ok(bytes)
 }
 
-/// Returns all samples there are.
-pub(crate) async fn list_samples() -> Vec<Sample> {
-    let mut samples = Vec::new();
+/// Returns all samples there are, and why a list of samples did not come.
+pub(crate) async fn list_samples() -> (Vec<Sample>, Option<String>) {
+    let (mut samples, mut trouble) = (Vec::new(), None);
     for &folder in FOLDERS {
-        let Ok(list) = fetch(&format!("{folder}index.json")).await else {
-            continue;
-        };
-        match read_samples(&list, folder) {
-            Some(listed) => samples.extend(listed),
-            None => leptos::logging::warn!("{folder}index.json is no list of samples with a file and a title each"),
+        match fetch(&format!("{folder}index.json")).await.map(|list| read_samples(&list, folder)) {
+            Ok(Some(listed)) => samples.extend(listed),
+            // Whoever serves the page may want none.
+            Err(DownloadError::Status(404)) => {}
+            Ok(None) => trouble = Some("what came is no list of samples".to_owned()),
+            Err(error) => trouble = Some(error.to_string()),
         }
     }
-    samples
+    (samples, trouble)
 }
 
 /// Returns a list of samples; none if it is not one.

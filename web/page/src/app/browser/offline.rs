@@ -1,15 +1,12 @@
 //! Visits without a network: the service worker keeps the page, the engine keeps the networks.
 
-use js_sys::{Array, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    Cache, CacheStorage, MessageEvent, Request, ServiceWorkerContainer, ServiceWorkerRegistration, StorageEstimate,
-    StorageManager,
-};
+use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration, StorageEstimate, StorageManager};
 
 use super::worker::Program;
 use protocol::js::describe;
@@ -17,20 +14,21 @@ use protocol::js::describe;
 /// The service worker, which is written by hand; the reason is at its top.
 const SCRIPT: &str = "./sw.js";
 
-/// How the names of our caches begin: that of the service worker and that of the engine.
+/// How the names of this page's caches begin: that of the service worker and that of the engine.
 const CACHES: &str = "bastion-";
 
 /// What an installed page needs and an open one does not load by itself; see `static/manifest.webmanifest`.
 const INSTALLED: [&str; 4] = ["manifest.webmanifest", "icons/icon.svg", "icons/icon-192.png", "icons/icon-512.png"];
 
-/// Installs the service worker and calls `on_kept` whenever it has kept the page. Does nothing where there is none to be had.
-pub(crate) fn listen(on_kept: impl Fn() + 'static) {
+/// Installs the service worker and calls `on_kept` whenever the service worker has kept the page, and whenever this or another
+/// open page has had it removed. Does nothing where there is no service worker to be had.
+pub(crate) fn listen(on_kept: impl Fn(bool) + 'static) {
     let Some(container) = container() else {
         return;
     };
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-        if Reflect::get(&event.data(), &"kept".into()).is_ok_and(|kept| kept.is_truthy()) {
-            on_kept();
+        if let Some(kept) = Reflect::get(&event.data(), &"kept".into()).ok().and_then(|kept| kept.as_bool()) {
+            on_kept(kept);
         }
     });
     container.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -67,51 +65,19 @@ async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
     registration.active()?.post_message(&message).ok()
 }
 
-/// Removes all that this page keeps in the browser, page and networks, and gives the bytes that this freed, as the browser
-/// estimates them. The open page works on; the next visit loads everything anew, and keeps it again.
+/// Removes all that this page keeps in the browser, page and networks, and returns how many bytes that was. The open page works
+/// on; the next visit loads everything anew, and keeps it again. index.html does it, since a page whose program does not start
+/// needs it too.
 ///
 /// # Errors
 /// Says why the browser did not remove it.
 pub(crate) async fn free_space() -> Result<u64, String> {
-    let before = space_used().await.unwrap_or_default();
-    let removed = remove_all().await.map_err(|error| describe(&error));
-    let after = space_used().await.unwrap_or_default();
-    removed.map(|()| before.saturating_sub(after))
-}
-
-async fn remove_all() -> Result<(), JsValue> {
-    if let Some(container) = container() {
-        let found = JsFuture::from(container.get_registration_with_document_url(SCRIPT)).await?;
-        if let Ok(registration) = found.dyn_into::<ServiceWorkerRegistration>() {
-            // It serves this page until it is closed, and must keep nothing meanwhile.
-            if let Some(active) = registration.active() {
-                let message = Object::new();
-                Reflect::set(&message, &"forget".into(), &true.into())?;
-                active.post_message(&message)?;
-            }
-            JsFuture::from(registration.unregister()?).await?;
-        }
-    }
-    let Some(caches) = property::<CacheStorage>(&window(), "caches") else { return Ok(()) };
-    let Some(folder) = page_folder() else { return Ok(()) };
-    for name in JsFuture::from(caches.keys()).await?.unchecked_into::<Array>().iter() {
-        let Some(name) = name.as_string().filter(|name| name.starts_with(CACHES)) else { continue };
-        let cache: Cache = JsFuture::from(caches.open(&name)).await?.unchecked_into();
-        // Another copy of this page, in another folder of the same site, has the same caches.
-        let mut others = false;
-        for request in JsFuture::from(cache.keys()).await?.unchecked_into::<Array>().iter() {
-            let address = request.unchecked_ref::<Request>().url();
-            if address.starts_with(&folder) {
-                JsFuture::from(cache.delete_with_str(&address)).await?;
-            } else {
-                others = true;
-            }
-        }
-        if !others {
-            JsFuture::from(caches.delete(&name)).await?;
-        }
-    }
-    Ok(())
+    let words = |error: JsValue| describe(&error);
+    let bastion = Reflect::get(&window(), &"bastion".into()).map_err(words)?;
+    let forget: Function = Reflect::get(&bastion, &"forget".into()).and_then(JsCast::dyn_into).map_err(words)?;
+    let removal: Promise = forget.call1(&bastion, &CACHES.into()).and_then(JsCast::dyn_into).map_err(words)?;
+    // A number of bytes, which is whole and far below 2^53.
+    Ok(JsFuture::from(removal).await.map_err(words)?.as_f64().unwrap_or_default() as u64)
 }
 
 /// Returns the bytes that this site keeps in the browser, as the browser estimates them.

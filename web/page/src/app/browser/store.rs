@@ -12,6 +12,7 @@ use super::worker::WorkerHandle;
 use super::{copying, files, memory, offline};
 use crate::state::{Candidate, Effect, Event, PickId, PictureFile, Sample, State};
 use protocol::Request;
+use protocol::text::sentence;
 use terms::picture::Crop;
 
 /// The page's state, and the means to change it. A handle: copies are the same store.
@@ -56,31 +57,40 @@ impl Store {
 
     /// Starts the engine and looks what samples there are.
     pub(crate) fn begin(self) {
-        self.carry_out(Effect::StartWorker(self.peek(|state| state.engine.generation)));
+        self.dispatch(Event::Opened);
         spawn_local(async move {
-            self.dispatch(Event::SamplesListed(files::list_samples().await));
+            let (samples, trouble) = files::list_samples().await;
+            self.dispatch(Event::SamplesListed(samples));
+            if let Some(why) = trouble {
+                self.dispatch(Event::Trouble(format!(
+                    "The sample pictures cannot be shown: {why}. Pictures of your own can be opened."
+                )));
+            }
         });
     }
 
-    /// Opens a file that the visitor chose.
-    pub(crate) fn pick_file(self, file: File) {
+    /// Opens a file that the visitor chose, and says then what else there is to say of the choice.
+    pub(crate) fn pick_file(self, file: File, note: Option<String>) {
         let title = file.name();
-        self.pick(async move {
+        let picture = async move {
             let bytes = files::read(&file).await.map_err(|why| format!("{title}: {why}"))?;
             Ok(PictureFile { bytes: bytes.into(), title, label: None, source: None, sample: None })
-        });
+        };
+        if let Some(pick) = self.state.try_update(State::begin_pick) {
+            self.answer(pick, None, note, picture);
+        }
     }
 
     /// Waits for a picture that the visitor asked for and opens it, unless another one is asked for meanwhile.
     pub(crate) fn pick(self, file: impl Future<Output = Result<PictureFile, String>> + 'static) {
         if let Some(pick) = self.state.try_update(State::begin_pick) {
-            self.answer(pick, None, file);
+            self.answer(pick, None, None, file);
         }
     }
 
     fn fetch_sample(self, index: usize, pick: PickId, crop: Option<Crop>) {
         let sample = self.peek(|state| state.samples.get(index).cloned());
-        self.answer(pick, crop, async move {
+        self.answer(pick, crop, None, async move {
             let sample = sample.ok_or("The gallery has no such picture.")?;
             let url = sample.url();
             let bytes =
@@ -90,11 +100,13 @@ impl Store {
         });
     }
 
-    /// Waits for a file, has it decoded and gives it to the state, unless another pick has replaced it.
+    /// Waits for a file, has it decoded and gives it to the state, unless another pick has replaced it; then says what else there
+    /// is to say of it.
     fn answer(
         self,
         pick: PickId,
         crop: Option<Crop>,
+        note: Option<String>,
         file: impl Future<Output = Result<PictureFile, String>> + 'static,
     ) {
         let decoder = self.decoder.get_value();
@@ -107,6 +119,9 @@ impl Store {
                 Ok(decoded) => {
                     let candidate = Candidate::new(file, decoded, crop);
                     self.dispatch(Event::Picked { pick, candidate });
+                    if let Some(note) = note {
+                        self.dispatch(Event::Trouble(note));
+                    }
                 }
                 Err(why) => self.fail_pick(pick, &file.title, why),
             }
@@ -153,7 +168,7 @@ impl Store {
             Effect::RememberPair(pair) => memory::remember_pair(pair.as_ref()),
             Effect::Download { name, media_type, bytes } => {
                 if let Err(why) = copying::download(&name, media_type, &bytes) {
-                    self.dispatch(Event::Trouble(format!("{name} could not be saved: {why}.")));
+                    self.dispatch(Event::Trouble(sentence(&format!("{name} could not be saved: {why}"))));
                 }
             }
             Effect::KeepOffline(addresses) => offline::keep(addresses),

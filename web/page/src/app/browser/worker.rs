@@ -1,7 +1,9 @@
 //! The page's workers, seen from the page.
 
-use js_sys::Array;
-use leptos::prelude::document;
+use std::cell::Cell;
+
+use js_sys::{Array, Function, Reflect};
+use leptos::prelude::{document, window};
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -44,6 +46,18 @@ impl Program {
     }
 }
 
+/// Calls `on_end` once a worker of this name has ended, however it did: it holds a lock of that name as long as it lives (see
+/// `engine_loader.js`), and has it when its first message comes.
+///
+/// # Errors
+/// If the browser has no locks, as on a page that is neither `https` nor local.
+fn watch_end(name: &str, on_end: impl FnOnce() + 'static) -> Result<(), JsValue> {
+    let locks = Reflect::get(&window().navigator(), &"locks".into())?;
+    let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
+    request.call2(&locks, &name.into(), &Closure::once_into_js(on_end))?;
+    Ok(())
+}
+
 /// A running worker. Ends with [`WorkerHandle::end`].
 pub(crate) struct WorkerHandle {
     worker: Worker,
@@ -52,17 +66,19 @@ pub(crate) struct WorkerHandle {
 }
 
 impl WorkerHandle {
-    /// Starts a worker; calls `on_message` with what it posts, and `on_error` with words if it did not load or broke.
+    /// Starts a worker of that name; calls `on_message` with what it posts, and `on_error` with words if it did not load or broke.
     ///
     /// # Errors
     /// Says why the browser did not start it.
     pub(crate) fn start(
         program: Program,
+        name: &str,
         on_message: impl Fn(JsValue) + 'static,
         on_error: impl Fn(String) + 'static,
     ) -> Result<Self, String> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
+        options.set_name(name);
         let missing = || format!("the page names no {}; `cargo xtask demo` builds a page that does", program.name());
         let [loader, ..] = program.files().ok_or_else(missing)?;
         let worker = Worker::new_with_options(&loader, &options).map_err(|error| describe(&error))?;
@@ -73,6 +89,7 @@ impl WorkerHandle {
         let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
             // A script that cannot be fetched gives an event without a message.
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
+            let message = message.map(|message| message.replace("Uncaught Error: ", ""));
             on_error(message.unwrap_or_else(|| format!("{loader} did not load")));
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
@@ -85,8 +102,16 @@ impl WorkerHandle {
     /// # Errors
     /// Says why the browser did not start it.
     pub(crate) fn start_engine(generation: u32, on_event: impl Fn(Event) + Clone + 'static) -> Result<Self, String> {
+        // No other worker of this site is called the same.
+        let name = format!("bastion-engine-{generation}-{}", js_sys::Math::random());
+        let (lock, watched) = (name.clone(), Cell::new(false));
         let on_failure = on_event.clone();
         let on_message = move |data: JsValue| {
+            if !watched.replace(true) {
+                let on_end = on_event.clone();
+                // Without the means to learn of it, the engine is given up once it is silent for too long.
+                let _ = watch_end(&lock, move || on_end(Event::WorkerEnded { generation }));
+            }
             if let Some([received, total, sent]) = loader_counts(&data) {
                 return on_event(Event::EngineComes { generation, received, total, sent });
             }
@@ -99,7 +124,7 @@ impl WorkerHandle {
             });
         };
         let on_error = move |message| on_failure(Event::WorkerBroke { generation, message });
-        Self::start(Program::Engine, on_message, on_error)
+        Self::start(Program::Engine, &name, on_message, on_error)
     }
 
     /// Sends a message; what is sent before the worker has said that it is loaded is lost.

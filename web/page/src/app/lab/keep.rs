@@ -7,6 +7,7 @@ use super::super::sheet;
 use crate::app::browser::{Store, copying};
 use crate::state::{Event, State};
 use protocol::Slot;
+use protocol::text::sentence;
 
 /// Shows the buttons, and what came of them.
 #[component]
@@ -37,7 +38,7 @@ pub(super) fn Keep() -> impl IntoView {
             };
             tell(match copied {
                 Ok(()) => Ok("A picture of both results is on the clipboard."),
-                Err(why) => Err(format!("The picture could not be copied: {why}.")),
+                Err(why) => Err(sentence(&format!("The picture could not be copied: {why}"))),
             });
         });
     };

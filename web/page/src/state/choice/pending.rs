@@ -47,6 +47,7 @@ impl State {
     /// Returns what a column's network is called.
     pub fn title(&self, slot: Slot) -> String {
         match (self.shown(slot), slot) {
+            (Some(""), _) => "No network".into(),
             (Some(folder), _) => self.offer(folder).map_or(folder, |offer| &offer.title).to_owned(),
             (None, Slot::Left) => "Standard".into(),
             (None, Slot::Right) => "Hardened".into(),
@@ -79,9 +80,9 @@ impl State {
         Slot::ALL.into_iter().all(|slot| offered(slot).is_none_or(is_small))
     }
 
-    /// Tells whether trying again may help against what the page failed for.
-    pub fn can_retry(&self) -> bool {
-        self.pairing.listening && matches!(self.engine.phase, Phase::Failed(_))
+    /// Tells whether the engine is there and lacks networks, where it cannot do its work.
+    pub fn lacks_networks(&self) -> bool {
+        self.pairing.listening
     }
 
     /// Tells whether the page is still without networks and says so at its head; what a chooser loads is said beside it.
@@ -93,10 +94,14 @@ impl State {
     pub fn pending(&self, slot: Slot) -> Option<Pending> {
         let Choice { wanted, good, loading, trouble, listening, .. } = &self.pairing;
         let wanted = wanted.as_ref().filter(|_| *listening)?;
+        let alone = self.missing(slot).filter(|_| loading.is_none() && good.as_ref() == Some(wanted));
+        if let Some(why) = alone {
+            return Some(Pending::Failed(why.to_owned()));
+        }
         let offer = self.offer(&wanted[slot.index()])?;
         let changes = good.as_ref().is_some_and(|good| good[slot.index()] != wanted[slot.index()]);
         if loading.as_ref().is_some_and(|(_, pair)| pair == wanted) {
-            let told = changes || good.is_none() && !is_small(offer);
+            let told = changes || self.missing(slot).is_some() || good.is_none() && !is_small(offer);
             return told.then_some(Pending::Loading);
         }
         match self.obstacle(wanted)? {

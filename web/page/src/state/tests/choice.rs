@@ -108,15 +108,84 @@ fn what_was_wanted_before_is_wanted_again_as_far_as_it_is_there() {
 }
 
 #[test]
-fn a_broken_one_does_not_take_the_page_down_but_one_alone_is_no_pair() {
+fn a_broken_one_does_not_take_the_page_down() {
     let broken = networks().pop().unwrap();
     let (_, effects) = listing(vec![broken.clone(), offered("standard", 1), offered("third", 1)], None);
     assert_eq!(asked_to_load(&effects), Some(&pair("standard", "third")));
-    let (page, effects) = listing(vec![offered("standard", 1), broken], None);
+    let (page, effects) = listing(vec![broken], None);
     assert_eq!(effects, []);
     assert_eq!(page.0.engine.phase, Phase::Failed("The broken network is broken.".into()));
-    let (page, _) = listing(vec![offered("standard", 1)], None);
-    assert!(matches!(&page.0.engine.phase, Phase::Failed(why) if why.contains("lists fewer")));
+    let (page, _) = listing(Vec::new(), None);
+    assert!(matches!(&page.0.engine.phase, Phase::Failed(why) if why.contains("lists no network")));
+}
+
+/// A catalogue of one network, without that of a place.
+fn without(slot: Slot) -> Box<Catalogue> {
+    let mut catalogue = catalogue();
+    catalogue.models[slot.index()] = Err("It is gone.".into());
+    catalogue
+}
+
+#[test]
+fn one_network_works_alone() {
+    let broken = networks().pop().unwrap();
+    for (list, places, alone) in [
+        (vec![offered("standard", 1), broken.clone()], pair("standard", "broken"), Slot::Left),
+        (vec![broken, offered("standard", 1)], pair("broken", "standard"), Slot::Right),
+        (vec![offered("standard", 1)], pair("standard", ""), Slot::Left),
+    ] {
+        let other = alone.other();
+        let (mut page, effects) = listing(list, None);
+        assert_eq!(asked_to_load(&effects), Some(&places));
+        page.loaded(without(other));
+        assert_eq!(page.0.engine.phase, Phase::Ready);
+        assert_eq!(page.0.missing(other), Some("It is gone."));
+        assert_eq!(page.0.pending(other), Some(Pending::Failed("It is gone.".into())));
+        assert_eq!(page.0.pending(alone), None);
+
+        let id = posted_id(&page.choose("cat"));
+        page.see(id);
+        page.hear(Reply::Classified { id, slot: alone, top: guesses(0), elapsed_ms: 100.0 });
+        assert!(page.0.can_attack(), "nothing is waited for");
+        let id = posted_id(&page.0.update(Event::Attack));
+        page.hear(Reply::Step { id, slot: alone, step: step(1, 1) });
+        page.hear(Reply::Finished { id });
+        let progress = |slot: Slot| page.0.columns[slot.index()].progress;
+        assert_eq!((progress(alone), progress(other)), (Progress::Done, Progress::Empty));
+        assert!(page.0.verdict(alone).is_some() && page.0.verdict(other).is_none());
+        // A card that could not be had is asked for again by a fresh engine.
+        assert!(page.0.update(Event::GoOn).contains(&Effect::StartWorker(2)));
+    }
+}
+
+#[test]
+fn a_network_alone_gets_company_by_another_try_or_another_choice() {
+    let alone = || {
+        let (mut page, _) = listing(networks(), None);
+        page.0.attack.settings.crafted_on = Some(Slot::Right);
+        page.loaded(without(Slot::Right));
+        assert_eq!(page.0.attack.settings.crafted_on, None, "there are no gradients of it");
+        assert_eq!(page.pending(), ["", "failed"]);
+        page
+    };
+    let mut page = alone();
+    assert_eq!(asked_to_load(&page.0.update(Event::GoOn)), Some(&pair("standard", "hardened")));
+    assert_eq!(page.pending(), ["", "loading"]);
+    page.loaded(without(Slot::Right));
+    assert_eq!(page.pending(), ["", "failed"]);
+    page.0.update(Event::GoOn);
+    page.loaded(catalogue());
+    assert_eq!((page.pending(), page.0.missing(Slot::Right)), (["", ""], None));
+
+    let mut page = alone();
+    assert_eq!(asked_to_load(&page.choose_network(Slot::Right, "third")), Some(&pair("standard", "third")));
+    page.loaded(catalogue());
+    assert_eq!((page.pending(), page.shown()), (["", ""], pair("standard", "third")));
+
+    // A pair that was good is better than one network.
+    let mut page = ready();
+    page.choose_network(Slot::Right, "third");
+    assert_eq!(asked_to_load(&page.loaded(without(Slot::Right))), Some(&pair("standard", "hardened")));
 }
 
 #[test]
@@ -223,12 +292,13 @@ fn a_page_that_has_no_networks_at_all_fails_and_tries_again() {
     let (mut page, _) = listing(networks(), None);
     assert_eq!(page.not_loaded(Slot::Right), []);
     assert_eq!(page.0.engine.phase, Phase::Failed("It broke off.".into()));
-    assert!(page.0.can_retry() && page.pending() == ["", ""]);
+    assert!(page.0.lacks_networks() && page.pending() == ["", ""]);
     assert_eq!(asked_to_load(&page.0.update(Event::GoOn)), Some(&pair("standard", "hardened")));
     page.not_loaded(Slot::Right);
     assert_eq!(asked_to_load(&page.choose_network(Slot::Right, "third")), Some(&pair("standard", "third")));
     page.hear(Reply::Failed("It is over.".into()));
-    assert!(!page.0.can_retry());
+    assert!(!page.0.lacks_networks());
+    assert!(page.0.update(Event::GoOn).contains(&Effect::StartWorker(2)));
 }
 
 #[test]
@@ -302,7 +372,7 @@ fn webgpu_is_not_given_up_over_a_new_network() {
         page.open("cat");
         page.choose_network(Slot::Right, "wide");
         page.0.update(Event::GoOn);
-        assert_eq!(fail(&mut page), [Effect::StartWorker(2)]);
+        assert!(restarts(&fail(&mut page)));
         assert_eq!((page.0.engine.fallback.clone(), page.0.effective_choice()), (None, BackendChoice::Auto));
         page.hear(Reply::Loaded);
         page.hear(Reply::Backend(report(Backend::WebGpu)));

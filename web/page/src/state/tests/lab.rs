@@ -149,6 +149,31 @@ fn a_bad_file_does_not_lose_the_disturbance() {
 }
 
 #[test]
+fn a_disturbance_that_fails_keeps_the_picture() {
+    let mut page = Page::ready(Backend::Cpu);
+    page.0.update(Event::Disturb(mirrored()));
+    let id = posted_id(&page.0.update(Event::DisturbanceSettled));
+    let effects = page.hear(Reply::Refused { id, message: "The computation failed.".into() });
+    let id = posted_id(&effects);
+    assert!(matches!(posted(&effects), Some(Request::Disturb { disturbance, .. }) if disturbance.is_none()));
+    assert_eq!((page.title(), page.0.alert.as_deref()), (Some("cat"), Some("The computation failed.")));
+    page.hear(Reply::Disturbed { id, pixels: Pixels(vec![5]) });
+    page.answer(id);
+    assert!(page.0.can_attack() && page.0.picture.disturbance.is_none());
+
+    // A link that asks for it opens the picture all the same.
+    let mut page = Page::new(BackendChoice::Cpu);
+    page.start(Backend::Cpu);
+    page.0.picture.disturbance = mirrored();
+    let id = posted_id(&page.choose("dog"));
+    let effects = page.hear(Reply::Refused { id, message: "The computation failed.".into() });
+    assert!(matches!(posted(&effects), Some(Request::Open { disturbance, .. }) if disturbance.is_none()));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::RevokeUrl(_))), "{effects:?}");
+    page.answer(posted_id(&effects));
+    assert_eq!(page.title(), Some("dog"));
+}
+
+#[test]
 fn a_quick_engine_follows_the_slider_before_any_attack() {
     let mut page = Page::new(BackendChoice::Auto);
     page.start(Backend::WebGpu);

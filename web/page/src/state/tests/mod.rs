@@ -26,7 +26,7 @@ fn catalogue() -> Box<Catalogue> {
         || LoadedModel { title: "Standard".into(), architecture: "WRN-10-2".into(), weights_sha256: String::new() };
     Box::new(Catalogue {
         classes: vec![class("n01443537", "goldfish, Carassius auratus"), class("n02123045", "tabby, tabby cat")],
-        models: [model(), model()],
+        models: [Ok(model()), Ok(model())],
         scores: "<p>none</p>".into(),
         resources: Vec::new(),
         kept: true,
@@ -238,9 +238,16 @@ fn posted_id(effects: &[Effect]) -> RequestId {
     }
 }
 
+fn restarts(effects: &[Effect]) -> bool {
+    effects.contains(&Effect::StartWorker(2))
+}
+
+/// Time of a watch in all, and the event at its end.
 fn watch(effects: &[Effect]) -> Option<(u32, Event)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::After { ms, event: event @ Event::Silence { .. } } => Some((*ms, event.clone())),
+        Effect::After { ms, event: Event::Silence { generation, pulse, left_ms } } => {
+            Some((ms + left_ms, Event::Silence { generation: *generation, pulse: *pulse, left_ms: 0 }))
+        }
         _ => None,
     })
 }

@@ -39,7 +39,7 @@ fn a_new_picture_stops_the_attack() {
     let mut page = Page::ready(Backend::Cpu);
     page.0.update(Event::Attack);
     let id = posted_id(&page.choose("dog"));
-    assert_eq!(page.hear(Reply::Seen { id, pixels: Pixels(vec![6]) }), []);
+    assert_eq!(posted(&page.hear(Reply::Seen { id, pixels: Pixels(vec![6]) })), None);
     assert_eq!(page.0.columns[0], Column { progress: Progress::Classifying, ..Column::default() });
 }
 
