@@ -24,7 +24,8 @@ pub(super) fn warp(images: Tensor<4>, maps: &[Projective]) -> Tensor<4> {
     let source = matrices.matmul(pixel_centers(side, &device).repeat_dim(0, batch));
     let depth = source.clone().narrow(1, 2, 1);
     // At the horizon of a tilted plane and behind it there is nothing to see, though the division gives coordinates there.
-    let behind = depth.clone().lower_equal_elem(NEAREST_TO_HORIZON).repeat_dim(1, 2);
+    // A plane that is tilted into a line has no depth at all, not even a number.
+    let behind = depth.clone().greater_elem(NEAREST_TO_HORIZON).bool_not().repeat_dim(1, 2);
     // From pixels to the coordinates of grid sampling: -1 and 1 are the outer edges of the picture.
     let grid = source.narrow(1, 0, 2).div(depth).mul_scalar(2.0 / side as f32).sub_scalar(1.0);
     let grid = grid.mask_fill(behind, OUTSIDE).clamp(-OUTSIDE, OUTSIDE);
