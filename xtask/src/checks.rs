@@ -11,7 +11,7 @@ use crate::browser::Browser;
 use crate::dist::Effort;
 use crate::page::programs::{self, Profile};
 use crate::steps::{Steps, human};
-use crate::{dist, full, gpu, npm, process, scores, tools, walls};
+use crate::{dist, full, gpu, npm, process, reliability, scores, tools, walls};
 
 /// Packages and features of the native tests. Features are set for the whole workspace at once: another selection of
 /// packages would change burn's features, and compile burn again.
@@ -49,6 +49,7 @@ fn run_all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) ->
     steps.run("format", || process::run(process::cargo()?.args(["fmt", "--all", "--check"])))?;
     steps.run("scores", || scores::run(true))?;
     steps.run("walls", walls::check)?;
+    steps.run("reliability", reliability::check)?;
     steps.run("clippy", || {
         let command = &mut process::cargo()?;
         process::run(

@@ -13,6 +13,7 @@ mod gpu;
 mod npm;
 mod page;
 mod process;
+mod reliability;
 mod scores;
 mod server;
 mod shots;

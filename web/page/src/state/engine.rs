@@ -132,9 +132,7 @@ impl State {
                 return self.open(candidate);
             }
             Stage::Opening { id: asked, .. } if *asked == id => return self.not_opened(&message),
-            Stage::Classifying(asked)
-                if *asked == id && self.picture.disturbed_with != Disturbance::default() =>
-            {
+            Stage::Classifying(asked) if *asked == id && self.picture.disturbed_with != Disturbance::default() => {
                 self.alert = Some(message);
                 self.picture.disturbance = Disturbance::default();
                 return self.disturb();
