@@ -90,7 +90,7 @@ async function networkFirst(event) {
 // request that never ends holds one of the few connections to the server, and the worker itself, when the page is gone.
 function ask(request) {
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(), 4 * PATIENCE_MS);
+  const timer = setTimeout(() => limit.abort(), 5 * PATIENCE_MS);
   return fetch(request, { signal: limit.signal }).finally(() => clearTimeout(timer));
 }
 
