@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::card_check;
 use crate::model::{Architecture, Cost};
 use crate::score::Score;
 
@@ -14,6 +15,9 @@ pub enum CardError {
     /// A file that is not JSON, or not the JSON of a card.
     #[error("model.json cannot be read: {0}. Export the model again")]
     BadJson(String),
+    /// A card with a value that no network and no measurement has.
+    #[error("model.json is not believed: {0}. Measure or export the model again")]
+    Impossible(String),
     /// A card of a newer Bastion.
     #[error(
         "model.json has format version {found}, newer than {known}, the newest known here: update Bastion (or reload \
@@ -290,7 +294,7 @@ impl Card {
     ///
     /// # Errors
     ///
-    /// [`CardError::NewerFormat`] or [`CardError::BadJson`].
+    /// [`CardError::NewerFormat`], [`CardError::BadJson`] or [`CardError::Impossible`].
     pub fn from_json(json: &[u8]) -> Result<Self, CardError> {
         #[derive(Deserialize)]
         struct Version {
@@ -304,6 +308,7 @@ impl Card {
         }
         let card: Self = serde_json::from_slice(json).map_err(bad)?;
         card.weights.check_files()?;
+        card_check::check(&card)?;
         Ok(card)
     }
 

@@ -7,6 +7,7 @@
 
 pub mod attack;
 pub mod card;
+mod card_check;
 pub mod corruption;
 pub mod index;
 pub mod metrics;

@@ -79,7 +79,7 @@ pub struct Score {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits_at: Vec<[usize; 2]>,
     /// Success of the attack. Untargeted: the images misclassified, of those classified correctly without the attack. Targeted:
-    /// the images classified as the target, of all images.
+    /// the images classified as the target, of those that were not without the attack (of all images in cards of earlier versions).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<Proportion>,
     /// Median L-infinity distance of the attacked images from the originals, in pixel units; with `until_fooled`, of the images
