@@ -12,6 +12,8 @@ pub(super) struct Executor {
     step: GradientStep,
     images: Tensor<4>,
     state: StepState,
+    /// Largest absolute value of each image's gradients so far, `[batch]`.
+    slope: Tensor<1>,
 }
 
 impl Executor {
@@ -29,25 +31,32 @@ impl Executor {
     ) -> Result<Self, AttackError> {
         let step = GradientStep::new(config, images, labels, goal)?;
         let (images, state) = step.begin(seeds);
-        Ok(Self { step, images, state })
+        let slope = Tensor::zeros([images.dims()[0]], &images.device());
+        Ok(Self { step, images, state, slope })
     }
 
     /// Returns the same images at the beginning of another start.
     pub fn restarted(&self, seeds: Seeds<'_>) -> Self {
         let (images, state) = self.step.begin(seeds);
-        Self { step: self.step.clone(), images, state }
+        Self { step: self.step.clone(), images, state, slope: self.slope.clone() }
     }
 
     /// Moves all images by one step. Returns their logits as they were before it: `[batch, classes]`, plain device.
     pub fn step(&mut self, model: &Classifier) -> Tensor<2> {
-        let (images, state, logits) = self.step.step(model, self.images.clone(), self.state.clone());
-        (self.images, self.state) = (images, state);
-        logits
+        let moved = self.step.step(model, self.images.clone(), self.state.clone());
+        (self.images, self.state) = (moved.images, moved.state);
+        self.slope = self.slope.clone().max_pair(moved.slope);
+        moved.logits
     }
 
     /// Returns the images as they are now.
     pub fn images(&self) -> Tensor<4> {
         self.images.clone()
+    }
+
+    /// Returns the largest absolute value of each image's gradients so far, over all starts: `[batch]`.
+    pub fn slope(&self) -> Tensor<1> {
+        self.slope.clone()
     }
 
     /// Returns the images before the attack.
@@ -61,6 +70,7 @@ impl Executor {
             step: self.step.select(rows),
             images: self.images.clone().select(0, rows.clone()),
             state: self.state.select(rows),
+            slope: self.slope.clone().select(0, rows.clone()),
         }
     }
 
@@ -70,6 +80,7 @@ impl Executor {
             step: self.step.append(other.step),
             images: Tensor::cat(vec![self.images, other.images], 0),
             state: self.state.append(other.state),
+            slope: Tensor::cat(vec![self.slope, other.slope], 0),
         }
     }
 }

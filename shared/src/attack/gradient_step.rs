@@ -24,6 +24,18 @@ pub(super) struct StepState {
     momentum: Option<Tensor<4>>,
 }
 
+/// What a step made of some images. All tensors are on a plain device.
+pub(super) struct Stepped {
+    /// The moved images.
+    pub images: Tensor<4>,
+    /// The state for the next step.
+    pub state: StepState,
+    /// Logits of the images as they were before, `[batch, classes]`.
+    pub logits: Tensor<2>,
+    /// Largest absolute value of each image's gradient, `[batch]`: 0 where no direction raises the loss in 32-bit numbers.
+    pub slope: Tensor<1>,
+}
+
 impl GradientStep {
     /// Returns the step of the attack `config` on `images` with `labels`, on a plain device.
     ///
@@ -74,10 +86,10 @@ impl GradientStep {
         (images, StepState { momentum })
     }
 
-    /// Moves `images` by one step. Returns the moved images, the state for the next step, and the logits of the images as they
-    /// were before, on a plain device.
-    pub fn step(&self, model: &Classifier, images: Tensor<4>, state: StepState) -> (Tensor<4>, StepState, Tensor<2>) {
+    /// Moves `images` by one step.
+    pub fn step(&self, model: &Classifier, images: Tensor<4>, state: StepState) -> Stepped {
         let (gradient, logits) = gradient_and_logits(model, images.clone(), self.labels.clone());
+        let slope = largest_value(gradient.clone());
         let (along, momentum) = match (self.direction, state.momentum) {
             (Direction::Momentum { decay }, Some(sum)) => {
                 let sum = sum.mul_scalar(decay).add(mean_abs_normalized(gradient));
@@ -86,7 +98,7 @@ impl GradientStep {
             (Direction::Gradient | Direction::Momentum { .. }, _) => (gradient, None),
         };
         let moved = self.ball.ascend(images, along, self.length.clone());
-        (self.ball.project(moved), StepState { momentum }, logits)
+        Stepped { images: self.ball.project(moved), state: StepState { momentum }, logits, slope }
     }
 
     /// Returns the step of the images `rows` alone.
@@ -111,6 +123,12 @@ impl StepState {
         let sums = self.momentum.zip(other.momentum);
         Self { momentum: sums.map(|(sum, others)| Tensor::cat(vec![sum, others], 0)) }
     }
+}
+
+/// Returns the largest absolute value of each image, `[batch]`.
+fn largest_value(images: Tensor<4>) -> Tensor<1> {
+    let [batch, channels, height, width] = images.dims();
+    images.abs().reshape([batch, channels * height * width]).max_dim(1).reshape([batch])
 }
 
 /// Divides the gradient of each image by its mean absolute value, as torchattacks does: the L1 norm of the paper (Dong et al.,

@@ -116,6 +116,12 @@ impl AttackRun {
         }
     }
 
+    /// Returns the largest absolute value of each image's input gradients so far, over all starts: `[batch]`. Where it is 0 after
+    /// a step, there was no gradient to follow, and that the network held says nothing about it.
+    pub fn slope(&self) -> Tensor<1> {
+        self.executor.slope()
+    }
+
     /// Returns the attacked images as they are now; of several starts, once the run is done, the worst.
     pub fn adversarial(&self) -> Tensor<4> {
         match &self.worst {

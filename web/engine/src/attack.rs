@@ -154,6 +154,7 @@ impl Session {
         }
         let Some(bundles) = self.bundles() else { return Ok(()) };
         let done = attack.run.steps_done();
+        let no_gradient = done > 0 && attack.run.is_done() && read(attack.run.slope()).await? == [0.0];
         // The network whose gradients are used comes first: its answer decides whether the attack goes on.
         let others = settings.crafted_on.map(Slot::other);
         for slot in [Some(attack.slot), others].into_iter().flatten() {
@@ -177,6 +178,7 @@ impl Session {
                 top: prediction.top(),
                 own_share: prediction.share(clean),
                 target_share: settings.target.map(|target| prediction.share(target)),
+                no_gradient,
                 elapsed_ms,
             };
             post(&Reply::Step { id, slot, step: Box::new(step) });

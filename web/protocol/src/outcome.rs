@@ -32,6 +32,8 @@ pub struct Step {
     pub own_share: f32,
     /// Probability of the class that the attack aims at, if it aims at one.
     pub target_share: Option<f32>,
+    /// Whether the attack has ended and every input gradient that it met was zero: there was nothing to follow.
+    pub no_gradient: bool,
     /// Time spent on this network since the attack began.
     pub elapsed_ms: f64,
 }

@@ -150,6 +150,7 @@ mod tests {
                 top: vec![Guess { class: 199, share: 0.25 }],
                 own_share: 0.125,
                 target_share: Some(0.0625),
+                no_gradient: true,
                 elapsed_ms: 12.5,
             }),
         });

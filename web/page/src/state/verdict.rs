@@ -24,6 +24,8 @@ pub enum Verdict {
     Led,
     /// It answered the class aimed at from the start.
     Pointless,
+    /// It answers as before, and the attack had no gradient to follow.
+    NoGradient,
 }
 
 /// The moment of an attack that a verdict is about.
@@ -63,6 +65,7 @@ impl Verdict {
             Self::Changed => "changed",
             Self::Led => "led",
             Self::Pointless => "pointless",
+            Self::NoGradient => "no-gradient",
         }
     }
 
@@ -87,6 +90,7 @@ impl Verdict {
             (Self::Led, SoFar) => "at the target so far",
             (Self::Led, Earlier) => "at the target at this step",
             (Self::Pointless, _) => "target already",
+            (Self::NoGradient, _) => "no gradient",
         }
     }
 }
@@ -94,8 +98,10 @@ impl Verdict {
 impl State {
     /// Returns what the attack that is shown came to, or has so far.
     pub fn verdict(&self, network: Slot) -> Option<Verdict> {
-        let now = self.columns[network.index()].step()?.top.first()?.class;
-        self.judge(network, now, self.attack.latest.target)
+        let step = self.columns[network.index()].step()?;
+        let verdict = self.judge(network, step.top.first()?.class, self.attack.latest.target)?;
+        let held = matches!(verdict, Verdict::Held | Verdict::Kept);
+        Some(if held && step.no_gradient { Verdict::NoGradient } else { verdict })
     }
 
     /// Returns what stands on a network's chip.
@@ -153,6 +159,9 @@ impl State {
             Verdict::Kept => format!("Still {is}."),
             Verdict::Changed | Verdict::Led => format!("It said {was}, and now says {is}{aimed}."),
             Verdict::Pointless => format!("It said {was} from the start, which is the target."),
+            Verdict::NoGradient => format!(
+                "Still {is}, but every gradient was zero: the attack had nothing to follow, which says nothing of how it holds."
+            ),
         })
     }
 }

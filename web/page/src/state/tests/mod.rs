@@ -127,6 +127,7 @@ fn step(done: u32, total: u32) -> Box<Step> {
         top: guesses(1),
         own_share: 0.4,
         target_share: None,
+        no_gradient: false,
         elapsed_ms: 10.0,
     })
 }

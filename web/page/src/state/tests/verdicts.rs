@@ -91,6 +91,24 @@ fn verdicts_in_words() {
     assert_eq!(words(0, 1, false), "It said goldfish, and now says tabby.");
 }
 
+/// A network too sure for 32-bit numbers.
+#[test]
+fn without_a_gradient_to_follow_no_network_is_said_to_hold() {
+    for known in [true, false] {
+        let mut page = attacked(1, 1, known);
+        let id = posted_id(&page.0.update(Event::Attack));
+        for slot in Slot::ALL {
+            let step = Step { top: guesses(1), no_gradient: true, ..*step(10, 10) };
+            page.hear(Reply::Step { id, slot, step: Box::new(step) });
+            page.hear(Reply::Noise { id, slot, best: guesses(1)[0] });
+        }
+        page.hear(Reply::Finished { id });
+        assert_eq!(page.0.verdict(Slot::Left), Some(Verdict::NoGradient));
+        assert_eq!(page.0.chip(Slot::Right), "no gradient");
+        assert!(page.0.verdict_words(Slot::Left).unwrap().contains("nothing to follow"));
+    }
+}
+
 #[test]
 fn noise_is_judged_like_an_attack() {
     assert_eq!(attacked(1, 0, true).0.noise_verdict(Slot::Left), Some(Verdict::Held));
