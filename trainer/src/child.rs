@@ -48,6 +48,11 @@ pub fn write_failure(failure: &str) {
     }
 }
 
+/// Returns whether this process is a child of another one of this program.
+pub fn has_parent() -> bool {
+    std::env::var_os(PARENT).is_some()
+}
+
 /// Makes this process end as by Ctrl-C when its parent has ended, since the parent may be started again in the same folder.
 /// Does nothing outside Linux, or without a parent that is Bastion.
 pub fn follow_parent() {

@@ -1,14 +1,14 @@
 //! `bastion classify`: prints the networks' predictions for pictures.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
-use shared::image::Picture;
+use shared::image::{MAX_FILE_BYTES, Picture};
 
 use crate::device::{self, DeviceChoice};
+use crate::files::read_up_to;
 use crate::models::{self, Guess};
 use crate::output;
 use crate::progress::Progress;
@@ -83,7 +83,7 @@ pub fn run(args: &ClassifyArgs, device: DeviceChoice, progress: &Progress) -> Re
 /// # Errors
 /// When the file cannot be read or decoded; the error names the file.
 pub fn read_picture(path: &Path) -> Result<Picture> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read_up_to(MAX_FILE_BYTES, path)?;
     Picture::decode(&bytes).with_context(|| format!("cannot read {} as a picture", path.display()))
 }
 

@@ -47,7 +47,7 @@ Examples:
   bastion data import tiny-imagenet-200.tar.zst --out /big/disk/tiny
   bastion data import ~/datasets/tiny-imagenet-200/")]
 struct ImportArgs {
-    /// The official .zip, a .tar or .tar.zst, or a folder: wnids.txt, words.txt, train/ and val/, in a top folder or not
+    /// The official .zip, a .tar, .tar.gz or .tar.zst, or a folder: wnids.txt, words.txt, train/ and val/, in a top folder or not
     path: PathBuf,
     #[command(flatten)]
     to: To,

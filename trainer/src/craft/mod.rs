@@ -8,19 +8,21 @@
 mod tests;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
+use sha2::{Digest, Sha256};
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::Bundle;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::seed::{Purpose, derive};
 
-use crate::data::{Crafted, Dataset, IMAGE_BYTES, Lock, Meta, Split, beside, images_file, seal};
+use crate::data::{Crafted, Dataset, IMAGE_BYTES, Meta, Split, beside, hex, images_file, seal};
 use crate::error::Stopped;
 use crate::files::write_atomically;
+use crate::lock::Lock;
 use crate::models::read;
 use crate::progress::{Progress, Stop, Unit};
 
@@ -62,7 +64,7 @@ pub fn craft(
     let pictures = dataset.train.len() + dataset.val.len();
     let task = progress.start("Crafting", Some(pictures as u64), Unit::Pictures);
     for (name, split, from) in [("train", &dataset.train, AwayFrom::Predicted), ("val", &dataset.val, AwayFrom::True)] {
-        let mut file = work.images(name, split.len())?;
+        let mut file = work.images(name, split.len(), progress)?;
         let done = file.done;
         task.advance(done as u64);
         let indices: Vec<usize> = (done..split.len()).collect();
@@ -75,7 +77,9 @@ pub fn craft(
     }
     drop(task);
     let meta = seal(&work.dir, dataset, crafted, progress)?;
-    fs::remove_file(work.dir.join(PLAN)).with_context(|| format!("cannot tidy up {}", work.dir.display()))?;
+    for file in [PLAN.into(), sums_file("train"), sums_file("val")] {
+        fs::remove_file(work.dir.join(file)).with_context(|| format!("cannot tidy up {}", work.dir.display()))?;
+    }
     fs::rename(&work.dir, out).with_context(|| format!("cannot move {} to {}", work.dir.display(), out.display()))?;
     Ok(meta)
 }
@@ -123,8 +127,7 @@ impl Work {
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).with_context(context)?;
         }
-        let lock = Lock::take(beside(out, "crafting.lock")?)?;
-        let lock = lock.with_context(|| format!("another process is crafting {}", out.display()))?;
+        let lock = Lock::take(beside(out, "crafting.lock")?, &format!("crafts {}", out.display()))?;
         fs::create_dir_all(&dir).with_context(context)?;
         let plan = dir.join(PLAN);
         if plan.exists() {
@@ -142,31 +145,65 @@ impl Work {
         Ok(Self { dir, _lock: lock })
     }
 
-    /// Opens the file of the finished pictures of a split of `count`.
-    fn images(&self, split: &str, count: usize) -> Result<Images> {
-        let path = self.dir.join(images_file(split));
+    /// Opens the file of the finished pictures of a split of `count`. Batches that are not as they were written are crafted
+    /// again, with all after them.
+    fn images(&self, split: &str, count: usize, progress: &Progress) -> Result<Images> {
+        let (path, sums_path) = (self.dir.join(images_file(split)), self.dir.join(sums_file(split)));
+        let open = |path: &Path| {
+            let file = OpenOptions::new().create(true).read(true).append(true).open(path);
+            file.with_context(|| format!("cannot write {}", path.display()))
+        };
+        let (mut file, sums) = (open(&path)?, open(&sums_path)?);
+        let noted = fs::read_to_string(&sums_path).unwrap_or_default();
+        let noted: Vec<&str> = noted.split_inclusive('\n').filter(|line| line.len() == SUM_BYTES).collect();
+        let mut done = 0;
+        let mut batch = vec![0; BATCH * IMAGE_BYTES];
+        for (number, noted) in noted.iter().enumerate() {
+            // An incomplete batch is crafted again as a whole, since its pictures share the seed of their random starts.
+            let pictures = BATCH.min(count.saturating_sub(number * BATCH));
+            let bytes = &mut batch[..pictures * IMAGE_BYTES];
+            if pictures == 0 || file.read_exact(bytes).is_err() {
+                break;
+            }
+            if hex(Sha256::digest(&*bytes)) != noted.trim_end() {
+                progress.warn(format!(
+                    "{} was damaged since it was begun: its pictures from number {done} on are crafted again",
+                    path.display()
+                ));
+                break;
+            }
+            done += pictures;
+        }
         let context = || format!("cannot write {}", path.display());
-        let file = OpenOptions::new().create(true).append(true).open(&path).with_context(context)?;
-        let bytes = file.metadata().with_context(context)?.len();
-        // An incomplete batch is crafted again as a whole, since its pictures share the seed of their random starts.
-        let pictures = bytes as usize / IMAGE_BYTES;
-        let done = if pictures == count { count } else { pictures / BATCH * BATCH };
         file.set_len((done * IMAGE_BYTES) as u64).with_context(context)?;
-        Ok(Images { path, file, done })
+        sums.set_len((done.div_ceil(BATCH) * SUM_BYTES) as u64).with_context(context)?;
+        Ok(Images { path, file, sums, done })
     }
 }
+
+/// Returns the name of the file with the SHA-256 of each finished batch of a split, a line each.
+fn sums_file(split: &str) -> String {
+    format!("{split}.sums")
+}
+
+/// Bytes of a line of such a file.
+const SUM_BYTES: usize = 65;
 
 /// A growing file of pictures.
 struct Images {
     path: PathBuf,
     file: File,
+    /// SHA-256 of each batch of them.
+    sums: File,
     /// Number of whole pictures in the file.
     done: usize,
 }
 
 impl Images {
     fn add(&mut self, pictures: &[u8]) -> Result<()> {
-        self.file.write_all(pictures).with_context(|| {
+        // The hash comes last: a batch without one is not taken for done.
+        let sum = hex(Sha256::digest(pictures)) + "\n";
+        self.file.write_all(pictures).and_then(|()| self.sums.write_all(sum.as_bytes())).with_context(|| {
             format!("cannot write {}; what is done is kept: make room and say the same again", self.path.display())
         })?;
         self.done += pictures.len() / IMAGE_BYTES;

@@ -69,9 +69,19 @@ fn a_run_that_was_cut_short_ends_with_the_same_set() {
     // A killed run leaves a first batch and a half of a picture.
     let images = fs::read(dir.path().join("whole").join("train.rgb8")).unwrap();
     let work = dir.path().join("killed.crafting");
-    fs::write(work.join("train.rgb8"), &images[..100 * IMAGE_BYTES + 5000]).unwrap();
-    let resumed = craft_to(&out, 1, &pgd, &Stop::default()).unwrap();
-    assert_eq!(resumed, whole);
+    let left = &images[..100 * IMAGE_BYTES + 5000];
+    let sum = hex(Sha256::digest(&left[..100 * IMAGE_BYTES])) + "\n";
+    let mut flipped = left.to_vec();
+    flipped[50 * IMAGE_BYTES] ^= 1;
+    // Damage in a finished batch is found, and half of a line is no hash.
+    for (images, sums) in [(left, sum.clone()), (&flipped, sum.clone()), (left, sum[..30].into()), (left, sum + "00")] {
+        fs::write(work.join("train.rgb8"), images).unwrap();
+        fs::write(work.join("train.sums"), sums).unwrap();
+        assert_eq!(craft_to(&out, 1, &pgd, &Stop::default()).unwrap(), whole);
+        Cache::open(&out).unwrap().verify(&Progress::silent()).unwrap();
+        fs::remove_dir_all(&out).unwrap();
+        craft_to(&out, 1, &pgd, &stop).unwrap_err();
+    }
 }
 
 #[test]

@@ -68,10 +68,10 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the data set that `import` wrote to `dir`, and checks the sizes of all files.
+    /// Opens the data set that `import` wrote to `dir`, and checks `meta.json` and the sizes of all files.
     ///
     /// # Errors
-    /// When there is no data set, its format is newer, or a file is missing or of the wrong size.
+    /// When there is no data set, its format is newer, `meta.json` is damaged, or a file is missing or of the wrong size.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(META);
         let text = match fs::read(&path) {
@@ -93,8 +93,21 @@ impl Cache {
         );
         let meta: Meta = serde_json::from_value(json).with_context(damaged)?;
         let cache = Self { dir: dir.to_path_buf(), meta };
+        let meta = &cache.meta;
+        let sound = |pixels: &PixelStats| {
+            pixels.mean.iter().all(|mean| (0.0..=1.0).contains(mean))
+                && pixels.std.iter().all(|&std| std > 0.0 && std <= 1.0)
+        };
+        ensure!(
+            overall_hash(&meta.classes, &meta.train, &meta.val) == meta.sha256
+                && meta.train_pixels.as_ref().is_none_or(sound),
+            "{}: its values do not belong together",
+            damaged()
+        );
         for (name, split) in cache.splits() {
-            cache.check_size(&images_file(name), split.images * IMAGE_BYTES)?;
+            // Numbers of pictures that no disk holds overflow.
+            let bytes = split.images.checked_mul(IMAGE_BYTES).with_context(damaged)?;
+            cache.check_size(&images_file(name), bytes)?;
             cache.check_size(&labels_file(name), split.images * 2)?;
         }
         Ok(cache)
@@ -125,18 +138,18 @@ impl Cache {
         )
     }
 
-    /// Reads the training pictures.
+    /// Reads the training pictures, and compares them with their hashes.
     ///
     /// # Errors
-    /// When a file cannot be read or holds a label without a class.
+    /// When a file cannot be read, is damaged or holds a label without a class.
     pub fn train(&self) -> Result<Split> {
         self.read("train")
     }
 
-    /// Reads the validation pictures.
+    /// Reads the validation pictures, and compares them with their hashes.
     ///
     /// # Errors
-    /// When a file cannot be read or holds a label without a class.
+    /// When a file cannot be read, is damaged or holds a label without a class.
     pub fn val(&self) -> Result<Split> {
         self.read("val")
     }
@@ -147,7 +160,7 @@ impl Cache {
     /// When the file cannot be read or holds a label without a class.
     pub fn labels(&self, name: &str) -> Result<Vec<u16>> {
         let path = self.dir.join(labels_file(name));
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = self.read_file(&labels_file(name), &self.split(name).labels_sha256)?;
         let labels: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
         let classes = self.meta.classes.len();
         ensure!(
@@ -197,13 +210,16 @@ impl Cache {
         Ok(())
     }
 
+    fn split(&self, name: &str) -> &SplitMeta {
+        if name == "train" { &self.meta.train } else { &self.meta.val }
+    }
+
     fn splits(&self) -> [(&'static str, &SplitMeta); 2] {
         [("train", &self.meta.train), ("val", &self.meta.val)]
     }
 
     fn read(&self, name: &str) -> Result<Split> {
-        let path = self.dir.join(images_file(name));
-        let images = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let images = self.read_file(&images_file(name), &self.split(name).images_sha256)?;
         let labels = self.labels(name)?;
         ensure!(
             labels.len() * IMAGE_BYTES == images.len(),
@@ -211,6 +227,13 @@ impl Cache {
             self.dir.join(labels_file(name)).display()
         );
         Ok(Split { images, labels })
+    }
+
+    fn read_file(&self, file: &str, sha256: &str) -> Result<Vec<u8>> {
+        let path = self.dir.join(file);
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(hex(Sha256::digest(&bytes)) == sha256, differs(&path));
+        Ok(bytes)
     }
 
     fn check_size(&self, file: &str, expected: usize) -> Result<()> {
@@ -226,13 +249,16 @@ impl Cache {
 
     fn check_hash(&self, file: &str, expected: &str, task: &Task) -> Result<()> {
         let path = self.dir.join(file);
-        ensure!(
-            sha256_of_file(&path, Some(task))? == expected,
-            "{} is damaged (its SHA-256 differs from the one in meta.json); import the data set again with --force",
-            path.display()
-        );
+        ensure!(sha256_of_file(&path, Some(task))? == expected, differs(&path));
         Ok(())
     }
+}
+
+fn differs(file: &Path) -> String {
+    format!(
+        "{} is damaged (its SHA-256 differs from the one in meta.json); import the data set again with --force",
+        file.display()
+    )
 }
 
 /// Returns the SHA-256 over one line a class (`wnid <tab> name`), then the four arrays' hashes.

@@ -29,7 +29,7 @@ pub fn decode_all(
         stop.check()?;
         let pixels = &mut pixels[..batch.len() * IMAGE_BYTES];
         let errors = pixels.par_chunks_exact_mut(IMAGE_BYTES).zip(batch).filter_map(|(pixels, image)| {
-            let result = decode(&image.bytes);
+            let result = image.picture.decode();
             task.advance(1);
             match result {
                 Ok(picture) => {
@@ -49,7 +49,7 @@ pub fn decode_all(
 }
 
 /// Decodes one picture as the page and the other commands do, and refuses any size but 64x64.
-fn decode(bytes: &[u8]) -> Result<Picture, String> {
+pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
     let picture = Picture::decode(bytes).map_err(|error| match error {
         // Leaves out the advice of the error's text, which is for a user who chose one picture.
         ImageError::Empty => "an empty file".into(),

@@ -11,8 +11,8 @@ use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
 use super::hash::sha256_of_file;
-use super::lock::Lock;
 use crate::files::write_atomically;
+use crate::lock::Lock;
 use crate::progress::{Progress, Task, Unit};
 
 /// The length and hash of a known archive.
@@ -222,8 +222,7 @@ impl Part {
             PathBuf::from(name)
         };
         let path = named(".part");
-        let lock = Lock::take(named(".part.lock"))?;
-        let lock = lock.with_context(|| format!("another download to {} is running", path.display()))?;
+        let lock = Lock::take(named(".part.lock"), &format!("downloads to {}", path.display()))?;
         let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { path, origin: named(".part.json"), file, _lock: lock })

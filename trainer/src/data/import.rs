@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::error::BadSource;
-use super::lock::Lock;
 use super::{Meta, cache, source, write};
 use crate::error::UsageError;
+use crate::files::open_regular;
+use crate::lock::Lock;
 use crate::progress::{Progress, Stop};
 
 /// The options of [`import()`].
@@ -22,7 +23,7 @@ pub struct ImportOptions {
     pub force: bool,
 }
 
-/// Imports the data set at `path` (a folder, `.tar`, `.tar.zst` or `.zip` in Tiny ImageNet's layout) into the folder
+/// Imports the data set at `path` (a folder, `.tar`, `.tar.gz`, `.tar.zst` or `.zip` in Tiny ImageNet's layout) into the folder
 /// `out`, and returns the content of `meta.json` with warnings for the user.
 ///
 /// All files are written to a folder beside `out`, which is renamed to `out` at the end.
@@ -37,6 +38,9 @@ pub fn import(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<(Meta, Vec<String>)> {
+    if !path.is_dir() {
+        open_regular(path)?;
+    }
     let source = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
     let out = &without_end(out)?;
     let staging = Staging::create(out)?;
@@ -96,8 +100,7 @@ impl Staging {
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).with_context(context)?;
         }
-        let lock = Lock::take(beside(out, "importing.lock")?)?;
-        let lock = lock.with_context(|| format!("another import into {} is running", out.display()))?;
+        let lock = Lock::take(beside(out, "importing.lock")?, &format!("imports into {}", out.display()))?;
         if dir.exists() {
             fs::remove_dir_all(&dir).with_context(context)?;
         }

@@ -14,13 +14,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
-use super::Class;
+use shared::image::Picture;
+
+use super::decode::decode;
 use super::hash::hex;
+use super::leftovers::is_leftover;
+use super::{Class, text};
 
 /// SHA-256 of the official `wnids.txt`, its ids joined by newlines, by which the real data set is recognised.
 const OFFICIAL_WNIDS_SHA256: &str = "d9cb11f6be1439ac299ac5047acf001cda5f4dcc9cd17c7323b08389cd3ab7ea";
 const OFFICIAL_TRAIN_PER_CLASS: usize = 500;
 const OFFICIAL_VAL: usize = 10_000;
+
+/// Most letters of a class's id, and of its names: more is refused in cards, too.
+const LONGEST_ID: usize = 255;
+const LONGEST_NAME: usize = 1000;
 
 /// The role of a file in the layout.
 #[derive(Debug, PartialEq, Eq, Clone)]
@@ -33,12 +41,12 @@ pub enum Role {
     ValImage { file: String },
 }
 
-/// Returns the role of the file `path` (with `/` between its parts), and the folders before the layout's root, such as
-/// `tiny-imagenet-200`. `None` for files that the import does not read, the unlabelled `test` images among them.
+/// Returns the role of the file `path` (with `/` between its parts, or `\` as programs on Windows write it), and the folders
+/// before the layout's root, such as `tiny-imagenet-200`. `None` for files that the import does not read, the unlabelled `test`
+/// images among them, and for leftovers of systems.
 pub fn classify(path: &str) -> Option<(String, Role)> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    // macOS adds files to archives that have names of images and are none.
-    if parts.iter().any(|part| *part == "__MACOSX" || part.starts_with("._")) {
+    let parts: Vec<&str> = path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.iter().any(|part| is_leftover(part)) {
         return None;
     }
     let (depth, role) = match parts.as_slice() {
@@ -62,12 +70,37 @@ pub fn classify(path: &str) -> Option<(String, Role)> {
 #[derive(Default)]
 pub struct RawFiles {
     root: Option<String>,
+    /// Size of the text files together.
+    pub text_bytes: u64,
     wnids: Option<String>,
     words: Option<String>,
     val_annotations: Option<String>,
     train_boxes: BTreeMap<String, String>,
-    train_images: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
-    val_images: BTreeMap<String, Vec<u8>>,
+    train_images: BTreeMap<String, BTreeMap<String, RawPicture>>,
+    val_images: BTreeMap<String, RawPicture>,
+}
+
+/// A picture's file: as it is while small, and decoded at once where large, so that no archive of large files fills the memory.
+pub enum RawPicture {
+    Encoded(Vec<u8>),
+    Decoded(Result<Picture, String>),
+}
+
+impl RawPicture {
+    /// Size up to which a file is kept as it is: about that of its pixels.
+    const SMALL: usize = 16 << 10;
+
+    pub fn new(bytes: Vec<u8>) -> Self {
+        if bytes.len() <= Self::SMALL { Self::Encoded(bytes) } else { Self::Decoded(decode(&bytes)) }
+    }
+
+    /// Returns the picture, or why there is none.
+    pub fn decode(&self) -> Result<Picture, String> {
+        match self {
+            Self::Encoded(bytes) => decode(bytes),
+            Self::Decoded(result) => result.clone(),
+        }
+    }
 }
 
 impl RawFiles {
@@ -83,14 +116,16 @@ impl RawFiles {
                 "there are two data sets in it, under '{known}/' and '{root}/'; give the path of one of them"
             ),
         }
-        let text = |bytes| String::from_utf8(bytes).with_context(|| format!("{path} is not a text file"));
+        let text = |bytes: Vec<u8>| text::decode(&bytes).with_context(|| format!("{path} is not a text file"));
         let taken = match role {
             Role::Wnids => self.wnids.replace(text(bytes)?).is_some(),
             Role::Words => self.words.replace(text(bytes)?).is_some(),
             Role::ValAnnotations => self.val_annotations.replace(text(bytes)?).is_some(),
             Role::TrainBoxes { wnid } => self.train_boxes.insert(wnid, text(bytes)?).is_some(),
-            Role::TrainImage { wnid, file } => self.train_images.entry(wnid).or_default().insert(file, bytes).is_some(),
-            Role::ValImage { file } => self.val_images.insert(file, bytes).is_some(),
+            Role::TrainImage { wnid, file } => {
+                self.train_images.entry(wnid).or_default().insert(file, RawPicture::new(bytes)).is_some()
+            }
+            Role::ValImage { file } => self.val_images.insert(file, RawPicture::new(bytes)).is_some(),
         };
         ensure!(!taken, "{path} is in it twice");
         Ok(())
@@ -131,6 +166,16 @@ impl RawFiles {
         if nameless > 0 {
             warnings.push(format!("words.txt has no name for {nameless} of the classes: their id stands for it"));
         }
+        let length = |text: &str| text.chars().count();
+        let is_long = |wnid: &&String| {
+            length(wnid) > LONGEST_ID || names.get(wnid.as_str()).is_some_and(|name| length(name) > LONGEST_NAME)
+        };
+        if let Some(wnid) = wnids.iter().find(is_long) {
+            let start: String = wnid.chars().take(20).collect();
+            bail!(
+                "the class {start} has an id of more than {LONGEST_ID} letters, or a name of more than {LONGEST_NAME}"
+            );
+        }
         let classes = wnids
             .iter()
             .map(|wnid| Class {
@@ -143,11 +188,14 @@ impl RawFiles {
         for (wnid, files) in self.train_images {
             let label = labels[wnid.as_str()];
             let path = |file: &str| format!("train/{wnid}/images/{file}");
-            train.extend(files.into_iter().map(|(file, bytes)| RawImage { path: path(&file), label, bytes }));
+            train.extend(files.into_iter().map(|(file, picture)| RawImage { path: path(&file), label, picture }));
         }
         let val = self.val_images.into_iter();
-        let val =
-            val.map(|(file, bytes)| RawImage { label: val_labels[&file], path: format!("val/images/{file}"), bytes });
+        let val = val.map(|(file, picture)| RawImage {
+            label: val_labels[&file],
+            path: format!("val/images/{file}"),
+            picture,
+        });
         let mut val: Vec<RawImage> = val.collect();
         train.sort_by_cached_key(|image| (image.label, number_in(&image.path), image.path.clone()));
         val.sort_by_cached_key(|image| (number_in(&image.path), image.path.clone()));
@@ -165,12 +213,12 @@ pub struct Layout {
     pub warnings: Vec<String>,
 }
 
-/// An encoded picture and its label.
+/// A picture and its label.
 pub struct RawImage {
     /// Path from the layout's root, for messages.
     pub path: String,
     pub label: u16,
-    pub bytes: Vec<u8>,
+    pub picture: RawPicture,
 }
 
 /// Returns a text on what is missing of the whole Tiny ImageNet; `None` if nothing is.
@@ -226,7 +274,7 @@ fn parse_annotations(text: &str, labels: &HashMap<&str, u16>) -> Result<HashMap<
 fn check_train(
     wnids: &[String],
     labels: &HashMap<&str, u16>,
-    images: &BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    images: &BTreeMap<String, BTreeMap<String, RawPicture>>,
     boxes: &BTreeMap<String, String>,
 ) -> Result<()> {
     ensure_none(
@@ -250,7 +298,7 @@ fn check_train(
     ensure_none("these training pictures are not named in their class's boxes.txt", unlisted)
 }
 
-fn check_val(labels: &HashMap<String, u16>, images: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+fn check_val(labels: &HashMap<String, u16>, images: &BTreeMap<String, RawPicture>) -> Result<()> {
     let mut missing: Vec<&String> = labels.keys().filter(|file| !images.contains_key(*file)).collect();
     missing.sort_unstable();
     let path = |file: &String| format!("val/images/{file}");
@@ -315,6 +363,13 @@ mod tests {
     fn what_is_not_read_has_no_role() {
         for path in ["t/test/images/test_0.JPEG", "__MACOSX/t/val/images/._val_0.JPEG", "t/README", "t/train/n1/", ""] {
             assert_eq!(classify(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn backslashes_part_a_path_too() {
+        for path in [r"t\val\images\val_0.JPEG", r"t\val/images/val_0.JPEG", r".\t\val\images\val_0.JPEG"] {
+            assert_eq!(classify(path), Some(("t".into(), Role::ValImage { file: "val_0.JPEG".into() })), "{path}");
         }
     }
 

@@ -11,7 +11,9 @@ mod fetch_tests;
 mod hash;
 mod import;
 mod layout;
-mod lock;
+mod leftovers;
+#[cfg(test)]
+mod leftovers_tests;
 pub mod made;
 mod pixel_stats;
 mod raw;
@@ -22,6 +24,7 @@ mod subset;
 mod subset_tests;
 #[cfg(test)]
 mod tests;
+mod text;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -32,9 +35,8 @@ pub use cache::{Cache, Meta, SplitMeta, images_file};
 pub use crafted::{Crafted, CraftedVal};
 pub use error::BadSource;
 pub use fetch::{Archive, Download, TINY_IMAGENET, TINY_IMAGENET_URL};
-pub(crate) use hash::sha256_of_file;
+pub(crate) use hash::{hex, sha256_of_file};
 pub use import::{ImportOptions, beside, check_destination, import};
-pub use lock::Lock;
 pub use pixel_stats::PixelStats;
 pub use shared::bundle::Class;
 pub use split::{HELD_OUT_SEED, Split};
@@ -71,7 +73,8 @@ pub struct ValSet {
 }
 
 impl Dataset {
-    /// Loads the data set that [`import()`] wrote to `dir`. Sizes are checked here, contents by [`Cache::verify`].
+    /// Loads the data set that [`import()`] wrote to `dir`. All bytes are compared with the hashes taken at the
+    /// import.
     ///
     /// # Errors
     /// When there is no data set in `dir`, or one that is damaged or of a newer format.

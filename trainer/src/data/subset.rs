@@ -60,6 +60,8 @@ pub struct Subset {
 pub fn subset(from: &Path, out: &Path, options: &SubsetOptions, progress: &Progress, stop: &Stop) -> Result<Meta> {
     let cache = Cache::open(from)?;
     cache.check_clean()?;
+    // Else the hashes of the part would vouch for damaged pictures.
+    cache.verify(progress)?;
     let out = &without_end(out)?;
     let same = |path: &Path| fs::canonicalize(path).ok();
     ensure!(

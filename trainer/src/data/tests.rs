@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::lock::Lock;
 use super::made::{self, Made, MadeFile};
 use super::{Cache, Dataset, IMAGE_BYTES, ImportOptions, Meta, PixelStats, SIDE, beside, check_destination};
 use crate::error::{Stopped, UsageError};
+use crate::lock::Lock;
 use crate::progress::{Progress, Stop};
 
 const MADE: Made = Made { classes: 3, train_per_class: 4, val_per_class: 2, seed: 5 };
@@ -268,9 +268,9 @@ fn two_imports_to_one_place_do_not_mix() {
     let bench = Bench::new();
     let left = bench.dir.path().join("out.importing");
     fs::create_dir(&left).unwrap();
-    let lock = Lock::take(bench.dir.path().join("out.importing.lock")).unwrap().unwrap();
+    let lock = Lock::take(bench.dir.path().join("out.importing.lock"), "imports into out").unwrap();
     let error = bench.import_bytes(&made::zip("", &files()).unwrap()).map(|_| ()).unwrap_err();
-    assert_says(&format!("{error:#}"), &["another import", "is running"]);
+    assert_says(&format!("{error:#}"), &["another process (PID ", "imports into"]);
     assert!(left.exists(), "the other import's folder stays");
     drop(lock);
     bench.import_bytes(&made::zip("", &files()).unwrap()).unwrap();
@@ -288,7 +288,7 @@ fn imports_at_the_same_time_give_one_whole_data_set() {
     assert_eq!(imports.iter().filter(|import| import.is_ok()).count(), 1, "{imports:?}");
     for error in imports.into_iter().filter_map(Result::err) {
         let message = format!("{error:#}");
-        assert!(message.contains("another import") || message.contains("--force"), "{message}");
+        assert!(message.contains("another process") || message.contains("--force"), "{message}");
     }
     Cache::open(&bench.out()).unwrap().verify(&Progress::silent()).unwrap();
     let mut left: Vec<_> = fs::read_dir(bench.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

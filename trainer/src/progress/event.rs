@@ -58,7 +58,7 @@ pub enum Event {
         /// Passes over the training pictures of the whole run.
         epochs_total: f64,
     },
-    /// Training has a checkpoint of the network; the files may still be on their way to the disk.
+    /// Training has a checkpoint of the network, whose files are whole on the disk.
     Checkpoint {
         /// The round that the checkpoint ends.
         round: usize,

@@ -42,7 +42,7 @@ impl View for JsonLines {
         }
         // Serialization cannot fail: events hold numbers and texts alone.
         if let Ok(line) = serde_json::to_string(event) {
-            write_line(&line);
+            write_line(&crate::output::in_json(&line));
         }
     }
 }

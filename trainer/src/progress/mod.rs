@@ -152,8 +152,9 @@ impl Task {
         let now = self.began.elapsed().as_millis() as u64;
         let sent = self.sent_ms.load(Ordering::Relaxed);
         // Of several threads, only one sends the event.
-        let due = now >= sent + PAUSE_MS
-            && self.sent_ms.compare_exchange(sent, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        // What is done at the very beginning was done before, as of a download that goes on.
+        let due = (sent == 0 || now >= sent + PAUSE_MS)
+            && self.sent_ms.compare_exchange(sent, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due {
             let total = Some(self.total.load(Ordering::Relaxed)).filter(|&total| total > 0);
             self.progress.send(&Event::Advanced { task: self.id, done: self.done(), total });
@@ -194,7 +195,7 @@ impl View for OnlyWarnings {
         if let (Event::Warning { .. } | Event::Collapse { .. } | Event::Failed { .. }, Some(text)) =
             (event, event.text())
         {
-            write_line(&text);
+            write_line(&crate::output::lines(&text));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::Progress;
 use crate::error::Stopped;
 
 /// A flag that requests an early and tidy end of long work. Clones share the flag.
@@ -21,6 +22,21 @@ impl Stop {
         let stop = Self::default();
         let asked = stop.clone();
         on_ctrl_c(move || asked.request(), || {})?;
+        Ok(stop)
+    }
+
+    /// Returns a flag as [`Stop::on_ctrl_c`] does, and has `progress` show at once what is still done before the end.
+    ///
+    /// # Errors
+    /// When no handler can be set for Ctrl-C.
+    pub fn on_ctrl_c_after(what: &'static str, progress: &Progress) -> Result<Self> {
+        let stop = Self::default();
+        let (asked, progress) = (stop.clone(), progress.clone());
+        let first = move || {
+            asked.request();
+            progress.note(format!("Stopping after {what}; once more to stop at once"));
+        };
+        on_ctrl_c(first, || {})?;
         Ok(stop)
     }
 
