@@ -11,7 +11,7 @@ use shared::model::{HeadKind, Stem};
 
 use crate::device::DeviceChoice;
 use crate::error::UsageError;
-use crate::output;
+use crate::output::{self, printable};
 use crate::pretrained::{self, Format, IMAGENET, LoadPlan, Misfit, Stored, WeightsFile, shape_text};
 use crate::train::{ArchName, ConfigFlags, heads, resolve, stems};
 
@@ -158,7 +158,7 @@ impl<'a> Report<'a> {
 
     fn text(&self, file: &WeightsFile) -> String {
         let width = |text: &dyn Fn(&Row<'_>) -> usize| self.tensors.iter().map(text).max().unwrap_or(0);
-        let name = width(&|row| row.name.chars().count());
+        let name = width(&|row| printable(row.name).chars().count());
         let shape = width(&|row| shape_text(Some(row.shape)).len());
         let dtype = width(&|row| row.dtype.len());
         let mut lines: Vec<String> = self
@@ -166,7 +166,7 @@ impl<'a> Report<'a> {
             .iter()
             .map(|row| {
                 let (dims, bytes) = (shape_text(Some(row.shape)), size(row.bytes));
-                format!("{:name$}  {dims:shape$}  {:dtype$}  {bytes:>9}", row.name, row.dtype)
+                format!("{:name$}  {dims:shape$}  {:dtype$}  {bytes:>9}", printable(row.name), row.dtype)
             })
             .collect();
         let numbers: usize = self.tensors.iter().map(|row| row.shape.iter().product::<usize>()).sum();
@@ -180,7 +180,7 @@ impl<'a> Report<'a> {
         let tensors = if count == 1 { "tensor" } else { "tensors" };
         lines.push(format!("\n{count} {tensors}, {numbers} numbers, {} ({format})", size(self.bytes)));
         if !self.prefix.is_empty() {
-            lines.push(format!("The network's own names are those after {}", self.prefix));
+            lines.push(format!("The network's own names are those after {}", printable(self.prefix)));
         }
         match (self.plan, &self.arch) {
             (Some(plan), Some(arch)) => {
@@ -206,19 +206,17 @@ fn plan_lines(plan: &LoadPlan, file: &str, arch: &str) -> Vec<String> {
             lines.extend(names.into_iter().map(|name| format!("         {name}")));
         }
     };
-    // Each batch norm has a counter, which nothing here reads.
-    let (counters, others): (Vec<&String>, Vec<&String>) =
-        plan.ignored.iter().partition(|name| name.ends_with("num_batches_tracked"));
-    list("ignored", others.into_iter().cloned().collect());
+    list("ignored", plan.left_aside().map(|name| printable(name).into_owned()).collect());
     let shown = |misfits: &[Misfit]| -> Vec<String> {
-        misfits.iter().map(|misfit| format!("{}: {}", misfit.name, misfit.detail())).collect()
+        misfits.iter().map(|misfit| format!("{}: {}", printable(&misfit.name), misfit.detail())).collect()
     };
     list("missing", shown(&plan.missing));
     list("left over", shown(&plan.left_over));
     list("misshapen", shown(&plan.misshapen));
     list("not of floats", shown(&plan.mistyped));
-    if !counters.is_empty() {
-        lines.push(format!("  {:4} ignored: num_batches_tracked, which nothing here reads", counters.len()));
+    let counters = plan.ignored.len() - plan.left_aside().count();
+    if counters > 0 {
+        lines.push(format!("  {counters:4} ignored: num_batches_tracked, which nothing here reads"));
     }
     lines.push(match plan.objection() {
         None => format!("\nbastion train --arch {arch} --pretrained {file} takes it"),

@@ -1,6 +1,5 @@
 //! A file with weights: its tensors by name, shape and type. Values are read on demand.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use super::formats::{self, Stored, WANTED};
+use super::root::{is_beside, root};
+use crate::files::open_regular;
+use crate::output::printable;
 
 /// The format of a file with weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,12 +41,7 @@ impl WeightsFile {
     pub fn open(path: &Path) -> Result<Self> {
         let context = || format!("cannot read {}", path.display());
         let mut head = vec![];
-        let file = File::open(path).with_context(context)?;
-        ensure!(
-            !file.metadata().with_context(context)?.is_dir(),
-            "{} is a folder, and a file is asked for",
-            path.display()
-        );
+        let (file, _) = open_regular(path)?;
         file.take(512).read_to_end(&mut head).with_context(context)?;
         let looks_like_safetensors = head.get(8) == Some(&b'{');
         let (format, tensors) = match if looks_like_safetensors {
@@ -61,39 +58,35 @@ impl WeightsFile {
         ensure!(!tensors.is_empty(), "{} holds no tensors; {WANTED}", path.display());
         let mut file = Self { path: path.into(), format, prefix: String::new(), tensors };
         file.tensors.sort_by(|a, b| a.name.cmp(&b.name));
-        file.prefix = prefix(&file.tensors);
+        let Some(prefix) = root(file.tensors.iter().map(|tensor| tensor.name.as_str())).map(Into::into) else {
+            let named =
+                file.tensors.iter().take(3).map(|tensor| printable(&tensor.name).into_owned()).collect::<Vec<_>>();
+            let more = if file.tensors.len() > 3 { ", ..." } else { "" };
+            bail!(
+                "{} holds no network that is known here: nothing in it is named like conv1.weight and layer1.0.conv1.weight, as \
+                 in torchvision's ResNets, and what is in it is {}{more}",
+                path.display(),
+                named.join(", ")
+            );
+        };
+        file.prefix = prefix;
         Ok(file)
     }
 
     /// Returns the network's own tensors, with their names in the network.
     pub fn network(&self) -> impl Iterator<Item = (&str, &Stored)> {
-        self.tensors.iter().filter_map(|tensor| Some((tensor.name.strip_prefix(&self.prefix)?, tensor)))
+        self.tensors.iter().filter_map(|tensor| Some((self.name_in_network(tensor)?, tensor)))
     }
 
-    /// Returns the names of tensors that were saved beside the network, such as the state of an optimizer.
+    /// Returns the names of tensors that were saved beside the network, such as the state of an optimizer, the mean and standard
+    /// deviation of a wrapper, or another copy of the network.
     pub fn beside(&self) -> impl Iterator<Item = &str> {
-        self.tensors.iter().map(|tensor| tensor.name.as_str()).filter(|name| !name.starts_with(&self.prefix))
+        self.tensors.iter().filter(|tensor| self.name_in_network(tensor).is_none()).map(|tensor| tensor.name.as_str())
     }
-}
 
-/// Keys under which training scripts keep a state dict among other things.
-const NESTS: [&str; 3] = ["state_dict.", "model_state_dict.", "model."];
-
-/// Prefixes by wrappers of a network: `DataParallel`, `torch.compile`, and modules with the network as their field `model`.
-const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
-
-fn prefix(tensors: &[Stored]) -> String {
-    let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-    let within = |prefix: &str| names.iter().any(|name| name.starts_with(prefix));
-    let has_own_names = names.contains(&"conv1.weight");
-    let nest = NESTS.iter().find(|nest| !has_own_names && within(nest));
-    let mut prefix = nest.map_or(String::new(), |nest| (*nest).into());
-    loop {
-        let mut inside = names.iter().filter_map(|name| name.strip_prefix(&prefix));
-        match WRAPPERS.iter().find(|wrapper| inside.clone().all(|name| name.starts_with(**wrapper))) {
-            Some(wrapper) if inside.next().is_some() => prefix += wrapper,
-            _ => return prefix,
-        }
+    /// Returns the name of a tensor in the network, if it is of the network.
+    fn name_in_network<'a>(&self, tensor: &'a Stored) -> Option<&'a str> {
+        tensor.name.strip_prefix(&self.prefix).filter(|name| !is_beside(name))
     }
 }
 

@@ -6,6 +6,7 @@
 mod file;
 mod formats;
 mod plan;
+mod root;
 mod shrink;
 #[cfg(test)]
 mod tests;
@@ -52,21 +53,30 @@ pub fn load(
     }
     let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
     // The names of variants, such as that of the network's family, are not in the file.
-    let result = model.backbone.apply(plan.tensors(file), None, Some(Box::new(adapter)), true);
+    let result = model.backbone.apply(plan.tensors(&file), None, Some(Box::new(adapter)), true);
     if let Some(error) = result.errors.first() {
         bail!("cannot load {}: {error}; the file may be damaged: get it again", path.display());
     }
     let head_is_drawn = matches!(plan.head, Head::Drawn { .. });
     let missing = result.missing.iter().find(|(name, _)| !(head_is_drawn && name.starts_with(plan::HEAD)));
-    let mut finite = Finite(true);
-    model.backbone.visit(&mut finite);
-    ensure!(finite.0, "{} holds weights that are not finite numbers: get it again, or train it again", path.display());
+    ensure!(
+        is_finite(&model.backbone),
+        "{} holds weights that are not finite numbers: get it again, or train it again",
+        path.display()
+    );
     // The plan was made from the network's own names.
     ensure!(missing.is_none(), "{} was not loaded into {missing:?}", path.display());
     if head_is_drawn {
         model = model.draw_rest(seed);
     }
     Ok((model, plan))
+}
+
+/// Returns whether all initialised weights of `module` are finite.
+pub(crate) fn is_finite(module: &impl Module) -> bool {
+    let mut finite = Finite(true);
+    module.visit(&mut finite);
+    finite.0
 }
 
 /// A visitor that finds whether all initialised weights are finite.
@@ -120,8 +130,6 @@ pub fn hint(file: &WeightsFile) -> String {
     let fitting = fitting(file);
     if !fitting.is_empty() {
         format!("It fits --arch {}", fitting.join(", or --arch "))
-    } else if file.network().all(|(name, _)| name.starts_with("backbone.")) {
-        "These are the weights of a model of Bastion, which --init takes, by its folder".into()
     } else {
         "No network of torchvision that is known here takes it".into()
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::file::WeightsFile;
 use super::formats::Stored;
 use super::shrink::{self, shrink};
+use crate::output::printable;
 
 /// Prefix of the names of the head's tensors.
 pub(super) const HEAD: &str = "fc.";
@@ -132,7 +133,10 @@ impl LoadPlan {
             .into_iter()
             .filter(|(_, misfits)| !misfits.is_empty())
             .map(|(what, misfits)| {
-                let named = misfits.iter().take(NAMED).map(|misfit| format!("{} ({})", misfit.name, misfit.detail()));
+                let named = misfits
+                    .iter()
+                    .take(NAMED)
+                    .map(|misfit| format!("{} ({})", printable(&misfit.name), misfit.detail()));
                 let more = match misfits.len().saturating_sub(NAMED) {
                     0 => String::new(),
                     more => format!(" and {more} more"),
@@ -145,6 +149,11 @@ impl LoadPlan {
         (!said.is_empty()).then(|| said.join("; "))
     }
 
+    /// Returns the names of tensors that are left aside, but for the counters of batch norm, of which each network is full.
+    pub fn left_aside(&self) -> impl Iterator<Item = &str> {
+        self.ignored.iter().map(String::as_str).filter(|name| name.rsplit('.').next() != Some(COUNTER))
+    }
+
     /// Returns notes for the user on tensors that were not loaded as they are; one sentence a line.
     pub fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> =
@@ -155,16 +164,23 @@ impl LoadPlan {
             }
             Head::Drawn { why } => format!("The head is drawn from the seed: {why}"),
         });
+        let aside: Vec<_> = self.left_aside().map(printable).collect();
+        if !aside.is_empty() {
+            let named = aside.iter().take(NAMED).map(|name| &**name).collect::<Vec<_>>().join(", ");
+            let more = match aside.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            notes.push(format!("Left aside, as no part of the network: {named}{more}"));
+        }
         notes
     }
 
     /// Returns the tensors to load, under their names in the network. Values are still in the file.
-    pub(super) fn tensors(&self, file: WeightsFile) -> Vec<LazyTensor> {
+    pub(super) fn tensors(&self, file: &WeightsFile) -> Vec<LazyTensor> {
         let (loaded, shrunk) = (names(&self.loaded), names(&self.shrunk));
-        let prefix = file.prefix;
-        let network = file.tensors.into_iter().filter_map(|stored| {
-            let mut values = stored.values?;
-            let name = stored.name.strip_prefix(&prefix)?;
+        let network = file.network().filter_map(|(name, stored)| {
+            let mut values = stored.values.clone()?;
             values.name = name.into();
             if shrunk.contains(name) {
                 let shape = Shape::from([stored.shape[0], stored.shape[1], shrink::TO, shrink::TO]);

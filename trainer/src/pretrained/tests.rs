@@ -106,6 +106,7 @@ fn other_float_types_are_cast_and_wrapped_names_unwrapped() {
         (Dtype::BF16, "state_dict.module.", 1.0 / 128.0),
         (Dtype::F32, "model.", 0.0),
         (Dtype::F32, "model_state_dict._orig_mod.module.", 0.0),
+        (Dtype::F32, "blocks.backbone.", 0.0),
     ] {
         let (_dir, path) = write(&expected(), |name| (format!("{prefix}{name}"), dtype));
         let (model, _) = load_wrn(&path, CLASSES).unwrap();
@@ -193,10 +194,9 @@ fn what_does_not_fit_is_named_with_its_shapes() {
         assert!(said.contains(words), "{words} is not in: {said}");
     }
 
-    let (_dir, path) = write(&expected(), |name| (format!("blocks.{name}"), Dtype::F32));
-    assert!(refusal(&path).contains("39 tensors are left over") && refusal(&path).contains(" and 36 more"));
-    let (_dir, path) = write(&expected(), |name| (format!("backbone.{name}"), Dtype::F32));
-    assert!(refusal(&path).contains("--init"), "{}", refusal(&path));
+    let (_dir, path) = write(&expected(), |name| (format!("fc{name}"), Dtype::F32));
+    let said = refusal(&path);
+    assert!(said.contains("holds no network that is known here") && said.contains("is fcbn1.bias, "), "{said}");
     let (_dir, path) =
         write(&expected(), |name| (name.into(), if name == "conv1.weight" { Dtype::F8_E4M3 } else { Dtype::F32 }));
     assert!(refusal(&path).contains("conv1.weight (f8_e4m3)"), "{}", refusal(&path));
@@ -221,6 +221,42 @@ fn a_checkpoint_of_a_training_script_is_read() {
     assert_eq!(file.beside().collect::<Vec<_>>(), ["optimizer.state.0.momentum_buffer"]);
     let file = WeightsFile::open(&golden("weights/model.pth")).unwrap();
     assert_eq!((file.prefix.as_str(), file.tensors[0].dtype.as_str()), ("model.", "bf16"));
+}
+
+/// Files as four kinds of training scripts leave them, each with a whole ResNet-18 and with what is beside it.
+#[test]
+fn what_training_scripts_leave_is_found_loaded_and_what_is_left_aside_is_named() {
+    for (name, prefix, aside) in [
+        ("attacker-model.pt", "model.module.model.", &["model.module.normalizer.new_std", "attacker.model.conv1"][..]),
+        ("normalize-buffers.pt", "state_dict.model.", &["state_dict.mu", "state_dict.sigma"]),
+        ("net-acc-epoch.pth", "net.module.", &[]),
+        ("lightning-with-loss.ckpt", "state_dict.model.", &["state_dict.loss.weight"]),
+    ] {
+        let path = golden("cases").join(name);
+        let file = WeightsFile::open(&path).unwrap();
+        assert_eq!(file.prefix, prefix, "{name}");
+        assert_eq!(fitting(&file), ["resnet18"], "{name}");
+        let plain = Architecture::ResNet(ResNetConfig { head: HeadKind::Plain, ..ResNetConfig::resnet18() });
+        let (_, plan) = load(&path, &plain, 1000, &IMAGENET, 1, &Device::flex()).unwrap();
+        assert_eq!((plan.head.clone(), plan.loaded.len()), (Head::File, 102), "{name}");
+        let named = plan.left_aside().collect::<Vec<_>>().join(" ");
+        assert!(aside.iter().all(|aside| named.contains(aside)), "{name}: {named}");
+        assert_eq!(plan.notes().len(), 1 + usize::from(!aside.is_empty()), "{name}: {:?}", plan.notes());
+    }
+}
+
+#[test]
+fn names_in_errors_and_notes_cannot_command_a_terminal() {
+    let mut state = expected();
+    state.insert("layer9.\u{1b}[2Jx\n\u{9b}31m".into(), (vec![1], vec![1.0]));
+    state.insert("beside.\u{1b}]0;title\u{7}".into(), (vec![1], vec![1.0]));
+    let (_dir, path) = write(&state, as_is);
+    let said = refusal(&path);
+    assert!(said.contains(r"layer9.\u{1b}[2Jx\n\u{9b}31m") && !said.contains(['\u{1b}', '\u{9b}', '\n']), "{said}");
+    state.retain(|name, _| !name.starts_with("layer9"));
+    let (_dir, path) = write(&state, as_is);
+    let notes = load_wrn(&path, CLASSES).unwrap().1.notes().join(" ");
+    assert!(notes.contains(r"beside.\u{1b}]0;title\u{7}") && !notes.contains('\u{1b}'), "{notes}");
 }
 
 #[test]
