@@ -26,7 +26,8 @@ fn command_line(without: &[&str]) -> String {
         return command;
     }
     let mut words = vec!["bastion".to_string()];
-    let mut arguments = std::env::args().skip(1);
+    // Paths may be in any encoding.
+    let mut arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = arguments.next() {
         let name = word.split('=').next().unwrap_or_default();
         if !without.contains(&name) {

@@ -75,7 +75,9 @@ pub struct TrainArgs {
 /// [`Stopped`] when the user ended it.
 pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let devices = device::open_all(choice, &args.devices, progress)?;
-    let Some((path, job)) = job(args, &devices, progress)? else { return Ok(()) };
+    // Without --resume there is a --run: clap requires it.
+    let path = args.resume.as_deref().or(args.run.as_deref()).unwrap_or(Path::new("runs/run"));
+    let Some(job) = survive(path, || job(args, path, &devices, progress))? else { return Ok(()) };
     if job.steps_done() > 0 {
         progress.note(format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {
@@ -102,9 +104,9 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Resul
 }
 
 /// Returns the run to start or resume; `None` if it is done already.
-fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Result<Option<(&'a Path, Job)>> {
+fn job(args: &TrainArgs, path: &Path, devices: &[Device], progress: &Progress) -> Result<Option<Job>> {
     let device = &devices[0];
-    if let Some(path) = &args.resume {
+    if args.resume.is_some() {
         let given: Vec<String> = args.config.given().map(|name| format!("--{name}")).collect();
         ensure!(
             given.is_empty(),
@@ -120,10 +122,8 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Resu
             return Ok(None);
         }
         check_precision(&config, devices)?;
-        return Ok(Some((path, Job::resume(path, args.data.as_deref(), device, progress)?)));
+        return Ok(Some(Job::resume(path, args.data.as_deref(), device, progress)?));
     }
-    // Without --resume there is a --run: clap requires it.
-    let path = args.run.as_deref().unwrap_or(Path::new("runs/run"));
     let config = resolve(args.config_file.as_deref(), &args.config)?;
     check_precision(&config, devices)?;
     let data = data::dir_or_default(args.data.as_deref());
@@ -150,7 +150,7 @@ fn job<'a>(args: &'a TrainArgs, devices: &[Device], progress: &Progress) -> Resu
         crafted: &args.crafted,
         command: super::command_line(&["--data"]),
     };
-    Ok(Some((path, Job::start(&new, device, progress)?)))
+    Ok(Some(Job::start(&new, device, progress)?))
 }
 
 /// Checks that the devices compute in the precision of `config`: otherwise the run would fail inside of a kernel.

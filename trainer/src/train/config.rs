@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shared::attack::BIM_STEPS;
 use shared::model::{HeadKind, Stem};
 use shared::perturb::Perturbations;
@@ -153,11 +153,37 @@ pub struct TrainConfig {
     pub rounds: usize,
     /// Seed of weights, order, crops, perturbations and random starts
     #[arg(long, default_value_t = 0)]
+    #[serde(serialize_with = "write_seed", deserialize_with = "read_seed")]
     pub seed: u64,
     /// The seven families of the augmented share; in a recipe file alone.
     #[arg(skip)]
     #[serde(default)]
     pub perturbations: Perturbations,
+}
+
+/// Writes a seed as a number, and as a text where it is larger than a number of TOML may be.
+fn write_seed<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    match i64::try_from(*seed) {
+        Ok(seed) => serializer.serialize_i64(seed),
+        Err(_) => serializer.serialize_str(&seed.to_string()),
+    }
+}
+
+/// Reads either form of a seed.
+fn read_seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a whole number from 0 on")]
+    enum Form {
+        Number(u64),
+        Text(String),
+    }
+
+    match Form::deserialize(deserializer)? {
+        Form::Number(seed) => Ok(seed),
+        Form::Text(seed) => {
+            seed.parse().map_err(|_| D::Error::custom(format!("'{seed}' is no seed: 0 to {}", u64::MAX)))
+        }
+    }
 }
 
 /// Reads a number of pictures, and refuses the `"auto"` of earlier versions with what to write instead.

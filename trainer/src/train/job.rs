@@ -10,15 +10,17 @@ use shared::bundle::{Bundle, Class, Description, Precision, Recipe};
 use shared::model::Classifier;
 
 use super::checkpoint::find_checkpoint;
+use super::checkpoint_files::Checkpoint;
 use super::config::TrainConfig;
 use super::dashboard::Dashboard;
 use super::freeze::Freeze;
 use super::position::Position;
-use super::run_dir::{Checkpoint, Pretrained, RUN_FORMAT, RunDir, RunRecord};
+use super::run_dir::{Pretrained, RUN_FORMAT, RunDir, RunRecord};
 use super::session::{Outcome, Session};
 use super::sets::{self, CraftedPictures};
 use crate::data::{Dataset, PixelStats, sha256_of_file};
 use crate::error::UsageError;
+use crate::lock::Lock;
 use crate::models;
 use crate::pretrained;
 use crate::progress::Progress;
@@ -44,6 +46,8 @@ pub struct NewRun<'a> {
 /// A run that is ready to start or to go on.
 pub struct Job {
     run: RunDir,
+    /// Keeps other processes from training in the same folder.
+    lock: Lock,
     record: RunRecord,
     config: TrainConfig,
     dataset: Dataset,
@@ -66,6 +70,9 @@ impl Job {
         let parent = init.as_deref().map(models::card).transpose()?;
         let dataset = Dataset::load(new.data)?;
         Session::check(&new.config, &dataset.train).map_err(usage)?;
+        if let Some(note) = Session::held_out_note(&new.config, &dataset.train) {
+            progress.warn(note);
+        }
         let (crafted, notes) = sets::load(new.crafted, &new.config.mix, &dataset)?;
         let pretrained = new.pretrained.map(hashed).transpose()?;
         let pixels = match (&parent, &pretrained) {
@@ -93,16 +100,17 @@ impl Job {
             history: parent.map_or(vec![], |card| card.recipe.commands),
         };
         let network = first_network(&record, &new.config, &dataset.classes, device, progress)?;
-        let run = RunDir::create(new.path, &record, &new.config)?;
-        Ok(Self { run, record, config: new.config.clone(), dataset, crafted, checkpoint: None, network })
+        let (run, lock) = RunDir::create(new.path, &record, &new.config)?;
+        Ok(Self { run, lock, record, config: new.config.clone(), dataset, crafted, checkpoint: None, network })
     }
 
     /// Resumes the run in `path`, with the data set where it was or in `data`.
     ///
     /// # Errors
-    /// When `path` is no run, the data set is not the one that the run was started with, or no checkpoint can be read.
+    /// When `path` is no run, another process trains there, the data set is not the one that the run was started with, or no checkpoint can be read.
     pub fn resume(path: &Path, data: Option<&Path>, device: &Device, progress: &Progress) -> Result<Self> {
         let (run, mut record, config) = RunDir::open(path)?;
+        let lock = run.lock()?;
         if let Some(data) = data {
             record.data = std::path::absolute(data)?;
         }
@@ -118,7 +126,8 @@ impl Job {
         let (crafted, notes) = sets::load(&dirs, &config.mix, &dataset)?;
         ensure!(notes == record.crafted, "the crafted sets of the run were made anew since: {}", names(&dirs));
         let blank = || blank_network(&record, &config, dataset.classes.len(), device);
-        let checkpoint = find_checkpoint(&run, &config, blank()?, progress)?;
+        let steps_total = Session::steps_total(&config, &dataset.train)?;
+        let checkpoint = find_checkpoint(&run, &config, steps_total, blank()?, progress)?;
         let network = match checkpoint {
             // A checkpoint holds all weights: the network that the run started from may be gone.
             Some(_) => blank()?,
@@ -130,7 +139,7 @@ impl Job {
         if data.is_some() {
             run.write_record(&record)?;
         }
-        Ok(Self { run, record, config, dataset, crafted, checkpoint, network })
+        Ok(Self { run, lock, record, config, dataset, crafted, checkpoint, network })
     }
 
     /// Returns the position at which the run begins: the first step, or the one after its checkpoint.
@@ -156,7 +165,7 @@ impl Job {
         dashboard: Option<Arc<Dashboard>>,
         progress: &Progress,
     ) -> Result<Outcome> {
-        let Self { run, record, config, dataset, crafted, checkpoint, network } = self;
+        let Self { run, lock, record, config, dataset, crafted, checkpoint, network } = self;
         let (classes, data_sha256) = (dataset.classes.clone(), dataset.sha256.clone());
         let session = Session {
             config: config.clone(),
@@ -190,6 +199,7 @@ impl Job {
             let (json, weights) = pollster::block_on(exported)?;
             models::write(&run.final_bundle(), &json, &weights, None)?;
         }
+        drop(lock);
         Ok(outcome)
     }
 }

@@ -1,6 +1,9 @@
 //! Training: burn-train runs the loop, the dashboard and the checkpoints; the settings, batches and steps are here.
 
 mod checkpoint;
+mod checkpoint_files;
+#[cfg(test)]
+mod checkpoint_tests;
 mod config;
 mod crash;
 mod dashboard;
@@ -10,6 +13,7 @@ mod history;
 mod job;
 mod live;
 mod loader;
+mod metric_log;
 mod mix;
 mod model;
 mod network;

@@ -10,6 +10,9 @@ use burn::train::Interrupter;
 pub struct Position {
     steps_done: AtomicUsize,
     stop: AtomicBool,
+    /// The number of steps after which a test stops the run.
+    #[cfg(test)]
+    stop_after: Option<usize>,
     /// The dashboard's request to stop, which burn-train resets when a training ends; `stop` keeps it.
     interrupter: Interrupter,
 }
@@ -26,6 +29,12 @@ impl Position {
         Self { steps_done: steps_done.into(), ..Self::default() }
     }
 
+    /// Starts after `steps_done` steps, and requests a stop after `stop_after`.
+    #[cfg(test)]
+    pub fn that_stops(steps_done: usize, stop_after: Option<usize>) -> Self {
+        Self { stop_after, ..Self::at(steps_done) }
+    }
+
     /// Returns the number of steps whose batch was handed out.
     pub fn steps_done(&self) -> usize {
         self.steps_done.load(Ordering::SeqCst)
@@ -34,6 +43,10 @@ impl Position {
     /// Sets the number of steps done: on by one, or back to a checkpoint.
     pub(super) fn move_to(&self, steps_done: usize) {
         self.steps_done.store(steps_done, Ordering::SeqCst);
+        #[cfg(test)]
+        if self.stop_after == Some(steps_done) {
+            self.request_stop();
+        }
     }
 
     /// Requests a stop after the current step.

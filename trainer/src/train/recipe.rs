@@ -1,17 +1,18 @@
 //! The layers of a run's settings: defaults, then the recipe, then the user's file (`--config`), then flags.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
-use clap::error::Error as ClapError;
+use clap::error::{Error as ClapError, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use toml::Table;
 
 use super::config::TrainConfig;
 use crate::error::UsageError;
+use crate::files::read_up_to;
 
 /// A recipe that comes with Bastion.
 pub(super) struct Recipe {
@@ -76,7 +77,9 @@ impl From<Table> for ConfigFlags {
 impl FromArgMatches for ConfigFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, ClapError> {
         let config = TrainConfig::from_arg_matches(matches)?;
-        let mut table = to_table(&config);
+        let mut table = Table::try_from(&config).map_err(|error| {
+            ClapError::raw(ErrorKind::ValueValidation, format!("{}\n", too_large(matches).unwrap_or(error.to_string())))
+        })?;
         table.retain(|key, _| {
             let id = key.replace('-', "_");
             // Settings without a flag have no id.
@@ -90,6 +93,18 @@ impl FromArgMatches for ConfigFlags {
         self.0.extend(Self::from_arg_matches(matches)?.0);
         Ok(())
     }
+}
+
+/// Names the flag with a number that settings cannot hold: larger than a number of TOML may be.
+fn too_large(matches: &ArgMatches) -> Option<String> {
+    let is_large = |value: &OsStr| {
+        let mut numbers = value.to_str().into_iter().flat_map(|value| value.split(','));
+        numbers.any(|number| number.parse::<u128>().is_ok_and(|number| number > i64::MAX as u128))
+    };
+    let id = matches
+        .ids()
+        .find(|id| matches.try_get_raw(id.as_str()).ok().flatten().is_some_and(|mut values| values.any(is_large)))?;
+    Some(format!("--{} takes no number above {}", id.as_str().replace('_', "-"), i64::MAX))
 }
 
 impl Args for ConfigFlags {
@@ -182,7 +197,9 @@ fn layer(name: &str) -> Result<Table> {
 }
 
 fn read(path: &Path, defaults: &Table) -> Result<Table> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read_up_to(LARGEST_FILE, path)?;
+    let text = String::from_utf8(bytes).ok().filter(|text| text.len() <= LARGEST_FILE);
+    let text = text.ok_or_else(|| usage(format!("{} is no file of settings", path.display())))?;
     let table: Table = text.parse().map_err(|error| usage(format!("{}: {error}", path.display())))?;
     let is_known = |key: &str| defaults.contains_key(key) || OPTIONAL.contains(&key);
     if let Some(key) = table.keys().find(|key| !is_known(key)) {
@@ -196,6 +213,9 @@ fn read(path: &Path, defaults: &Table) -> Result<Table> {
     }
     Ok(table)
 }
+
+/// Largest size of a file of settings; those of a run have less than a thousandth of it.
+const LARGEST_FILE: usize = 1 << 20;
 
 /// Settings whose default depends on others, so that a table of defaults lacks them.
 const OPTIONAL: &[&str] = &["backbone-learning-rate", "input-size", "steps", "learning-rate", "weight-decay"];
@@ -224,12 +244,8 @@ fn defaults() -> Table {
     let matches = TrainConfig::augment_args(Command::new("defaults")).get_matches_from(["defaults"]);
     // Every argument has a default value or may be missing, as a test checks.
     let config = TrainConfig::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    to_table(&config)
-}
-
-fn to_table(config: &TrainConfig) -> Table {
-    // Numbers, texts and tables of them, which all have a form in TOML.
-    Table::try_from(config).unwrap_or_else(|error| unreachable!("settings without a form in TOML: {error}"))
+    // Small numbers, texts and tables of them, which all have a form in TOML.
+    Table::try_from(&config).unwrap_or_else(|error| unreachable!("settings without a form in TOML: {error}"))
 }
 
 fn from_table(table: Table) -> Result<TrainConfig> {
@@ -244,6 +260,8 @@ impl TrainConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use clap::Parser;
     use tempfile::TempDir;
 
@@ -330,6 +348,30 @@ mod tests {
         assert_eq!(flags.given().collect::<Vec<_>>(), ["batch-size"]);
         assert_eq!(batch_size(flags), 128);
         assert_eq!(batch_size(typed(&["--batch", "64"])), 64);
+    }
+
+    #[test]
+    fn any_seed_is_kept_and_other_numbers_without_a_form_are_refused_by_name() {
+        for seed in [0, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX] {
+            let config = resolve(None, &typed(&["--seed", &seed.to_string()])).unwrap();
+            assert_eq!(config.seed, seed);
+            let text = to_toml(&config).unwrap();
+            assert_eq!(from_toml(&text).unwrap(), config);
+            let (_dir, path) = file(&text);
+            assert_eq!(resolve(Some(&path), &typed(&[])).unwrap().seed, seed);
+            let json = serde_json::to_value(&config).unwrap();
+            assert_eq!(serde_json::from_value::<TrainConfig>(json).unwrap(), config);
+        }
+        for flag in ["--steps", "--epochs", "--batch-size", "--probe", "--held-out", "--strides"] {
+            for number in [i64::MAX as u64 + 1, u64::MAX] {
+                let error =
+                    Typed::try_parse_from(["test", flag, &number.to_string()]).map(|_| ()).unwrap_err().to_string();
+                assert!(error.contains(&format!("{flag} takes no number above")), "{error}");
+            }
+        }
+        let (_dir, path) = file("seed = \"many\"\n");
+        let error = format!("{:#}", resolve(Some(&path), &typed(&[])).unwrap_err());
+        assert!(error.contains("'many' is no seed"), "{error}");
     }
 
     #[test]

@@ -4,23 +4,20 @@
 //! runs/standard/
 //!   config.toml       all settings of the run, as `--config` takes them
 //!   run.json          where it started from: command, data set, crafted sets, first network or pretrained weights
-//!   checkpoint/       model-K.bpk, optim-K.bpk, scheduler-K.bpk, position-K.json (and ema-K.safetensors) of the last rounds K
+//!   lock              the process that trains here, while it does
+//!   checkpoint/       the last two rounds: see `checkpoint_files`
 //!   metrics.jsonl     a line for each round; metrics.csv holds the same
 //!   memory.json       peak memory of the run
 //!   events.jsonl      collapses
 //!   plots/            the metrics as pictures
-//!   train/, valid/    metrics of each round as burn-train logs them, like experiment.log
+//!   train/, valid/    metrics of each batch, a file a round and metric
 //!   final/            the trained network in full precision, as a bundle
 //! ```
-//!
-//! burn-train writes the first three files of a checkpoint in the background, each whole or not at all, so the four appear in
-//! any order: a checkpoint is complete when all of them are there. [`RunDir::forget_after`] removes files of an earlier attempt
-//! at the same round.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -30,10 +27,12 @@ use super::recipe::{from_toml, to_toml};
 use super::sets::CraftedSet;
 use crate::data::PixelStats;
 use crate::files::write_atomically;
+use crate::lock::Lock;
 use crate::progress::Event;
 
 const CONFIG: &str = "config.toml";
 const RECORD: &str = "run.json";
+const LOCK: &str = "lock";
 
 /// Version of run folders, increased when settings or the names in checkpoints change.
 pub const RUN_FORMAT: u32 = 1;
@@ -76,18 +75,6 @@ pub struct Pretrained {
     pub sha256: String,
 }
 
-/// The position of a checkpoint in the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// Number of the round after which it was taken.
-    pub round: usize,
-    /// Steps done.
-    pub steps_done: usize,
-    /// Collapses of the network so far.
-    #[serde(default)]
-    pub collapses: usize,
-}
-
 /// The folder of one run.
 #[derive(Clone, Debug)]
 pub struct RunDir {
@@ -95,26 +82,45 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Starts a new run.
+    /// Starts a new run, and returns its folder with the lock by which this process owns it.
     ///
     /// # Errors
-    /// As for [`RunDir::check_free`], or when the folder cannot be written.
-    pub fn create(path: &Path, record: &RunRecord, config: &TrainConfig) -> Result<Self> {
+    /// As for [`RunDir::check_free`], or when another process starts a run there or the folder cannot be written.
+    pub fn create(path: &Path, record: &RunRecord, config: &TrainConfig) -> Result<(Self, Lock)> {
         Self::check_free(path)?;
         fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
         let run = Self { path: path.to_path_buf() };
+        let lock = run.lock()?;
+        // Another process may have started a run there before the lock was taken.
+        Self::check_free(path)?;
         write_atomically(&path.join(CONFIG), to_toml(config)?.as_bytes())?;
         // Written last: a folder without a record is no run.
         run.write_record(record)?;
-        Ok(run)
+        Ok((run, lock))
+    }
+
+    /// Takes the lock of the folder: one process at a time trains there. A child of an experiment waits for a minute, since the
+    /// child of an experiment that was killed may still be saving.
+    ///
+    /// # Errors
+    /// Names the process that trains there; when the folder cannot be written.
+    pub fn lock(&self) -> Result<Lock> {
+        let patience = if crate::child::has_parent() { Duration::from_secs(60) } else { Duration::ZERO };
+        Lock::take_within(patience, self.path.join(LOCK), &format!("trains in {}", self.path.display()))
     }
 
     /// Checks that a run can be started in the folder `path`.
     ///
     /// # Errors
-    /// When the folder exists and is not empty.
+    /// When the folder exists and holds anything but a lock.
     pub fn check_free(path: &Path) -> Result<()> {
-        let taken = path.is_dir() && fs::read_dir(path)?.next().is_some();
+        let mut taken = false;
+        if path.is_dir() {
+            let context = || format!("cannot read {}", path.display());
+            for entry in fs::read_dir(path).with_context(context)? {
+                taken |= entry.with_context(context)?.file_name() != LOCK;
+            }
+        }
         ensure!(
             !taken,
             "{} is not empty: go on with that run by --resume {0}, or name another folder with --run",
@@ -150,7 +156,9 @@ impl RunDir {
     /// # Errors
     /// When the record cannot be written.
     pub fn write_record(&self, record: &RunRecord) -> Result<()> {
-        write_atomically(&self.path.join(RECORD), &serde_json::to_vec_pretty(record)?)
+        let json =
+            serde_json::to_vec_pretty(record).context("the run cannot be recorded: rename the folder in question")?;
+        write_atomically(&self.path.join(RECORD), &json)
     }
 
     /// Adds a line to `events.jsonl`.
@@ -178,143 +186,16 @@ impl RunDir {
     pub fn checkpoint_dir(&self) -> PathBuf {
         self.path.join("checkpoint")
     }
-
-    /// Returns the file with one part of a checkpoint.
-    pub fn checkpoint_file(&self, part: Part, round: usize) -> PathBuf {
-        self.checkpoint_dir().join(match part {
-            Part::Model => format!("model-{round}.bpk"),
-            Part::Optimizer => format!("optim-{round}.bpk"),
-            Part::Scheduler => format!("scheduler-{round}.bpk"),
-            Part::Ema => format!("ema-{round}.safetensors"),
-            Part::Position => format!("position-{round}.json"),
-        })
-    }
-
-    /// Returns the checkpoints of which every part was written, newest first.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
-        let mut found = Vec::new();
-        for round in self.rounds_with_files()? {
-            if !Part::NEEDED.iter().all(|&part| self.checkpoint_file(part, round).is_file()) {
-                continue;
-            }
-            let position = fs::read(self.checkpoint_file(Part::Position, round))?;
-            // The file is written whole or not at all, so any other content is not Bastion's.
-            found.extend(serde_json::from_slice::<Checkpoint>(&position).ok().filter(|found| found.round == round));
-        }
-        found.reverse();
-        Ok(found)
-    }
-
-    /// Removes all files of checkpoints after `round`, which will be written again.
-    ///
-    /// # Errors
-    /// When a file cannot be removed: it could be taken for a part of a later checkpoint.
-    pub fn forget_after(&self, round: usize) -> Result<()> {
-        for later in self.rounds_with_files()?.into_iter().filter(|&later| later > round) {
-            for file in Part::ALL.map(|part| self.checkpoint_file(part, later)) {
-                if file.is_file() {
-                    fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the position of a checkpoint, whose other parts burn-train writes.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn note_position(&self, checkpoint: Checkpoint) -> Result<()> {
-        let file = |round| self.checkpoint_file(Part::Position, round);
-        write_atomically(&file(checkpoint.round), &serde_json::to_vec(&checkpoint)?)?;
-        if let Some(old) = checkpoint.round.checked_sub(3) {
-            // An error changes nothing: the checkpoint of these files is deleted already.
-            let _ = fs::remove_file(file(old));
-            let _ = fs::remove_file(self.checkpoint_file(Part::Ema, old));
-        }
-        Ok(())
-    }
-
-    /// Returns the rounds of which any part of a checkpoint exists, ascending.
-    fn rounds_with_files(&self) -> Result<BTreeSet<usize>> {
-        let dir = self.checkpoint_dir();
-        if !dir.is_dir() {
-            return Ok(BTreeSet::new());
-        }
-        let context = || format!("cannot read {}", dir.display());
-        let mut rounds = BTreeSet::new();
-        for entry in fs::read_dir(&dir).with_context(context)? {
-            let name = entry.with_context(context)?.file_name();
-            let number = name.to_str().and_then(|name| name.split(['-', '.']).nth(1)?.parse::<usize>().ok());
-            rounds.extend(number);
-        }
-        Ok(rounds)
-    }
-}
-
-/// The parts of a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    Model,
-    Optimizer,
-    Scheduler,
-    /// The average of the weights, in runs that keep one.
-    Ema,
-    /// A [`Checkpoint`].
-    Position,
-}
-
-impl Part {
-    const ALL: [Self; 5] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Ema, Self::Position];
-    /// The parts that every checkpoint has.
-    const NEEDED: [Self; 4] = [Self::Model, Self::Optimizer, Self::Scheduler, Self::Position];
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use tempfile::TempDir;
 
-    use super::*;
+    use super::RunDir;
 
-    fn write(run: &RunDir, part: Part, round: usize, content: &str) {
-        fs::create_dir_all(run.checkpoint_dir()).unwrap();
-        fs::write(run.checkpoint_file(part, round), content).unwrap();
-    }
-
-    fn checkpoint(run: &RunDir, round: usize, steps_done: usize) {
-        for part in [Part::Model, Part::Optimizer, Part::Scheduler] {
-            write(run, part, round, "x");
-        }
-        run.note_position(Checkpoint { round, steps_done, collapses: 0 }).unwrap();
-    }
-
-    #[test]
-    fn a_checkpoint_counts_when_all_of_it_is_there() {
-        let dir = TempDir::new().unwrap();
-        let run = RunDir { path: dir.path().to_path_buf() };
-        assert_eq!(run.checkpoints().unwrap(), []);
-        for round in [2, 9, 10, 11] {
-            checkpoint(&run, round, 100 * round);
-        }
-        fs::remove_file(run.checkpoint_file(Part::Optimizer, 11)).unwrap();
-        write(&run, Part::Position, 2, "{");
-        let rounds: Vec<_> = run.checkpoints().unwrap().iter().map(|found| (found.round, found.steps_done)).collect();
-        assert_eq!(rounds, [(10, 1000), (9, 900)]);
-    }
-
-    #[test]
-    fn later_rounds_are_forgotten_in_all_their_parts() {
-        let dir = TempDir::new().unwrap();
-        let run = RunDir { path: dir.path().to_path_buf() };
-        run.forget_after(0).unwrap();
-        checkpoint(&run, 3, 30);
-        checkpoint(&run, 4, 40);
-        write(&run, Part::Model, 5, "half of a checkpoint");
-        run.forget_after(3).unwrap();
-        assert_eq!(run.checkpoints().unwrap(), [Checkpoint { round: 3, steps_done: 30, collapses: 0 }]);
-        assert_eq!(fs::read_dir(run.checkpoint_dir()).unwrap().count(), 4);
+    /// Returns a run folder without a record.
+    pub fn run_dir(dir: &TempDir) -> RunDir {
+        RunDir { path: dir.path().to_path_buf() }
     }
 }

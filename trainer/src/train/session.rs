@@ -3,17 +3,18 @@
 //! An epoch of burn-train is a *round* here: a part of an epoch, after which burn-train validates and saves a checkpoint.
 //! Each checkpoint has the number of steps done, so a run stopped in the middle of a round resumes from that very step.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use burn::prelude::*;
-use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::{AccuracyMetric, LearningRateMetric, LossMetric};
 use burn::train::{ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining};
 use shared::model::Classifier;
 
 use super::checkpoint::{find_checkpoint, read_ema};
+use super::checkpoint_files::{Checkpoint, Part};
 use super::config::TrainConfig;
 use super::dashboard::Dashboard;
 use super::ema::Ema;
@@ -21,22 +22,23 @@ use super::freeze::Freeze;
 use super::history::History;
 use super::live::LiveAttacks;
 use super::loader::TrainLoader;
+use super::metric_log::MetricLog;
 use super::model::TrainingModel;
 use super::optim::{optimizer, scheduler};
 use super::pictures::Pictures;
 use super::position::Position;
 use super::probe::ProbeMetric;
 use super::renderer::TaskRenderer;
-use super::run_dir::{Checkpoint, Part, RunDir};
+use super::run_dir::RunDir;
 use super::sets::CraftedPictures;
 use super::validation::ValidLoader;
-use super::watch::{AfterCheckpoint, RunState, SharedRunState};
+use super::watch::{AfterCheckpoint, EachRound, RunState, SharedRunState};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
 use crate::evaluate::spread;
 use crate::progress::{Collapse, Event, Progress};
 
 /// Most collapses after which a run goes back to a checkpoint: more attempts are of no use.
-const MAX_COLLAPSES: usize = 3;
+pub const MAX_COLLAPSES: usize = 3;
 
 /// A run that is ready to start or to be resumed.
 pub struct Session {
@@ -92,6 +94,28 @@ impl Session {
         Ok(())
     }
 
+    /// Returns a note on held-out pictures that `config` asks for and that `train` cannot spare: never more than half of a class.
+    pub fn held_out_note(config: &TrainConfig, train: &Split) -> Option<String> {
+        let mut of_class = BTreeMap::<u16, usize>::new();
+        train.labels.iter().for_each(|&label| *of_class.entry(label).or_default() += 1);
+        let least = of_class.into_values().min()? / 2;
+        (least < config.held_out).then(|| {
+            format!(
+                "held-out {} is more than half of the pictures of a class: only half of them are held out, {least} of the \
+                 smallest class",
+                config.held_out
+            )
+        })
+    }
+
+    /// Returns the number of steps of a run with `config` on the training pictures `train`.
+    ///
+    /// # Errors
+    /// When there are fewer pictures than in a batch.
+    pub fn steps_total(config: &TrainConfig, train: &Split) -> Result<usize> {
+        Ok(Plan::new(config, train)?.steps_total)
+    }
+
     /// Trains until the last step or until a stop is requested. After a collapse that the probe finds, the run goes back to
     /// the checkpoint before and goes on with one step more in its single-step attacks.
     ///
@@ -103,7 +127,7 @@ impl Session {
         loop {
             match self.attempt(&plan, &split, classifier.clone())? {
                 Ended::Outcome(outcome) => return Ok(outcome),
-                Ended::Collapsed(collapse) => self.roll_back(&collapse, classifier.clone())?,
+                Ended::Collapsed(collapse) => self.roll_back(&collapse, plan.steps_total, classifier.clone())?,
             }
         }
     }
@@ -171,8 +195,10 @@ impl Session {
         let mut training = SupervisedTraining::new(run.path(), Arc::new(train_loader), Arc::new(valid_loader))
             .metrics((AccuracyMetric::new(), LossMetric::new()))
             .metric_train_numeric(LearningRateMetric::new())
+            .with_metric_logger(MetricLog::new(run.path()))
+            .with_application_logger(None)
             .with_default_checkpointers()
-            .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
+            .with_checkpointing_strategy(EachRound)
             .early_stopping(watch)
             .renderer(renderer)
             .num_epochs(rounds_done + rounds_left);
@@ -194,7 +220,7 @@ impl Session {
         match state.take() {
             RunState::Healthy => {}
             RunState::Failed(error) => {
-                return Err(error).context("training stopped; the checkpoint before this one is whole");
+                return Err(error).context("training stopped");
             }
             RunState::Collapsed(collapse) => return Ok(Ended::Collapsed(collapse)),
         }
@@ -219,7 +245,7 @@ impl Session {
     }
 
     /// Goes back to the checkpoint before a collapse, and sends an event of it.
-    pub(super) fn roll_back(&mut self, collapse: &Collapse, classifier: Classifier) -> Result<()> {
+    pub(super) fn roll_back(&mut self, collapse: &Collapse, steps_total: usize, classifier: Classifier) -> Result<()> {
         let collapses = 1 + self.checkpoint.map_or(0, |checkpoint| checkpoint.collapses);
         let history = History::open(self.run.path());
         let mut before = self.run.checkpoints()?;
@@ -243,7 +269,8 @@ impl Session {
             before.steps_done
         );
         self.run.forget_after(before.round)?;
-        let found = find_checkpoint(&self.run, &self.config, classifier, &self.progress)?.unwrap_or(before);
+        let found =
+            find_checkpoint(&self.run, &self.config, steps_total, classifier, &self.progress)?.unwrap_or(before);
         let checkpoint = Checkpoint { collapses, ..found };
         self.run.note_position(checkpoint)?;
         let (found, back_to_step) = (collapse.clone(), checkpoint.steps_done);

@@ -12,14 +12,15 @@ use shared::model::Classifier;
 use tempfile::TempDir;
 
 use super::checkpoint::find_checkpoint;
-use super::run_dir::{Part, RUN_FORMAT, RunDir, RunRecord};
+use super::checkpoint_files::{Checkpoint, Part};
+use super::run_dir::{RUN_FORMAT, RunDir, RunRecord};
 use super::session::Session;
 use super::*;
 use crate::data::{Class, Dataset, PixelStats, Split, made};
 use crate::progress::{Collapse, Event, Progress, Recorder};
 
 pub(super) const CLASSES: usize = 4;
-const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };
+pub(super) const PIXELS: PixelStats = PixelStats { mean: [0.5; 3], std: [0.25; 3] };
 
 /// Returns a data set whose pictures differ within a class, so that memorising them does not help.
 pub(super) fn dataset() -> Dataset {
@@ -61,6 +62,12 @@ pub(super) fn network(config: &TrainConfig) -> Classifier {
     config.architecture().unwrap().init_seeded(CLASSES, PIXELS.mean, PIXELS.std, 1, &Device::flex()).unwrap()
 }
 
+/// Returns the checkpoint that a run would go on from.
+pub(super) fn find(run: &RunDir, config: &TrainConfig) -> anyhow::Result<Option<Checkpoint>> {
+    let steps_total = Session::steps_total(config, &dataset().train).unwrap();
+    find_checkpoint(run, config, steps_total, network(config), &Progress::silent())
+}
+
 /// Trains in `dir`, or resumes the run there, until the end or until `stop_after` steps.
 pub(super) fn train(dir: &TempDir, config: &TrainConfig, stop_after: Option<usize>) -> Outcome {
     session(dir, config, stop_after).run(network(config)).unwrap()
@@ -82,19 +89,10 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
             crafted: vec![],
             pixels: PIXELS,
         };
-        RunDir::create(&path, &record, config).unwrap()
+        RunDir::create(&path, &record, config).unwrap().0
     };
-    let checkpoint = find_checkpoint(&run, config, network(config), &Progress::silent()).unwrap();
-    let position = Arc::new(Position::at(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)));
-    if let Some(steps) = stop_after {
-        let position = position.clone();
-        std::thread::spawn(move || {
-            while position.steps_done() < steps {
-                std::thread::yield_now();
-            }
-            position.request_stop();
-        });
-    }
+    let checkpoint = find(&run, config).unwrap();
+    let position = Position::that_stops(checkpoint.map_or(0, |checkpoint| checkpoint.steps_done), stop_after);
     Session {
         config: config.clone(),
         run,
@@ -102,7 +100,7 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
         // The clean pictures in place of attacked ones.
         crafted: [AttackKind::Fgsm, AttackKind::Bim].map(|kind| (kind, Arc::new(dataset().train))).into(),
         devices: vec![Device::flex()],
-        position,
+        position: Arc::new(position),
         checkpoint,
         dashboard: None,
         progress: Progress::silent(),
@@ -174,57 +172,6 @@ fn a_stopped_run_ends_with_the_weights_of_an_undisturbed_one() {
     assert!(resumed == expected, "the resumed run ended with other weights");
 }
 
-/// Returns a run that was stopped in its second round, with a checkpoint of each round.
-fn stopped() -> (TempDir, TrainConfig, RunDir) {
-    let config = config(&["--steps", "9", "--rounds", "3"]);
-    let dir = TempDir::new().unwrap();
-    assert!(matches!(train(&dir, &config, Some(4)), Outcome::Stopped { .. }));
-    let run = RunDir::open(&dir.path().join("run")).unwrap().0;
-    (dir, config, run)
-}
-
-fn cut(run: &RunDir, part: Part, round: usize) {
-    let file = run.checkpoint_file(part, round);
-    let bytes = fs::read(&file).unwrap();
-    // Less than a half, since the second half of a scheduler's file is padding.
-    fs::write(file, &bytes[..bytes.len() / 10]).unwrap();
-}
-
-#[test]
-fn a_damaged_checkpoint_is_replaced_by_the_one_before_it() {
-    let (dir, config, run) = stopped();
-    let rounds: Vec<_> = run.checkpoints().unwrap().iter().map(|checkpoint| checkpoint.round).collect();
-    let [newest, before] = rounds[..] else { panic!("{rounds:?}") };
-    cut(&run, Part::Model, newest);
-    let found = find_checkpoint(&run, &config, network(&config), &Progress::silent()).unwrap().unwrap();
-    assert_eq!((found.round, found.steps_done), (before, 3 * before));
-
-    let undisturbed = TempDir::new().unwrap();
-    let expected = save_weights(&trained(train(&undisturbed, &config, None)), Precision::F32).unwrap();
-    let resumed = save_weights(&trained(train(&dir, &config, None)), Precision::F32).unwrap();
-    assert!(resumed == expected, "the resumed run ended with other weights");
-}
-
-#[test]
-fn without_a_whole_checkpoint_the_damaged_file_is_named() {
-    let (_dir, config, run) = stopped();
-    for (checkpoint, part) in run.checkpoints().unwrap().iter().zip([Part::Optimizer, Part::Scheduler]) {
-        cut(&run, part, checkpoint.round);
-    }
-    let newest = run.checkpoints().unwrap()[0].round;
-    let error = format!("{:#}", find_checkpoint(&run, &config, network(&config), &Progress::silent()).unwrap_err());
-    assert!(error.contains(&format!("optim-{newest}.bpk is damaged")) && error.contains("delete"), "{error}");
-}
-
-#[test]
-fn a_checkpoint_of_another_network_is_not_loaded() {
-    let (_dir, config, run) = stopped();
-    let wider = TrainConfig { width: 2, ..config.clone() }.architecture().unwrap();
-    let wider = wider.init(CLASSES, PIXELS.mean, PIXELS.std, &Device::flex()).unwrap();
-    let error = format!("{:#}", find_checkpoint(&run, &config, wider, &Progress::silent()).unwrap_err());
-    assert!(error.contains("model-"), "{error}");
-}
-
 /// On a full disk, a checkpoint may lack its position, and is then incomplete.
 #[test]
 fn a_checkpoint_that_cannot_be_noted_is_an_error() {
@@ -283,7 +230,7 @@ fn collapsed(recipe: &str) -> (TempDir, TrainConfig, anyhow::Result<Session>) {
     let collapse = Collapse { round: 2, best_probe_accuracy: 0.5, probe_accuracy: 0.0 };
     let recorder = Arc::new(Recorder::default());
     session.progress = Progress::silent().shown_by(recorder.clone());
-    let rolled_back = session.roll_back(&collapse, network(&config));
+    let rolled_back = session.roll_back(&collapse, 6, network(&config));
     let told = recorder.events().iter().filter_map(Event::text).any(|text| text.contains("back to step 3"));
     assert_eq!(told, rolled_back.is_ok());
     (dir, config, rolled_back.map(|()| session))

@@ -4,17 +4,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Context, Error, Result, bail};
 use burn::train::EarlyStoppingStrategy;
+use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
 use shared::bundle::{Precision, save_weights};
 
+use super::checkpoint::check_finite;
+use super::checkpoint_files::{Checkpoint, Part};
 use super::ema::Ema;
 use super::history::{History, measured};
 use super::position::Position;
 use super::probe::collapsed;
-use super::run_dir::{Checkpoint, Part, RunDir};
+use super::run_dir::RunDir;
 use crate::files::write_atomically;
+use crate::pretrained::is_finite;
 use crate::progress::{Collapse, Event, Progress};
 
 /// The state of a run after a checkpoint.
@@ -72,12 +76,25 @@ impl AfterCheckpoint {
         }
         let (steps_total, epochs_total) = (self.steps_total, epochs(self.steps_total));
         self.progress.send(&Event::Round { measured: row.clone(), steps_total, epochs_total });
-        // A round with training steps has a loss.
+        // A round with training steps has a loss, and its last step may have given weights that no loss has been made of.
         let has_loss = row.learning_rate.is_none() || row.train_loss.is_some_and(f64::is_finite);
-        ensure!(
-            has_loss || self.position.stop_requested(),
-            "the training loss is not a number any more at step {steps_done}: take a lower --learning-rate in another run"
-        );
+        let weights = check_finite(&self.run.checkpoint_file(Part::Model, round));
+        let average = self.ema.as_ref().is_none_or(|ema| is_finite(&ema.average()));
+        let problem = match weights {
+            _ if !has_loss => Some("the training loss is not a number any more".into()),
+            Err(error) => Some(format!("{error:#}")),
+            Ok(()) => (!average).then(|| "the average of the weights is not a number any more".to_string()),
+        };
+        if let Some(problem) = problem {
+            self.run.forget(round)?;
+            let kept = match self.run.checkpoints()?.first() {
+                Some(kept) => format!("the checkpoint of step {} is kept", kept.steps_done),
+                None => "nothing was saved before".into(),
+            };
+            bail!(
+                "{problem} at step {steps_done}, which is not saved; {kept}: take a lower --learning-rate in another run"
+            );
+        }
         if let (Some(best), Some(now)) = (self.history.best_probe(), row.probe_accuracy)
             && collapsed(100.0 * best, 100.0 * now, self.probed)
         {
@@ -93,6 +110,20 @@ impl AfterCheckpoint {
         Ok(None)
     }
 }
+
+/// A strategy that saves a checkpoint each round; [`AfterCheckpoint`] removes old ones.
+pub struct EachRound;
+
+impl CheckpointingStrategy for EachRound {
+    /// Returns a deletion of nothing after saving, which burn-train's writers accept only once they have written: what comes
+    /// after finds whole files.
+    fn checkpointing(&mut self, _round: usize, _store: &EventStoreClient) -> Vec<CheckpointingAction> {
+        vec![CheckpointingAction::Save, CheckpointingAction::Delete(NO_ROUND)]
+    }
+}
+
+/// A number that no round has.
+const NO_ROUND: usize = 0;
 
 impl EarlyStoppingStrategy for AfterCheckpoint {
     fn should_stop(&mut self, round: usize, store: &EventStoreClient) -> bool {
