@@ -1,5 +1,6 @@
 //! `bastion attack`: changes a picture within epsilon so that the networks predict another class.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use burn::prelude::*;
 use clap::Args;
 use serde::Serialize;
 use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal, Norm};
-use shared::bundle::Bundle;
+use shared::bundle::{Bundle, Card};
 use shared::image::{Picture, ToTensor as _};
 use shared::metrics::{l2_distance, linf_distance};
 
@@ -76,7 +77,10 @@ struct ModelReport {
     target: Option<String>,
     before: Vec<Guess>,
     after: Vec<Guess>,
+    /// Whether the attack reached its goal, which the network was not at before.
     success: bool,
+    /// Whether any input gradient was other than zero; else the attack had nothing to follow, and its failure says nothing.
+    had_gradient: bool,
     /// Largest change of a value in the written picture, pixel units.
     linf: f32,
     /// Euclidean length of the change in the written picture, pixel units.
@@ -113,10 +117,10 @@ fn attack_all(
         .iter()
         .map(|bundle| args.target.as_deref().map(|text| models::find_class(&bundle.card, text)).transpose())
         .collect::<Result<Vec<_>>>()?;
-    let files: Vec<Files> = targets
+    let files: Vec<Files> = file_names(bundles.iter().map(|bundle| bundle.card.name.as_str()))
         .iter()
-        .enumerate()
-        .map(|(index, &target)| Files::new(args, &chosen.config, bundles, index, target))
+        .zip(bundles.iter().zip(&targets))
+        .map(|(name, (bundle, &target))| Files::new(args, &chosen.config, name, &bundle.card, target))
         .collect();
     for path in files.iter().flat_map(|files| [&files.attacked, &files.side_by_side]) {
         ensure!(
@@ -140,18 +144,32 @@ struct Files {
 }
 
 impl Files {
-    fn new(args: &AttackArgs, config: &AttackConfig, bundles: &[Bundle], index: usize, target: Option<usize>) -> Self {
-        let (name, classes) = (&bundles[index].card.name, &bundles[index].card.classes);
+    /// Returns the paths for the model of `card`, which is called `name` in names of files.
+    fn new(args: &AttackArgs, config: &AttackConfig, name: &str, card: &Card, target: Option<usize>) -> Self {
         let stem = args.image.file_stem().unwrap_or_default().to_string_lossy();
         let kind = format!("{}-{}", config.kind, in_file_name(&config.threat()));
-        // Some characters of a name are not allowed in a file name.
-        let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
-        let to = target.map(|target| format!("-to-{}", safe(classes[target].short_name()))).unwrap_or_default();
-        let twin = bundles[..index].iter().filter(|bundle| bundle.card.name == *name).count();
-        let twin = if twin > 0 { format!("-{}", twin + 1) } else { String::new() };
-        let file = |suffix: &str| args.out.join(format!("{stem}-{}{twin}-{kind}{to}{suffix}.png", safe(name)));
+        let to = target.map(|target| format!("-to-{}", in_file(card.classes[target].short_name()))).unwrap_or_default();
+        let file = |suffix: &str| args.out.join(format!("{stem}-{name}-{kind}{to}{suffix}.png"));
         Self { attacked: file(""), side_by_side: file("-side-by-side") }
     }
+}
+
+/// Returns a name in letters, digits, hyphens and dots, of whatever script: other characters are not allowed in the names of
+/// files everywhere.
+fn in_file(name: &str) -> String {
+    name.replace(|letter: char| !letter.is_alphanumeric() && letter != '-' && letter != '.', "_")
+}
+
+/// Returns the models' names for their files, with a number behind a name that another has already: on some disks names differ
+/// by more than their case.
+fn file_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut free = |name: String| {
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        // The numbers have no end.
+        std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+    };
+    names.map(|name| free(in_file(name))).collect()
 }
 
 impl AttackArgs {
@@ -189,6 +207,7 @@ fn attack(
         task.advance(1);
     }
     let values = models::read(run.adversarial())?;
+    let had_gradient = config.kind.is_control() || models::read(run.slope())?.iter().any(|&slope| slope != 0.0);
     drop(task);
     let attacked = Picture::from_attacked(&values, picture, &config.threat())?;
 
@@ -209,7 +228,8 @@ fn attack(
     Ok(ModelReport {
         model: bundle.card.name.clone(),
         target: target.map(|target| bundle.card.classes[target].name.clone()),
-        success: if let Some(target) = target { now == Some(target) } else { now != Some(original) },
+        success: now != Some(original) && target.is_none_or(|target| now == Some(target)),
+        had_gradient,
         before,
         after,
         linf: linf_distance(&from, &to),
@@ -247,7 +267,9 @@ fn text(report: &Report<'_>) -> String {
         let verdict = match (&model.target, model.success) {
             (None, true) => format!("fooled: {before} became {after}"),
             (None, false) => format!("held: still {after}"),
-            (Some(_), true) if before == after => format!("nothing to do: {before} is the target already"),
+            (Some(target), false) if model.before.first().is_some_and(|guess| guess.name == *target) => {
+                format!("nothing to do: {before} is the target already")
+            }
             (Some(_), true) => format!("fooled: {before} became {after}, the target"),
             (Some(target), false) if before == after => format!("held: still {after}, not {}", short(target)),
             (Some(target), false) => format!("held: {before} became {after}, not {}", short(target)),
@@ -257,6 +279,10 @@ fn text(report: &Report<'_>) -> String {
             text += &format!("\n{:<38}{}", guess_line(before), guess_line(after));
         }
         let unchanged = match model.linf == 0.0 && config.epsilon > 0.0 {
+            _ if !model.had_gradient => {
+                ", but there was no gradient to follow: the network is so sure that every input gradient is zero in 32-bit \
+                 numbers, which says nothing of how it holds; craft on another network (bastion evaluate --protocol transfer)"
+            }
             true => ", since no change was large enough to be written in 8 bits: take a larger epsilon",
             false => "",
         };
@@ -282,6 +308,7 @@ fn short(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use burn::module::{ModuleMapper, Param};
     use clap::Parser;
     use shared::image::SIDE;
     use tempfile::TempDir;
@@ -365,7 +392,7 @@ mod tests {
             for report in reports {
                 let of = |guesses: &[Guess]| guesses.iter().find(|guess| guess.index == 2).unwrap().probability;
                 assert!(of(&report.after) > of(&report.before));
-                assert_eq!(report.success, report.after[0].index == 2);
+                assert_eq!(report.success, report.after[0].index == 2 && report.before[0].index != 2);
             }
         }
     }
@@ -381,6 +408,49 @@ mod tests {
             "photo-a_b-fgsm-eps4.png",
         ];
         assert_eq!(names(&dir), expected);
+    }
+
+    #[test]
+    fn names_in_any_script_keep_their_letters_and_are_kept_apart() {
+        let names = |names: &[&str]| file_names(names.iter().copied());
+        assert_eq!(names(&["标准", "加固"]), ["标准", "加固"]);
+        assert_eq!(names(&["Größe", "größe", "GRÖSSE"]), ["Größe", "größe-2", "GRÖSSE"]);
+        assert_eq!(names(&["a b", "a/b", "a:b", "A_B"]), ["a_b", "a_b-2", "a_b-3", "A_B-4"]);
+        assert_eq!(names(&["a", "a", "a-2", "A-2"]), ["a", "a-2", "a-2-2", "A-2-3"]);
+        assert_eq!(names(&["😀", "🙂"]), ["_", "_-2"]);
+    }
+
+    /// Logits so far apart that the loss is exactly zero, and its gradient too.
+    #[test]
+    fn a_network_that_is_too_sure_for_a_gradient_is_not_said_to_hold() {
+        struct Surer;
+
+        impl ModuleMapper for Surer {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                if D == 2 { param.map(|weights| weights * 1e6) } else { param }
+            }
+        }
+
+        let dir = TempDir::new().unwrap();
+        let args = args(&["--out", dir.path().to_str().unwrap()]);
+        let device = Device::flex();
+        let ordinary = bundle("ordinary", 1, &device);
+        let mut sure = bundle("sure", 1, &device);
+        sure.model = sure.model.map(&mut Surer);
+        let chosen = args.chosen().unwrap();
+        let models = attack_all(&args, &chosen, &picture(), &[ordinary, sure], &device, &Progress::silent()).unwrap();
+        assert_eq!(models.iter().map(|model| model.had_gradient).collect::<Vec<_>>(), [true, false]);
+        assert!(!models[1].success);
+        let report = Report { device: "CPU", image: &args.image, attack: &chosen.config, restarts: 1, models };
+        assert_eq!(text(&report).matches("there was no gradient to follow").count(), 1, "{}", text(&report));
+    }
+
+    #[test]
+    fn a_target_that_is_there_already_is_no_success() {
+        let dir = TempDir::new().unwrap();
+        let first = attack_two(&dir, &["--attack", "fgsm"]).unwrap()[0].before[0].index.to_string();
+        let more = ["--attack", "fgsm", "--epsilon", "0", "--target", &first, "--force"];
+        assert!(!attack_two(&dir, &more).unwrap()[0].success);
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl FromStr for AttackChoice {
         if let Ok(kind) = text.parse() {
             return Ok(Self::One(kind, None));
         }
-        let unknown = |text: &str| text.parse::<AttackKind>().map_err(|error| format!("{error}, or none"));
+        let unknown =
+            |text: &str| text.parse::<AttackKind>().map_err(|error| format!("{error}, or none{}", did_you_mean(text)));
         let Some((name, steps)) = text.rsplit_once('-') else { return unknown(text).map(|kind| Self::One(kind, None)) };
         let kind = name.parse::<AttackKind>().or_else(|_| unknown(text))?;
         if !kind.takes_steps() {
@@ -72,6 +73,18 @@ impl FromStr for AttackChoice {
             _ => Err(format!("{steps} is no number of steps: 1 to 10000, as in {name}-50")),
         }
     }
+}
+
+/// Returns ` (did you mean mi-fgsm?)` for a name that is written otherwise or nearly right; else nothing.
+fn did_you_mean(text: &str) -> String {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
+    let written = plain(text);
+    let likeness = |kind: &AttackKind| {
+        let forms = [kind.name(), kind.label()].map(|name| strsim::jaro(&written, &plain(name)));
+        forms[0].max(forms[1])
+    };
+    let best = AttackKind::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    best.filter(|kind| likeness(kind) > 0.8).map(|kind| format!(" (did you mean {kind}?)")).unwrap_or_default()
 }
 
 impl AttackFlags {
@@ -95,12 +108,12 @@ impl AttackFlags {
             let norm = kind.norm();
             let usual = [Radius::usual(norm, space)];
             for radius in if self.epsilon.is_empty() { &usual[..] } else { &self.epsilon } {
-                let epsilon = radius.in_norm(norm).map_err(UsageError)?;
+                let epsilon = radius.in_norm(norm).map_err(|error| UsageError(format!("--epsilon: {error}")))?;
                 let steps = steps.or(self.steps).map_or(kind.default_steps(), usize::from);
                 let step_size = self.step_size.filter(|_| !kind.is_control()).map(|length| length.in_norm(norm));
                 let step_size = step_size.transpose().map_err(|error| UsageError(format!("--step-size: {error}")))?;
                 let config = AttackConfig { step_size, seed: self.seed, ..AttackConfig::new(kind, epsilon, steps) };
-                config.validate().map_err(|error| UsageError(error.to_string()))?;
+                config.validate().map_err(|error| UsageError(format!("--attack {kind}: {error}")))?;
                 let restarts = config.starts(self.restarts.map_or(1, usize::from));
                 chosen.push(ChosenAttack { config, restarts });
             }
@@ -286,6 +299,13 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         for (flags, says) in [
             (&["--attack", "cw"][..], "there is no attack 'cw': take fgsm, bim"),
+            (&["--attack", "FGSM"], "did you mean fgsm?"),
+            (&["--attack", "mi_fgsm"], "did you mean mi-fgsm?"),
+            (&["--attack", "MI_FGSM-7"], "did you mean mi-fgsm?"),
+            (&["--attack", "L2-PGD"], "did you mean pgd-l2?"),
+            (&["--attack", "pgd_l2"], "did you mean pgd-l2?"),
+            (&["--attack", "fsgm"], "did you mean fgsm?"),
+            (&["--attack", "pgd", "--epsilon", "9"], "--epsilon: 9 is not from 0 to 1"),
             (&["--attack", "mi-fgsm-0"], "0 is no number of steps"),
             (&["--attack", "fgsm-3"], "fgsm has no steps"),
             (&["--attack", "pgd", "--epsilon", "8"], "did you mean 8/255?"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use shared::attack::{AttackConfig, AttackKind, Goal};
+use shared::attack::{AttackKind, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 use shared::corrupt::{Corruption, Severity};
 
@@ -179,6 +179,12 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
             let scores: Vec<Score> =
                 model.scores.iter().filter(|score| all || score.attack.is_some()).cloned().collect();
             models::save_scores(&model.dir, &scores)?;
+            let (count, file) = (scores.len(), model.dir.join("model.json"));
+            progress.note(format!(
+                "Saved {count} {} to {}",
+                if count == 1 { "score" } else { "scores" },
+                file.display()
+            ));
         }
     }
     let crafted = crafted.iter().map(CraftedReport::from).collect();
@@ -267,11 +273,7 @@ impl EvaluateArgs {
     fn trials(&self, chosen: &[ChosenAttack], bundles: &[Bundle], crafted: &[CraftedVal]) -> Result<Vec<Trial>> {
         let place = self.source.unwrap_or(1);
         let source = usize::from(place) - 1;
-        let Some(crafted_on) = bundles.get(source) else {
-            return Err(UsageError(format!("--source {place}: there are {} models", bundles.len())).into());
-        };
-        // The networks share their data, and so their mean and standard deviation.
-        let channel_scale = self.epsilon_space.unwrap_or(EpsilonSpace::Pixel).scale(&crafted_on.card);
+        ensure!(source < bundles.len(), UsageError(format!("--source {place}: there are {} models", bundles.len())));
         let sources: &[Option<usize>] = match self.protocol.unwrap_or(Protocol::WhiteBox) {
             Protocol::WhiteBox => &[None],
             Protocol::Transfer => &[Some(source)],
@@ -284,7 +286,7 @@ impl EvaluateArgs {
         trials.extend(self.corrupted());
         for &crafted_on in sources {
             for ChosenAttack { config, restarts } in chosen {
-                let config = AttackConfig { channel_scale, ..config.clone() };
+                let config = config.clone();
                 // Noise uses no network's gradients: it is the same in both protocols.
                 let crafted_on = crafted_on.filter(|_| !config.kind.is_control());
                 let kind = config.kind;
@@ -292,6 +294,7 @@ impl EvaluateArgs {
                 if let Some(attack) = &mut trial.attack {
                     attack.restarts = *restarts;
                     attack.until_fooled = follows(kind) && crafted_on.is_none() && !self.last_step;
+                    attack.normalized = self.epsilon_space == Some(EpsilonSpace::Normalized);
                     attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
                 }
                 if !trials.contains(&trial) {

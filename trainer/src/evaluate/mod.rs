@@ -17,7 +17,7 @@ mod until_fooled;
 use anyhow::{Result, ensure};
 use burn::prelude::*;
 use shared::attack::{AttackConfig, Goal};
-use shared::bundle::{Bundle, ImageSet, Score};
+use shared::bundle::{Bundle, Card, ImageSet, Score};
 
 pub(crate) use self::batch::{BATCH, EvaluationBatch, logits};
 use self::batch::{Originals, Shown};
@@ -57,6 +57,8 @@ pub struct Attack {
     /// counts as it is after the last step. For a network's own gradients alone: an image crafted on another network would be
     /// hardly past the boundary of that network.
     pub until_fooled: bool,
+    /// Whether the radius is in standard deviations of the network whose gradients are used, each network's its own.
+    pub normalized: bool,
 }
 
 impl Trial {
@@ -73,20 +75,37 @@ impl Trial {
     /// Returns an attack away from the true class, from one start, through the gradients of network `crafted_on` or, where it
     /// is `None`, of each network.
     pub fn attack(config: AttackConfig, crafted_on: Option<usize>) -> Self {
-        let attack = Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on, until_fooled: false };
+        let attack =
+            Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on, until_fooled: false, normalized: false };
         Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
     }
 
     /// Returns an attack away from the true class through the network's own gradients, until an image is fooled for the first
     /// time.
     pub fn until_fooled(config: AttackConfig) -> Self {
-        let attack = Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on: None, until_fooled: true };
+        let attack = Attack {
+            config,
+            goal: Goal::Untargeted,
+            restarts: 1,
+            crafted_on: None,
+            until_fooled: true,
+            normalized: false,
+        };
         Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
     }
 
     /// Returns the images of `set`, which is at `place` among the crafted sets of the evaluation.
     pub fn saved(place: usize, set: &CraftedVal) -> Self {
         Self { crafted: Some(place), ..Self::attack(set.made.attack.clone(), None) }
+    }
+
+    /// Returns the trial with the radius that it has on the network of `card`.
+    fn on(&self, card: &Card) -> Self {
+        let mut trial = self.clone();
+        if let Some(attack) = trial.attack.as_mut().filter(|attack| attack.normalized) {
+            attack.config.channel_scale = card.std;
+        }
+        trial
     }
 
     /// Returns the attack, if it follows images until they are fooled.
@@ -174,8 +193,10 @@ impl Evaluation<'_> {
             let results = self.results(trial, &networks, batch_size, device, &task)?;
             let clean = clean.get_or_insert_with(|| results.clone());
             let (crafted_on, crafted_sha256) = self.origin(trial);
-            for ((scores, results), clean) in scores.iter_mut().zip(&results).zip(clean) {
+            let source = trial.attack.as_ref().and_then(|attack| attack.crafted_on);
+            for (network, ((scores, results), clean)) in scores.iter_mut().zip(&results).zip(clean).enumerate() {
                 let (crafted_on, crafted_sha256) = (crafted_on.clone(), crafted_sha256.clone());
+                let trial = &trial.on(&self.bundles[source.unwrap_or(network)].card);
                 scores.push(Score { crafted_on, crafted_sha256, ..tally::score(trial, results, clean) });
             }
         }
@@ -195,9 +216,11 @@ impl Evaluation<'_> {
         device: &Device,
         task: &Task,
     ) -> Result<Vec<Vec<ImageResult>>> {
-        if let Some(attack) = trial.attack_until_fooled() {
+        if trial.attack_until_fooled().is_some() {
             let of_network = |&network: &usize| {
                 let bundle = &self.bundles[network];
+                let trial = &trial.on(&bundle.card);
+                let Some(attack) = trial.attack_until_fooled() else { return Ok(vec![]) };
                 UntilFooledTrial { evaluation: self, trial, attack, bundle, batch_size }.run(device, task)
             };
             return networks.iter().map(of_network).collect();
@@ -214,7 +237,7 @@ impl Evaluation<'_> {
                 results.extend(match &common {
                     Some(shown) => shown.results(&batch, bundle)?,
                     None => {
-                        let images = batch.attacked(&originals.images, trial, bundle)?;
+                        let images = batch.attacked(&originals.images, &trial.on(&bundle.card), bundle)?;
                         Shown::attacked(&originals, images)?.results(&batch, bundle)?
                     }
                 });
@@ -236,7 +259,8 @@ impl Evaluation<'_> {
             (None, _) => return Ok(Some(Shown::as_they_are(originals))),
             (Some(_), Some(set)) => batch.images_of(&self.crafted[set].val)?,
             (Some(Attack { crafted_on: Some(source), .. }), None) => {
-                batch.attacked(&originals.images, trial, &self.bundles[*source])?
+                let source = &self.bundles[*source];
+                batch.attacked(&originals.images, &trial.on(&source.card), source)?
             }
             (Some(Attack { crafted_on: None, .. }), None) => return Ok(None),
         };

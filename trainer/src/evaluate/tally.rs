@@ -26,12 +26,7 @@ pub fn score(trial: &Trial, results: &[ImageResult], clean: &[ImageResult]) -> S
         top1_interval: top1.wilson_interval(),
         top5,
         hits_at: K.iter().map(|&k| [k, at(results, k).hits]).collect(),
-        success: attack.map(|attack| match attack.goal {
-            Goal::Untargeted => fooled(results, clean),
-            Goal::Targeted => {
-                Proportion { hits: results.iter().filter(|result| result.on_target).count(), of: results.len() }
-            }
-        }),
+        success: attack.and_then(|attack| success(attack.goal, results, clean)),
         median_linf: attack.and_then(|_| median(&changes().map(|change| change.linf).collect::<Vec<_>>())),
         median_l2: attack.and_then(|_| median(&changes().map(|change| change.l2).collect::<Vec<_>>())),
     }
@@ -42,10 +37,23 @@ fn at(results: &[ImageResult], k: usize) -> Proportion {
     Proportion { hits: results.iter().filter(|result| result.rank < k).count(), of: results.len() }
 }
 
-/// Counts, of the images that were right, those that no longer are.
-fn fooled(results: &[ImageResult], clean: &[ImageResult]) -> Proportion {
-    let were_right = clean.iter().zip(results).filter(|(before, _)| before.rank == 0);
-    Proportion { hits: were_right.filter(|(_, after)| after.rank > 0).count(), of: at(clean, 1).hits }
+/// Counts, of the images that an attack had something to do with, those that it led to its goal: away from the true class that
+/// the network saw before, or to a target that the network did not see before. `None` where there were no such images.
+fn success(goal: Goal, results: &[ImageResult], clean: &[ImageResult]) -> Option<Proportion> {
+    let begins = |before: &ImageResult| match goal {
+        Goal::Untargeted => before.rank == 0,
+        Goal::Targeted => !before.on_target,
+    };
+    let reached = |after: &ImageResult| match goal {
+        Goal::Untargeted => after.rank > 0,
+        Goal::Targeted => after.on_target,
+    };
+    let (mut hits, mut of) = (0, 0);
+    for (_, after) in clean.iter().zip(results).filter(|(before, _)| begins(before)) {
+        of += 1;
+        hits += usize::from(reached(after));
+    }
+    (of > 0).then_some(Proportion { hits, of })
 }
 
 #[cfg(test)]
@@ -72,12 +80,15 @@ mod tests {
         assert_eq!(score.hits_at[..4], [[1, 2], [2, 2], [3, 3], [5, 3]]);
     }
 
+    /// An attack that may change nothing has no success, however many images are at their target by themselves.
     #[test]
-    fn a_targeted_attack_succeeds_where_the_target_comes_first() {
-        let after = [result(1, true, None), result(0, false, None)];
-        let mut trial = Trial::attack(AttackConfig::fgsm(0.1), None);
+    fn a_targeted_attack_succeeds_where_the_target_comes_first_and_did_not_before() {
+        let mut trial = Trial::attack(AttackConfig::fgsm(0.0), None);
         trial.attack.as_mut().unwrap().goal = Goal::Targeted;
-        let score = score(&trial, &after, &[]);
-        assert_eq!(score.success, Some(Proportion { hits: 1, of: 2 }));
+        let clean = [(1, true), (0, false), (2, false)].map(|(rank, on_target)| result(rank, on_target, None));
+        assert_eq!(score(&trial, &clean, &clean).success, Some(Proportion { hits: 0, of: 2 }));
+        let after = [(1, true), (1, true), (2, false)].map(|(rank, on_target)| result(rank, on_target, None));
+        assert_eq!(score(&trial, &after, &clean).success, Some(Proportion { hits: 1, of: 2 }));
+        assert_eq!(score(&trial, &after[..1], &clean[..1]).success, None);
     }
 }
