@@ -51,8 +51,11 @@ impl Lock {
             }
             // Its last holder may have removed the file between the two calls: then this lock excludes nobody.
             if is_at(&file, &path) {
-                file.set_len(0).and_then(|()| file.write_all(Holder::this().as_bytes())).with_context(context)?;
-                return Ok(Self { path, _file: file });
+                let named = file.set_len(0).and_then(|()| file.write_all(Holder::this().as_bytes()));
+                // Dropped where the disk is full, so that no empty file is left.
+                let lock = Self { path: path.clone(), _file: file };
+                named.with_context(context)?;
+                return Ok(lock);
             }
         }
     }

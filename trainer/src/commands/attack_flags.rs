@@ -80,11 +80,12 @@ fn did_you_mean(text: &str) -> String {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let written = plain(text);
     let likeness = |kind: &AttackKind| {
-        let forms = [kind.name(), kind.label()].map(|name| strsim::jaro(&written, &plain(name)));
+        let forms =
+            [kind.name(), kind.label()].map(|name| strsim::normalized_damerau_levenshtein(&written, &plain(name)));
         forms[0].max(forms[1])
     };
     let best = AttackKind::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    best.filter(|kind| likeness(kind) > 0.8).map(|kind| format!(" (did you mean {kind}?)")).unwrap_or_default()
+    best.filter(|kind| likeness(kind) > 0.65).map(|kind| format!(" (did you mean {kind}?)")).unwrap_or_default()
 }
 
 impl AttackFlags {
@@ -305,6 +306,7 @@ mod tests {
             (&["--attack", "L2-PGD"], "did you mean pgd-l2?"),
             (&["--attack", "pgd_l2"], "did you mean pgd-l2?"),
             (&["--attack", "fsgm"], "did you mean fgsm?"),
+            (&["--attack", "pdg"], "did you mean pgd?"),
             (&["--attack", "pgd", "--epsilon", "9"], "--epsilon: 9 is not from 0 to 1"),
             (&["--attack", "mi-fgsm-0"], "0 is no number of steps"),
             (&["--attack", "fgsm-3"], "fgsm has no steps"),

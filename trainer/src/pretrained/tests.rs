@@ -232,7 +232,7 @@ fn what_training_scripts_leave_is_found_loaded_and_what_is_left_aside_is_named()
         ("net-acc-epoch.pth", "net.module.", &[]),
         ("lightning-with-loss.ckpt", "state_dict.model.", &["state_dict.loss.weight"]),
     ] {
-        let path = golden("cases").join(name);
+        let path = golden("cases/weights").join(name);
         let file = WeightsFile::open(&path).unwrap();
         assert_eq!(file.prefix, prefix, "{name}");
         assert_eq!(fitting(&file), ["resnet18"], "{name}");

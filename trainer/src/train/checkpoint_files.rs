@@ -209,6 +209,26 @@ impl RunDir {
         Ok(place)
     }
 
+    /// Removes what burn-train was writing when a process was killed: `model-K.bpk.7-0.tmp`, say.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a file not removed.
+    pub fn forget_scratch(&self) -> Result<()> {
+        let dir = self.checkpoint_dir();
+        if !dir.is_dir() {
+            return Ok(());
+        }
+        let context = || format!("cannot tidy up {}", dir.display());
+        for entry in fs::read_dir(&dir).with_context(context)? {
+            let name = entry.with_context(context)?.file_name();
+            let is_scratch = |name: &str| name.contains(".bpk.") && name.ends_with(".tmp");
+            if name.to_str().is_some_and(is_scratch) {
+                fs::remove_file(dir.join(name)).with_context(context)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Returns whether all parts of a checkpoint but its position are there.
     pub fn has_parts(&self, round: usize) -> bool {
         Part::NEEDED.iter().all(|&part| self.checkpoint_file(part, round).is_file())
@@ -282,7 +302,10 @@ mod tests {
         checkpoint(&run, 3, 30);
         checkpoint(&run, 4, 40);
         write(&run, Part::Model, 5, "half of a checkpoint");
-        fs::write(run.checkpoint_dir().join("notes-7.txt"), "somebody's").unwrap();
+        for name in ["notes-7.txt", "model-4.bpk.77-0.tmp"] {
+            fs::write(run.checkpoint_dir().join(name), "somebody's, or a killed process's").unwrap();
+        }
+        run.forget_scratch().unwrap();
         run.forget_after(3).unwrap();
         assert_eq!(run.checkpoints().unwrap(), [Checkpoint { round: 3, steps_done: 30, collapses: 0 }]);
         assert_eq!(fs::read_dir(run.checkpoint_dir()).unwrap().count(), 5);

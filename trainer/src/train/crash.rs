@@ -85,9 +85,11 @@ fn advice(run: &Path, text: &str) -> String {
 /// alone.
 fn disk(run: &Path, text: &str) -> Option<String> {
     let number = text.split("(os error ").nth(1)?.split(')').next()?.parse().ok()?;
+    let goes_on = match run.join("run.json").is_file() {
+        true => format!("bastion train --resume {} goes on from the last checkpoint, if there was one", run.display()),
+        false => "say the same again".into(),
+    };
     let run = run.display();
-    let goes_on =
-        format!("bastion train --resume {run} goes on from the last checkpoint, which is whole if there was one");
     Some(match IoError::from_raw_os_error(number).kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             format!("The disk has no room for it: make room, then {goes_on}")
@@ -127,7 +129,9 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn an_error_of_the_disk_says_what_to_do_and_nothing_of_memory() {
-        let run = Path::new("runs/big");
+        let dir = tempfile::TempDir::new().unwrap();
+        std::fs::write(dir.path().join("run.json"), "").unwrap();
+        let run = dir.path();
         for (number, says) in [
             (28, "make room"),
             (122, "make room"),
@@ -140,10 +144,15 @@ mod tests {
             let panicked = survive::<()>(run, || panic!("Can log an item.: {}", error())).unwrap_err();
             for error in [returned, panicked] {
                 let error = format!("{error:#}");
-                assert!(error.contains(says) && error.contains("--resume runs/big goes on"), "{error}");
+                assert!(
+                    error.contains(says) && error.contains(&format!("--resume {} goes on", run.display())),
+                    "{error}"
+                );
                 assert!(!error.contains("memory") && !error.contains("batch"), "{error}");
             }
         }
+        let error = survive::<()>(Path::new("runs/new"), || Err(IoError::from_raw_os_error(28).into())).unwrap_err();
+        assert!(error.to_string().contains("make room, then say the same again"), "{error}");
     }
 
     /// A profile that aborts would cost the advice, and the checkpoint before a damaged one; the page has nothing to catch.

@@ -111,6 +111,7 @@ impl Job {
     pub fn resume(path: &Path, data: Option<&Path>, device: &Device, progress: &Progress) -> Result<Self> {
         let (run, mut record, config) = RunDir::open(path)?;
         let lock = run.lock()?;
+        run.forget_scratch()?;
         if let Some(data) = data {
             record.data = std::path::absolute(data)?;
         }

@@ -95,7 +95,11 @@ impl RunDir {
         Self::check_free(path)?;
         write_atomically(&path.join(CONFIG), to_toml(config)?.as_bytes())?;
         // Written last: a folder without a record is no run.
-        run.write_record(record)?;
+        if let Err(error) = run.write_record(record) {
+            // Else the folder would be in the way of the next try.
+            let _ = fs::remove_file(path.join(CONFIG));
+            return Err(error);
+        }
         Ok((run, lock))
     }
 

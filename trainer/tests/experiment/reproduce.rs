@@ -115,9 +115,11 @@ fn sets_of_another_model_are_refused(dir: &TempDir, out: &Path) {
     // Crafted anew from another one: what was trained on the old set is named.
     fs::write(&meta, &text).unwrap();
     let sha256 = Cache::open(&out.join("sets/fgsm")).unwrap().into_meta().sha256;
-    fs::write(&meta, text.replace(&sha256, &"1".repeat(64))).unwrap();
+    let record = out.join("runs/fgsm/run.json");
+    let recorded = fs::read_to_string(&record).unwrap();
+    fs::write(&record, recorded.replace(&sha256, &"1".repeat(64))).unwrap();
     assert_refused(dir, out, &[], "was trained on another set");
-    fs::write(&meta, &text).unwrap();
+    fs::write(&record, &recorded).unwrap();
     // Scores of a network that is no longer there are measured again.
     let scores = out.join("scores/bim.json");
     let bim = weights("bim");

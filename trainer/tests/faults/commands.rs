@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/cases");
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/cases/weights");
 
 #[test]
 fn a_folder_whose_name_is_no_text_is_trained_in() {
