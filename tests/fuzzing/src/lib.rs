@@ -122,11 +122,11 @@ fn refused(error: &impl Display) -> bool {
     false
 }
 
-/// Checks that a terminal can show words as they are, and that somebody can read them.
+/// Checks that somebody can read the words: some, and not a file's whole content. (The command line escapes control characters
+/// where it prints.)
 fn readable(words: &str) {
-    let is_control = |letter: &char| letter.is_control() && *letter != '\n';
-    assert!(!words.is_empty() && !words.chars().any(|letter| is_control(&letter)), "{words:?}");
-    assert!(words.chars().count() < 5_000, "{} letters: {words:.200}", words.chars().count());
+    let letters = words.chars().count();
+    assert!((1..5_000).contains(&letters), "{letters} letters: {words:.200}");
 }
 
 fn assert_only(folder: &Path, names: &[&str]) {

@@ -113,17 +113,32 @@ mod tests {
         paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
     }
 
+    /// Returns the seconds that somebody gives each target (`BASTION_FUZZ_SECONDS`), for a longer run than the usual one.
+    fn seconds_given() -> Option<u64> {
+        std::env::var("BASTION_FUZZ_SECONDS").ok()?.parse().ok()
+    }
+
     #[test]
     fn files_of_strangers_are_read_or_refused() {
+        let (most_files, most_time, seed) = match seconds_given() {
+            // Other files than in every other run.
+            Some(seconds) => (usize::MAX, Duration::from_secs(seconds), u64::from(std::process::id())),
+            None => (MOST_FILES, MOST_TIME, 7),
+        };
         for (name, target) in TARGETS {
             let corpus = corpus(name);
             let accepted = corpus.iter().filter(|file| target(file)).count();
             assert!(accepted > 0, "{name}: not one file of the corpus is accepted");
-            let mut mutator = Mutator::new(&corpus, 7);
+            let mut mutator = Mutator::new(&corpus, seed);
             let started = Instant::now();
             let mut files = 0;
-            while files < MOST_FILES && started.elapsed() < MOST_TIME {
-                target(&mutator.next_file());
+            while files < most_files && started.elapsed() < most_time {
+                let file = mutator.next_file();
+                if std::panic::catch_unwind(|| target(&file)).is_err() {
+                    let saved = std::env::temp_dir().join(format!("bastion-fuzz-{name}-{seed}-{files}"));
+                    std::fs::write(&saved, &file).unwrap();
+                    panic!("{name}: {} is neither read nor refused", saved.display());
+                }
                 files += 1;
             }
             println!("{name}: {files} files, {accepted} of {} in the corpus accepted", corpus.len());
