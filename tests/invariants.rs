@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use safetensors::{SafeTensors, tensor::TensorView};
 use shared::attack::{
-    AttackConfig, AttackError, AttackKind, AttackRun, Ball, Goal, Norm, cross_entropy, loss_gradient,
+    AttackConfig, AttackError, AttackKind, AttackRun, Ball, Direction, Goal, Norm, cross_entropy, loss_gradient,
 };
 use shared::bundle::load_weights;
 use shared::image::{Picture, pictures_to_tensor};
@@ -299,7 +299,9 @@ fn in_normalised_space_each_channel_has_its_own_radius() {
     let device = Device::flex();
     let images = images(&device);
     let (_, model) = networks(&device).pop().unwrap();
-    for kind in AttackKind::ALL {
+    // FAB looks for the nearest image, which need not be at the edge of the ball.
+    let reaching = |kind: &AttackKind| kind.properties().direction != Direction::Boundary;
+    for kind in AttackKind::ALL.into_iter().filter(reaching) {
         let config = AttackConfig { channel_scale: STD, ..attack(kind, 0.2 * 255.0, 4, None) };
         if kind.norm() == Norm::L2 {
             let attacked = start(&config, &images, Goal::Untargeted).finish(&model);

@@ -30,8 +30,8 @@ pub enum Purpose {
     SubsetTraining,
     /// The validation pictures of a subset.
     SubsetValidation,
-    /// The search for squares that change a prediction.
-    SquareSearch,
+    /// A query of Square.
+    Query,
 }
 
 impl Purpose {
@@ -47,8 +47,9 @@ impl Purpose {
             Self::CraftedStarts => 7,
             Self::Corruption => 8,
             Self::ImageStart | Self::LiveStarts | Self::SubsetClasses => 9,
-            Self::SubsetTraining | Self::SquareSearch => 10,
+            Self::SubsetTraining => 10,
             Self::SubsetValidation => 11,
+            Self::Query => 12,
         }
     }
 }
@@ -94,10 +95,10 @@ mod tests {
             Purpose::LiveStarts,
             Purpose::SubsetClasses,
             Purpose::SubsetTraining,
-            Purpose::SquareSearch,
             Purpose::SubsetValidation,
+            Purpose::Query,
         ]
         .map(Purpose::number);
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, 10, 11]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, 11, 12]);
     }
 }

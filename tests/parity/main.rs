@@ -1,6 +1,7 @@
 //! Parity with PyTorch, torchvision, torchattacks, scipy and Pillow. The scripts in `tests/reference` made the golden files.
 
 mod attacks;
+mod autoattack;
 mod corruptions;
 mod metrics;
 mod network;

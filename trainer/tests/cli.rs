@@ -255,7 +255,10 @@ fn what_would_have_no_effect_is_a_usage_error() {
     let dir = TempDir::new().unwrap();
     for (args, says) in [
         (&["--attack", "fgsm", "--steps", "5"][..], "fgsm takes one step"),
-        (&["--attack", "fgsm,bim", "--restarts", "2"], "--restarts is for pgd, pgd-l2 and noise"),
+        (
+            &["--attack", "fgsm,bim", "--restarts", "2"],
+            "--restarts is for pgd, pgd-l2, apgd, apgd-l2, square, square-l2 and noise",
+        ),
         (&["--source", "1"], "give --protocol transfer or both"),
         (&["--source", "1", "--protocol", "white-box"], "give --protocol transfer or both"),
         (&["--attack", "none", "--epsilon", "2/255"], "--epsilon has no effect"),

@@ -4,7 +4,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
+use super::rows::Rows;
 use super::{Norm, ThreatModel};
+use crate::seed::{Purpose, derive};
 
 /// The images that an attacker may make of given ones: images within epsilon of them, in the norm of the threat model, whose
 /// values are in `[0, 1]`.
@@ -33,6 +35,16 @@ pub enum Seeds<'a> {
     Each(&'a [u64]),
 }
 
+impl Seeds<'_> {
+    /// Returns a seed for each of so many images.
+    pub(super) fn of_images(&self, count: usize) -> Vec<u64> {
+        match self {
+            Self::Batch(seed) => (0..count as u64).map(|place| derive(*seed, place, Purpose::ImageStart)).collect(),
+            Self::Each(seeds) => seeds.to_vec(),
+        }
+    }
+}
+
 impl From<u64> for Seeds<'_> {
     fn from(seed: u64) -> Self {
         Self::Batch(seed)
@@ -54,6 +66,26 @@ impl Ball {
     /// Returns the images the ball is around.
     pub fn center(&self) -> Tensor<4> {
         self.center.clone()
+    }
+
+    /// Returns the number of images.
+    pub(super) fn len(&self) -> usize {
+        self.center.dims()[0]
+    }
+
+    /// Returns the norm that the ball is in.
+    pub fn norm(&self) -> Norm {
+        self.threat.norm
+    }
+
+    /// Returns the radius in the unit of epsilon.
+    pub(super) fn epsilon(&self) -> f32 {
+        self.threat.epsilon
+    }
+
+    /// Returns epsilon for each channel, `[1, 3, 1, 1]`, in pixel units.
+    pub(super) fn radius(&self) -> Tensor<4> {
+        self.radius.clone()
     }
 
     /// Draws a point of the ball, uniformly before values are clamped to `[0, 1]`; the same one for a seed on every device.
@@ -132,11 +164,10 @@ impl Ball {
     }
 
     /// Returns the ball around the images `rows` alone.
-    pub(super) fn select(&self, rows: &Tensor<1, Int>) -> Self {
-        let rows_of = |images: &Tensor<4>| images.clone().select(0, rows.clone());
+    pub(super) fn select(&self, rows: &Rows) -> Self {
         Self {
-            center: rows_of(&self.center),
-            box_bounds: self.box_bounds.as_ref().map(|bounds| bounds.each_ref().map(rows_of)),
+            center: rows.of(&self.center),
+            box_bounds: self.box_bounds.as_ref().map(|bounds| bounds.each_ref().map(|bound| rows.of(bound))),
             ..self.clone()
         }
     }
@@ -193,7 +224,7 @@ pub(super) fn scaled_to_one(images: Tensor<4>) -> Tensor<4> {
 }
 
 /// Returns the L2 norm of each image: `[batch, 1, 1, 1]`.
-fn l2_norm(images: Tensor<4>) -> Tensor<4> {
+pub(super) fn l2_norm(images: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
     images.square().reshape([batch, channels * height * width]).sum_dim(1).sqrt().reshape([batch, 1, 1, 1])
 }

@@ -1,7 +1,8 @@
 use burn::prelude::*;
 
 use super::ball::Seeds;
-use super::gradient_step::{GradientStep, StepState};
+use super::gradient_step::{Classes, GradientStep, StepState};
+use super::rows::Rows;
 use super::{AttackConfig, AttackError, Goal};
 use crate::model::Classifier;
 
@@ -25,19 +26,27 @@ impl Executor {
     pub fn new(
         config: &AttackConfig,
         images: Tensor<4>,
-        labels: Tensor<1, Int>,
+        classes: Classes,
         goal: Goal,
         seeds: Seeds<'_>,
     ) -> Result<Self, AttackError> {
-        let step = GradientStep::new(config, images, labels, goal)?;
+        let step = GradientStep::new(config, images, classes, goal)?;
         let (images, state) = step.begin(seeds);
         let slope = Tensor::zeros([images.dims()[0]], &images.device());
         Ok(Self { step, images, state, slope })
     }
 
-    /// Returns the same images at the beginning of another start.
-    pub fn restarted(&self, seeds: Seeds<'_>) -> Self {
-        let (images, state) = self.step.begin(seeds);
+    /// Returns the same images at the beginning of another start, which leads from or to `classes`.
+    pub fn restarted(&self, classes: Classes, seeds: Seeds<'_>) -> Self {
+        let step = self.step.with_classes(classes);
+        let (images, state) = step.begin(seeds);
+        Self { step, images, state, slope: self.slope.clone() }
+    }
+
+    /// Returns the same images at `start`, brought into the ball.
+    pub fn beginning_at(&self, start: Tensor<4>) -> Self {
+        let images = self.step.ball().project(start);
+        let state = self.step.begin_at(&images);
         Self { step: self.step.clone(), images, state, slope: self.slope.clone() }
     }
 
@@ -59,18 +68,38 @@ impl Executor {
         self.slope.clone()
     }
 
+    /// Returns how far each image is from where it was, as a share of epsilon: `[batch]`.
+    pub fn share_of_radius(&self) -> Tensor<1> {
+        let ball = self.step.ball();
+        ball.distance(self.images.clone()).div_scalar(ball.epsilon().max(f32::MIN_POSITIVE))
+    }
+
+    /// Returns what the attack has come to: the images as they are now, brought into the ball, or the best that a search has found.
+    pub fn result(&self) -> Tensor<4> {
+        match self.state.best() {
+            Some(best) => best,
+            None if self.may_leave_the_ball() => self.step.ball().project(self.images()),
+            None => self.images(),
+        }
+    }
+
+    /// Returns whether images may leave the ball on their way.
+    pub fn may_leave_the_ball(&self) -> bool {
+        self.step.may_leave_the_ball()
+    }
+
     /// Returns the images before the attack.
     pub fn originals(&self) -> Tensor<4> {
         self.step.ball().center()
     }
 
     /// Returns the images `rows` alone.
-    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
+    pub fn select(&self, rows: &Rows) -> Self {
         Self {
             step: self.step.select(rows),
-            images: self.images.clone().select(0, rows.clone()),
+            images: rows.of(&self.images),
             state: self.state.select(rows),
-            slope: self.slope.clone().select(0, rows.clone()),
+            slope: rows.of(&self.slope),
         }
     }
 

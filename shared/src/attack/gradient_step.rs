@@ -1,8 +1,11 @@
 use burn::prelude::*;
-use burn::tensor::activation::log_softmax;
 
+use super::adaptive::Adaptive;
 use super::ball::{Seeds, scaled_to_one};
-use super::{AttackConfig, AttackError, Ball, Direction, Goal, Start};
+use super::objective::{Objective, cross_entropy};
+use super::rows::Rows;
+use super::square::Square;
+use super::{AttackConfig, AttackError, Ball, Direction, Goal, Start, fab};
 use crate::model::Classifier;
 
 /// The step of an attack for some images: the ball that it stays in, the direction it follows, and its length. No image
@@ -10,18 +13,31 @@ use crate::model::Classifier;
 #[derive(Clone, Debug)]
 pub(super) struct GradientStep {
     ball: Ball,
-    labels: Tensor<1, Int>,
-    /// Length of a step, `[1]`, in the unit of epsilon; below zero for a descent.
-    length: Tensor<1>,
+    objective: Objective,
+    /// Length of a step, of an adaptive attack that of the first, in the unit of epsilon.
+    length: f32,
+    /// Steps of the attack.
+    steps: usize,
     start: Start,
     direction: Direction,
 }
 
-/// State of each image from the steps before: tensors with one row an image, `None` where the attack needs none.
+/// The classes that an attack on some images is about: `[batch]` each, on a plain device.
 #[derive(Clone, Debug)]
+pub(super) struct Classes {
+    /// The classes that the attack leads away from, or towards.
+    pub labels: Tensor<1, Int>,
+    /// The classes that a targeted loss leads to.
+    pub targets: Option<Tensor<1, Int>>,
+}
+
+/// State of each image from the steps before: one row an image, `None` where the attack needs none.
+#[derive(Clone, Debug, Default)]
 pub(super) struct StepState {
     /// The gradients so far, each divided by its mean absolute value and all added up, older ones weaker. Shape of the images.
     momentum: Option<Tensor<4>>,
+    adaptive: Option<Adaptive>,
+    square: Option<Square>,
 }
 
 /// What a step made of some images. All tensors are on a plain device.
@@ -37,34 +53,31 @@ pub(super) struct Stepped {
 }
 
 impl GradientStep {
-    /// Returns the step of the attack `config` on `images` with `labels`, on a plain device.
+    /// Returns the step of the attack `config` on `images` with `classes`, on a plain device.
     ///
     /// # Errors
     ///
     /// [`AttackError`] if a setting is out of range or the labels do not fit the images.
-    pub fn new(
-        config: &AttackConfig,
-        images: Tensor<4>,
-        labels: Tensor<1, Int>,
-        goal: Goal,
-    ) -> Result<Self, AttackError> {
+    pub fn new(config: &AttackConfig, images: Tensor<4>, classes: Classes, goal: Goal) -> Result<Self, AttackError> {
         config.validate()?;
-        let ([images_len, ..], [labels_len]) = (images.dims(), labels.dims());
+        let ([images_len, ..], [labels_len]) = (images.dims(), classes.labels.dims());
         if images_len != labels_len {
             return Err(AttackError::Labels { images: images_len, labels: labels_len });
         }
-        let sign = match goal {
-            Goal::Untargeted => 1.0,
-            Goal::Targeted => -1.0,
-        };
         let properties = config.kind.properties();
         Ok(Self {
-            length: Tensor::from_floats([sign * config.resolved_step_size()], &images.device()),
+            length: config.resolved_step_size(),
+            steps: config.steps_total(),
             ball: Ball::new(images, config.threat()),
-            labels,
+            objective: Objective::new(config.loss, goal, classes.labels, classes.targets),
             start: properties.start,
             direction: properties.direction,
         })
+    }
+
+    /// Returns the same step with other classes, as many as before.
+    pub fn with_classes(&self, classes: Classes) -> Self {
+        Self { objective: self.objective.with_classes(classes.labels, classes.targets), ..self.clone() }
     }
 
     /// Returns the ball that the steps stay in.
@@ -72,56 +85,113 @@ impl GradientStep {
         &self.ball
     }
 
+    /// Returns whether images may leave the ball on their way.
+    pub fn may_leave_the_ball(&self) -> bool {
+        self.direction == Direction::Boundary
+    }
+
     /// Returns the images where the attack begins, and the state before its first step.
     pub fn begin(&self, seeds: Seeds<'_>) -> (Tensor<4>, StepState) {
+        if self.direction == Direction::Search {
+            let (images, square) = Square::begin(&self.ball, &seeds.of_images(self.ball.len()));
+            return (images, StepState { square: Some(square), ..StepState::default() });
+        }
         let images = match self.start {
             Start::Image => self.ball.center(),
             Start::RandomPoint => self.ball.random_start(seeds),
             Start::RandomCorner => self.ball.random_corner(seeds),
         };
-        let momentum = match self.direction {
-            Direction::Gradient => None,
-            Direction::Momentum { .. } => Some(images.zeros_like()),
-        };
-        (images, StepState { momentum })
+        let state = self.begin_at(&images);
+        (images, state)
+    }
+
+    /// Returns the state before the first step from `images`.
+    pub fn begin_at(&self, images: &Tensor<4>) -> StepState {
+        let momentum = matches!(self.direction, Direction::Momentum { .. }).then(|| images.zeros_like());
+        let adaptive =
+            (self.direction == Direction::Adaptive).then(|| Adaptive::begin(images, self.length, self.steps));
+        StepState { momentum, adaptive, square: None }
     }
 
     /// Moves `images` by one step.
     pub fn step(&self, model: &Classifier, images: Tensor<4>, state: StepState) -> Stepped {
-        let (gradient, logits) = gradient_and_logits(model, images.clone(), self.labels.clone());
+        match self.direction {
+            Direction::Boundary => {
+                let (moved, Evaluated { gradient, logits, .. }) = fab::step(model, &self.ball, &self.objective, images);
+                return Stepped { images: moved, state, logits, slope: largest_value(gradient) };
+            }
+            Direction::Search => return self.query(model, images, state),
+            Direction::Gradient | Direction::Momentum { .. } | Direction::Adaptive => {}
+        }
+        let Evaluated { gradient, values, logits } =
+            evaluate(model, images.clone(), |logits| self.objective.values(logits));
         let slope = largest_value(gradient.clone());
+        if let Some(adaptive) = state.adaptive {
+            let (images, adaptive) = adaptive.step(&self.ball, images, values, gradient, self.steps);
+            return Stepped {
+                images,
+                state: StepState { adaptive: Some(adaptive), ..StepState::default() },
+                logits,
+                slope,
+            };
+        }
         let (along, momentum) = match (self.direction, state.momentum) {
             (Direction::Momentum { decay }, Some(sum)) => {
                 let sum = sum.mul_scalar(decay).add(mean_abs_normalized(gradient));
                 (sum.clone(), Some(sum))
             }
-            (Direction::Gradient | Direction::Momentum { .. }, _) => (gradient, None),
+            _ => (gradient, None),
         };
-        let moved = self.ball.ascend(images, along, self.length.clone());
-        Stepped { images: self.ball.project(moved), state: StepState { momentum }, logits, slope }
+        let length = Tensor::from_floats([self.length], &images.device());
+        let moved = self.ball.ascend(images, along, length);
+        let state = StepState { momentum, ..StepState::default() };
+        Stepped { images: self.ball.project(moved), state, logits, slope }
+    }
+
+    /// Asks the network about the last images of a search, and returns the next. A search asks for no gradient, so none is missing.
+    fn query(&self, model: &Classifier, images: Tensor<4>, state: StepState) -> Stepped {
+        let logits = model.forward(images.clone());
+        let slope = Tensor::ones([self.ball.len()], &images.device());
+        let Some(square) = state.square else { return Stepped { images, state: StepState::default(), logits, slope } };
+        let values = self.objective.values(logits.clone());
+        let (images, square) = square.next(&self.ball, images, values, self.steps);
+        Stepped { images, state: StepState { square: Some(square), ..StepState::default() }, logits, slope }
     }
 
     /// Returns the step of the images `rows` alone.
-    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
-        Self { ball: self.ball.select(rows), labels: self.labels.clone().select(0, rows.clone()), ..self.clone() }
+    pub fn select(&self, rows: &Rows) -> Self {
+        Self { ball: self.ball.select(rows), objective: self.objective.select(rows), ..self.clone() }
     }
 
     /// Puts the images of `other`, of the same settings, behind these.
     pub fn append(self, other: Self) -> Self {
-        Self { ball: self.ball.append(other.ball), labels: Tensor::cat(vec![self.labels, other.labels], 0), ..self }
+        Self { ball: self.ball.append(other.ball), objective: self.objective.append(other.objective), ..self }
     }
 }
 
 impl StepState {
+    /// Returns the best images that a search has found; `None` for attacks that go on from where they are.
+    pub fn best(&self) -> Option<Tensor<4>> {
+        self.square.as_ref().map(Square::best)
+    }
+
     /// Returns the state of the images `rows` alone.
-    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
-        Self { momentum: self.momentum.as_ref().map(|sum| sum.clone().select(0, rows.clone())) }
+    pub fn select(&self, rows: &Rows) -> Self {
+        Self {
+            momentum: self.momentum.as_ref().map(|sum| rows.of(sum)),
+            adaptive: self.adaptive.as_ref().map(|adaptive| adaptive.select(rows)),
+            square: self.square.as_ref().map(|square| square.select(rows)),
+        }
     }
 
     /// Puts the rows of `other`, a state of the same attack, behind these.
     pub fn append(self, other: Self) -> Self {
         let sums = self.momentum.zip(other.momentum);
-        Self { momentum: sums.map(|(sum, others)| Tensor::cat(vec![sum, others], 0)) }
+        Self {
+            momentum: sums.map(|(sum, others)| Tensor::cat(vec![sum, others], 0)),
+            adaptive: self.adaptive.zip(other.adaptive).map(|(adaptive, others)| adaptive.append(others)),
+            square: self.square.zip(other.square).map(|(square, others)| square.append(others)),
+        }
     }
 }
 
@@ -141,12 +211,6 @@ fn mean_abs_normalized(gradient: Tensor<4>) -> Tensor<4> {
     gradient.div(mean.clamp_min(f32::MIN_POSITIVE).reshape([batch, 1, 1, 1]))
 }
 
-/// Returns the cross entropy of each image on logits (never on probabilities): `[batch, classes]`, `[batch]` to `[batch]`.
-pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let [batch] = labels.dims();
-    log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).reshape([batch]).neg()
-}
-
 /// Returns the gradient of the **summed** cross entropy with respect to `images`, so that no image's gradient depends
 /// on its batch.
 ///
@@ -155,28 +219,34 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
 /// - `images`: `[batch, 3, height, width]`, plain device, as `model` is
 /// - output: the same shape, plain device
 pub fn loss_gradient(model: &Classifier, images: Tensor<4>, labels: Tensor<1, Int>) -> Tensor<4> {
-    gradient_and_logits(model, images, labels).0
+    evaluate(model, images, |logits| cross_entropy(logits, labels.autodiff())).gradient
 }
 
-/// Returns the gradient of [`cross_entropy`], summed, and the logits: `[batch, classes]`.
-fn gradient_and_logits(model: &Classifier, images: Tensor<4>, labels: Tensor<1, Int>) -> (Tensor<4>, Tensor<2>) {
-    input_gradient(model, images, |logits| cross_entropy(logits, labels.autodiff()))
+/// What a pass through a network, forward and back, gives of some images, on a plain device.
+pub(super) struct Evaluated {
+    /// Gradient of the summed values with respect to the images.
+    pub gradient: Tensor<4>,
+    /// `[batch]`.
+    pub values: Tensor<1>,
+    /// `[batch, classes]`.
+    pub logits: Tensor<2>,
 }
 
-/// Returns the gradient of `loss`, which takes `[batch, classes]` to `[batch]`, summed over `images`, and the logits. Both are
-/// on a plain device, as `model` and `images` are; the loss is computed on the autodiff device.
-fn input_gradient(
+/// Computes `values_of`, which takes `[batch, classes]` to `[batch]`, and its gradient. `model` and `images` are on a plain device;
+/// the values are computed on the autodiff device.
+pub(super) fn evaluate(
     model: &Classifier,
     images: Tensor<4>,
-    loss: impl FnOnce(Tensor<2>) -> Tensor<1>,
-) -> (Tensor<4>, Tensor<2>) {
+    values_of: impl FnOnce(Tensor<2>) -> Tensor<1>,
+) -> Evaluated {
     let images = images.autodiff().require_grad();
     let logits = model.for_input_gradient().forward(images.clone());
-    let gradients = loss(logits.clone()).sum().backward();
+    let values = values_of(logits.clone());
+    let gradients = values.clone().sum().backward();
     let gradient = match images.grad(&gradients) {
         Some(gradient) => gradient,
         // A network that ignores its input: no direction is better than another.
         None => images.inner().zeros_like(),
     };
-    (gradient, logits.inner())
+    Evaluated { gradient, values: values.inner(), logits: logits.inner() }
 }

@@ -4,21 +4,27 @@
 //! steps are, which direction they follow. One executor takes the steps of all of them; [`AttackRun`] takes every
 //! image to the last step, [`UntilFooled`] until the image is fooled for the first time.
 
+mod adaptive;
 mod ball;
 mod executor;
+mod fab;
 mod gradient_step;
 mod n_fgsm;
+mod objective;
+mod rows;
 mod run;
+mod square;
 mod until_fooled;
 
 use crate::seed::{Purpose, derive};
 
 pub use ball::{Ball, Seeds};
-pub use gradient_step::{cross_entropy, loss_gradient};
+pub use gradient_step::loss_gradient;
 pub use n_fgsm::n_fgsm;
+pub use objective::cross_entropy;
 pub use run::AttackRun;
 pub use terms::attack::*;
-pub use until_fooled::{NewImage, Outcome, UntilFooled};
+pub use until_fooled::{NewImage, Outcome, StepError, UntilFooled};
 
 /// Returns the seed of a later start of an image, or of a batch, whose first one has the seed `seed`.
 fn seed_of_restart(seed: u64, restart: usize) -> u64 {

@@ -2,6 +2,7 @@ use burn::prelude::*;
 
 use super::ball::Seeds;
 use super::executor::Executor;
+use super::gradient_step::Classes;
 use super::{AttackConfig, AttackError, Goal, cross_entropy, seed_of_restart};
 use crate::model::Classifier;
 
@@ -16,7 +17,7 @@ use crate::model::Classifier;
 pub struct AttackRun {
     executor: Executor,
     config: AttackConfig,
-    labels: Tensor<1, Int>,
+    classes: Classes,
     goal: Goal,
     starts: usize,
     /// Starts whose last step is taken and, where there are several, whose results are compared with the worst.
@@ -40,9 +41,34 @@ impl AttackRun {
         labels: Tensor<1, Int>,
         goal: Goal,
     ) -> Result<Self, AttackError> {
-        let executor = Executor::new(config, images, labels.clone(), goal, Seeds::Batch(config.seed))?;
+        Self::of_classes(config, images, Classes { labels, targets: None }, goal)
+    }
+
+    /// Begins an attack with a targeted loss: away from `labels`, towards `targets`, `[batch]` both. Without targets such an attack
+    /// leads to the likeliest other class of the moment.
+    ///
+    /// # Errors
+    ///
+    /// [`AttackError`] if a setting is out of range or the labels do not fit the images.
+    pub fn leading_to(
+        config: &AttackConfig,
+        images: Tensor<4>,
+        labels: Tensor<1, Int>,
+        targets: Tensor<1, Int>,
+    ) -> Result<Self, AttackError> {
+        Self::of_classes(config, images, Classes { labels, targets: Some(targets) }, Goal::Untargeted)
+    }
+
+    fn of_classes(config: &AttackConfig, images: Tensor<4>, classes: Classes, goal: Goal) -> Result<Self, AttackError> {
+        let executor = Executor::new(config, images, classes.clone(), goal, Seeds::Batch(config.seed))?;
         let (starts, config) = (1, config.clone());
-        Ok(Self { executor, config, labels, goal, starts, starts_done: 0, steps_done: 0, worst: None })
+        Ok(Self { executor, config, classes, goal, starts, starts_done: 0, steps_done: 0, worst: None })
+    }
+
+    /// Begins at `start` instead, brought into the ball: for an attack that has taken no step yet.
+    #[must_use]
+    pub fn beginning_at(self, start: Tensor<4>) -> Self {
+        Self { executor: self.executor.beginning_at(start), ..self }
     }
 
     /// Takes all steps from so many random starts, and keeps the worst result of each image: one that reaches the goal if
@@ -50,7 +76,7 @@ impl AttackRun {
     /// the configuration. Attacks without a random start give the same result each time, so they have one start.
     #[must_use]
     pub fn with_restarts(self, restarts: usize) -> Self {
-        Self { starts: self.config.starts(restarts), ..self }
+        Self { starts: if self.config.kind.is_random() { restarts.max(1) } else { 1 }, ..self }
     }
 
     /// Takes one gradient step against `model`, which is on a plain device; nothing once the run is done. The step that ends
@@ -69,8 +95,8 @@ impl AttackRun {
     }
 
     fn end_start(&mut self, model: &Classifier) {
-        let images = self.executor.images();
-        let damage = damage(model, images.clone(), self.labels.clone(), self.goal);
+        let images = self.executor.result();
+        let damage = damage(model, images.clone(), self.classes.labels.clone(), self.goal);
         self.worst = Some(match self.worst.take() {
             None => (images, damage),
             Some((worst, most)) => {
@@ -83,7 +109,8 @@ impl AttackRun {
         self.starts_done += 1;
         if self.starts_done < self.starts {
             let seed = seed_of_restart(self.config.seed, self.starts_done);
-            (self.executor, self.steps_done) = (self.executor.restarted(Seeds::Batch(seed)), 0);
+            let restarted = self.executor.restarted(self.classes.clone(), Seeds::Batch(seed));
+            (self.executor, self.steps_done) = (restarted, 0);
         }
     }
 
@@ -122,11 +149,12 @@ impl AttackRun {
         self.executor.slope()
     }
 
-    /// Returns the attacked images as they are now; of several starts, once the run is done, the worst.
+    /// Returns the attacked images as they are now: in the ball, and of a search the best that it has found; of several starts, once
+    /// the run is done, the worst.
     pub fn adversarial(&self) -> Tensor<4> {
         match &self.worst {
             Some((worst, _)) if self.is_done() => worst.clone(),
-            _ => self.executor.images(),
+            _ => self.executor.result(),
         }
     }
 }

@@ -1,24 +1,32 @@
 use burn::prelude::*;
-use burn::tensor::TensorData;
 
 use super::ball::Seeds;
 use super::executor::Executor;
+use super::gradient_step::Classes;
+use super::rows::{Rows, integers};
 use super::{AttackConfig, AttackError, Goal, seed_of_restart};
 use crate::device::{DeviceError, read};
 use crate::metrics::{l2_distance, linf_distance};
 use crate::model::Classifier;
 
-/// An attack that follows each image until it reaches its goal for the first time: at whatever step, from whatever random
-/// start. Such an image leaves, and the caller may put another in its place, so that no pass is spent on a decided image and
-/// the batch stays full. Images that never reach the goal have held at every step of every start: the worst case over all of
-/// them, at most as many images as hold at the last steps (as in AutoAttack's evaluation; Croce and Hein, 2020, arXiv
-/// 2003.01690).
+/// Attacks, one after the other, that follow each image until it reaches their goal for the first time: at whatever step, from
+/// whatever random start, of whatever attack. Such an image leaves, and the caller may put another in its place, so that no pass
+/// is spent on a decided image and the batch stays full. Images that never reach the goal have held at every step of every start:
+/// the worst case over all of them, at most as many images as hold at the last steps (as in AutoAttack's evaluation; Croce and
+/// Hein, 2020, arXiv 2003.01690).
 ///
-/// An image takes the steps of an [`super::AttackRun`] on that image alone with its seed, whatever images are beside it.
+/// In each attack an image takes the steps of an [`super::AttackRun`] on that image alone with its seed, whatever images are beside
+/// it.
 #[derive(Debug)]
 pub struct UntilFooled {
-    config: AttackConfig,
     goal: Goal,
+    stages: Vec<Stage>,
+}
+
+/// One of the attacks, with the images that it has come to.
+#[derive(Debug)]
+struct Stage {
+    config: AttackConfig,
     starts: usize,
     /// Rows in the order of the executor's images.
     rows: Vec<Row>,
@@ -26,8 +34,11 @@ pub struct UntilFooled {
     executor: Option<Executor>,
 }
 
+/// Share of the radius by which rounding may carry an image out of its ball.
+const ROUNDING: f32 = 1e-5;
+
 /// An image that is to be attacked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NewImage {
     /// Number that the caller identifies the image by.
     pub id: usize,
@@ -35,25 +46,30 @@ pub struct NewImage {
     pub label: usize,
     /// Seed of the first random start.
     pub seed: u64,
+    /// The likeliest other classes, best first: an attack with a targeted loss leads to one of them from each start, so that there
+    /// are no more starts than these. Empty where no loss is targeted; then, and without other classes, there is one start.
+    pub targets: Vec<usize>,
 }
 
 /// An image under attack.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Row {
     image: NewImage,
-    restart: usize,
+    start: usize,
     /// Steps taken from this start.
     steps_done: usize,
     passes: usize,
 }
 
-/// The outcome of an attack on an image.
+/// The outcome of the attacks on an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Number of the image, as in [`NewImage`].
     pub id: usize,
     /// Whether the image reached the goal.
     pub reached: bool,
+    /// Number of the attack that the image reached the goal in, or of the last.
+    pub stage: usize,
     /// Logits of the image as it was when it reached the goal, or after the last step of the last start.
     pub logits: Vec<f32>,
     /// Values of the image that has these logits, `[3, height, width]`.
@@ -66,8 +82,8 @@ pub struct Outcome {
     pub passes: usize,
 }
 
-/// An image whose attack is done.
-struct DoneRow {
+/// An image that leaves an attack.
+struct Leaving {
     /// Place among the rows.
     place: usize,
     row: Row,
@@ -75,37 +91,42 @@ struct DoneRow {
     logits: Vec<f32>,
 }
 
-/// The next action for a row.
-enum NextAction {
-    Step,
-    Restart,
-    Leave { reached: bool },
+/// The rows of a stage after a step, with their places before it.
+#[derive(Default)]
+struct Sorted {
+    going: Vec<(usize, Row)>,
+    again: Vec<(usize, Row)>,
+    leaving: Vec<Leaving>,
 }
 
 impl UntilFooled {
-    /// Returns an attack of `restarts` random starts, without images; attacks without a random start have one start.
+    /// Returns attacks without images: each a configuration with the number of its random starts; attacks without a random start
+    /// have one.
     ///
     /// # Errors
     ///
-    /// [`AttackError`] if a setting is out of range. The seed of `config` is not used: each image has its own.
-    pub fn new(config: &AttackConfig, goal: Goal, restarts: usize) -> Result<Self, AttackError> {
-        config.validate()?;
-        Ok(Self { config: config.clone(), goal, starts: config.starts(restarts), rows: Vec::new(), executor: None })
+    /// [`AttackError`] if a setting is out of range. The seeds of the configurations are not used: each image has its own.
+    pub fn new(attacks: &[(AttackConfig, usize)], goal: Goal) -> Result<Self, AttackError> {
+        let stage = |(config, restarts): &(AttackConfig, usize)| {
+            config.validate()?;
+            Ok(Stage { config: config.clone(), starts: config.starts(*restarts), rows: Vec::new(), executor: None })
+        };
+        Ok(Self { goal, stages: attacks.iter().map(stage).collect::<Result<_, AttackError>>()? })
     }
 
     /// Returns the number of images under attack.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.stages.iter().map(|stage| stage.rows.len()).sum()
     }
 
     /// Returns whether no image is under attack.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// Returns the largest number of passes of an image through the network.
     pub fn most_passes(&self) -> usize {
-        self.starts * (self.config.steps_total() + 1)
+        self.stages.iter().map(|stage| stage.starts * (stage.config.steps_total() + 1)).sum()
     }
 
     /// Adds `images`, `[N, 3, height, width]` on a plain device, with one entry for each.
@@ -114,15 +135,114 @@ impl UntilFooled {
     ///
     /// [`AttackError::Labels`] if there is not one entry an image.
     pub fn add(&mut self, entries: &[NewImage], images: Tensor<4>) -> Result<(), AttackError> {
-        if entries.is_empty() {
-            return Ok(());
+        let rows = entries.iter().map(|image| Row { image: image.clone(), start: 0, steps_done: 0, passes: 0 });
+        self.enter(0, rows.collect(), images)
+    }
+
+    /// Puts rows with their images, as they were given, at the beginning of a stage.
+    fn enter(&mut self, stage: usize, rows: Vec<Row>, images: Tensor<4>) -> Result<(), AttackError> {
+        let goal = self.goal;
+        match self.stages.get_mut(stage) {
+            Some(stage) if !rows.is_empty() => stage.begin(rows, images, goal),
+            _ => Ok(()),
         }
-        let labels: Vec<i64> = entries.iter().map(|entry| entry.label as i64).collect();
-        let labels = Tensor::from_data(TensorData::new(labels, [entries.len()]), &images.device());
-        let seeds: Vec<u64> = entries.iter().map(|entry| entry.seed).collect();
-        let executor = Executor::new(&self.config, images, labels, self.goal, Seeds::Each(&seeds))?;
-        self.join(entries.iter().map(|&image| Row { image, restart: 0, steps_done: 0, passes: 0 }), executor);
+    }
+
+    /// Takes one step of all images against `model`, which is on a plain device. Removes the images that are done, and returns
+    /// their outcomes.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError`] if the device cannot be read, or an attack cannot take the images of the one before; then the attacks are over.
+    pub async fn step(&mut self, model: &Classifier) -> Result<Vec<Outcome>, StepError> {
+        let mut outcomes = Vec::new();
+        // From the last, so that no image takes two steps.
+        for number in (0..self.stages.len()).rev() {
+            let stage = &mut self.stages[number];
+            let Some((leaving, before)) = stage.step(model, self.goal).await? else { continue };
+            let (done, moving): (Vec<_>, Vec<_>) =
+                leaving.into_iter().partition(|image| image.reached || number + 1 == self.stages.len());
+            if !moving.is_empty() {
+                let originals = before
+                    .select(&Rows::new(moving.iter().map(|image| image.place), &before.images().device()))
+                    .originals();
+                let rows = moving.into_iter().map(|image| Row { start: 0, steps_done: 0, ..image.row }).collect();
+                self.enter(number + 1, rows, originals)?;
+            }
+            outcomes.extend(self.outcomes(done, &before, number, model).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Returns the outcomes of images that are done, given all images of their stage before the step. An image that may be outside
+    /// of the ball counts as it is once it is brought into the ball.
+    async fn outcomes(
+        &self,
+        mut done: Vec<Leaving>,
+        before: &Executor,
+        stage: usize,
+        model: &Classifier,
+    ) -> Result<Vec<Outcome>, DeviceError> {
+        if done.is_empty() {
+            return Ok(vec![]);
+        }
+        let selected = before.select(&Rows::new(done.iter().map(|image| image.place), &before.images().device()));
+        let mut images = selected.images();
+        if before.may_leave_the_ball() {
+            images = selected.result();
+            let logits = model.forward(images.clone());
+            let classes = logits.dims()[1];
+            let logits = read(logits).await?;
+            for (image, logits) in done.iter_mut().zip(logits.chunks_exact(classes)) {
+                image.reached = self.goal.is_reached(logits, image.row.image.label);
+                image.logits = logits.to_vec();
+            }
+        }
+        let (originals, images) = (read(selected.originals()).await?, read(images).await?);
+        let size = originals.len() / done.len();
+        let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
+        let outcome = |(done, (original, image)): (Leaving, (&[f32], &[f32]))| Outcome {
+            id: done.row.image.id,
+            reached: done.reached,
+            stage,
+            logits: done.logits,
+            linf: linf_distance(original, image),
+            l2: l2_distance(original, image),
+            image: image.to_vec(),
+            passes: done.row.passes,
+        };
+        Ok(done.into_iter().zip(pairs).map(outcome).collect())
+    }
+}
+
+/// Why attacks broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// An attack cannot take an image.
+    #[error(transparent)]
+    Attack(#[from] AttackError),
+}
+
+impl Stage {
+    /// Begins with images.
+    fn begin(&mut self, rows: Vec<Row>, images: Tensor<4>, goal: Goal) -> Result<(), AttackError> {
+        let device = images.device();
+        let seeds: Vec<u64> = rows.iter().map(|row| row.image.seed).collect();
+        let executor = Executor::new(&self.config, images, self.classes(&rows, &device), goal, Seeds::Each(&seeds))?;
+        self.join(rows, executor);
         Ok(())
+    }
+
+    /// Returns the classes that rows are led from, or to, from their starts.
+    fn classes(&self, rows: &[Row], device: &Device) -> Classes {
+        let labels = integers(rows.iter().map(|row| row.image.label), device);
+        let target = |row: &Row| row.image.targets.get(row.start).copied();
+        let targets: Option<Vec<usize>> = rows.iter().map(target).collect();
+        let targets = targets.filter(|_| self.config.loss.is_targeted());
+        Classes { labels, targets: targets.map(|targets| integers(targets.into_iter(), device)) }
     }
 
     /// Puts rows and their images behind those under attack.
@@ -134,82 +254,65 @@ impl UntilFooled {
         });
     }
 
-    /// Takes one step of all images against `model`, which is on a plain device. Removes the images that are done, and returns
-    /// their outcomes.
-    ///
-    /// # Errors
-    ///
-    /// [`DeviceError::Failed`] if the device cannot be read; then the attack is over.
-    pub async fn step(&mut self, model: &Classifier) -> Result<Vec<Outcome>, DeviceError> {
-        let Some(before) = self.executor.take() else { return Ok(vec![]) };
+    /// Takes one step of all images. Returns those that leave, and all as they were before; `None` without images.
+    async fn step(&mut self, model: &Classifier, goal: Goal) -> Result<Option<(Vec<Leaving>, Executor)>, StepError> {
+        let Some(before) = self.executor.take() else { return Ok(None) };
         let rows = std::mem::take(&mut self.rows);
+        let count = rows.len();
         let mut moved = before.clone();
         let logits = moved.step(model);
         let classes = logits.dims()[1];
         let logits = read(logits).await?;
-        let (mut going, mut again, mut done) = (vec![], vec![], vec![]);
-        for (place, (row, logits)) in rows.iter().zip(logits.chunks_exact(classes)).enumerate() {
-            let row = Row { passes: row.passes + 1, ..*row };
-            match self.next(&row, logits) {
-                NextAction::Step => going.push((place, Row { steps_done: row.steps_done + 1, ..row })),
-                NextAction::Restart => again.push((place, Row { steps_done: 0, restart: row.restart + 1, ..row })),
-                NextAction::Leave { reached } => done.push(DoneRow { place, row, reached, logits: logits.to_vec() }),
-            }
-        }
+        let outside = match before.may_leave_the_ball() {
+            true => read(before.share_of_radius()).await?.iter().map(|share| *share > 1.0 + ROUNDING).collect(),
+            false => vec![false; count],
+        };
+        let answers = logits.chunks_exact(classes).zip(outside);
+        let Sorted { going, again, leaving } = self.sorted(rows, answers, goal);
         let device = before.images().device();
-        if going.len() == rows.len() {
+        if going.len() == count {
             self.executor = Some(moved);
         } else if !going.is_empty() {
-            self.executor = Some(moved.select(&places(going.iter().map(|(place, _)| *place), &device)));
+            self.executor = Some(moved.select(&Rows::new(going.iter().map(|(place, _)| *place), &device)));
         }
         self.rows = going.into_iter().map(|(_, row)| row).collect();
         if !again.is_empty() {
-            let seed = |(_, row): &(usize, Row)| seed_of_restart(row.image.seed, row.restart);
-            let seeds: Vec<u64> = again.iter().map(seed).collect();
-            let restarted = before.select(&places(again.iter().map(|(place, _)| *place), &device));
-            self.join(again.into_iter().map(|(_, row)| row), restarted.restarted(Seeds::Each(&seeds)));
+            let from = before.select(&Rows::new(again.iter().map(|(place, _)| *place), &device));
+            let rows: Vec<Row> = again.into_iter().map(|(_, row)| row).collect();
+            let seeds: Vec<u64> = rows.iter().map(|row| seed_of_restart(row.image.seed, row.start)).collect();
+            let executor = from.restarted(self.classes(&rows, &device), Seeds::Each(&seeds));
+            self.join(rows, executor);
         }
-        if done.is_empty() {
-            return Ok(vec![]);
-        }
-        let selected = before.select(&places(done.iter().map(|row| row.place), &device));
-        let (originals, images) = (read(selected.originals()).await?, read(selected.images()).await?);
-        let size = originals.len() / done.len();
-        let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
-        let outcome = |(done, (original, image)): (DoneRow, (&[f32], &[f32]))| Outcome {
-            id: done.row.image.id,
-            reached: done.reached,
-            logits: done.logits,
-            linf: linf_distance(original, image),
-            l2: l2_distance(original, image),
-            image: image.to_vec(),
-            passes: done.row.passes,
-        };
-        Ok(done.into_iter().zip(pairs).map(outcome).collect())
+        Ok(Some((leaving, before)))
     }
 
-    fn next(&self, row: &Row, logits: &[f32]) -> NextAction {
-        if self.goal.is_reached(logits, row.image.label) {
-            NextAction::Leave { reached: true }
-        } else if row.steps_done < self.config.steps_total() {
-            NextAction::Step
-        } else if row.restart + 1 < self.starts {
-            NextAction::Restart
-        } else {
-            NextAction::Leave { reached: false }
+    /// Sorts rows by what comes next for them, given their logits before the step and whether they were outside of the ball then.
+    fn sorted<'a>(&self, rows: Vec<Row>, answers: impl Iterator<Item = (&'a [f32], bool)>, goal: Goal) -> Sorted {
+        let mut sorted = Sorted::default();
+        for (place, (mut row, (logits, is_outside))) in rows.into_iter().zip(answers).enumerate() {
+            row.passes += 1;
+            // No more starts than there are targets.
+            let starts =
+                if self.config.loss.is_targeted() { self.starts.min(row.image.targets.len()) } else { self.starts };
+            let reached = !is_outside && goal.is_reached(logits, row.image.label);
+            if !reached && row.steps_done < self.config.steps_total() {
+                row.steps_done += 1;
+                sorted.going.push((place, row));
+            } else if !reached && row.start + 1 < starts {
+                (row.start, row.steps_done) = (row.start + 1, 0);
+                sorted.again.push((place, row));
+            } else {
+                sorted.leaving.push(Leaving { place, row, reached, logits: logits.to_vec() });
+            }
         }
+        sorted
     }
-}
-
-/// Returns row numbers as a tensor on `device`.
-fn places(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
-    let places: Vec<i64> = places.map(|place| place as i64).collect();
-    let count = places.len();
-    Tensor::from_data(TensorData::new(places, [count]), device)
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
     use crate::attack::{AttackKind, AttackRun};
     use crate::model::{Architecture, BuildNetwork as _, WideResNetConfig};
@@ -262,12 +365,12 @@ mod tests {
     /// Attacks all images in a batch of at most `room`: new images take the places of those that leave.
     fn fool(config: &AttackConfig, labels: &[usize], goal: Goal, room: usize, model: &Classifier) -> Vec<Outcome> {
         let images = images(&Device::flex());
-        let mut attack = UntilFooled::new(config, goal, RESTARTS).unwrap();
+        let mut attack = UntilFooled::new(&[(config.clone(), RESTARTS)], goal).unwrap();
         let (mut next, mut outcomes) = (0, Vec::new());
         while next < IMAGES || !attack.is_empty() {
             let count = (room - attack.len()).min(IMAGES - next);
             let entries: Vec<NewImage> = (next..next + count)
-                .map(|id| NewImage { id, label: labels[id], seed: config.seed + id as u64 })
+                .map(|id| NewImage { id, label: labels[id], seed: config.seed + id as u64, targets: vec![] })
                 .collect();
             if count > 0 {
                 attack.add(&entries, images.clone().narrow(0, next, count)).unwrap();
@@ -365,9 +468,9 @@ mod tests {
 
     #[test]
     fn attacks_without_a_random_start_have_one_start() {
-        let attack = |config: AttackConfig| UntilFooled::new(&config, Goal::Untargeted, 9).unwrap();
+        let attack = |config: AttackConfig| UntilFooled::new(&[(config, 9)], Goal::Untargeted).unwrap();
         assert_eq!(attack(AttackConfig::bim(0.1, 5)).most_passes(), 6);
         assert_eq!(attack(AttackConfig::pgd(0.1, 5, 0)).most_passes(), 54);
-        assert!(UntilFooled::new(&AttackConfig::fgsm(2.0), Goal::Untargeted, 1).is_err());
+        assert!(UntilFooled::new(&[(AttackConfig::fgsm(2.0), 1)], Goal::Untargeted).is_err());
     }
 }

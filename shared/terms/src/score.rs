@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use crate::attack::{AttackConfig, Goal};
+use crate::attack::{AttackConfig, Goal, ensemble};
 use crate::corruption::{Corruption, Severity};
 use crate::metrics::Proportion;
 
@@ -47,6 +47,12 @@ pub struct Score {
     /// Attack on each image; none for images that were not attacked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<AttackConfig>,
+    /// Attacks on the images that the one before has left, where there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<AttackConfig>,
+    /// Images still right before the first attack and after each one, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<usize>,
     /// Goal of the attack: away from the true class, or towards a random other class.
     #[serde(default = "untargeted", skip_serializing_if = "is_untargeted")]
     pub goal: Goal,
@@ -112,8 +118,10 @@ impl Score {
     /// way counts as the same, and so does an attack that stops earlier at the images that it has fooled.
     pub fn measures_the_same(&self, other: &Self) -> bool {
         let source = |score: &Self| (score.crafted_on.clone(), score.crafted_sha256.is_some());
-        let what =
-            |score: &Self| (score.set, score.attack.clone(), score.goal, score.restarts, source(score), score.top1.of);
+        let what = |score: &Self| {
+            let attacks = (score.attack.clone(), score.then.clone());
+            (score.set, attacks, score.goal, score.restarts, source(score), score.top1.of)
+        };
         what(self) == what(other)
     }
 }
@@ -125,7 +133,7 @@ impl Display for Score {
         if self.set != ImageSet::Validation {
             write!(formatter, "{}, ", self.set)?;
         }
-        write!(formatter, "{attack}")?;
+        formatter.write_str(&ensemble::name(attack, &self.then))?;
         if self.goal == Goal::Targeted {
             formatter.write_str(", targeted")?;
         }
@@ -151,6 +159,8 @@ mod tests {
         Score {
             set: ImageSet::Validation,
             attack: None,
+            then: vec![],
+            left: vec![],
             goal: Goal::Untargeted,
             restarts: 1,
             until_fooled: false,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use burn::prelude::*;
-use shared::attack::{AttackConfig, BIM_STEPS, DEFAULT_EPSILON_L2, MI_FGSM_STEPS, Norm, PGD_STEPS};
+use shared::attack::{AttackConfig, AttackKind, BIM_STEPS, DEFAULT_EPSILON_L2, Norm, PGD_STEPS};
 use shared::bundle::Bundle;
 use shared::metrics::{Proportion, cross_entropy, rank};
 
@@ -165,6 +165,9 @@ impl<'a> CheckedModel<'a> {
     }
 }
 
+/// Queries of Square, which is a control here and not an attack in full.
+pub const QUERIES: usize = 100;
+
 impl CheckPlan {
     /// Returns FGSM.
     pub fn fgsm(&self) -> Trial {
@@ -202,22 +205,33 @@ impl CheckPlan {
         Trial::attack(AttackConfig::noise(self.epsilon, 0), None)
     }
 
-    /// Returns MI-FGSM as in the paper.
-    pub fn mi_fgsm(&self) -> Trial {
-        Trial::attack(AttackConfig::mi_fgsm(self.epsilon, MI_FGSM_STEPS), None)
-    }
-
-    /// Returns PGD in L2, until an image is fooled: the attack of published scores. Its radius is the default of L2, since
-    /// [`Self::epsilon`] is one in L-infinity.
-    pub fn pgd_l2(&self) -> Trial {
-        Trial::until_fooled(AttackConfig::pgd_l2(DEFAULT_EPSILON_L2, PGD_STEPS, 0))
+    /// Returns Square with few queries, each image as the best of them left it.
+    pub fn square(&self) -> Trial {
+        Trial::attack(AttackConfig::new(AttackKind::Square, self.epsilon, QUERIES), None)
     }
 
     /// Returns every attack that any item compares, and one of each other kind, through the network's own gradients.
     pub fn attacks(&self) -> Vec<Trial> {
-        let compared =
-            [self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.unbounded()];
-        compared.into_iter().chain([self.mi_fgsm(), self.pgd_l2()]).collect()
+        let mut attacks =
+            vec![self.fgsm(), self.bim(self.epsilon), self.white_box(), self.last_step(), self.noise(), self.square()];
+        attacks.push(self.unbounded());
+        for kind in AttackKind::ALL {
+            if !attacks.iter().any(|trial| trial.attack.as_ref().is_some_and(|attack| attack.config.kind == kind)) {
+                attacks.push(self.sample(kind));
+            }
+        }
+        attacks
+    }
+
+    /// Returns an attack that no item compares, with few steps, as its published scores are measured. In L2 the radius is the
+    /// default, since [`Self::epsilon`] is one in L-infinity.
+    fn sample(&self, kind: AttackKind) -> Trial {
+        let epsilon = match kind.norm() {
+            Norm::Linf => self.epsilon,
+            Norm::L2 => DEFAULT_EPSILON_L2,
+        };
+        let config = AttackConfig::new(kind, epsilon, kind.default_steps().min(PGD_STEPS));
+        if kind.properties().until_fooled { Trial::until_fooled(config) } else { Trial::attack(config, None) }
     }
 }
 

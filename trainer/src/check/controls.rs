@@ -7,8 +7,7 @@ use shared::metrics::Proportion;
 
 use super::Finding;
 use super::chance::{FEWEST, Pairs, count, exceeds};
-use super::checked_model::{CheckPlan, CheckedModel, TrialOutcome};
-use super::square::{QUERIES, search};
+use super::checked_model::{CheckPlan, CheckedModel, QUERIES, TrialOutcome};
 use crate::evaluate::Trial;
 
 /// Images for which a random search of the ball may find something worse than what the gradients found: an attack that is right nearly
@@ -60,11 +59,11 @@ fn judge_transfer(transfers: &[(&str, Vec<bool>)], white_box: &[bool]) -> Findin
     Finding::new(!stronger, figure, "no fewer, beyond chance")
 }
 
-/// Compares the white-box attack with a random search, which uses logits only, no gradients.
-pub fn random_search(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
+/// Compares the white-box attack with Square, which uses logits only, no gradients.
+pub fn random_search(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     // A fooled image is left alone, so its loss is no measure of how far gradients lead; its loss after the last step is.
     let white_box = TrialOutcome { loss: outcomes[1].loss.clone(), ..(*outcomes[0]).clone() };
-    Ok(judge_random_search(&search(model)?, &white_box))
+    Ok(judge_random_search(&outcomes[2], &white_box))
 }
 
 /// Compares the losses of all images, classified correctly or not, and the images left right.

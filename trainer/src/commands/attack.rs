@@ -185,7 +185,7 @@ impl AttackArgs {
 }
 
 fn attack(
-    ChosenAttack { config, restarts }: &ChosenAttack,
+    ChosenAttack { config, restarts, .. }: &ChosenAttack,
     picture: &Picture,
     bundle: &Bundle,
     target: Option<usize>,

@@ -1,11 +1,10 @@
 //! The flags of attacks, the same for every command that runs attacks.
 
-use std::str::FromStr;
-
 use anyhow::{Result, ensure};
 use clap::Args;
-use shared::attack::{AttackConfig, AttackKind, Norm, PAPER_EPSILON_STD};
+use shared::attack::{AttackConfig, AttackKind, Norm, PAPER_EPSILON_STD, ensemble};
 
+use super::attack_choice::{AttackChoice, NamedAttack};
 use crate::epsilon::{EpsilonSpace, Radius};
 use crate::error::UsageError;
 
@@ -39,53 +38,22 @@ pub struct ChosenAttack {
     pub config: AttackConfig,
     /// Random starts, of which the worst counts; 1 for attacks without one.
     pub restarts: usize,
+    /// Attacks on what the one before has left, where images are followed until they are fooled.
+    pub then: Vec<AttackConfig>,
+    /// Whether the attacks are one measurement, which none of them is alone: AutoAttack.
+    pub is_sequence: bool,
 }
 
-/// A value of `--attack`: `none`, or an attack with or without its steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AttackChoice {
-    None,
-    One(AttackKind, Option<u16>),
-}
-
-impl FromStr for AttackChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "none" {
-            return Ok(Self::None);
-        }
-        if let Ok(kind) = text.parse() {
-            return Ok(Self::One(kind, None));
-        }
-        let unknown =
-            |text: &str| text.parse::<AttackKind>().map_err(|error| format!("{error}, or none{}", did_you_mean(text)));
-        let Some((name, steps)) = text.rsplit_once('-') else { return unknown(text).map(|kind| Self::One(kind, None)) };
-        let kind = name.parse::<AttackKind>().or_else(|_| unknown(text))?;
-        if !kind.takes_steps() {
-            return Err(format!(
-                "{name} has no steps: only {} take them, as in pgd-50",
-                in_words(AttackKind::takes_steps)
-            ));
-        }
-        match steps.parse() {
-            Ok(steps @ 1..=10_000) => Ok(Self::One(kind, Some(steps))),
-            _ => Err(format!("{steps} is no number of steps: 1 to 10000, as in {name}-50")),
-        }
-    }
-}
-
-/// Returns ` (did you mean mi-fgsm?)` for a name that is written otherwise or nearly right; else nothing.
-fn did_you_mean(text: &str) -> String {
-    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-    let written = plain(text);
-    let likeness = |kind: &AttackKind| {
-        let forms =
-            [kind.name(), kind.label()].map(|name| strsim::normalized_damerau_levenshtein(&written, &plain(name)));
-        forms[0].max(forms[1])
+/// Returns the attacks among choices, with the steps in their names; those of AutoAttack have their own.
+fn named(choices: &[AttackChoice]) -> Vec<(AttackKind, Option<u16>)> {
+    let own = |kind: AttackKind| (kind, u16::try_from(kind.default_steps()).ok());
+    let of_choice = |choice: &AttackChoice| match choice {
+        AttackChoice::None => None,
+        AttackChoice::One(NamedAttack { kind, steps, .. }) => Some((*kind, *steps)),
+        AttackChoice::AutoAttack(Norm::Linf) => Some(own(AttackKind::Apgd)),
+        AttackChoice::AutoAttack(Norm::L2) => Some(own(AttackKind::ApgdL2)),
     };
-    let best = AttackKind::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    best.filter(|kind| likeness(kind) > 0.65).map(|kind| format!(" (did you mean {kind}?)")).unwrap_or_default()
+    choices.iter().filter_map(of_choice).collect()
 }
 
 impl AttackFlags {
@@ -99,27 +67,48 @@ impl AttackFlags {
     /// # Errors
     /// [`UsageError`] when a number is out of range, or a flag has no effect: the user expects that it has one.
     pub fn attacks(&self, usual: &[AttackKind], space: EpsilonSpace) -> Result<Vec<ChosenAttack>> {
-        let named: Vec<(AttackKind, Option<u16>)> = match self.attacks.is_empty() {
-            true => usual.iter().map(|&kind| (kind, None)).collect(),
-            false => self.named().collect(),
-        };
-        self.check_effect(&named)?;
+        let usual: Vec<AttackChoice> = usual.iter().map(|&kind| AttackChoice::One(kind.into())).collect();
+        let choices = if self.attacks.is_empty() { &usual } else { &self.attacks };
+        self.check_effect(&named(choices))?;
         let mut chosen = Vec::new();
-        for (kind, steps) in named {
-            let norm = kind.norm();
+        for choice in choices {
+            let norm = match choice {
+                AttackChoice::None => continue,
+                AttackChoice::One(named) => named.kind.norm(),
+                AttackChoice::AutoAttack(norm) => *norm,
+            };
             let usual = [Radius::usual(norm, space)];
             for radius in if self.epsilon.is_empty() { &usual[..] } else { &self.epsilon } {
                 let epsilon = radius.in_norm(norm).map_err(|error| UsageError(format!("--epsilon: {error}")))?;
-                let steps = steps.or(self.steps).map_or(kind.default_steps(), usize::from);
-                let step_size = self.step_size.filter(|_| !kind.is_control()).map(|length| length.in_norm(norm));
-                let step_size = step_size.transpose().map_err(|error| UsageError(format!("--step-size: {error}")))?;
-                let config = AttackConfig { step_size, seed: self.seed, ..AttackConfig::new(kind, epsilon, steps) };
-                config.validate().map_err(|error| UsageError(format!("--attack {kind}: {error}")))?;
-                let restarts = config.starts(self.restarts.map_or(1, usize::from));
-                chosen.push(ChosenAttack { config, restarts });
+                chosen.push(match choice {
+                    AttackChoice::One(named) => self.one(named, epsilon)?,
+                    _ => self.autoattack(norm, epsilon)?,
+                });
             }
         }
         Ok(chosen)
+    }
+
+    fn one(&self, named: &NamedAttack, epsilon: f32) -> Result<ChosenAttack> {
+        let kind = named.kind;
+        let steps = named.steps.or(self.steps).map_or(kind.default_steps(), usize::from);
+        let step_size = self.step_size.filter(|_| !kind.is_control()).map(|length| length.in_norm(kind.norm()));
+        let step_size = step_size.transpose().map_err(|error| UsageError(format!("--step-size: {error}")))?;
+        let usual = AttackConfig::new(kind, epsilon, steps);
+        let config = AttackConfig { step_size, seed: self.seed, loss: named.loss.unwrap_or(usual.loss), ..usual };
+        config.validate().map_err(|error| UsageError(format!("--attack {kind}: {error}")))?;
+        let restarts = self.restarts.filter(|_| kind.is_random()).map_or(1, usize::from);
+        // A loss that is named is meant alone.
+        let then = if named.loss.is_none() { ensemble::margins_after(&config) } else { vec![] };
+        Ok(ChosenAttack { config, restarts, then, is_sequence: false })
+    }
+
+    fn autoattack(&self, norm: Norm, epsilon: f32) -> Result<ChosenAttack> {
+        let seed = self.seed;
+        let mut attacks = ensemble::autoattack(norm, epsilon).into_iter().map(|config| AttackConfig { seed, ..config });
+        let config = attacks.next().ok_or_else(|| UsageError("AutoAttack has no attacks".into()))?;
+        config.validate().map_err(|error| UsageError(format!("--attack autoattack: {error}")))?;
+        Ok(ChosenAttack { config, restarts: 1, then: attacks.collect(), is_sequence: true })
     }
 
     /// Returns the one attack that the flags name, or `usual` where none is named.
@@ -131,15 +120,12 @@ impl AttackFlags {
         ensure!(self.attacks.len() < 2, UsageError("--attack: name one attack".into()));
         ensure!(self.epsilon.len() < 2, UsageError("--epsilon: name one radius".into()));
         let mut chosen = self.attacks(&[usual], space)?;
+        let is_one = chosen.last().is_some_and(|chosen| !chosen.is_sequence);
+        ensure!(
+            is_one,
+            UsageError("--attack autoattack is four attacks, for evaluate: name one, as apgd or square".into())
+        );
         chosen.pop().ok_or_else(|| UsageError("--attack: name an attack".into()).into())
-    }
-
-    /// Returns the attacks that `--attack` names, with the steps in their names.
-    fn named(&self) -> impl Iterator<Item = (AttackKind, Option<u16>)> {
-        self.attacks.iter().filter_map(|choice| match choice {
-            AttackChoice::One(kind, steps) => Some((*kind, *steps)),
-            AttackChoice::None => None,
-        })
     }
 
     fn check_effect(&self, named: &[(AttackKind, Option<u16>)]) -> Result<()> {
@@ -214,7 +200,8 @@ fn attack_help() -> String {
         Norm::L2 => format!("{kind} (in L2)"),
     });
     format!(
-        "Attack: {}. Several with commas between them, or none, where the command takes them so; an attack may say its steps: \
+        "Attack: {}; or autoattack (with -l2 in L2), for evaluate: apgd-ce, apgd-t, fab-t and square, each on what the one before has \
+         left. An attack may say its loss, as pgd-margin or apgd-dlr. Several with commas between them, or none, where the command takes them so; an attack may say its steps: \
          pgd-50 [default: {} for attack, {} for craft, {} for evaluate]",
         attacks.join(", "),
         super::attack::USUAL_ATTACK,
@@ -285,8 +272,9 @@ mod tests {
     fn every_attack_has_its_own_defaults() {
         for kind in AttackKind::ALL {
             let chosen = attacks(&["--attack", kind.name()]).unwrap();
-            let expected = AttackConfig::new(kind, kind.norm().default_epsilon(), kind.default_steps());
-            assert_eq!(chosen, [ChosenAttack { config: expected, restarts: 1 }]);
+            let config = AttackConfig::new(kind, kind.norm().default_epsilon(), kind.default_steps());
+            let then = ensemble::margins_after(&config);
+            assert_eq!(chosen, [ChosenAttack { config, restarts: 1, then, is_sequence: false }]);
         }
         assert_eq!(names(&[]), ["FGSM at 4/255", "BIM-5 at 4/255"]);
         let mixed = names(&["--attack", "mi-fgsm,pgd-l2-7,pgd-50", "--steps", "3", "--restarts", "2"]);
@@ -294,6 +282,23 @@ mod tests {
         let restarts = attacks(&["--attack", "bim,pgd-l2", "--restarts", "2"]).unwrap();
         assert_eq!(restarts.iter().map(|chosen| chosen.restarts).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(names(&["--attack", "pgd-l2", "--epsilon", "0.5,3"]), ["L2-PGD-20 at L2 0.5", "L2-PGD-20 at L2 3"]);
+    }
+
+    #[test]
+    fn names_say_losses_and_autoattack_is_its_four_attacks() {
+        let named = names(&["--attack", "pgd-margin-7,apgd-ce,apgd-t,apgd-dlr-9,fab-t,square"]);
+        let expected = ["PGD-margin-7", "APGD-CE-100", "APGD-T-100", "APGD-DLR-9", "FAB-T-100", "Square-5000"];
+        assert_eq!(named, expected.map(|name| format!("{name} at 4/255")));
+        let auto = attacks(&["--attack", "autoattack", "--epsilon", "4/255,8/255", "--seed", "3"]).unwrap();
+        let name = |chosen: &ChosenAttack| ensemble::name(&chosen.config, &chosen.then);
+        assert_eq!(auto.iter().map(name).collect::<Vec<_>>(), ["AutoAttack at 4/255", "AutoAttack at 8/255"]);
+        assert!(auto[0].then.iter().all(|config| config.seed == 3));
+        assert_eq!(name(&attacks(&["--attack", "autoattack-l2"]).unwrap()[0]), "AutoAttack at L2 0.5");
+        assert_eq!(name(&attacks(&["--attack", "pgd-50"]).unwrap()[0]), "PGD-50 at 4/255, then margin, margin-t");
+        assert_eq!(name(&attacks(&["--attack", "pgd-ce-50"]).unwrap()[0]), "PGD-50 at 4/255");
+        let refused = |flags: &[&str]| attacks(flags).unwrap_err().to_string();
+        assert!(refused(&["--attack", "autoattack", "--steps", "5"]).contains("--steps"));
+        assert!(refused(&["--attack", "pgd-hinge"]).contains("hinge is no number of steps"));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct CraftArgs {
 pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let dir = models::dir_of(&args.model)?;
     // The arguments are checked before gigabytes are read.
-    let ChosenAttack { config, restarts } = args.attack.one_attack(USUAL_ATTACK, args.epsilon_space)?;
+    let ChosenAttack { config, restarts, .. } = args.attack.one_attack(USUAL_ATTACK, args.epsilon_space)?;
     ensure!(restarts == 1, UsageError("--restarts is not for craft: a set holds what one start gives".into()));
     let config = AttackConfig { channel_scale: args.epsilon_space.scale(&models::card(&dir)?), ..config };
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;

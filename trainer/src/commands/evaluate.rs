@@ -232,6 +232,11 @@ impl EvaluateArgs {
                 last_step.as_str(),
             ),
             (
+                chosen.iter().any(|chosen| chosen.is_sequence) && (in_transfer || self.last_step || self.targeted),
+                "--attack autoattack is white-box, untargeted, and follows each image: leave out --protocol, --last-step and \
+                 --targeted",
+            ),
+            (
                 self.save && self.limit.is_some() && none && self.crafted.is_empty(),
                 "--save with --limit keeps scores of attacks, and --attack none has none",
             ),
@@ -285,7 +290,7 @@ impl EvaluateArgs {
         }
         trials.extend(self.corrupted());
         for &crafted_on in sources {
-            for ChosenAttack { config, restarts } in chosen {
+            for ChosenAttack { config, restarts, then, .. } in chosen {
                 let config = config.clone();
                 // Noise uses no network's gradients: it is the same in both protocols.
                 let crafted_on = crafted_on.filter(|_| !config.kind.is_control());
@@ -294,6 +299,9 @@ impl EvaluateArgs {
                 if let Some(attack) = &mut trial.attack {
                     attack.restarts = *restarts;
                     attack.until_fooled = follows(kind) && crafted_on.is_none() && !self.last_step;
+                    if attack.until_fooled && !self.targeted {
+                        attack.then.clone_from(then);
+                    }
                     attack.normalized = self.epsilon_space == Some(EpsilonSpace::Normalized);
                     attack.goal = if self.targeted { Goal::Targeted } else { Goal::Untargeted };
                 }

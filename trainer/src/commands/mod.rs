@@ -1,7 +1,8 @@
 //! The subcommands, one file each: their arguments and what they do.
 
 pub mod attack;
-pub mod attack_flags;
+pub mod attack_choice;
+mod attack_flags;
 pub mod check;
 pub mod classify;
 pub mod compare;

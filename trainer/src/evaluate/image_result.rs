@@ -11,6 +11,8 @@ pub(crate) struct ImageResult {
     pub loss: f64,
     /// Change by the attack; `None` without an attack, or if the image was at its goal before.
     pub change: Option<Change>,
+    /// Number of the attack that fooled the image, of several one after the other; `None` if none did, or there was one.
+    pub fooled_by: Option<usize>,
 }
 
 /// The change of an image by an attack.
@@ -44,6 +46,7 @@ impl ImageResult {
             on_target: rank(logits, target) == 0,
             loss: cross_entropy(logits, label),
             change,
+            fooled_by: None,
         }
     }
 }

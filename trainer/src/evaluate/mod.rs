@@ -51,6 +51,8 @@ pub struct Attack {
     pub goal: Goal,
     /// Random starts, of which the worst counts.
     pub restarts: usize,
+    /// Attacks on the images that the one before has left, each with one random start.
+    pub then: Vec<AttackConfig>,
     /// Place of the network whose gradients are used, among those evaluated; `None` for each network's own.
     pub crafted_on: Option<usize>,
     /// Whether an image is attacked until it is fooled for the first time, at whatever step of whatever start; else the image
@@ -59,6 +61,14 @@ pub struct Attack {
     pub until_fooled: bool,
     /// Whether the radius is in standard deviations of the network whose gradients are used, each network's its own.
     pub normalized: bool,
+}
+
+impl Attack {
+    /// Returns all attacks in order, each with its random starts.
+    pub(crate) fn stages(&self) -> Vec<(AttackConfig, usize)> {
+        let first = (self.config.clone(), self.restarts);
+        std::iter::once(first).chain(self.then.iter().map(|config| (config.clone(), 1))).collect()
+    }
 }
 
 impl Trial {
@@ -75,8 +85,15 @@ impl Trial {
     /// Returns an attack away from the true class, from one start, through the gradients of network `crafted_on` or, where it
     /// is `None`, of each network.
     pub fn attack(config: AttackConfig, crafted_on: Option<usize>) -> Self {
-        let attack =
-            Attack { config, goal: Goal::Untargeted, restarts: 1, crafted_on, until_fooled: false, normalized: false };
+        let attack = Attack {
+            config,
+            goal: Goal::Untargeted,
+            restarts: 1,
+            then: vec![],
+            crafted_on,
+            until_fooled: false,
+            normalized: false,
+        };
         Self { set: ImageSet::Validation, attack: Some(attack), crafted: None }
     }
 
@@ -87,6 +104,7 @@ impl Trial {
             config,
             goal: Goal::Untargeted,
             restarts: 1,
+            then: vec![],
             crafted_on: None,
             until_fooled: true,
             normalized: false,
@@ -104,6 +122,7 @@ impl Trial {
         let mut trial = self.clone();
         if let Some(attack) = trial.attack.as_mut().filter(|attack| attack.normalized) {
             attack.config.channel_scale = card.std;
+            attack.then.iter_mut().for_each(|config| config.channel_scale = card.std);
         }
         trial
     }
@@ -121,7 +140,12 @@ impl Trial {
         let Some(attack) = self.attack.as_ref().filter(|_| self.crafted.is_none()) else { return networks };
         let (starts, steps) = (attack.restarts as u64, attack.config.steps_total() as u64);
         match (self.attack_until_fooled(), attack.crafted_on) {
-            (Some(_), _) => networks * (1 + starts * (steps + 1) * GRADIENT),
+            (Some(attack), _) => {
+                let passes = |(config, restarts): (AttackConfig, usize)| {
+                    (config.starts(restarts) * (config.steps_total() + 1)) as u64
+                };
+                networks * (1 + attack.stages().into_iter().map(passes).sum::<u64>() * GRADIENT)
+            }
             (None, None) => networks * (1 + starts * steps * GRADIENT),
             (None, Some(_)) => networks + starts * steps * GRADIENT,
         }

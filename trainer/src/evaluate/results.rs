@@ -65,6 +65,8 @@ pub(super) mod tests {
         Score {
             set: ImageSet::Validation,
             attack,
+            then: vec![],
+            left: vec![],
             goal: Goal::Untargeted,
             restarts: 1,
             until_fooled: false,

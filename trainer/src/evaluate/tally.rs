@@ -17,6 +17,11 @@ pub fn score(trial: &Trial, results: &[ImageResult], clean: &[ImageResult]) -> S
     Score {
         set: trial.set,
         attack: attack.map(|attack| attack.config.clone()),
+        then: attack.map(|attack| attack.then.clone()).unwrap_or_default(),
+        left: attack
+            .filter(|attack| !attack.then.is_empty())
+            .map(|attack| left(results, clean, attack.then.len() + 1))
+            .unwrap_or_default(),
         goal: attack.map_or(Goal::Untargeted, |attack| attack.goal),
         restarts: attack.map_or(1, |attack| attack.restarts),
         until_fooled: trial.attack_until_fooled().is_some(),
@@ -56,6 +61,14 @@ fn success(goal: Goal, results: &[ImageResult], clean: &[ImageResult]) -> Option
     (of > 0).then_some(Proportion { hits, of })
 }
 
+/// Counts the images that were right before the first of so many attacks, and after each.
+fn left(results: &[ImageResult], clean: &[ImageResult], attacks: usize) -> Vec<usize> {
+    let right = at(clean, 1).hits;
+    let fooled_by =
+        |attack: usize| results.iter().filter(|result| result.fooled_by.is_some_and(|by| by <= attack)).count();
+    std::iter::once(right).chain((0..attacks).map(|attack| right.saturating_sub(fooled_by(attack)))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use shared::attack::AttackConfig;
@@ -65,7 +78,7 @@ mod tests {
 
     fn result(rank: usize, on_target: bool, change: Option<(f32, f32)>) -> ImageResult {
         let change = change.map(|(linf, l2)| Change::new(linf, l2, &[]));
-        ImageResult { rank, on_target, loss: 0.0, change }
+        ImageResult { rank, on_target, loss: 0.0, change, fooled_by: None }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use shared::attack::{Goal, NewImage, UntilFooled};
+use shared::attack::{Goal, Loss, NewImage, UntilFooled};
 use shared::bundle::Bundle;
+use shared::metrics::top_k;
 use shared::seed::{Purpose, derive};
 
 use super::batch::Originals;
@@ -60,7 +61,7 @@ impl UntilFooledTrial<'_> {
     /// When the device fails, or computes something that is not a number; [`crate::error::Stopped`] after a request to stop.
     pub fn run(&self, device: &Device, task: &Task) -> Result<Vec<ImageResult>> {
         let indices = self.evaluation.indices;
-        let mut run = UntilFooled::new(&self.attack.config, self.attack.goal, self.attack.restarts)?;
+        let mut run = UntilFooled::new(&self.attack.stages(), self.attack.goal)?;
         let most_passes = run.most_passes();
         let mut classes: Vec<Classes> = Vec::with_capacity(indices.len());
         let mut results: Vec<Option<ImageResult>> = vec![None; indices.len()];
@@ -86,7 +87,9 @@ impl UntilFooledTrial<'_> {
                 ensure!(finite, "{} computed something that is not a number", self.bundle.card.name);
                 task.advance((most_passes - outcome.passes) as u64 * GRADIENT);
                 let change = Change::new(outcome.linf, outcome.l2, &outcome.image);
-                results[outcome.id] = Some(classes[outcome.id].result(&outcome.logits, Some(change)));
+                let fooled_by = outcome.reached.then_some(outcome.stage);
+                let result = classes[outcome.id].result(&outcome.logits, Some(change));
+                results[outcome.id] = Some(ImageResult { fooled_by, ..result });
             }
         }
         results.into_iter().collect::<Option<_>>().context("an image was lost on its way through the attack")
@@ -108,6 +111,7 @@ impl UntilFooledTrial<'_> {
             EvaluationBatch::new(self.evaluation.clean, indices, number, self.bundle.card.classes.len(), device)?;
         let images = Originals::new(&batch, self.trial.set).images;
         let rows = logits(self.bundle, images.clone())?;
+        let leads_to_others = self.attack.stages().iter().any(|(config, _)| config.loss.is_targeted());
         let mut rest = Vec::new();
         for (row, logits) in rows.iter().enumerate() {
             let (id, image) = (first + row, Classes { label: batch.labels[row], target: batch.targets[row] });
@@ -119,7 +123,8 @@ impl UntilFooledTrial<'_> {
                 results[id] = Some(image.result(logits, None));
             } else {
                 let seed = derive(self.attack.config.seed, indices[row] as u64, Purpose::ImageStart);
-                queue.entries.push(NewImage { id, label, seed });
+                let targets = if leads_to_others { likeliest_others(logits, label) } else { vec![] };
+                queue.entries.push(NewImage { id, label, seed, targets });
                 rest.push(row as i64);
             }
             classes.push(image);
@@ -131,6 +136,12 @@ impl UntilFooledTrial<'_> {
         }
         Ok(Classified { total: indices.len() as u64, done: (indices.len() - count) as u64 })
     }
+}
+
+/// Returns the likeliest classes but one, best first, as many as an attack with a targeted loss leads to.
+fn likeliest_others(logits: &[f32], label: usize) -> Vec<usize> {
+    let others = top_k(logits, Loss::TARGETS + 1).into_iter().filter(|class| *class != label);
+    others.take(Loss::TARGETS).collect()
 }
 
 /// Counts of images that were classified before their attack.

@@ -2,7 +2,7 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttackKind, Norm, ThreatModel};
+use super::{AttackKind, Direction, Loss, Norm, ThreatModel};
 
 /// The paper's radius, in normalised space.
 pub const PAPER_EPSILON_STD: f32 = 0.2;
@@ -19,12 +19,19 @@ pub struct AttackConfig {
     pub steps: usize,
     /// Length of a step in the unit of epsilon; `None` for the default of the attack.
     pub step_size: Option<f32>,
+    /// The loss that the attack makes large.
+    #[serde(default, skip_serializing_if = "is_cross_entropy")]
+    pub loss: Loss,
     /// Seed of the random start, and of noise.
     pub seed: u64,
     /// Factors of epsilon and of the step size, RGB: ones for pixel units, or a network's standard deviations for lengths in
     /// its normalised space, as in the paper.
     #[serde(default = "pixel_units", skip_serializing_if = "is_pixel_units")]
     pub channel_scale: [f32; 3],
+}
+
+fn is_cross_entropy(loss: &Loss) -> bool {
+    *loss == Loss::CrossEntropy
 }
 
 fn pixel_units() -> [f32; 3] {
@@ -69,7 +76,7 @@ impl AttackConfig {
     /// Returns an attack with its default step size and seed 0, in pixel units. FGSM and noise ignore `steps`.
     pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
         let steps = kind.steps(steps);
-        Self { kind, epsilon, steps, step_size: None, seed: 0, channel_scale: pixel_units() }
+        Self { kind, epsilon, steps, step_size: None, loss: kind.default_loss(), seed: 0, channel_scale: pixel_units() }
     }
 
     /// Returns the steps that the attack takes: one for FGSM, none for noise.
@@ -77,9 +84,16 @@ impl AttackConfig {
         self.kind.steps(self.steps)
     }
 
-    /// Returns the number of starts where `restarts` are requested: 1 for an attack without a random start.
+    /// Returns the number of starts where `restarts` are requested: 1 for an attack without a random start, and one for each class
+    /// that an attack with a targeted loss leads to.
     pub fn starts(&self, restarts: usize) -> usize {
-        if self.kind.is_random() { restarts.max(1) } else { 1 }
+        if self.loss.is_targeted() {
+            Loss::TARGETS
+        } else if self.kind.is_random() {
+            restarts.max(1)
+        } else {
+            1
+        }
     }
 
     /// Returns the length of a step, in the unit of epsilon.
@@ -110,11 +124,18 @@ impl AttackConfig {
     }
 }
 
-/// Writes `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`.
+/// Writes `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`, `APGD-T-100 at 8/255`.
 impl Display for AttackConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
-        write!(formatter, "{}{steps} at {}", self.kind.label(), self.threat())
+        let loss = match (self.kind.properties().direction, self.loss) {
+            // As the authors name the attacks: APGD always by its loss, FAB by its target.
+            (Direction::Adaptive, loss) => format!("-{}", loss.name().to_uppercase()),
+            (Direction::Boundary, _) => "-T".into(),
+            (_, loss) if loss == self.kind.default_loss() => String::new(),
+            (_, loss) => format!("-{loss}"),
+        };
+        write!(formatter, "{}{loss}{steps} at {}", self.kind.label(), self.threat())
     }
 }
 
@@ -175,6 +196,11 @@ mod tests {
         assert_eq!(AttackConfig::noise(4.0 / 255.0, 1).to_string(), "noise at 4/255");
         assert_eq!(AttackConfig::mi_fgsm(8.0 / 255.0, 10).to_string(), "MI-FGSM-10 at 8/255");
         assert_eq!(AttackConfig::pgd_l2(0.5, 20, 1).to_string(), "L2-PGD-20 at L2 0.5");
+        let apgd = |loss| AttackConfig { loss, ..AttackConfig::new(AttackKind::Apgd, 8.0 / 255.0, 100) }.to_string();
+        let names = [Loss::CrossEntropy, Loss::TargetedDlr].map(apgd);
+        assert_eq!(names, ["APGD-CE-100 at 8/255", "APGD-T-100 at 8/255"]);
+        let margin = AttackConfig { loss: Loss::TargetedMargin, ..AttackConfig::pgd(8.0 / 255.0, 50, 1) };
+        assert_eq!(margin.to_string(), "PGD-margin-t-50 at 8/255");
     }
 
     #[test]

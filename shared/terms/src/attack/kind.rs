@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Norm, Properties, Start, StepSize, Steps, Words};
+use super::{Direction, Loss, Norm, Properties, Start, StepSize, Steps, Words};
 
 /// Steps of BIM where none are given: the paper's.
 pub const BIM_STEPS: usize = 5;
@@ -11,6 +11,12 @@ pub const BIM_STEPS: usize = 5;
 pub const PGD_STEPS: usize = 20;
 /// Steps of MI-FGSM where none are given: the paper's.
 pub const MI_FGSM_STEPS: usize = 10;
+
+/// Steps of APGD where none are given: the authors'.
+pub const APGD_STEPS: usize = 100;
+
+/// Queries of Square where none are given: the authors'.
+pub const SQUARE_QUERIES: usize = 5000;
 
 /// Defines [`AttackKind`] from one row of properties an attack, so that none can be missing in a list, a name or a match.
 macro_rules! attacks {
@@ -118,6 +124,105 @@ attacks! {
             source: "Madry et al., 2017",
         },
     }
+    /// Auto-PGD (Croce and Hein, 2020, arXiv 2003.01690): PGD with momentum whose first step is 2 epsilon long, and which halves its
+    /// steps and goes back to the best point where the loss no longer grows.
+    Apgd {
+        name: "apgd",
+        label: "APGD",
+        norm: Norm::Linf,
+        steps: Steps::Chosen(APGD_STEPS),
+        step_size: StepSize::OfEpsilon(2.0),
+        direction: Direction::Adaptive,
+        start: Start::RandomPoint,
+        until_fooled: true,
+        words: Words {
+            summary: "Auto-PGD: PGD that finds its own step size, halved wherever it no longer helps. The first part of AutoAttack.",
+            formula: "z = clip(xₙ + η · sign ∇ₓ loss), xₙ₊₁ = clip(xₙ + ¾ (z − xₙ) + ¼ (xₙ − xₙ₋₁)), η = 2ε, ε, …",
+            source: "Croce and Hein, 2020",
+        },
+    }
+    /// Auto-PGD in L2 (Croce and Hein, 2020, arXiv 2003.01690).
+    ApgdL2 {
+        name: "apgd-l2",
+        label: "L2-APGD",
+        norm: Norm::L2,
+        steps: Steps::Chosen(APGD_STEPS),
+        step_size: StepSize::OfEpsilon(2.0),
+        direction: Direction::Adaptive,
+        start: Start::RandomPoint,
+        until_fooled: true,
+        words: Words {
+            summary: "Auto-PGD that limits the whole change instead of each pixel’s.",
+            formula: "z = clip(xₙ + η · ∇ₓ loss / ‖∇ₓ loss‖₂), xₙ₊₁ = clip(xₙ + ¾ (z − xₙ) + ¼ (xₙ − xₙ₋₁)), η = 2ε, ε, …",
+            source: "Croce and Hein, 2020",
+        },
+    }
+    /// FAB (Croce and Hein, 2019, arXiv 1907.02044): looks for the nearest image that is fooled, by steps onto the boundary of the
+    /// linearised network; such an image counts if it is within epsilon.
+    Fab {
+        name: "fab",
+        label: "FAB",
+        norm: Norm::Linf,
+        steps: Steps::Chosen(APGD_STEPS),
+        step_size: StepSize::OfEpsilon(1.0),
+        direction: Direction::Boundary,
+        start: Start::Image,
+        until_fooled: true,
+        words: Words {
+            summary: "Fast adaptive boundary: steps onto the nearest boundary between two classes, which may lie within epsilon or not.",
+            formula: "xₙ₊₁ = the nearest x with z_t(x) = z_y(x), linearised at xₙ",
+            source: "Croce and Hein, 2020",
+        },
+    }
+    /// FAB in L2 (Croce and Hein, 2019, arXiv 1907.02044).
+    FabL2 {
+        name: "fab-l2",
+        label: "L2-FAB",
+        norm: Norm::L2,
+        steps: Steps::Chosen(APGD_STEPS),
+        step_size: StepSize::OfEpsilon(1.0),
+        direction: Direction::Boundary,
+        start: Start::Image,
+        until_fooled: true,
+        words: Words {
+            summary: "Fast adaptive boundary in L2.",
+            formula: "xₙ₊₁ = the nearest x with z_t(x) = z_y(x), linearised at xₙ",
+            source: "Croce and Hein, 2020",
+        },
+    }
+    /// Square (Andriushchenko et al., 2019, arXiv 1912.00049): a random search that asks for logits only, so that it finds out
+    /// where a network's gradients are of no use.
+    Square {
+        name: "square",
+        label: "Square",
+        norm: Norm::Linf,
+        steps: Steps::Chosen(SQUARE_QUERIES),
+        step_size: StepSize::OfEpsilon(2.0),
+        direction: Direction::Search,
+        start: Start::RandomCorner,
+        until_fooled: true,
+        words: Words {
+            summary: "Random squares of colour, kept where they help. It asks the network for answers, never for its gradient.",
+            formula: "xₙ₊₁ = xₙ ± 2ε in a random square, clipped; kept if the margin falls",
+            source: "Andriushchenko et al., 2020",
+        },
+    }
+    /// Square in L2 (Andriushchenko et al., 2019, arXiv 1912.00049).
+    SquareL2 {
+        name: "square-l2",
+        label: "L2-Square",
+        norm: Norm::L2,
+        steps: Steps::Chosen(SQUARE_QUERIES),
+        step_size: StepSize::OfEpsilon(2.0),
+        direction: Direction::Search,
+        start: Start::RandomCorner,
+        until_fooled: true,
+        words: Words {
+            summary: "Random bumps of colour within an L2 radius, kept where they help. It asks for no gradient.",
+            formula: "the change in one random window moves to another; kept if the margin falls",
+            source: "Andriushchenko et al., 2020",
+        },
+    }
     /// The control: every value moved by epsilon, up or down by the toss of a coin, as large a change as that of an attack in
     /// a random direction.
     Noise {
@@ -176,6 +281,20 @@ impl AttackKind {
     /// Returns whether the attack begins at a random point, so that its seed matters.
     pub fn is_random(self) -> bool {
         self.properties().start != Start::Image
+    }
+
+    /// Returns the loss where none is given: FAB and Square are defined on the margin.
+    pub fn default_loss(self) -> Loss {
+        match self.properties().direction {
+            Direction::Boundary => Loss::TargetedMargin,
+            Direction::Search => Loss::Margin,
+            Direction::Gradient | Direction::Momentum { .. } | Direction::Adaptive => Loss::CrossEntropy,
+        }
+    }
+
+    /// Returns whether the attack is a part of AutoAttack, made for evaluations: the page does not explain these.
+    pub fn is_of_autoattack(self) -> bool {
+        matches!(self.properties().direction, Direction::Adaptive | Direction::Boundary | Direction::Search)
     }
 
     /// Returns whether the attack is the control, which needs no gradient.

@@ -1,13 +1,16 @@
 //! Attacks: kinds, settings and goals.
 
 mod config;
+pub mod ensemble;
 mod goal;
 mod kind;
+mod loss;
 mod properties;
 mod threat;
 
 pub use config::{AttackConfig, AttackError, PAPER_EPSILON_STD, in_255ths};
 pub use goal::Goal;
-pub use kind::{AttackKind, BIM_STEPS, MI_FGSM_STEPS, PGD_STEPS, UnknownAttack};
+pub use kind::{APGD_STEPS, AttackKind, BIM_STEPS, MI_FGSM_STEPS, PGD_STEPS, SQUARE_QUERIES, UnknownAttack};
+pub use loss::{Loss, UnknownLoss};
 pub use properties::{Direction, Properties, Start, StepSize, Steps, Words};
 pub use threat::{DEFAULT_EPSILON_255, DEFAULT_EPSILON_L2, Norm, ThreatModel};

@@ -58,6 +58,14 @@ pub enum Direction {
         /// Factor of the sum before a gradient is added: 1 for a plain sum.
         decay: f32,
     },
+    /// The gradient, with the movement of the step before added, and with steps that are halved where they do not help any more:
+    /// APGD. The length of a step is that of the first one.
+    Adaptive,
+    /// The nearest point of the plane where the linearised network takes two classes for equally likely: FAB. Images may leave the
+    /// ball on their way, and then do not count.
+    Boundary,
+    /// Squares drawn at random, kept where the loss grows: Square, which asks for no gradient.
+    Search,
 }
 
 /// Where an attack begins.

@@ -13,6 +13,8 @@ fn score(set: ImageSet, hits: usize, of: usize) -> Score {
     Score {
         set,
         attack: None,
+        then: vec![],
+        left: vec![],
         goal: Goal::Untargeted,
         restarts: 1,
         until_fooled: false,

@@ -114,7 +114,8 @@ fn Outcome() -> impl IntoView {
 fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
     let kind = store.read(|state| state.attack.settings.kind);
-    let choices = AttackKind::ALL.map(|choice| {
+    let explained = AttackKind::ALL.into_iter().filter(|kind| !kind.is_of_autoattack());
+    let choices = explained.map(|choice| {
         let (label, name) = (text::attack_label(choice), choice.name());
         view! {
             <label>
@@ -134,7 +135,7 @@ fn Kind() -> impl IntoView {
     view! {
         <fieldset class="segmented">
             <legend>"Attack"</legend>
-            <div class="segments">{choices.into_iter().collect_view()}</div>
+            <div class="segments">{choices.collect_view()}</div>
             <p class="hint" data-testid="attack-words">{move || words().summary}</p>
             <p class="formula">
                 <span>{move || words().formula}</span>
