@@ -72,12 +72,13 @@ async function cacheFirst(event) {
   return (await fromCache(event.request)) ?? networkFirst(event);
 }
 
-// Responds from the network, so that a rebuilt page shows at once; but from the cache where the network fails, is silent, or
-// answers with an error of the server or with something else. The response is streamed to the page and cached in parallel.
+// Responds from the network, so that a rebuilt page shows at once; but from the cache where the network fails, is silent, stops
+// half-way, or answers with an error of the server or with something else. The response is cached in parallel.
 async function networkFirst(event) {
   const { request } = event;
   const address = keyOf(request);
-  const asked = request.mode === "navigate" ? whole(request) : ask(request);
+  // Programs are streamed, for the page to count; all else is small, and no answer before it is whole.
+  const asked = immutable(request.url) ? ask(request) : whole(request);
   // The page itself is kept once its program has started: see `keep`. A response that cannot be cached (quota) can still be
   // shown.
   const renewed = asked.then((response) => request.mode !== "navigate" && renew(address, response.clone()));
@@ -94,9 +95,9 @@ function ask(request) {
   return fetch(request, { signal: limit.signal }).finally(() => clearTimeout(timer));
 }
 
-// Returns the page once all of it is here: a page that stops half-way is no answer.
+// Returns the response of the network once all of it is here: what stops half-way is no answer.
 async function whole(request) {
-  const response = await fetch(request);
+  const response = await (request.mode === "navigate" ? fetch(request) : ask(request));
   return response.ok ? new Response(await response.blob(), response) : response;
 }
 
