@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::page::{Attack, CPU_TIMEOUT, Page};
 use crate::server::{Server, page_folder};
-use crate::session::{Graphics, browse};
+use crate::session::{Graphics, browse_alone};
 use crate::visit;
 
 /// Starts to collect long tasks, and drops the tasks collected before.
@@ -28,7 +28,7 @@ pub async fn durations_ms(client: &Client) -> Vec<f64> {
 #[test]
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn no_long_task_while_an_attack_runs() {
-    browse(Graphics::NoAdapter, async |client| {
+    browse_alone(Graphics::NoAdapter, async |client| {
         let supported = "return PerformanceObserver.supportedEntryTypes.includes('longtask')";
         let server = Server::start(&page_folder());
         let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;

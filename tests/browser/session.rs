@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -25,9 +26,28 @@ pub enum Graphics {
     SwiftShader,
 }
 
+/// Held by each test that runs beside others, and by a test that runs alone for itself.
+static TURNS: RwLock<()> = RwLock::new(());
+
 /// Starts a browser, runs `test` in it, and closes it, also if the test fails. A failed test leaves a screenshot and the
 /// browser's console.
+///
+/// Tests run side by side, since most of them wait; those on the software adapter, which takes all cores, run alone.
 pub fn browse(graphics: Graphics, test: impl AsyncFnOnce(&Client)) {
+    if graphics == Graphics::SwiftShader {
+        return browse_alone(graphics, test);
+    }
+    let _turn = TURNS.read().unwrap_or_else(PoisonError::into_inner);
+    browse_now(graphics, test);
+}
+
+/// Runs `test` as [`browse`] does, while no other test runs: for tests of how long something takes.
+pub fn browse_alone(graphics: Graphics, test: impl AsyncFnOnce(&Client)) {
+    let _turn = TURNS.write().unwrap_or_else(PoisonError::into_inner);
+    browse_now(graphics, test);
+}
+
+fn browse_now(graphics: Graphics, test: impl AsyncFnOnce(&Client)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let driver = Driver::start();
     let profile = tempfile::tempdir().unwrap();

@@ -14,6 +14,15 @@ async fn before_each_page(client: &Client, script: &str) {
     chrome_command(client, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
 }
 
+/// Keeps the page's last worker of each program as `window.workers.engine` and `window.workers.decoder`.
+const REMEMBER_WORKERS: &str = "window.workers = {};
+    window.Worker = class extends Worker {
+        constructor(url, options) {
+            super(url, options);
+            window.workers[options.name.split('-')[1]] = this;
+        }
+    }";
+
 /// A long attack.
 const LONG: Attack = Attack { kind: "bim", epsilon_255: 8, steps: 40 };
 
@@ -25,15 +34,12 @@ fn a_worker_that_ends_in_the_middle_of_an_attack_is_replaced_and_the_attack_goes
         let loader = server.file("engine_loader-", ".js");
         let closing = "new BroadcastChannel('test').onmessage = () => self.close();";
         server.edit(&loader, |script| format!("{closing}\n{script}"));
-        let remember = "window.Worker = class extends Worker {
-            constructor(...options) { super(...options); window.engine = this; }
-        }";
-        before_each_page(client, remember).await;
+        before_each_page(client, REMEMBER_WORKERS).await;
         let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         visit::classify_a_sample(&page).await;
         let picture = page.pixels("input-canvas").await;
-        for end in ["new BroadcastChannel('test').postMessage(0)", "window.engine.terminate()"] {
+        for end in ["new BroadcastChannel('test').postMessage(0)", "window.workers.engine.terminate()"] {
             page.begin_attack(LONG).await;
             page.until("a step", async || page.number("column-left", "data-steps-done").await > 0).await;
             client.execute(end, vec![]).await.unwrap();
@@ -47,21 +53,25 @@ fn a_worker_that_ends_in_the_middle_of_an_attack_is_replaced_and_the_attack_goes
 
 #[test]
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
-fn an_idle_worker_that_ends_is_replaced() {
+fn idle_workers_that_end_are_replaced() {
     browse(Graphics::NoAdapter, async |client| {
         let server = Server::start(&page_folder());
-        let remember = "window.Worker = class extends Worker {
-            constructor(...options) { super(...options); window.engine = this; }
-        }";
-        before_each_page(client, remember).await;
+        before_each_page(client, REMEMBER_WORKERS).await;
         let page = Page::open(client, &server.url, "?backend=cpu", CPU_TIMEOUT).await;
         page.wait_until_ready().await;
         visit::classify_a_sample(&page).await;
-        client.execute("window.engine.terminate()", vec![]).await.unwrap();
+        client.execute("window.workers.engine.terminate()", vec![]).await.unwrap();
         page.wait_for_alert(&["started again"]).await;
         page.wait_until_ready().await;
         page.click("alert-dismiss").await;
         page.choose_sample(1).await;
+        visit::clean_answers(&page).await;
+
+        // Nobody has to be told of a decoder that nobody waits for.
+        client.execute("window.workers.decoder.terminate()", vec![]).await.unwrap();
+        page.choose_sample(2).await;
+        visit::clean_answers(&page).await;
+        assert_eq!(page.alert().await, None);
     });
 }
 

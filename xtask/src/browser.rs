@@ -45,12 +45,14 @@ impl Browser {
     /// # Errors
     /// If the tests do not compile or one of them fails.
     pub fn test(&self, dist: &Path, selection: &[&str], filter: &str, settings: &[(&str, &Path)]) -> Result<()> {
+        // Most tests wait for the page. With more of them than cores, each would be slower than it allows the page to be.
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)).to_string();
         let this_program = env::current_exe().context("cannot find this program's own file")?;
         process::run(
             process::cargo()?
                 .args(["test", "--locked"])
                 .args(selection)
-                .args(["--test", "browser", "--", "--ignored", "--test-threads", "1", filter])
+                .args(["--test", "browser", "--", "--ignored", "--test-threads", &threads, filter])
                 .env("BASTION_PAGE", dist)
                 .env("BASTION_XTASK", this_program)
                 .env("CHROME", &self.chrome)

@@ -29,9 +29,8 @@ fn workspace() -> TempDir {
     write("programs/engine_bg.wasm", &[0; 900_000]);
     write("programs/decoder.js", &[b' '; 1_000]);
     write("programs/decoder_bg.wasm", &[5; 90_000]);
-    for loader in ["static/engine_loader.js", "static/decoder_loader.js"] {
-        write(loader, &fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(loader)).unwrap());
-    }
+    let loader = "static/worker_loader.js";
+    write(loader, &fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(loader)).unwrap());
     write("static/models/index.json", br#"{"models": ["standard", "hardened"]}"#);
     for model in ["standard", "hardened"] {
         write(&format!("static/models/{model}/model.json"), &[b' '; 1_000]);

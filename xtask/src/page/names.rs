@@ -12,22 +12,13 @@ use super::INDEX_HTML;
 /// Files of the page's program, which `index.html` names.
 const APP: [&str; 2] = ["app.js", "app_bg.wasm"];
 
-/// Programs that run in workers.
-const WORKERS: [Worker; 2] = [
-    Worker { loader: "engine_loader.js", files: ["engine.js", "engine_bg.wasm"] },
-    Worker { loader: "decoder_loader.js", files: ["decoder.js", "decoder_bg.wasm"] },
-];
+/// Programs that run in workers. `index.html` names their loader and files: `engine_loader.js engine.js engine_bg.wasm`.
+const WORKERS: [&str; 2] = ["engine", "decoder"];
 
-/// Placeholder in the engine's loader for the size of the engine's program in bytes, uncompressed.
+/// Script that loads a worker's program. It names the program `program` and has a placeholder for the size of the program in
+/// bytes, uncompressed.
+const LOADER: &str = "worker_loader.js";
 const UNKNOWN_SIZE: &str = "unpackedBytes = 0;";
-
-/// A program that runs in a worker.
-struct Worker {
-    /// Script of the worker, which `index.html` names.
-    loader: &'static str,
-    /// Files of the program, which `index.html` and the loader name.
-    files: [&'static str; 2],
-}
 
 /// Start and end of a line of `index.html` that links a style sheet.
 const LINK: [&str; 2] = ["<link rel=\"stylesheet\" href=\"", "\" />"];
@@ -39,27 +30,32 @@ const DIGITS: usize = 16;
 /// with its style sheets merged into one.
 ///
 /// # Errors
-/// If a file is missing, or a loader or the page does not name a file that it has to.
+/// If a file is missing, or the loader or the page does not name a file that it has to.
 pub fn assign(root: &Path, out: &Path) -> Result<()> {
     let mut page = merge_styles(root, out)?;
     for name in APP {
         let (new, _) = rename(out, name)?;
         page = replace_name(&page, INDEX_HTML, name, &new)?;
     }
-    for Worker { loader: file, files } in WORKERS {
-        let mut loader = read(&out.join(file))?;
-        for name in files {
-            let (new, bytes) = rename(out, name)?;
-            page = replace_name(&page, INDEX_HTML, name, &new)?;
-            loader = replace_name(&loader, file, name, &new)?;
-            if name.ends_with(".wasm") {
-                loader = loader.replace(UNKNOWN_SIZE, &format!("unpackedBytes = {bytes};"));
+    let template = read(&out.join(LOADER))?;
+    for worker in WORKERS {
+        let mut loader = template.clone();
+        for end in [".js", "_bg.wasm"] {
+            let name = format!("{worker}{end}");
+            let (new, bytes) = rename(out, &name)?;
+            page = replace_name(&page, INDEX_HTML, &name, &new)?;
+            loader = replace_name(&loader, LOADER, &format!("program{end}"), &new)?;
+            if end == "_bg.wasm" {
+                loader = replace_name(&loader, LOADER, UNKNOWN_SIZE, &format!("unpackedBytes = {bytes};"))?;
             }
         }
-        write(&out.join(file), &loader)?;
-        let (new, _) = rename(out, file)?;
-        page = replace_name(&page, INDEX_HTML, file, &new)?;
+        let name = format!("{worker}_loader.js");
+        let new = hashed_name(&name, loader.as_bytes());
+        write(&out.join(&new), &loader)?;
+        println!("    {new}");
+        page = replace_name(&page, INDEX_HTML, &name, &new)?;
     }
+    fs::remove_file(out.join(LOADER)).with_context(|| format!("cannot remove {LOADER}"))?;
     write(&out.join(INDEX_HTML), &page)
 }
 

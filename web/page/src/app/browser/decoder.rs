@@ -9,7 +9,7 @@ use futures_channel::oneshot;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsValue;
 
-use super::worker::{Program, WorkerHandle};
+use super::worker::{Program, WorkerEvent, WorkerHandle};
 use protocol::wire::unpacked;
 use protocol::{DecodeReply, DecodeRequest, Decoded, Pixels, RequestId};
 use terms::picture::Crop;
@@ -217,22 +217,19 @@ impl Decoder {
     }
 
     fn start(self: &Rc<Self>) -> Result<Running, String> {
-        let (hearer, failed) = (Rc::downgrade(self), Rc::downgrade(self));
-        let worker = WorkerHandle::start(
-            Program::Decoder,
-            "bastion-decoder",
-            move |data| {
-                if let Some(decoder) = hearer.upgrade() {
-                    decoder.take(data);
-                }
-            },
-            move |message| {
-                leptos::logging::error!("the decoder broke: {message}");
-                if let Some(decoder) = failed.upgrade() {
+        let decoder = Rc::downgrade(self);
+        let worker = WorkerHandle::start(Program::Decoder, move |event| {
+            let Some(decoder) = decoder.upgrade() else { return };
+            match event {
+                WorkerEvent::Comes(_) => {}
+                WorkerEvent::Message(data) => decoder.take(data),
+                WorkerEvent::Broke(message) => {
+                    leptos::logging::error!("the decoder broke: {message}");
                     decoder.end(Trouble::Broke);
                 }
-            },
-        )?;
+                WorkerEvent::Ended => decoder.end(Trouble::Broke),
+            }
+        })?;
         Ok(Running { worker, loaded: false, held: None, memory_bytes: 0, job: None })
     }
 

@@ -1,6 +1,7 @@
 //! The page's workers, seen from the page.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use js_sys::{Array, Function, Reflect};
 use leptos::prelude::{document, window};
@@ -46,8 +47,20 @@ impl Program {
     }
 }
 
+/// What becomes of a worker.
+pub(crate) enum WorkerEvent {
+    /// Its program is on the way: unpacked bytes so far, unpacked bytes in all, packed length; zero if unknown.
+    Comes([f64; 3]),
+    /// Its program posted this message.
+    Message(JsValue),
+    /// It did not load, or broke: how, in words.
+    Broke(String),
+    /// It is gone, and not because the page ended it.
+    Ended,
+}
+
 /// Calls `on_end` once a worker of this name has ended, however it did: it holds a lock of that name as long as it lives (see
-/// `engine_loader.js`), and has it when its first message comes.
+/// `worker_loader.js`), and has it when its first message comes.
 ///
 /// # Errors
 /// If the browser has no locks, as on a page that is neither `https` nor local.
@@ -61,40 +74,56 @@ fn watch_end(name: &str, on_end: impl FnOnce() + 'static) -> Result<(), JsValue>
 /// A running worker. Ends with [`WorkerHandle::end`].
 pub(crate) struct WorkerHandle {
     worker: Worker,
+    /// Whether the page ended it.
+    ended: Rc<Cell<bool>>,
     _on_message: Closure<dyn Fn(MessageEvent)>,
     _on_error: Closure<dyn Fn(web_sys::Event)>,
 }
 
 impl WorkerHandle {
-    /// Starts a worker of that name; calls `on_message` with what it posts, and `on_error` with words if it did not load or broke.
+    /// Starts a worker, and calls `on_event` with what becomes of it until the page ends it.
     ///
     /// # Errors
     /// Says why the browser did not start it.
-    pub(crate) fn start(
-        program: Program,
-        name: &str,
-        on_message: impl Fn(JsValue) + 'static,
-        on_error: impl Fn(String) + 'static,
-    ) -> Result<Self, String> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        options.set_name(name);
+    pub(crate) fn start(program: Program, on_event: impl Fn(WorkerEvent) + Clone + 'static) -> Result<Self, String> {
         let missing = || format!("the page names no {}; `cargo xtask demo` builds a page that does", program.name());
         let [loader, ..] = program.files().ok_or_else(missing)?;
+        // No other worker of this site is called the same.
+        let name = format!("bastion-{}-{}", program.name(), js_sys::Math::random());
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name(&name);
         let worker = Worker::new_with_options(&loader, &options).map_err(|error| describe(&error))?;
+        let ended = Rc::new(Cell::new(false));
 
-        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| on_message(event.data()));
+        let (on_received, watched, silenced) = (on_event.clone(), Cell::new(false), Rc::clone(&ended));
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            if !watched.replace(true) {
+                let (on_end, silenced) = (on_received.clone(), Rc::clone(&silenced));
+                // Without locks, a worker that is gone is given up once it is silent for too long.
+                let _ = watch_end(&name, move || {
+                    if !silenced.get() {
+                        on_end(WorkerEvent::Ended);
+                    }
+                });
+            }
+            let data = event.data();
+            on_received(match loader_counts(&data) {
+                Some(counts) => WorkerEvent::Comes(counts),
+                None => WorkerEvent::Message(data),
+            });
+        });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
 
         let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
             // A script that cannot be fetched gives an event without a message.
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).filter(|message| !message.is_empty());
             let message = message.map(|message| message.replace("Uncaught Error: ", ""));
-            on_error(message.unwrap_or_else(|| format!("{loader} did not load")));
+            on_event(WorkerEvent::Broke(message.unwrap_or_else(|| format!("{loader} did not load"))));
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
 
-        Ok(Self { worker, _on_message: on_message, _on_error: on_error })
+        Ok(Self { worker, ended, _on_message: on_message, _on_error: on_error })
     }
 
     /// Starts the engine and calls `on_event` with what becomes of it, under this number.
@@ -102,29 +131,20 @@ impl WorkerHandle {
     /// # Errors
     /// Says why the browser did not start it.
     pub(crate) fn start_engine(generation: u32, on_event: impl Fn(Event) + Clone + 'static) -> Result<Self, String> {
-        // No other worker of this site is called the same.
-        let name = format!("bastion-engine-{generation}-{}", js_sys::Math::random());
-        let (lock, watched) = (name.clone(), Cell::new(false));
-        let on_failure = on_event.clone();
-        let on_message = move |data: JsValue| {
-            if !watched.replace(true) {
-                let on_end = on_event.clone();
-                // Without the means to learn of it, the engine is given up once it is silent for too long.
-                let _ = watch_end(&lock, move || on_end(Event::WorkerEnded { generation }));
-            }
-            if let Some([received, total, sent]) = loader_counts(&data) {
-                return on_event(Event::EngineComes { generation, received, total, sent });
-            }
-            on_event(match unpacked(data) {
-                Ok(reply) => Event::Engine { generation, reply },
-                Err(error) => Event::WorkerBroke {
-                    generation,
-                    message: format!("page and engine are of different versions: {error}"),
+        Self::start(Program::Engine, move |event| {
+            on_event(match event {
+                WorkerEvent::Comes([received, total, sent]) => Event::EngineComes { generation, received, total, sent },
+                WorkerEvent::Message(data) => match unpacked(data) {
+                    Ok(reply) => Event::Engine { generation, reply },
+                    Err(error) => Event::WorkerBroke {
+                        generation,
+                        message: format!("page and engine are of different versions: {error}"),
+                    },
                 },
+                WorkerEvent::Broke(message) => Event::WorkerBroke { generation, message },
+                WorkerEvent::Ended => Event::WorkerEnded { generation },
             });
-        };
-        let on_error = move |message| on_failure(Event::WorkerBroke { generation, message });
-        Self::start(Program::Engine, &name, on_message, on_error)
+        })
     }
 
     /// Sends a message; what is sent before the worker has said that it is loaded is lost.
@@ -139,6 +159,7 @@ impl WorkerHandle {
 
     /// Stops it at once, whatever it does.
     pub(crate) fn end(self) {
+        self.ended.set(true);
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);
         self.worker.terminate();
@@ -147,7 +168,7 @@ impl WorkerHandle {
     }
 }
 
-/// Returns what `engine_loader.js` says of the program's download, if this message is of it and not of the engine.
+/// Returns what `worker_loader.js` says of the program's download, if this message is the loader's and not the program's.
 fn loader_counts(message: &JsValue) -> Option<[f64; 3]> {
     let counts = message.dyn_ref::<Array>()?;
     Some([0, 1, 2].map(|place| counts.get(place).as_f64().unwrap_or_default()))

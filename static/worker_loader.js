@@ -1,4 +1,5 @@
-// Entry point of the engine's worker: loads the engine's program and reports the progress to the page.
+// Entry point of a worker: loads the worker's program and reports the progress to the page. `cargo xtask` writes one such script
+// for each program, with its name.
 
 // Size of the program, written by `cargo xtask`: `count` counts unpacked bytes, and headers contain only the packed
 // length.
@@ -15,7 +16,7 @@ const held = new Promise((then) => {
 });
 
 // Posts `[received, total, sent]`: unpacked bytes so far, unpacked bytes in all, and packed length; zero if unknown.
-// The engine's own messages are typed arrays, so the page can distinguish them from these.
+// The program's own messages are typed arrays, so the page can distinguish them from these.
 async function count(response) {
   const sent = Number(response.headers.get("Content-Length"));
   const total = unpackedBytes || (response.headers.has("Content-Encoding") ? 0 : sent);
@@ -47,18 +48,18 @@ const silence = new Promise((_, reject) => {
 async function load() {
   // The page waits for this first word, and from then on for the lock.
   held.then(() => postMessage([0, 0, 0]));
-  const engine = import("./engine.js");
+  const glue = import("./program.js");
   // Where both fail, the program's failure says more.
-  engine.catch(() => {});
-  const program = await fetch(new URL("./engine_bg.wasm", import.meta.url));
-  if (!program.ok) throw new Error(`the server answered ${program.status} for its program`);
-  if (program.headers.get("Content-Type")?.includes("html")) throw new Error("the server sent a web page in place of its program");
+  glue.catch(() => {});
+  const wasm = await fetch(new URL("./program_bg.wasm", import.meta.url));
+  if (!wasm.ok) throw new Error(`the server answered ${wasm.status} for its program`);
+  if (wasm.headers.get("Content-Type")?.includes("html")) throw new Error("the server sent a web page in place of its program");
   // Errors of the download are reported by `init`, which reads the program.
-  const counted = count(program.clone()).catch(() => {});
-  const { default: init } = await engine;
+  const counted = count(wasm.clone()).catch(() => {});
+  const { default: init } = await glue;
   // Compiling takes as long as it takes.
   counted.then(() => clearInterval(watch));
-  await init({ module_or_path: program });
+  await init({ module_or_path: wasm });
 }
 
 await Promise.race([load(), silence]);
