@@ -1,4 +1,4 @@
-//! What a PNG says of itself beside its pixels: size, EXIF block, colours.
+//! Reads the size, EXIF block and colours of a PNG.
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, MatrixCoefficients,
@@ -63,7 +63,7 @@ pub(super) fn code_points(png: &[u8]) -> Option<ColorProfile> {
 pub(super) fn gamma_and_primaries(png: &[u8]) -> Option<ColorProfile> {
     /// Exponent of sRGB as PNGs have it, in 100,000ths: a rounded one, which stands for sRGB's own curve.
     const SRGB_GAMMA: u32 = 45_455;
-    /// What other encoders wrote for that.
+    /// Largest difference from [`SRGB_GAMMA`] that encoders write for sRGB.
     const TOLERANCE: u32 = 1_000;
     if chunk(png, b"sRGB").is_some() {
         return None;

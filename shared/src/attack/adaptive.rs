@@ -8,7 +8,7 @@ const RISES: f32 = 0.75;
 /// Weight of a step against the movement of the step before.
 const STEP_WEIGHT: f32 = 0.75;
 
-/// What APGD remembers of each image (Croce and Hein, 2020, arXiv 2003.01690, algorithm 1): tensors with one row an image. Images
+/// Holds the state of APGD for each image (Croce and Hein, 2020, arXiv 2003.01690, algorithm 1): tensors with one row an image. Images
 /// may be at different steps. After each step the loss at the new point is compared; at some steps, the *looks*, the step is
 /// halved, and the image goes back to its best point, where the loss rose too seldom or nothing has changed since the last look.
 #[derive(Clone, Debug)]

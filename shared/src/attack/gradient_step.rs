@@ -40,7 +40,7 @@ pub(super) struct StepState {
     square: Option<Square>,
 }
 
-/// What a step made of some images. All tensors are on a plain device.
+/// Holds the result of a step for some images. All tensors are on a plain device.
 pub(super) struct Stepped {
     /// The moved images.
     pub images: Tensor<4>,
@@ -222,7 +222,7 @@ pub fn loss_gradient(model: &Classifier, images: Tensor<4>, labels: Tensor<1, In
     evaluate(model, images, |logits| cross_entropy(logits, labels.autodiff())).gradient
 }
 
-/// What a pass through a network, forward and back, gives of some images, on a plain device.
+/// Holds the results of a pass forward and back through a network for some images, on a plain device.
 pub(super) struct Evaluated {
     /// Gradient of the summed values with respect to the images.
     pub gradient: Tensor<4>,

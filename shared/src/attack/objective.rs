@@ -7,7 +7,7 @@ use super::{Goal, Loss};
 /// Keeps a quotient of equal logits finite, as the authors' code does.
 const TINY: f32 = 1e-12;
 
-/// What an attack makes as large as it can, for some images: a loss with the classes that it is about.
+/// Holds a loss that an attack maximises for some images, with the classes that the loss takes.
 #[derive(Clone, Debug)]
 pub(super) struct Objective {
     loss: Loss,

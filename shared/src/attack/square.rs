@@ -14,8 +14,8 @@ const FIRST_SHARE: f64 = 0.8;
 /// Queries after which squares are half as large, of 10,000; after each of them the share of the pixels is halved.
 const HALVINGS: [usize; 9] = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
 
-/// What Square (Andriushchenko et al., 2019, arXiv 1912.00049) remembers of each image: a random search that asks for logits, and
-/// for no gradient. Each query changes one square of the best image so far, and is kept if the margin falls. Each image has its own
+/// Holds the state of Square (Andriushchenko et al., 2019, arXiv 1912.00049) for each image: a random search that takes logits and
+/// no gradient. Each query changes one square of the best image so far, and is kept if the margin falls. Each image has its own
 /// random numbers (the authors draw one square for all images of a batch).
 #[derive(Clone, Debug)]
 pub(super) struct Square {

@@ -65,7 +65,7 @@ impl BuildNetwork for Architecture {
         seed: u64,
         device: &Device,
     ) -> Result<Classifier, String> {
-        Ok(self.init(num_classes, mean, std, device)?.draw_rest(seed))
+        Ok(self.init(num_classes, mean, std, device)?.init_missing(seed))
     }
 }
 
@@ -114,7 +114,7 @@ impl Classifier {
     /// Draws the weights that have no values since [`BuildNetwork::init`], because nothing was loaded into them. The values are
     /// those of [`BuildNetwork::init_seeded`].
     #[must_use]
-    pub fn draw_rest(self, seed: u64) -> Self {
+    pub fn init_missing(self, seed: u64) -> Self {
         self.map(&mut initial::Initial::new(seed))
     }
 

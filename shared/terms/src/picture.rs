@@ -100,10 +100,10 @@ impl Crop {
         Self { x: start(self.x), y: start(self.y), side }.within(size)
     }
 
-    /// Returns the square with one corner pulled by `right` and `down` pixels, the opposite corner kept in place. The longer of
+    /// Returns the square with one corner moved by `right` and `down` pixels, the opposite corner kept in place. The longer of
     /// the two movements decides the side.
     #[must_use]
-    pub fn pulled(self, corner: Corner, right: i32, down: i32, (width, height): Size) -> Self {
+    pub fn with_corner_moved(self, corner: Corner, right: i32, down: i32, (width, height): Size) -> Self {
         let outwards = |by: i32, far: bool| if far { by } else { by.saturating_neg() };
         let (across, along) = (outwards(right, corner.right), outwards(down, corner.bottom));
         let by = if across.unsigned_abs() >= along.unsigned_abs() { across } else { along };
@@ -201,23 +201,23 @@ mod tests {
     }
 
     #[test]
-    fn a_pulled_corner_leaves_the_opposite_one_where_it_is() {
+    fn a_moved_corner_leaves_the_opposite_one_where_it_is() {
         let start = crop(100, 50, 200);
         let [top_left, top_right, bottom_right, bottom_left] = Corner::ALL;
-        assert_eq!(start.pulled(bottom_right, 30, 10, SIZE), crop(100, 50, 230));
-        assert_eq!(start.pulled(bottom_right, -10, -30, SIZE), crop(100, 50, 170));
-        assert_eq!(start.pulled(top_left, -30, 0, SIZE), crop(70, 20, 230));
-        assert_eq!(start.pulled(top_right, 20, 0, SIZE), crop(100, 30, 220));
-        assert_eq!(start.pulled(bottom_left, 40, 0, SIZE), crop(140, 50, 160));
+        assert_eq!(start.with_corner_moved(bottom_right, 30, 10, SIZE), crop(100, 50, 230));
+        assert_eq!(start.with_corner_moved(bottom_right, -10, -30, SIZE), crop(100, 50, 170));
+        assert_eq!(start.with_corner_moved(top_left, -30, 0, SIZE), crop(70, 20, 230));
+        assert_eq!(start.with_corner_moved(top_right, 20, 0, SIZE), crop(100, 30, 220));
+        assert_eq!(start.with_corner_moved(bottom_left, 40, 0, SIZE), crop(140, 50, 160));
         // A pull ends at the nearer edge, or at the smallest side.
-        assert_eq!(start.pulled(top_left, -500, -500, SIZE), crop(50, 0, 250));
-        assert_eq!(start.pulled(bottom_right, i32::MAX, 0, SIZE), crop(100, 50, 350));
-        assert_eq!(start.pulled(bottom_right, i32::MIN, i32::MIN, SIZE), crop(100, 50, 16));
+        assert_eq!(start.with_corner_moved(top_left, -500, -500, SIZE), crop(50, 0, 250));
+        assert_eq!(start.with_corner_moved(bottom_right, i32::MAX, 0, SIZE), crop(100, 50, 350));
+        assert_eq!(start.with_corner_moved(bottom_right, i32::MIN, i32::MIN, SIZE), crop(100, 50, 16));
         for corner in Corner::ALL {
             for (right, down) in [(i32::MAX, i32::MIN), (i32::MIN, i32::MAX), (0, 0), (-7, 3)] {
-                inside(start.pulled(corner, right, down, SIZE), SIZE);
-                inside(Crop::centre(SIZE).pulled(corner, right, down, SIZE), SIZE);
-                inside(Crop::centre((5, 3)).pulled(corner, right, down, (5, 3)), (5, 3));
+                inside(start.with_corner_moved(corner, right, down, SIZE), SIZE);
+                inside(Crop::centre(SIZE).with_corner_moved(corner, right, down, SIZE), SIZE);
+                inside(Crop::centre((5, 3)).with_corner_moved(corner, right, down, (5, 3)), (5, 3));
             }
         }
     }

@@ -74,7 +74,7 @@ fn markdown(blocks: &[Block]) -> String {
     blocks.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
-/// What Markdown would take for its own.
+/// Escapes characters that have a meaning in Markdown.
 fn plain(text: &str) -> String {
     text.replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;")
 }

@@ -67,7 +67,7 @@ pub fn load(
     // The plan was made from the network's own names.
     ensure!(missing.is_none(), "{} was not loaded into {missing:?}", path.display());
     if head_is_drawn {
-        model = model.draw_rest(seed);
+        model = model.init_missing(seed);
     }
     Ok((model, plan))
 }

@@ -1,8 +1,8 @@
-//! What the paper published: its Table 1, and what it concludes from it.
+//! Holds the paper's Table 1 and its conclusions from that table.
 
 use super::plan::MODELS;
 
-/// What a column of the tables measures, in the order of measuring.
+/// Quantity in a column of the tables, in the order of measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     Normal,

@@ -94,7 +94,7 @@ fn CropBox() -> impl IntoView {
         let pixels = |now: i32, began: i32| (f64::from(now - began) * drag.scale).round() as i32;
         let (right, down) = (pixels(event.client_x(), drag.began[0]), pixels(event.client_y(), drag.began[1]));
         store.dispatch(Event::Crop(Some(match drag.corner {
-            Some(corner) => drag.crop.pulled(corner, right, down, drag.size),
+            Some(corner) => drag.crop.with_corner_moved(corner, right, down, drag.size),
             None => drag.crop.moved(right, down, drag.size),
         })));
     };
