@@ -109,7 +109,7 @@ pub struct Checks {
 /// A check of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckItem {
-    /// Statement that must hold: `random search finds no more`.
+    /// Statement that must hold: `Square finds none that PGD missed`.
     pub name: String,
     /// Measured figure, or the reason why there is none.
     pub figure: String,

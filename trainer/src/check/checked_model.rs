@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackKind, BIM_STEPS, DEFAULT_EPSILON_L2, Norm, PGD_STEPS};
+use shared::attack::{AttackConfig, AttackKind, BIM_STEPS, DEFAULT_EPSILON_L2, Norm, PGD_STEPS, ensemble};
 use shared::bundle::Bundle;
 use shared::metrics::{Proportion, cross_entropy, rank};
 
@@ -179,7 +179,8 @@ impl CheckPlan {
         Trial::attack(AttackConfig::bim(epsilon, BIM_STEPS), None)
     }
 
-    /// Returns PGD with `times` the usual steps, until an image is fooled: the attack of published scores.
+    /// Returns PGD on cross entropy with `times` the usual steps, until an image is fooled: the first of the attacks of published
+    /// scores.
     pub fn pgd(&self, epsilon: f32, times: usize) -> Trial {
         Trial::until_fooled(AttackConfig::pgd(epsilon, times * PGD_STEPS, 0))
     }
@@ -187,6 +188,15 @@ impl CheckPlan {
     /// Returns the attack that the others are compared with.
     pub fn white_box(&self) -> Trial {
         self.pgd(self.epsilon, 1)
+    }
+
+    /// Returns [`CheckPlan::white_box`], followed by the margin losses on what is left: the attack of published scores.
+    pub fn with_margins(&self) -> Trial {
+        let mut trial = self.white_box();
+        if let Some(attack) = &mut trial.attack {
+            attack.then = ensemble::margins_after(&attack.config);
+        }
+        trial
     }
 
     /// Returns PGD whose images count as they are after the last step; through the gradients of network `crafted_on`, where

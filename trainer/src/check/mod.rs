@@ -121,7 +121,7 @@ impl Item {
 }
 
 /// All items, in the order of a report.
-const ITEMS: [Item; 15] = [
+const ITEMS: [Item; 17] = [
     Item {
         name: "epsilon 0 changes nothing",
         why: "else the attack's way to the network is another than the plain one",
@@ -147,6 +147,14 @@ const ITEMS: [Item; 15] = [
         run: wrapper::logits_alone,
     },
     Item {
+        name: "logits are no probabilities",
+        why: "else softmax is taken twice: the loss is nearly flat, and attacks that follow the loss are far too weak",
+        of_accuracy: false,
+        trials: |_| vec![],
+        passes: 0,
+        run: wrapper::logits_not_probabilities,
+    },
+    Item {
         name: "BIM is as strong as FGSM",
         why: "else the steps go astray: masked gradients, a wrong projection or step size",
         of_accuracy: true,
@@ -169,6 +177,15 @@ const ITEMS: [Item; 15] = [
         trials: |plan| vec![plan.white_box(), plan.pgd(plan.epsilon, 2)],
         passes: 0,
         run: strength::more_steps,
+    },
+    Item {
+        name: "cross entropy is loss enough",
+        why: "else accuracy under PGD on cross entropy alone is too high: publish what the margin losses leave as well, as \
+              `bastion evaluate` does, or AutoAttack's",
+        of_accuracy: true,
+        trials: |plan| vec![plan.white_box(), plan.with_margins()],
+        passes: 0,
+        run: strength::margins,
     },
     Item {
         name: "until fooled is as strong as the last step",
@@ -211,7 +228,7 @@ const ITEMS: [Item; 15] = [
         run: controls::transfer,
     },
     Item {
-        name: "random search finds no more",
+        name: "Square finds none that PGD missed",
         why: "else there are worse images in the ball than the gradients lead to: they are masked",
         of_accuracy: false,
         trials: |plan| vec![plan.white_box(), plan.last_step(), plan.square()],

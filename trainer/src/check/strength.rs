@@ -74,13 +74,33 @@ pub fn more_steps(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result
 }
 
 fn judge_more_steps(once: &[bool], twice: &[bool]) -> Finding {
-    let right = |right: &[bool]| right.iter().filter(|&&right| right).count();
-    let moved = right(once).abs_diff(right(twice));
-    // A point of a few images is less than an image; fewer than four may have been moved by chance.
-    let limit = (ONE_POINT * once.len() as f64).max(FEWEST as f64);
-    let points = 100.0 * (right(twice) as f64 - right(once) as f64) / once.len() as f64;
-    let figure = format!("{points:+.2} points: {} right, then {}", count(once), count(twice));
-    Finding::new((moved as f64) < limit, figure, format!("below 1 point or {FEWEST} images"))
+    let figure = format!("{:+.2} points: {} right, then {}", points(once, twice), count(once), count(twice));
+    below_a_point(once, twice, figure)
+}
+
+/// Compares cross entropy with the margin losses, on what cross entropy left.
+pub fn margins(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
+    Ok(judge_margins(&outcomes[0].right, &outcomes[1].right))
+}
+
+fn judge_margins(cross_entropy: &[bool], margins: &[bool]) -> Finding {
+    let (left, points) = (count(cross_entropy), points(cross_entropy, margins));
+    let figure = format!("cross entropy leaves {left} right, the margins then {}: {points:+.2} points", count(margins));
+    below_a_point(cross_entropy, margins, figure)
+}
+
+/// Returns the change of accuracy from `before` to `after`, in percentage points.
+fn points(before: &[bool], after: &[bool]) -> f64 {
+    let right = |right: &[bool]| right.iter().filter(|&&right| right).count() as f64;
+    100.0 * (right(after) - right(before)) / before.len() as f64
+}
+
+/// Passes if accuracies differ by less than a point, or than the images that chance explains: a point of a few images is less
+/// than an image.
+fn below_a_point(before: &[bool], after: &[bool], figure: String) -> Finding {
+    let moved = (points(before, after) / 100.0 * before.len() as f64).abs().round();
+    let limit = (ONE_POINT * before.len() as f64).max(FEWEST as f64);
+    Finding::new(moved < limit, figure, format!("below 1 point or {FEWEST} images"))
 }
 
 /// Compares the worst case over all steps with the last step: it must leave no more images right.
@@ -175,6 +195,14 @@ mod tests {
         assert_eq!(judge_more_steps(&of_10_000(2000), &of_10_000(1901)).verdict, Pass);
         assert_eq!(judge_more_steps(&of_10_000(2000), &of_10_000(1900)).verdict, Fail);
         assert_eq!(judge_more_steps(&of_10_000(1900), &of_10_000(2000)).verdict, Fail);
+    }
+
+    #[test]
+    fn images_that_cross_entropy_alone_leaves_fail() {
+        assert_eq!(judge_margins(&right(20), &right(17)).verdict, Pass);
+        let finding = judge_margins(&right(24), &right(17));
+        assert_eq!(finding.verdict, Fail);
+        assert!(finding.figure.ends_with("the margins then 17 of 200: -3.50 points"), "{}", finding.figure);
     }
 
     #[test]

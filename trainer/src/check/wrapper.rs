@@ -23,6 +23,9 @@ const FEW: usize = 5;
 /// seldom all in one direction. A network in training mode is off by a hundredth at least.
 const SAME_LOGITS: f32 = 1e-4;
 
+/// Largest difference of a sum of probabilities from 1, by rounding of up to 1,000 terms.
+const SUM_OF_PROBABILITIES: f32 = 1e-3;
+
 /// Checks that attacks of epsilon 0 change no pixel and no prediction.
 pub fn epsilon_zero(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
     let attacked: Vec<&TrialOutcome> = outcomes.iter().map(AsRef::as_ref).collect();
@@ -73,6 +76,22 @@ pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<
     let count = batch.labels.len().min(IMAGES);
     let forward = |images| Ok(logits(model.bundle(), images)?.concat());
     Ok(judge_logits(Differences::measure(&batch.images.narrow(0, 0, count), forward)?))
+}
+
+/// Checks that logits are not probabilities already, as AutoAttack does before it begins.
+pub fn logits_not_probabilities(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
+    let batch = model.batches().next().context("there are no images")??;
+    Ok(judge_probabilities(&logits(model.bundle(), batch.images)?))
+}
+
+fn judge_probabilities(logits: &[Vec<f32>]) -> Finding {
+    let values = || logits.iter().flatten().copied();
+    let lowest = values().fold(f32::INFINITY, f32::min);
+    let sums = logits.iter().map(|row| row.iter().sum::<f32>());
+    let off = sums.map(|sum| (sum - 1.0).abs()).fold(0.0, f32::max);
+    let figure =
+        format!("from {lowest:.2} to {:.2}, sums up to {off:.2} from 1", values().fold(f32::NEG_INFINITY, f32::max));
+    Finding::new(lowest < 0.0 || off > SUM_OF_PROBABILITIES, figure, "some below 0, or a sum other than 1")
 }
 
 /// The largest differences of a logit, relative to the largest logit.
@@ -146,6 +165,15 @@ mod tests {
         // As many images are right, but other ones.
         let finding = judge(&outcome(&[true, true, false], 0.0));
         assert_eq!((finding.verdict, finding.figure.contains("2 of 3 right")), (Verdict::Fail, true));
+    }
+
+    #[test]
+    fn probabilities_in_the_place_of_logits_fail() {
+        let judge =
+            |rows: &[[f32; 3]]| judge_probabilities(&rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>()).verdict;
+        assert_eq!(judge(&[[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]]), Verdict::Fail);
+        assert_eq!(judge(&[[0.2, 0.3, 0.5], [1.2, 0.3, -0.5]]), Verdict::Pass);
+        assert_eq!(judge(&[[2.0, 3.0, 5.0]]), Verdict::Pass);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use protocol::wire::unpacked;
 use protocol::{DecodeReply, DecodeRequest, Decoded, Pixels, RequestId};
 use terms::picture::Crop;
 
-/// How long the decoder may be silent.
+/// How long the decoder may be silent, while it loads and while it reads a picture.
 const PATIENCE_MS: u32 = 60_000;
 
 /// Memory that a decoder may keep from one picture to the next: a worker's memory grows and is never given back.
@@ -84,6 +84,8 @@ struct Job {
     purpose: Purpose,
     request: DecodeRequest,
     answer: oneshot::Sender<Result<DecodeReply, Trouble>>,
+    /// Ends the worker once it is silent for too long.
+    patience: Timeout,
 }
 
 /// The decoder as the page uses it, one request at a time.
@@ -198,7 +200,8 @@ impl Decoder {
         self.last_id.get()
     }
 
-    /// Sends a request to the worker, which is started if there is none, and waits for the answer; for a minute.
+    /// Sends a request to the worker, which is started if there is none, and waits for the answer, at most as long as the worker
+    /// may be silent.
     async fn ask(self: &Rc<Self>, purpose: Purpose, request: DecodeRequest) -> Result<DecodeReply, Trouble> {
         let (answer, receiver) = oneshot::channel();
         if self.running.borrow().is_none() {
@@ -206,14 +209,27 @@ impl Decoder {
             self.running.replace(Some(running));
         }
         if let Some(running) = &mut *self.running.borrow_mut() {
-            running.job = Some(Job { purpose, request, answer });
+            running.job = Some(Job { purpose, request, answer, patience: self.patience() });
         }
         self.send();
-        let patient = Rc::clone(self);
-        let watch = Timeout::new(PATIENCE_MS, move || patient.end(Trouble::Slow));
-        let answer = receiver.await.unwrap_or(Err(Trouble::Replaced));
-        drop(watch);
-        answer
+        receiver.await.unwrap_or(Err(Trouble::Replaced))
+    }
+
+    /// Begins to wait for a sign of the worker.
+    fn patience(self: &Rc<Self>) -> Timeout {
+        let decoder = Rc::downgrade(self);
+        Timeout::new(PATIENCE_MS, move || {
+            if let Some(decoder) = decoder.upgrade() {
+                decoder.end(Trouble::Slow);
+            }
+        })
+    }
+
+    /// Waits as long again: the worker's program is on the way.
+    fn wait_on(self: &Rc<Self>) {
+        if let Some(Running { job: Some(job), .. }) = &mut *self.running.borrow_mut() {
+            job.patience = self.patience();
+        }
     }
 
     fn start(self: &Rc<Self>) -> Result<Running, String> {
@@ -221,7 +237,7 @@ impl Decoder {
         let worker = WorkerHandle::start(Program::Decoder, move |event| {
             let Some(decoder) = decoder.upgrade() else { return };
             match event {
-                WorkerEvent::Comes(_) => {}
+                WorkerEvent::Comes(_) => decoder.wait_on(),
                 WorkerEvent::Message(data) => decoder.take(data),
                 WorkerEvent::Broke(message) => {
                     leptos::logging::error!("the decoder broke: {message}");
@@ -268,9 +284,10 @@ impl Decoder {
     /// Answers whoever waits, and lets the next ones go on.
     fn finish(&self, outcome: Result<DecodeReply, Trouble>) {
         let job = self.running.borrow_mut().as_mut().and_then(|running| running.job.take());
-        if let Some(job) = job {
+        if let Some(Job { answer, patience, .. }) = job {
+            patience.cancel();
             // Nobody waits for it once the page is gone.
-            let _ = job.answer.send(outcome);
+            let _ = answer.send(outcome);
         }
         for waiting in self.queue.take() {
             let _ = waiting.send(());

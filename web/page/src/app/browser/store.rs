@@ -1,5 +1,6 @@
-//! Between the state, which knows no browser, and the browser.
+//! Connects the state, which has no part of a browser in it, with the browser.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use gloo_timers::future::TimeoutFuture;
@@ -14,6 +15,9 @@ use crate::state::{Candidate, Effect, Event, PickId, PictureFile, Sample, State}
 use protocol::Request;
 use protocol::text::sentence;
 use terms::picture::Crop;
+
+/// A picture file that is being read or fetched. Boxed, so that opening a file is compiled once.
+type FileToCome = Pin<Box<dyn Future<Output = Result<PictureFile, String>>>>;
 
 /// The page's state, and the means to change it. A handle: copies are the same store.
 #[derive(Clone, Copy)]
@@ -37,8 +41,15 @@ impl Store {
     where
         T: PartialEq + Send + Sync + 'static,
     {
-        // Boxed, so that a memo is compiled once for each type of part and not for each part: they are most of the program.
-        let part: Box<dyn Fn(&State) -> T + Send + Sync> = Box::new(part);
+        self.memo(Box::new(part))
+    }
+
+    /// Returns a memo of a part of the state. It takes no closure type, so that memos, which are a large part of the program, are
+    /// compiled once for each type of part: a closure in [`Self::read`] would have another type for each `part`.
+    fn memo<T>(self, part: Box<dyn Fn(&State) -> T + Send + Sync>) -> Memo<T>
+    where
+        T: PartialEq + Send + Sync + 'static,
+    {
         Memo::new(move |_| self.state.with(|state| part(state)))
     }
 
@@ -77,38 +88,33 @@ impl Store {
             Ok(PictureFile { bytes: bytes.into(), title, label: None, source: None, sample: None })
         };
         if let Some(pick) = self.state.try_update(State::begin_pick) {
-            self.answer(pick, None, note, picture);
+            self.answer(pick, None, note, Box::pin(picture));
         }
     }
 
     /// Waits for a picture that the visitor asked for and opens it, unless another one is asked for meanwhile.
     pub(crate) fn pick(self, file: impl Future<Output = Result<PictureFile, String>> + 'static) {
         if let Some(pick) = self.state.try_update(State::begin_pick) {
-            self.answer(pick, None, None, file);
+            self.answer(pick, None, None, Box::pin(file));
         }
     }
 
     fn fetch_sample(self, index: usize, pick: PickId, crop: Option<Crop>) {
         let sample = self.peek(|state| state.samples.get(index).cloned());
-        self.answer(pick, crop, None, async move {
+        let file = async move {
             let sample = sample.ok_or("The gallery has no such picture.")?;
             let url = sample.url();
             let bytes =
                 files::fetch(&url).await.map_err(|why| format!("{} could not be fetched: {why}.", sample.title))?;
             let Sample { title, label, source, .. } = sample;
             Ok(PictureFile { bytes: bytes.into(), title, label, source, sample: Some(index) })
-        });
+        };
+        self.answer(pick, crop, None, Box::pin(file));
     }
 
     /// Waits for a file, has it decoded and gives it to the state, unless another pick has replaced it; then says what else there
     /// is to say of it.
-    fn answer(
-        self,
-        pick: PickId,
-        crop: Option<Crop>,
-        note: Option<String>,
-        file: impl Future<Output = Result<PictureFile, String>> + 'static,
-    ) {
+    fn answer(self, pick: PickId, crop: Option<Crop>, note: Option<String>, file: FileToCome) {
         let decoder = self.decoder.get_value();
         spawn_local(async move {
             let file = match file.await {
