@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use super::browser::Store;
 use super::focus::{focus, has_focus};
 use super::slider::Slider;
+use crate::app::follow::follow;
 pub(super) use disturb::Disturbances;
 use more::More;
 use target::Target;
@@ -45,7 +46,7 @@ pub(super) fn Controls() -> impl IntoView {
                     class="primary"
                     node_ref=attack_button
                     data-testid="attack-button"
-                    disabled=move || !can_attack.get()
+                    disabled=follow(move || !can_attack.get())
                     on:click=move |_| store.dispatch(Event::Attack)
                 >
                     "Attack both networks"
@@ -55,7 +56,7 @@ pub(super) fn Controls() -> impl IntoView {
                     node_ref=cancel_button
                     data-testid="cancel-button"
                     aria-keyshortcuts="Escape"
-                    disabled=move || !attacking.get()
+                    disabled=follow(move || !attacking.get())
                     on:click=move |_| store.dispatch(Event::Cancel)
                 >
                     "Cancel"
@@ -100,9 +101,9 @@ fn Outcome() -> impl IntoView {
         });
         view! {
             // There is nothing to go to before a picture is classified.
-            <a href=move || seen.get().then(|| format!("#title-{}", network.name()))>
+            <a href=follow(move || seen.get().then(|| format!("#title-{}", network.name())))>
                 <span class="which">{title}</span>
-                <span class="chip" data-verdict=verdict data-interim=move || interim.get().to_string()>{chip}</span>
+                <span class="chip" data-verdict=verdict data-interim=follow(move || interim.get().to_string())>{chip}</span>
                 <span class="what">{answer}</span>
             </a>
         }
@@ -123,7 +124,7 @@ fn Kind() -> impl IntoView {
                     type="radio"
                     name="attack-kind"
                     value=name
-                    prop:checked=move || kind.get() == choice
+                    prop:checked=follow(move || kind.get() == choice)
                     data-testid=format!("attack-kind-{name}")
                     on:change=move |_| store.dispatch(Event::Set(Change::Kind(choice)))
                 />
@@ -136,10 +137,10 @@ fn Kind() -> impl IntoView {
         <fieldset class="segmented">
             <legend>"Attack"</legend>
             <div class="segments">{choices.collect_view()}</div>
-            <p class="hint" data-testid="attack-words">{move || words().summary}</p>
+            <p class="hint" data-testid="attack-words">{follow(move || words().summary)}</p>
             <p class="formula">
-                <span>{move || words().formula}</span>
-                <a class="more" href=move || format!("#{}", kind.get().name())>{move || words().source}</a>
+                <span>{follow(move || words().formula)}</span>
+                <a class="more" href=follow(move || format!("#{}", kind.get().name()))>{follow(move || words().source)}</a>
             </p>
         </fieldset>
     }
