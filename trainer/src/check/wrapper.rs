@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::prelude::*;
+use serde::{Deserialize, Serialize};
 use shared::attack::{AttackConfig, AttackKind, Norm, ThreatModel};
 
 use super::Finding;
 use super::chance::count;
-use super::checked_model::{Bounds, CheckPlan, CheckedModel, TrialOutcome};
+use super::checked_model::{Bounds, CheckPlan, CheckedModel, NOT_FIRST, TrialOutcome};
 use crate::evaluate::{Trial, logits};
 
 /// Largest excess of a radius by f32 rounding: 0.5 - 8/255 and its way back do not end at 8/255.
@@ -69,14 +70,16 @@ fn judge_ball(bounds: &[(ThreatModel, Bounds)]) -> Finding {
 
 /// Checks that an image's logits depend neither on its batch nor on the run.
 pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    let batch = model.batches().next().context("there are no images")??;
-    let count = batch.labels.len().min(IMAGES);
-    let forward = |images| Ok(logits(model.bundle(), images)?.concat());
-    Ok(judge_logits(Differences::measure(&batch.images.narrow(0, 0, count), forward)?))
+    let differences = model.first_batch("logits", |bundle, batch| {
+        let count = batch.labels.len().min(IMAGES);
+        let forward = |images| Ok(logits(bundle, images)?.concat());
+        Differences::measure(&batch.images.narrow(0, 0, count), forward)
+    })?;
+    Ok(differences.map_or(Finding::skipped(NOT_FIRST), judge_logits))
 }
 
 /// The largest differences of a logit, relative to the largest logit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Differences {
     /// Largest difference between batches of other sizes.
     batch: f32,
