@@ -31,7 +31,7 @@ fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
 
 /// Compares the white-box attack with images crafted on each of the other networks.
 pub fn transfer(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    let names = sources(&model.plan).map(|source| model.bundles()[source].card.name.as_str());
+    let names = sources(&model.plan).map(|source| model.subject.networks[source].0.as_str());
     let transfers: Vec<_> = names.zip(outcomes[1..].iter().map(|outcome| outcome.right.clone())).collect();
     Ok(judge_transfer(&transfers, &outcomes[0].right))
 }

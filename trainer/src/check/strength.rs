@@ -117,7 +117,7 @@ fn judge_until_fooled(until_fooled: &[bool], last_step: &[bool]) -> Finding {
 
 /// Checks that accuracy is at chance in a ball that holds almost all images.
 pub fn unbounded(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    Ok(judge_unbounded(outcomes[0].correct(), model.bundle().card.classes.len()))
+    Ok(judge_unbounded(outcomes[0].correct(), model.classes()))
 }
 
 impl CheckPlan {

@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use shared::attack::AttackConfig;
 use shared::bundle::{ImageSet, Score};
 use shared::metrics::Proportion;
 
 use super::charts;
 pub use super::results::{CraftedReport, ModelReport, Report};
+use crate::experiment::in_words;
 use crate::files::write_atomically;
 
 /// A figure of a report.
@@ -53,7 +56,7 @@ impl Report {
         for model in &self.models {
             text += &format!("{} ({}), {} validation images\n", model.name, model.dir.display(), self.images);
             text += &format!("  {:<width$}{:>8}  {:<16}{:>8}{:>10}\n", "", "top-1", "95% interval", "top-5", "success");
-            for score in &model.scores {
+            for (place, score) in model.scores.iter().enumerate() {
                 let fooled =
                     success(score).map(|success| format!("{:.1}%", 100.0 * success.value())).unwrap_or_default();
                 let top5 = top5(score).map(|top5| format!("{:.2}%", 100.0 * top5)).unwrap_or_default();
@@ -63,6 +66,7 @@ impl Report {
                     100.0 * score.top1.value(),
                     interval(score),
                 );
+                text += &stages(score, model.seconds.get(place).map_or(&[], Vec::as_slice), width);
             }
             if let Some(mean) = model.mean_under_corruption() {
                 text += &format!("  {:<width$}{:>7.2}%\n", "mean under corruption", 100.0 * mean);
@@ -145,6 +149,19 @@ impl Report {
     }
 }
 
+/// Returns a line for each of several attacks: the images that it has left, and its time.
+fn stages(score: &Score, seconds: &[f64], width: usize) -> String {
+    let attacks = score.attack.iter().chain(&score.then).zip(score.left.windows(2));
+    let line = |(place, (attack, left)): (usize, (&AttackConfig, &[usize]))| {
+        let name = attack.to_string();
+        let name = name.split(" at ").next().unwrap_or_default();
+        let time = seconds.get(place).map(|&seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        let time = time.map_or(String::new(), |time| format!(", {}", in_words(time)));
+        format!("    {name:<0$}{1:>6} of {2} left{time}\n", width - 2, left[1], left[0])
+    };
+    if score.then.is_empty() { String::new() } else { attacks.enumerate().map(line).collect() }
+}
+
 fn interval(score: &Score) -> String {
     let [low, high] = score.top1_interval.map(|bound| 100.0 * bound);
     format!("[{low:.2}, {high:.2}]")
@@ -168,7 +185,6 @@ fn success(score: &Score) -> Option<Proportion> {
 
 #[cfg(test)]
 mod tests {
-    use shared::attack::AttackConfig;
     use tempfile::TempDir;
 
     use super::super::results::tests::{report, score};
@@ -205,6 +221,21 @@ mod tests {
         let csv = report.csv();
         assert_eq!(csv.lines().count(), 7);
         assert!(csv.contains("\"hard, \"\"ened\"\"\",BIM-5 at 8/255,100,0.100000"), "{csv}");
+    }
+
+    #[test]
+    fn each_of_several_attacks_has_a_line_with_what_it_has_left_and_its_time() {
+        let mut report = report();
+        let model = &mut report.models[0];
+        model.scores[1].then = vec![AttackConfig::pgd(4.0 / 255.0, 5, 0)];
+        model.scores[1].left = vec![60, 25, 20];
+        model.seconds = vec![vec![1.0], vec![12.5, 90.0], vec![2.0]];
+        let table = report.table();
+        let lines: Vec<&str> = table.lines().map(str::trim).collect();
+        let at = lines.iter().position(|line| line.starts_with("BIM-5, PGD-5 at 4/255")).unwrap();
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(lines[at + 1]), "BIM-5 25 of 60 left, 12 s", "{table}");
+        assert_eq!(words(lines[at + 2]), "PGD-5 20 of 25 left, 1 min", "{table}");
     }
 
     #[test]
