@@ -86,7 +86,7 @@ impl UntilFooledTrial<'_> {
                 let finite = outcome.logits.iter().all(|logit| logit.is_finite());
                 ensure!(finite, "{} computed something that is not a number", self.bundle.card.name);
                 task.advance((most_passes - outcome.passes) as u64 * GRADIENT);
-                let change = Change::new(outcome.linf, outcome.l2, &outcome.image);
+                let change = Change::new(outcome.linf, outcome.l2, outcome.pixels, &outcome.image);
                 let fooled_by = outcome.reached.then_some(outcome.stage);
                 let result = classes[outcome.id].result(&outcome.logits, Some(change));
                 results[outcome.id] = Some(ImageResult { fooled_by, ..result });
