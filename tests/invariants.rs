@@ -218,7 +218,6 @@ fn the_seed_decides_where_pgd_starts() {
 fn a_smallest_change_fools_shrinks_with_more_steps_and_is_shorter_than_that_of_pgd() {
     let device = Device::flex();
     let images = images(&device);
-    let count = LABELS.len();
     for (name, model) in networks(&device) {
         let answers = |images: &Tensor<4>| read(model.forward(images.clone()).argmax(1).float());
         let own: Vec<usize> = answers(&images).iter().map(|class| *class as usize).collect();
@@ -232,12 +231,14 @@ fn a_smallest_change_fools_shrinks_with_more_steps_and_is_shorter_than_that_of_p
         let lengths = |attacked: Tensor<4>| read(Ball::new(images.clone(), ThreatModel::l2(5.0)).distance(attacked));
         let deepfool = run(&AttackConfig::new(AttackKind::Deepfool, 5.0, 30));
         let [few, many] = [10, 80].map(|steps| run(&AttackConfig::new(AttackKind::Ddn, 5.0, steps)));
-        // Of black and white pictures the way to another class may be out of the range.
-        let both: Vec<usize> = (0..count).filter(|&image| fooled(&deepfool)[image] && fooled(&many)[image]).collect();
-        assert!(both.len() > 1, "{name}: {both:?}");
+        // The others are black and white: much of each step is cut off there.
+        let inside = 0..2;
+        for found in [&deepfool, &few, &many] {
+            assert!(fooled(found)[inside.clone()].iter().all(|fooled| *fooled), "{name}");
+        }
         let (deepfool, few, many) = (lengths(deepfool), lengths(few), lengths(many));
-        for image in both {
-            assert!(many[image] < few[image], "{name}, {image}: DDN {} in 40 steps, {} in 10", many[image], few[image]);
+        for image in inside {
+            assert!(many[image] < few[image], "{name}, {image}: DDN {} in 80 steps, {} in 10", many[image], few[image]);
             assert!(
                 deepfool[image] > 0.0 && deepfool[image] < 3.0 * many[image],
                 "{name}, {image}: {deepfool:?} {many:?}"

@@ -55,7 +55,7 @@ fn first_in(logits: &[f32], labels: &[usize]) -> usize {
 fn a_smallest_change_is_measured_in_the_batch_as_alone_and_epsilon_only_cuts_it_off() {
     let ddn = |epsilon| Trial::until_fooled(AttackConfig::new(AttackKind::Ddn, epsilon, 60));
     let deepfool = Trial::until_fooled(AttackConfig::new(AttackKind::Deepfool, 5.0, 15));
-    for scores in run(&[Trial::CLEAN, ddn(5.0), deepfool, ddn(0.01)]) {
+    for scores in run(&[Trial::CLEAN, ddn(5.0), deepfool, ddn(1e-4)]) {
         let right = scores[0].top1.hits;
         let [found, boundary, none] = [1, 2, 3].map(|trial: usize| scores[trial].smallest.clone());
         if right == 0 {
@@ -66,7 +66,7 @@ fn a_smallest_change_is_measured_in_the_batch_as_alone_and_epsilon_only_cuts_it_
         let (ddn, deepfool) = (found.median.unwrap(), boundary.median.unwrap());
         assert!(ddn > 0.01 && ddn < 3.0 * deepfool && deepfool < 3.0 * ddn, "{ddn}, {deepfool}");
         assert_eq!(found.right_within.last().map(|right| right.hits), Some(scores[1].top1.hits));
-        assert!(found.right_within.iter().any(|within| within.hits == right), "{found:?} of {right}");
+        assert!(found.right_within[0].hits <= right && found.right_within[0].radius < found.right_within[1].radius);
         assert_eq!((none.median, none.right_within.last().map(|within| within.hits)), (None, Some(right)));
     }
 }
