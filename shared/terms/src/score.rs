@@ -95,6 +95,40 @@ pub struct Score {
     /// Median Euclidean distance of the same images, in pixel units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_l2: Option<f32>,
+    /// The smallest changes that fool, of an attack that looks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest: Option<SmallestChanges>,
+}
+
+/// The smallest changes that fool a network, as an attack found them: an upper bound on what there is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SmallestChanges {
+    /// Median length of the change in L2, pixel units, over the images that were not at the attack's goal before; none where it is more
+    /// than epsilon, since fewer than half of them were fooled within epsilon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median: Option<f32>,
+    /// Images right if no change may be longer than a radius, ascending to epsilon. Empty with a targeted attack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub right_within: Vec<Right>,
+}
+
+/// Number of images that are right within a radius.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Right {
+    /// Length in L2, pixel units.
+    pub radius: f32,
+    /// Images that no shorter change was found for.
+    pub hits: usize,
+}
+
+impl SmallestChanges {
+    /// Returns the median in words, `L2 0.31` or `more than L2 5`, for an attack of radius `epsilon`.
+    pub fn median_in_words(&self, epsilon: f32) -> String {
+        match self.median {
+            Some(median) => format!("L2 {median:.3}"),
+            None => format!("more than L2 {epsilon}"),
+        }
+    }
 }
 
 fn untargeted() -> Goal {
@@ -173,6 +207,7 @@ mod tests {
             success: None,
             median_linf: None,
             median_l2: None,
+            smallest: None,
         }
     }
 
@@ -196,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_usual_is_not_written_down_and_read_back() {
         let json = serde_json::to_string(&score()).unwrap();
-        for name in ["goal", "restarts", "until", "crafted", "attack"] {
+        for name in ["goal", "restarts", "until", "crafted", "attack", "smallest"] {
             assert!(!json.contains(name), "{json}");
         }
         assert_eq!(serde_json::from_str::<Score>(&json).unwrap(), score());

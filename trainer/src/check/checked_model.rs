@@ -9,7 +9,7 @@ use anyhow::Result;
 use burn::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use shared::attack::{AttackConfig, AttackKind, BIM_STEPS, DEFAULT_EPSILON_L2, Norm, PGD_STEPS, ensemble};
+use shared::attack::{AttackConfig, AttackKind, BIM_STEPS, DEFAULT_EPSILON_L2, Direction, Norm, PGD_STEPS, ensemble};
 use shared::bundle::Bundle;
 use shared::metrics::{Proportion, cross_entropy, rank};
 
@@ -98,6 +98,8 @@ pub struct Bounds {
     pub linf: f32,
     /// The largest Euclidean length of the change of an image, pixel units.
     pub l2: f32,
+    /// The largest number of changed pixels of an image.
+    pub pixels: usize,
     /// Values below 0 or above 1.
     pub outside: usize,
     /// Values that are no numbers.
@@ -114,6 +116,7 @@ impl TrialOutcome {
             bounds: Bounds {
                 linf: changes().map(|change| change.linf).fold(0.0, f32::max),
                 l2: changes().map(|change| change.l2).fold(0.0, f32::max),
+                pixels: changes().map(|change| change.pixels).max().unwrap_or(0),
                 outside: changes().map(|change| change.outside).sum(),
                 not_finite: changes().map(|change| change.not_finite).sum(),
             },
@@ -140,6 +143,7 @@ impl Bounds {
         match norm {
             Norm::Linf => self.linf,
             Norm::L2 => self.l2,
+            Norm::L0 => self.pixels as f32,
         }
     }
 }
@@ -330,8 +334,13 @@ impl CheckPlan {
         let epsilon = match kind.norm() {
             Norm::Linf => self.epsilon,
             Norm::L2 => DEFAULT_EPSILON_L2,
+            Norm::L0 => kind.default_epsilon(),
         };
-        let config = AttackConfig::new(kind, epsilon, kind.default_steps().min(PGD_STEPS));
+        let mut config = AttackConfig::new(kind, epsilon, kind.default_steps().min(PGD_STEPS));
+        if kind.properties().direction == Direction::Evolution {
+            // Each generation asks as often as it has candidates.
+            (config.population, config.steps) = (10, 3);
+        }
         if kind.properties().until_fooled { Trial::until_fooled(config) } else { Trial::attack(config, None) }
     }
 }

@@ -62,6 +62,7 @@ fn judge_ball(bounds: &[(ThreatModel, Bounds)]) -> Finding {
     let inside = bounds.iter().all(|attack| match attack.0.norm {
         Norm::Linf => beyond(attack) <= ROUNDING,
         Norm::L2 => beyond(attack) <= ROUNDING_L2,
+        Norm::L0 => beyond(attack) <= 0.0,
     });
     let furthest = bounds.iter().map(beyond).fold(f32::NEG_INFINITY, f32::max);
     let outside: usize = bounds.iter().map(|(_, bounds)| bounds.outside).sum();

@@ -45,7 +45,8 @@ White-box {following} follow each image until it is fooled for the first time, a
 go on with those that still hold: the worst case over all steps and starts, as in AutoAttack, and several times as fast as taking
 every step of every image. Images that are wrong without an attack are not attacked. A fooled image has no top-5:
 nothing led it further. {others}, and images in transfer, count as they are after the last step, as in the papers; so do {following} with
---last-step.
+--last-step. deepfool and ddn look for the smallest change that fools: epsilon is the length up to which one counts, and their
+median length is told too, over the images that were right, where one that was not fooled counts as infinite.
 
 An evaluation takes hours: with --out it goes on where it was stopped or killed, and --shard gives a part of the images to each of
 several machines (docs/cluster.md).
@@ -58,6 +59,8 @@ Examples:
   bastion evaluate --attack pgd-50 --restarts 10 --limit 1000 --epsilon 4/255,8/255 --save
   bastion evaluate --attack autoattack --epsilon 8/255 --limit 1000 --out runs/autoattack
   bastion evaluate --attack pgd-l2 --epsilon 0.5,1
+  bastion evaluate --attack deepfool,ddn --limit 1000
+  bastion evaluate --attack one-pixel --epsilon 1,3,5 --limit 100
   bastion evaluate --attack none --crafted data/fgsm,data/bim --augmented
   bastion evaluate --limit 500 --corruptions --report runs/report
   bastion evaluate --augmented --protocol both --epsilon-space normalized",

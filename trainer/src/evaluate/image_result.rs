@@ -44,6 +44,8 @@ pub(crate) struct Change {
     /// The Euclidean length of the change, pixel units.
     #[serde(deserialize_with = "number_or_none")]
     pub l2: f32,
+    /// Number of changed pixels.
+    pub pixels: usize,
     /// Values of the attacked image below 0 or above 1.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub outside: usize,
@@ -54,10 +56,10 @@ pub(crate) struct Change {
 
 impl Change {
     /// Returns a change of the given sizes that led to the values `attacked`.
-    pub fn new(linf: f32, l2: f32, attacked: &[f32]) -> Self {
+    pub fn new(linf: f32, l2: f32, pixels: usize, attacked: &[f32]) -> Self {
         let outside = attacked.iter().filter(|value| value.is_finite() && !(0.0..=1.0).contains(*value)).count();
         let not_finite = attacked.iter().filter(|value| !value.is_finite()).count();
-        Self { linf, l2, outside, not_finite }
+        Self { linf, l2, pixels, outside, not_finite }
     }
 }
 
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn a_change_that_leaves_the_range_or_is_no_number_is_seen() {
         let (before, after) = ([0.5, 0.5, 0.9, 0.5], [0.5, 0.4, 1.1, f32::NAN]);
-        let change = Change::new(linf_distance(&before, &after), 0.0, &after);
+        let change = Change::new(linf_distance(&before, &after), 0.0, 0, &after);
         assert!((change.linf - 0.2).abs() < 1e-6);
         assert_eq!((change.outside, change.not_finite), (1, 1));
     }

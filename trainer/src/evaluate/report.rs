@@ -67,6 +67,9 @@ impl Report {
                     interval(score),
                 );
                 text += &stages(score, model.seconds.get(place).map_or(&[], Vec::as_slice), width);
+                if let Some(smallest) = smallest(score) {
+                    text += &format!("    {smallest}\n");
+                }
             }
             if let Some(mean) = model.mean_under_corruption() {
                 text += &format!("  {:<width$}{:>7.2}%\n", "mean under corruption", 100.0 * mean);
@@ -102,13 +105,14 @@ impl Report {
     }
 
     fn csv(&self) -> String {
-        let mut text = "model,measured,images,top1,top1_low,top1_high,top5,success,median_linf,median_l2\n".to_string();
+        let mut text = "model,measured,images,top1,top1_low,top1_high,top5,success,median_linf,median_l2,smallest_l2\n"
+            .to_string();
         for (model, score) in self.models.iter().flat_map(|model| model.scores.iter().map(move |score| (model, score)))
         {
             let [low, high] = score.top1_interval;
             let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
             text += &format!(
-                "{},{},{},{:.6},{low:.6},{high:.6},{},{},{},{}\n",
+                "{},{},{},{:.6},{low:.6},{high:.6},{},{},{},{},{}\n",
                 quoted(&model.name),
                 quoted(&score.to_string()),
                 score.top1.of,
@@ -117,6 +121,7 @@ impl Report {
                 number(success(score).map(Proportion::value)),
                 number(score.median_linf.map(f64::from)),
                 number(score.median_l2.map(f64::from)),
+                number(score.smallest.as_ref().and_then(|smallest| smallest.median).map(f64::from)),
             );
         }
         text
@@ -141,6 +146,12 @@ impl Report {
         }
         if self.models.iter().any(|model| self.has_marks(model)) {
             text += &format!("\n\\{MARK}.\n");
+        }
+        for (model, score) in self.models.iter().flat_map(|model| model.scores.iter().map(move |score| (model, score)))
+        {
+            if let Some(smallest) = smallest(score) {
+                text += &format!("\n{}, {score}: {smallest}.\n", model.name);
+            }
         }
         for Figure { file, title } in figures {
             text += &format!("\n![{title}]({file}.svg)\n");
@@ -178,6 +189,16 @@ fn top5(score: &Score) -> Option<f64> {
     (!score.until_fooled).then(|| score.top5.value())
 }
 
+/// Returns the smallest changes that fool in words: `smallest change that fools: median L2 0.310; right within L2 0.5 12.0%, 5 0.0%`.
+fn smallest(score: &Score) -> Option<String> {
+    let (smallest, attack) = (score.smallest.as_ref()?, score.attack.as_ref()?);
+    let share = |hits: usize| 100.0 * hits as f64 / score.top1.of as f64;
+    let within = smallest.right_within.iter().map(|right| format!("{} {:.1}%", right.radius, share(right.hits)));
+    let within: Vec<String> = within.collect();
+    let within = if within.is_empty() { String::new() } else { format!("; right within L2 {}", within.join(", ")) };
+    Some(format!("smallest change that fools: median {}{within}", smallest.median_in_words(attack.epsilon)))
+}
+
 /// Returns the proportion of images that the attack succeeded on; `None` where no image was right before it.
 fn success(score: &Score) -> Option<Proportion> {
     score.success.filter(|success| success.of > 0)
@@ -185,6 +206,8 @@ fn success(score: &Score) -> Option<Proportion> {
 
 #[cfg(test)]
 mod tests {
+    use shared::attack::AttackConfig;
+    use shared::bundle::{Right, SmallestChanges};
     use tempfile::TempDir;
 
     use super::super::results::tests::{report, score};
@@ -236,6 +259,21 @@ mod tests {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words(lines[at + 1]), "BIM-5 25 of 60 left, 12 s", "{table}");
         assert_eq!(words(lines[at + 2]), "PGD-5 20 of 25 left, 1 min", "{table}");
+    }
+
+    #[test]
+    fn the_smallest_changes_are_told_below_their_score() {
+        let mut report = report();
+        let score = &mut report.models[0].scores[1];
+        score.attack = Some(AttackConfig::new(shared::attack::AttackKind::Ddn, 0.5, 100));
+        let right_within = vec![Right { radius: 0.25, hits: 40 }, Right { radius: 0.5, hits: 20 }];
+        score.smallest = Some(SmallestChanges { median: Some(0.31), right_within });
+        let words = "smallest change that fools: median L2 0.310; right within L2 0.25 40.0%, 0.5 20.0%";
+        assert_eq!(report.table().matches(words).count(), 1, "{}", report.table());
+        assert!(report.markdown(&[]).contains(&format!("standard, DDN-100 at L2 0.5: {words}.")));
+        assert!(
+            report.csv().contains("standard,DDN-100 at L2 0.5,100,0.200000,0.133367,0.288829,0.200000,,,,0.310000\n")
+        );
     }
 
     #[test]

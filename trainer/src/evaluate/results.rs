@@ -82,6 +82,7 @@ pub(super) mod tests {
             success: None,
             median_linf: None,
             median_l2: None,
+            smallest: None,
         }
     }
 

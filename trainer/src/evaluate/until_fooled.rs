@@ -176,7 +176,7 @@ impl UntilFooledTrial<'_> {
                 ensure!(finite, "{} computed something that is not a number", self.bundle.card.name);
                 let most = if outcome.reached { stage.passes_left } else { stage.most_passes };
                 task.advance((most - outcome.passes as u64) * GRADIENT);
-                let change = Change::new(outcome.linf, outcome.l2, &outcome.image);
+                let change = Change::new(outcome.linf, outcome.l2, outcome.pixels, &outcome.image);
                 let fooled_by = outcome.reached.then_some(stage.number);
                 let classes = stage.classes.remove(&outcome.id).context("an image came out of the attack twice")?;
                 let result = ImageResult { fooled_by, ..classes.result(&outcome.logits, Some(change)) };

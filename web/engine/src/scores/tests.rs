@@ -27,6 +27,7 @@ fn score(set: ImageSet, hits: usize, of: usize) -> Score {
         success: None,
         median_linf: None,
         median_l2: None,
+        smallest: None,
     }
 }
 

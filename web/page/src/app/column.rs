@@ -233,7 +233,7 @@ fn Facts(network: Slot) -> impl IntoView {
     let change_words = move || {
         change.get().map(|(levels, l2)| match norm.get() {
             Norm::Linf => format!("{levels}/255"),
-            Norm::L2 => format!("{levels}/255, L2 {:.2}", f64::from(l2)),
+            Norm::L2 | Norm::L0 => format!("{levels}/255, L2 {:.2}", f64::from(l2)),
         })
     };
     let noise = column(store, network, |column| column.noise);

@@ -111,38 +111,40 @@ fn Outcome() -> impl IntoView {
     view! { <div class="outcome">{lines.into_iter().collect_view()}</div> }
 }
 
+/// The menu of attacks, and what the chosen one does. The texts stand in the page's HTML, which keeps the program small.
 #[component]
 fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
     let kind = store.read(|state| state.attack.settings.kind);
-    let explained = AttackKind::ALL.into_iter().filter(|kind| !kind.is_of_autoattack());
-    let choices = explained.map(|choice| {
-        let (label, name) = (text::attack_label(choice), choice.name());
-        view! {
-            <label>
-                <input
-                    type="radio"
-                    name="attack-kind"
-                    value=name
-                    prop:checked=follow(move || kind.get() == choice)
-                    data-testid=format!("attack-kind-{name}")
-                    on:change=move |_| store.dispatch(Event::Set(Change::Kind(choice)))
-                />
-                <span>{label}</span>
-            </label>
+    let choose = move |event: leptos::ev::Event| {
+        if let Ok(choice) = event_target_value(&event).parse() {
+            store.dispatch(Event::Set(Change::Kind(choice)));
         }
+    };
+    let option = move |choice: AttackKind| {
+        let chosen = follow(move || kind.get() == choice);
+        view! { <option value=choice.name() prop:selected=chosen>{text::attack_label(choice)}</option> }
+    };
+    let groups = AttackKind::ALL.chunk_by(|one, next| one.group() == next.group()).map(|attacks| {
+        let options = attacks.iter().copied().map(option).collect_view();
+        view! { <optgroup label=attacks[0].group()>{options}</optgroup> }
     });
-    let words = move || kind.get().properties().words;
+    let words = move |which: &str| {
+        let element = document().get_element_by_id(&format!("words-{}", kind.get().name()));
+        element.and_then(|element| element.get_attribute(which)).unwrap_or_default()
+    };
     view! {
-        <fieldset class="segmented">
-            <legend>"Attack"</legend>
-            <div class="segments">{choices.collect_view()}</div>
-            <p class="hint" data-testid="attack-words">{follow(move || words().summary)}</p>
+        <div class="field">
+            <label for="attack-kind">"Attack"</label>
+            <select id="attack-kind" data-testid="attack-kind" on:change=choose>
+                {groups.collect_view()}
+            </select>
+            <p class="hint" data-testid="attack-words">{follow(move || words("data-summary"))}</p>
             <p class="formula">
-                <span>{follow(move || words().formula)}</span>
-                <a class="more" href=follow(move || format!("#{}", kind.get().name()))>{follow(move || words().source)}</a>
+                <span>{follow(move || words("data-formula"))}</span>
+                <a class="more" href=follow(move || format!("#{}", kind.get().name()))>{follow(move || words("data-source"))}</a>
             </p>
-        </fieldset>
+        </div>
     }
 }
 
@@ -155,6 +157,7 @@ fn Epsilon() -> impl IntoView {
             label=Signal::derive(move || match radius.get().norm {
                 Norm::Linf => "Epsilon, the largest change of a pixel".to_owned(),
                 Norm::L2 => "Epsilon, the length of the change in L2".to_owned(),
+                Norm::L0 => "Epsilon, the number of pixels that change".to_owned(),
             })
             id="epsilon-slider"
             testid="epsilon"

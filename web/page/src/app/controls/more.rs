@@ -55,10 +55,11 @@ fn StepSize() -> impl IntoView {
     let store = expect_context::<Store>();
     let settings = store.read(|state| state.attack.settings);
     let chosen = move || settings.get().step_size_tenths;
-    let unused = move || !settings.get().kind.takes_steps();
+    let unused = move || !settings.get().kind.takes_step_size();
     let words = move || {
         let size = settings.with(Settings::step_size_units);
         match (unused(), chosen()) {
+            (true, _) if settings.get().kind.takes_steps() => "its own".into(),
             (true, _) => "none".into(),
             (false, None) => format!("{}, as is usual", Radius::length(settings.get().norm(), size)),
             (false, Some(_)) => Radius::length(settings.get().norm(), size),

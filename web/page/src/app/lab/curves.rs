@@ -30,6 +30,7 @@ pub(super) fn Curves() -> impl IntoView {
     let axis = Signal::derive(move || match norm.get() {
         Norm::Linf => "epsilon, in 255ths".to_owned(),
         Norm::L2 => "epsilon, in L2".to_owned(),
+        Norm::L0 => "epsilon, in pixels".to_owned(),
     });
     let made_with = store.read(|state| {
         let words = text::attack_without_epsilon(&state.sweep.settings);
@@ -124,11 +125,11 @@ pub(super) fn Curves() -> impl IntoView {
     }
 }
 
-/// Returns a radius as the axis has it: in 255ths in L-infinity, in pixel units in L2.
+/// Returns a radius as the axis has it: in 255ths in L-infinity, in pixel units in L2, in pixels in L0.
 fn in_axis_units(radius: Radius) -> f64 {
     match radius.norm {
         Norm::Linf => radius.units.into(),
-        Norm::L2 => f64::from(radius.units) / f64::from(Radius::per_pixel_unit(Norm::L2)),
+        norm => f64::from(radius.units) / f64::from(Radius::per_pixel_unit(norm)),
     }
 }
 
