@@ -1,5 +1,6 @@
 //! Decoupled direction and norm (Rony et al., 2018, arXiv 1811.09600): the gradient says where on a sphere around the image to go, and
-//! whether the image is fooled says how large the sphere is next. The search stays within epsilon.
+//! whether the image is fooled says how large the sphere is next. The search stays within epsilon. Images are not rounded to 8 bits on
+//! the way, and an image without a gradient stays where it is, where the authors' code rounds and moves at random.
 
 use std::f32::consts::PI;
 

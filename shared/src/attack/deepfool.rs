@@ -9,17 +9,17 @@ use super::gradient_step::{Evaluated, evaluate};
 use super::objective::Objective;
 use crate::model::Classifier;
 
-/// Part by which the change goes beyond the boundary: the authors'.
+/// Part by which the change goes beyond the boundary, in the authors' code.
 const OVERSHOOT: f32 = 0.02;
-/// Least length of a step, without which an image may stop short of a boundary for ever: Foolbox's.
-const LEAST: f32 = 1e-4;
+/// Length that is added to each step, as in the authors' code: an image may else stop short of a boundary for ever.
+const ADDED: f32 = 1e-4;
 
 /// Moves `images` by one step, but for those that are at their goal. `steps` is the sum of all steps so far, of the images' shape.
 /// Returns the moved images with the new sum, and what the network gave: logits at the images, and values and gradient of the
 /// boundary that each image moved towards.
 ///
-/// Away from a label the boundaries are those to the nine likeliest other classes of the moment; towards one it is that to the
-/// likeliest class of the moment.
+/// Away from a label the boundaries are those to the nine likeliest other classes of the moment (the authors keep those of the first
+/// step); towards one it is that to the likeliest class of the moment.
 pub(super) fn step(
     model: &Classifier,
     ball: &Ball,
@@ -53,7 +53,7 @@ pub(super) fn step(
     let beyond = distance.clone().greater_equal_elem(ball.norm().largest_radius());
     distance = distance.mask_fill(beyond, 0.0);
     nearest.logits = logits;
-    let step = ball.ascend(steps.zeros_like(), nearest.gradient.clone(), distance.add_scalar(LEAST));
+    let step = ball.ascend(steps.zeros_like(), nearest.gradient.clone(), distance.add_scalar(ADDED));
     let steps = steps.add(step);
     let moved = ball.center().add(steps.clone().mul_scalar(1.0 + OVERSHOOT)).clamp(0.0, 1.0);
     let fooled = each_value(objective.is_reached(nearest.logits.clone()), &images);

@@ -1,5 +1,6 @@
 //! The one-pixel attack (Su et al., 2017, arXiv 1710.08864): differential evolution over candidates, each the places and colours of some
-//! pixels. It asks the network for logits, and for no gradient.
+//! pixels. It takes logits and no gradient. A number of a child that leaves `[0, 1]` is clamped; scipy, which torchattacks uses, draws
+//! another.
 
 use burn::prelude::*;
 use burn::tensor::{IndexingUpdateOp, TensorData};

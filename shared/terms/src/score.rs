@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use crate::attack::{AttackConfig, Goal, ensemble};
+use crate::attack::{AttackConfig, AttackKind, Goal, Loss, ensemble};
 use crate::corruption::{Corruption, Severity};
 use crate::metrics::Proportion;
 
@@ -160,6 +160,20 @@ impl Score {
     }
 }
 
+impl Score {
+    /// Returns whether this is a robust accuracy by PGD on cross entropy alone, which margin losses and AutoAttack bring down: the
+    /// name of the score says so, lest it be taken for AutoAttack's.
+    fn is_by_cross_entropy_alone(&self) -> bool {
+        let is_pgd = |attack: &AttackConfig| {
+            matches!(attack.kind, AttackKind::Pgd | AttackKind::PgdL2) && attack.loss == Loss::CrossEntropy
+        };
+        self.until_fooled
+            && self.crafted_on.is_none()
+            && self.then.is_empty()
+            && self.attack.as_ref().is_some_and(is_pgd)
+    }
+}
+
 /// Writes the measured images and attack: `clean`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard, saved`.
 impl Display for Score {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,6 +182,9 @@ impl Display for Score {
             write!(formatter, "{}, ", self.set)?;
         }
         formatter.write_str(&ensemble::name(attack, &self.then))?;
+        if self.is_by_cross_entropy_alone() {
+            formatter.write_str(", cross entropy alone")?;
+        }
         if self.goal == Goal::Targeted {
             formatter.write_str(", targeted")?;
         }
@@ -222,6 +239,10 @@ mod tests {
         assert_eq!(serde_json::from_str::<ImageSet>(&json).unwrap(), fog, "{json}");
         let pgd = Score { attack: Some(AttackConfig::pgd(8.0 / 255.0, 50, 0)), ..score() };
         assert_eq!(pgd.to_string(), "PGD-50 at 8/255");
+        let worst = Score { until_fooled: true, ..pgd.clone() };
+        assert_eq!(worst.to_string(), "PGD-50 at 8/255, cross entropy alone");
+        let margins = Score { then: ensemble::margins_after(&AttackConfig::pgd(8.0 / 255.0, 50, 0)), ..worst };
+        assert_eq!(margins.to_string(), "PGD-50 at 8/255, then margin, margin-t");
         let more = Score { goal: Goal::Targeted, restarts: 10, crafted_on: Some("normal".into()), ..pgd };
         assert_eq!(more.to_string(), "PGD-50 at 8/255, targeted, 10 restarts from normal");
         let saved = Score { goal: Goal::Untargeted, restarts: 1, crafted_sha256: Some("ab".into()), ..more };

@@ -6,7 +6,7 @@ use anyhow::Result;
 use shared::metrics::Proportion;
 
 use super::Finding;
-use super::chance::{FEWEST, Pairs, count, exceeds};
+use super::chance::{FEWEST, Pairs, a_point_of, count, exceeds};
 use super::checked_model::{CheckPlan, CheckedModel, QUERIES, TrialOutcome};
 use crate::evaluate::Trial;
 
@@ -76,8 +76,8 @@ fn judge_random_search(search: &TrialOutcome, white_box: &TrialOutcome) -> Findi
         share.of,
         count(&white_box.right),
     );
-    let sound = !exceeds(share, FOUND_AT_RANDOM) && missed < FEWEST;
-    Finding::new(sound, figure, format!("on 5%, within the interval; fewer than {FEWEST}"))
+    let sound = !exceeds(share, FOUND_AT_RANDOM) && (missed as f64) < a_point_of(share.of);
+    Finding::new(sound, figure, format!("on 5%, within the interval; below 1 point or {FEWEST} images"))
 }
 
 #[cfg(test)]

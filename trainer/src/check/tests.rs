@@ -100,7 +100,7 @@ fn masked_gradients_are_found() {
         "noise is weaker than white-box",
         "transfer is weaker than white-box",
         "gradients are not zero",
-        "cross entropy is loss enough",
+        "margin losses find little more",
         "the loss climbs to a plateau",
     ] {
         assert!(failed.contains(&name), "{name}: {:#?}", checked.checks);

@@ -63,7 +63,7 @@ pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let engine = device::open(device, progress)?;
     let bundle = models::load(&dir, &engine.device)?;
     models::check_classes(&dir, &bundle.card, &dataset.classes)?;
-    let stop = Stop::on_ctrl_c_after("the pictures at work", progress)?;
+    let stop = Stop::on_ctrl_c_with_note("Stopping after the pictures at work", progress)?;
     let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, progress, &stop)?;
     let Meta { train, val, sha256, .. } = &meta;
     if args.json {

@@ -42,13 +42,13 @@ impl KeptFlags {
         choice.resolve(|name| std::env::var(name).ok())
     }
 
-    /// Returns a request to stop, which is answered at once where results are kept.
+    /// Returns a request to stop, which is answered before the next step where results are kept.
     ///
     /// # Errors
     /// When no handler can be set for Ctrl-C.
     pub fn stop(&self, progress: &Progress) -> Result<Stop> {
         match self.out {
-            Some(_) => Stop::on_ctrl_c_after("the images at work", progress),
+            Some(_) => Stop::on_ctrl_c_with_note("Stopping; what is finished is kept", progress),
             None => Stop::on_ctrl_c(),
         }
     }

@@ -1,3 +1,5 @@
+//! Names what scores are measured on besides the network: another network, a crafted set.
+
 use shared::bundle::Score;
 
 use super::image_result::ImageResult;

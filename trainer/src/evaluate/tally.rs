@@ -80,14 +80,16 @@ fn smallest(trial: &Trial, results: &[ImageResult], clean: &[ImageResult]) -> Op
         return None;
     }
     let length = |after: &&ImageResult| match reached(attack.goal, after) {
-        true => after.change.map_or(0.0, |change| change.l2),
+        // The ball is epsilon large, and f32 rounds.
+        true => after.change.map_or(0.0, |change| change.l2.min(config.epsilon)),
         false => f32::INFINITY,
     };
     let lengths: Vec<f32> = begun(attack.goal, results, clean).iter().map(length).collect();
     let radii = RADII.into_iter().filter(|radius| *radius < config.epsilon).chain([config.epsilon]);
     let right = |radius: f32| Right { radius, hits: lengths.iter().filter(|length| **length > radius).count() };
     let right_within = if attack.goal == Goal::Untargeted { radii.map(right).collect() } else { vec![] };
-    Some(SmallestChanges { median: median(&lengths)?.is_finite().then_some(median(&lengths)?), right_within })
+    let median = median(&lengths)?;
+    Some(SmallestChanges { median: median.is_finite().then_some(median), right_within })
 }
 
 /// Counts the images that were right before the first of so many attacks, and after each.

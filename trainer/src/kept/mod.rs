@@ -119,6 +119,7 @@ impl Kept {
         let lock = Lock::take(path.with_extension("lock"), &format!("{does} {}", dir.display()))?;
         let mut kept = Self::nothing(plan.images, batch_size);
         kept.hundreds = shard.hundreds(kept.hundreds.end);
+        kept.refuse_overlap(dir, shard)?;
         let context = || format!("cannot write {}", path.display());
         let file = OpenOptions::new().create(true).append(true).open(&path).with_context(context)?;
         let (whole_bytes, damage) = kept.read(&path, shard)?;
@@ -134,6 +135,23 @@ impl Kept {
         }
         kept.growing = Some((file, lock));
         Ok(kept)
+    }
+
+    /// Refuses a part with images of another part whose results are in `dir`: both would measure them, and a merge refuses both.
+    fn refuse_overlap(&self, dir: &Path, shard: Shard) -> Result<()> {
+        let all = self.images.div_ceil(self.batch_size);
+        for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+            let name = entry.with_context(|| format!("cannot read {}", dir.display()))?.file_name();
+            let Some(other) = name.to_str().and_then(Shard::of_file).filter(|other| *other != shard) else { continue };
+            let (own, others) = (self.hundreds(), other.hundreds(all));
+            ensure!(
+                own.start.max(others.start) >= own.end.min(others.end),
+                "{} is cut into other parts: shard {shard} has images of {}; give the same division again, or another folder",
+                dir.display(),
+                dir.join(other.file()).display()
+            );
+        }
+        Ok(())
     }
 
     /// Reads the results in a file, up to the first line that is not whole. Returns the bytes of the whole lines, and what is wrong

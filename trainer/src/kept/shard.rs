@@ -21,9 +21,12 @@ impl Shard {
     /// All images.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 
-    /// Returns part `number` (from 1) of `of`; `None` if there is no such part.
+    /// Most parts: more than any cluster has machines.
+    const MOST: usize = 100_000;
+
+    /// Returns part `number` (from 1) of `of`; `None` if there is no such part, or more than 100,000.
     pub fn new(number: usize, of: usize) -> Option<Self> {
-        (1..=of).contains(&number).then_some(Self { number, of })
+        (of <= Self::MOST && (1..=of).contains(&number)).then_some(Self { number, of })
     }
 
     /// Returns whether the part is all images.

@@ -17,7 +17,7 @@ fn with_hundreds() -> TempDir {
 
 /// The arguments of an evaluation on three hundreds, with a random start by the hundred and one by the image.
 fn evaluation<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let evaluate = ["evaluate", "--model", "run", "--attack", "noise,pgd-2", "--epsilon", "1/255"];
+    let evaluate = ["evaluate", "--model", "run", "--attack", "noise,pgd-5", "--epsilon", "1/255"];
     [&evaluate[..], more].concat()
 }
 
@@ -61,7 +61,7 @@ fn an_evaluation_that_was_killed_and_stopped_goes_on_to_the_report_of_one_run() 
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let told = has_failed(&output, 130, &["Going on with what is finished in kept/results.jsonl"]);
-    assert!(told.contains("Stopping after the images at work; once more to stop at once"), "{told}");
+    assert!(told.contains("Stopping; what is finished is kept; once more to stop at once"), "{told}");
     assert!(
         told.contains("Stopped; what is finished is kept in kept/results.jsonl. Give the same command again"),
         "{told}"
@@ -80,7 +80,7 @@ fn an_evaluation_that_was_killed_and_stopped_goes_on_to_the_report_of_one_run() 
 
     // The folder takes nothing else.
     let other = ["evaluate", "--model", "run", "--attack", "fgsm", "--out", "kept"];
-    let says = ["kept belongs to another measurement (bastion evaluate --attack noise,pgd-2 --epsilon 1/255)"];
+    let says = ["kept belongs to another measurement (bastion evaluate --attack noise,pgd-5 --epsilon 1/255)"];
     let told = fails(&dir, &other, 1, &says);
     assert!(told.contains("what is measured was clean; noise at 1/255") && told.contains("another folder"), "{told}");
     assert_eq!(report(&dir, "kept"), whole);

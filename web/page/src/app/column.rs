@@ -229,13 +229,18 @@ fn Facts(network: Slot) -> impl IntoView {
     let name = network.name();
     let elapsed = column(store, network, |column| column.step().map(|step| step.elapsed_ms));
     let change = column(store, network, |column| column.step().map(|step| (step.largest_change, step.l2)));
-    let norm = store.read(|state| state.attack.latest.norm());
-    let change_words = move || {
-        change.get().map(|(levels, l2)| match norm.get() {
-            Norm::Linf => format!("{levels}/255"),
-            Norm::L2 | Norm::L0 => format!("{levels}/255, L2 {:.2}", f64::from(l2)),
+    let change_words = store.read(move |state| {
+        let step = state.columns[network.index()].step()?;
+        let levels = format!("{}/255", step.largest_change);
+        Some(match state.attack.latest.norm() {
+            Norm::Linf => levels,
+            Norm::L2 => format!("{levels}, L2 {:.2}", f64::from(step.l2)),
+            Norm::L0 => {
+                let count = pictures::pixels_changed(&state.picture.shown.as_ref()?.pixels, &step.attacked);
+                format!("{levels}, {count} {}", if count == 1 { "pixel" } else { "pixels" })
+            }
         })
-    };
+    });
     let noise = column(store, network, |column| column.noise);
     let noise_words = store.read(move |state| {
         let best = noise.get()?;
@@ -267,7 +272,7 @@ fn Facts(network: Slot) -> impl IntoView {
                     data-levels=follow(move || change.get().map(|(levels, _)| levels.to_string()))
                     data-l2=follow(move || change.get().map(|(_, l2)| format!("{:.4}", f64::from(l2))))
                 >
-                    {follow(move || or_dash(change_words()))}
+                    {follow(move || or_dash(change_words.get()))}
                 </dd>
             </div>
             <div>
