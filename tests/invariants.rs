@@ -260,7 +260,7 @@ fn a_change_longer_than_epsilon_does_not_count() {
     for kind in [AttackKind::Deepfool, AttackKind::Ddn] {
         let outcomes = |epsilon: f32| {
             let config = AttackConfig::new(kind, epsilon, 60);
-            let mut attack = UntilFooled::new(&[(config, 1)], Goal::Untargeted).unwrap();
+            let mut attack = UntilFooled::new(&config, 1, Goal::Untargeted).unwrap();
             let entry = |(id, label): (usize, &usize)| NewImage { id, label: *label, seed: 0, targets: vec![] };
             attack.add(&own.iter().enumerate().map(entry).collect::<Vec<_>>(), images.clone()).unwrap();
             let mut outcomes = Vec::new();

@@ -30,7 +30,7 @@ pub use n_fgsm::n_fgsm;
 pub use objective::cross_entropy;
 pub use run::AttackRun;
 pub use terms::attack::*;
-pub use until_fooled::{NewImage, Outcome, StepError, UntilFooled};
+pub use until_fooled::{NewImage, Outcome, UntilFooled};
 
 /// Returns the seed of a later start of an image, or of a batch, whose first one has the seed `seed`.
 fn seed_of_restart(seed: u64, restart: usize) -> u64 {

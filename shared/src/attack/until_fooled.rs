@@ -9,25 +9,19 @@ use crate::device::{DeviceError, read};
 use crate::metrics::{l0_distance, l2_distance, linf_distance};
 use crate::model::Classifier;
 
-/// Attacks, one after the other, that follow each image until it reaches their goal for the first time: at whatever step, from
-/// whatever random start, of whatever attack. Such an image leaves, and the caller may put another in its place, so that no pass
+/// An attack that follows each image until the image reaches the goal for the first time: at whatever step, from whatever random
+/// start. Such an image leaves, and the caller may put another in its place, so that no pass
 /// is spent on a decided image and the batch stays full. Images that never reach the goal have held at every step of every start:
 /// the worst case over all of them, at most as many images as hold at the last steps (as in AutoAttack's evaluation; Croce and
 /// Hein, 2020, arXiv 2003.01690).
 ///
-/// In each attack an image takes the steps of an [`super::AttackRun`] on that image alone with its seed, whatever images are beside
+/// An image takes the steps of an [`super::AttackRun`] on that image alone with its seed, whatever images are beside
 /// it. An attack that goes on to smaller changes takes all its steps, and its smallest change counts.
 #[derive(Debug)]
 pub struct UntilFooled {
-    goal: Goal,
-    stages: Vec<Stage>,
-}
-
-/// One of the attacks, with the images that it has come to.
-#[derive(Debug)]
-struct Stage {
     config: AttackConfig,
     starts: usize,
+    goal: Goal,
     /// Rows in the order of the executor's images.
     rows: Vec<Row>,
     /// `None` while there are no rows.
@@ -61,15 +55,13 @@ struct Row {
     passes: usize,
 }
 
-/// The outcome of the attacks on an image.
+/// The outcome of the attack on an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Number of the image, as in [`NewImage`].
     pub id: usize,
     /// Whether the image reached the goal.
     pub reached: bool,
-    /// Number of the attack that the image reached the goal in, or of the last.
-    pub stage: usize,
     /// Logits of the image as it was when it reached the goal, or after the last step of the last start.
     pub logits: Vec<f32>,
     /// Values of the image that has these logits, `[3, height, width]`.
@@ -84,7 +76,7 @@ pub struct Outcome {
     pub passes: usize,
 }
 
-/// An image that leaves an attack.
+/// An image that leaves the attack.
 struct Leaving {
     /// Place among the rows.
     place: usize,
@@ -104,7 +96,7 @@ struct Now {
     goes_on_once_fooled: bool,
 }
 
-/// The rows of a stage after a step, with their places before it.
+/// The rows after a step, with their places before it.
 #[derive(Default)]
 struct Sorted {
     going: Vec<(usize, Row)>,
@@ -113,33 +105,30 @@ struct Sorted {
 }
 
 impl UntilFooled {
-    /// Returns attacks without images: each a configuration with the number of its random starts; attacks without a random start
-    /// have one.
+    /// Returns an attack without images, with `restarts` random starts; an attack without a random start has one.
     ///
     /// # Errors
     ///
-    /// [`AttackError`] if a setting is out of range. The seeds of the configurations are not used: each image has its own.
-    pub fn new(attacks: &[(AttackConfig, usize)], goal: Goal) -> Result<Self, AttackError> {
-        let stage = |(config, restarts): &(AttackConfig, usize)| {
-            config.validate()?;
-            Ok(Stage { config: config.clone(), starts: config.starts(*restarts), rows: Vec::new(), executor: None })
-        };
-        Ok(Self { goal, stages: attacks.iter().map(stage).collect::<Result<_, AttackError>>()? })
+    /// [`AttackError`] if a setting is out of range. The seed of `config` is not used: each image has its own.
+    pub fn new(config: &AttackConfig, restarts: usize, goal: Goal) -> Result<Self, AttackError> {
+        config.validate()?;
+        let starts = config.starts(restarts);
+        Ok(Self { config: config.clone(), starts, goal, rows: Vec::new(), executor: None })
     }
 
     /// Returns the number of images under attack.
     pub fn len(&self) -> usize {
-        self.stages.iter().map(|stage| stage.rows.len()).sum()
+        self.rows.len()
     }
 
     /// Returns whether no image is under attack.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.rows.is_empty()
     }
 
     /// Returns the largest number of passes of an image through the network.
     pub fn most_passes(&self) -> usize {
-        self.stages.iter().map(|stage| stage.starts * (stage.config.steps_total() + 1)).sum()
+        self.starts * (self.config.steps_total() + 1)
     }
 
     /// Adds `images`, `[N, 3, height, width]` on a plain device, with one entry for each.
@@ -148,52 +137,24 @@ impl UntilFooled {
     ///
     /// [`AttackError::Labels`] if there is not one entry an image.
     pub fn add(&mut self, entries: &[NewImage], images: Tensor<4>) -> Result<(), AttackError> {
-        let rows = entries.iter().map(|image| Row { image: image.clone(), start: 0, steps_done: 0, passes: 0 });
-        self.enter(0, rows.collect(), images)
-    }
-
-    /// Puts rows with their images, as they were given, at the beginning of a stage.
-    fn enter(&mut self, stage: usize, rows: Vec<Row>, images: Tensor<4>) -> Result<(), AttackError> {
-        let goal = self.goal;
-        match self.stages.get_mut(stage) {
-            Some(stage) if !rows.is_empty() => stage.begin(rows, images, goal),
-            _ => Ok(()),
+        if entries.is_empty() {
+            return Ok(());
         }
+        let row = |image: &NewImage| Row { image: image.clone(), start: 0, steps_done: 0, passes: 0 };
+        let rows: Vec<Row> = entries.iter().map(row).collect();
+        let classes = self.classes(&rows, &images.device());
+        let seeds: Vec<u64> = entries.iter().map(|image| image.seed).collect();
+        let executor = Executor::new(&self.config, images, classes, self.goal, Seeds::Each(&seeds))?;
+        self.join(rows, executor);
+        Ok(())
     }
 
-    /// Takes one step of all images against `model`, which is on a plain device. Removes the images that are done, and returns
-    /// their outcomes.
-    ///
-    /// # Errors
-    ///
-    /// [`StepError`] if the device cannot be read, or an attack cannot take the images of the one before; then the attacks are over.
-    pub async fn step(&mut self, model: &Classifier) -> Result<Vec<Outcome>, StepError> {
-        let mut outcomes = Vec::new();
-        // From the last, so that no image takes two steps.
-        for number in (0..self.stages.len()).rev() {
-            let stage = &mut self.stages[number];
-            let Some((leaving, before)) = stage.step(model, self.goal).await? else { continue };
-            let (done, moving): (Vec<_>, Vec<_>) =
-                leaving.into_iter().partition(|image| image.reached || number + 1 == self.stages.len());
-            if !moving.is_empty() {
-                let originals = before
-                    .select(&Rows::new(moving.iter().map(|image| image.place), &before.images().device()))
-                    .originals();
-                let rows = moving.into_iter().map(|image| Row { start: 0, steps_done: 0, ..image.row }).collect();
-                self.enter(number + 1, rows, originals)?;
-            }
-            outcomes.extend(self.outcomes(done, &before, number, model).await?);
-        }
-        Ok(outcomes)
-    }
-
-    /// Returns the outcomes of images that are done, given all images of their stage before the step. An image that may be outside
+    /// Returns the outcomes of images that are done, given all images before the step. An image that may be outside
     /// of the ball counts as it is once it is brought into the ball, and one that goes on to smaller changes as it was at the smallest.
     async fn outcomes(
         &self,
         mut done: Vec<Leaving>,
         before: &Executor,
-        stage: usize,
         model: &Classifier,
     ) -> Result<Vec<Outcome>, DeviceError> {
         if done.is_empty() {
@@ -217,7 +178,6 @@ impl UntilFooled {
         let outcome = |(done, (original, image)): (Leaving, (&[f32], &[f32]))| Outcome {
             id: done.row.image.id,
             reached: done.reached,
-            stage,
             logits: done.logits,
             linf: linf_distance(original, image),
             l2: l2_distance(original, image),
@@ -226,28 +186,6 @@ impl UntilFooled {
             passes: done.row.passes,
         };
         Ok(done.into_iter().zip(pairs).map(outcome).collect())
-    }
-}
-
-/// Why attacks broke off.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// The device failed.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// An attack cannot take an image.
-    #[error(transparent)]
-    Attack(#[from] AttackError),
-}
-
-impl Stage {
-    /// Begins with images.
-    fn begin(&mut self, rows: Vec<Row>, images: Tensor<4>, goal: Goal) -> Result<(), AttackError> {
-        let device = images.device();
-        let seeds: Vec<u64> = rows.iter().map(|row| row.image.seed).collect();
-        let executor = Executor::new(&self.config, images, self.classes(&rows, &device), goal, Seeds::Each(&seeds))?;
-        self.join(rows, executor);
-        Ok(())
     }
 
     /// Returns the classes that rows are led from, or to, from their starts.
@@ -268,9 +206,14 @@ impl Stage {
         });
     }
 
-    /// Takes one step of all images. Returns those that leave, and all as they were before; `None` without images.
-    async fn step(&mut self, model: &Classifier, goal: Goal) -> Result<Option<(Vec<Leaving>, Executor)>, StepError> {
-        let Some(before) = self.executor.take() else { return Ok(None) };
+    /// Takes one step of all images against `model`, which is on a plain device. Removes the images that are done, and returns
+    /// their outcomes.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError`] if the device cannot be read; then the attack is over.
+    pub async fn step(&mut self, model: &Classifier) -> Result<Vec<Outcome>, DeviceError> {
+        let Some(before) = self.executor.take() else { return Ok(vec![]) };
         let rows = std::mem::take(&mut self.rows);
         let count = rows.len();
         let mut moved = before.clone();
@@ -288,7 +231,7 @@ impl Stage {
         };
         let answers =
             logits.chunks_exact(classes).zip(outside).map(|(logits, is_outside)| (logits, Now { is_outside, ..now }));
-        let Sorted { going, again, leaving } = self.sorted(rows, answers, goal);
+        let Sorted { going, again, leaving } = self.sorted(rows, answers);
         let device = before.images().device();
         if going.len() == count {
             self.executor = Some(moved);
@@ -303,18 +246,18 @@ impl Stage {
             let executor = from.restarted(self.classes(&rows, &device), Seeds::Each(&seeds));
             self.join(rows, executor);
         }
-        Ok(Some((leaving, before)))
+        self.outcomes(leaving, &before, model).await
     }
 
     /// Sorts rows by what comes next for them, given their logits before the step and how they were then.
-    fn sorted<'a>(&self, rows: Vec<Row>, answers: impl Iterator<Item = (&'a [f32], Now)>, goal: Goal) -> Sorted {
+    fn sorted<'a>(&self, rows: Vec<Row>, answers: impl Iterator<Item = (&'a [f32], Now)>) -> Sorted {
         let mut sorted = Sorted::default();
         for (place, (mut row, (logits, now))) in rows.into_iter().zip(answers).enumerate() {
             row.passes += 1;
             // No more starts than there are targets.
             let starts =
                 if self.config.loss.is_targeted() { self.starts.min(row.image.targets.len()) } else { self.starts };
-            let fooled = goal.is_reached(logits, row.image.label);
+            let fooled = self.goal.is_reached(logits, row.image.label);
             let reached = fooled && !now.is_outside && !now.goes_on_once_fooled;
             if reached || (fooled && now.stays_once_fooled) {
                 sorted.leaving.push(Leaving { place, row, reached, logits: logits.to_vec() });

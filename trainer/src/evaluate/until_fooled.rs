@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use shared::attack::{Goal, Loss, NewImage, UntilFooled};
+use shared::attack::{AttackConfig, Goal, Loss, NewImage, UntilFooled};
 use shared::bundle::Bundle;
 use shared::metrics::top_k;
 use shared::seed::{Purpose, derive};
@@ -99,7 +99,7 @@ impl UntilFooledTrial<'_> {
         let mut results: BTreeMap<usize, Vec<ImageResult>> =
             self.kept.hundreds().map(|hundred| (hundred, vec![])).collect();
         // All settings are checked before the first of hours of work.
-        let attack = |stage| UntilFooled::new(std::slice::from_ref(stage), self.attack.goal);
+        let attack = |(config, starts): &(AttackConfig, usize)| UntilFooled::new(config, *starts, self.attack.goal);
         let attacks = stages.iter().map(attack).collect::<Result<Vec<_>, _>>()?;
         for (number, (attack, (config, _))) in attacks.into_iter().zip(&stages).enumerate() {
             let mut waiting = BTreeMap::new();

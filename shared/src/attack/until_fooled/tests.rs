@@ -52,7 +52,7 @@ fn alone(config: &AttackConfig, image: Tensor<4>, label: usize, goal: Goal, mode
 /// Attacks all images in a batch of at most `room`: new images take the places of those that leave.
 fn fool(config: &AttackConfig, labels: &[usize], goal: Goal, room: usize, model: &Classifier) -> Vec<Outcome> {
     let images = images(&Device::flex());
-    let mut attack = UntilFooled::new(&[(config.clone(), RESTARTS)], goal).unwrap();
+    let mut attack = UntilFooled::new(&config, RESTARTS, goal).unwrap();
     let (mut next, mut outcomes) = (0, Vec::new());
     while next < IMAGES || !attack.is_empty() {
         let count = (room - attack.len()).min(IMAGES - next);
@@ -151,8 +151,8 @@ fn what_steps_remember_stays_with_its_image() {
 
 #[test]
 fn attacks_without_a_random_start_have_one_start() {
-    let attack = |config: AttackConfig| UntilFooled::new(&[(config, 9)], Goal::Untargeted).unwrap();
+    let attack = |config: AttackConfig| UntilFooled::new(&config, 9, Goal::Untargeted).unwrap();
     assert_eq!(attack(AttackConfig::bim(0.1, 5)).most_passes(), 6);
     assert_eq!(attack(AttackConfig::pgd(0.1, 5, 0)).most_passes(), 54);
-    assert!(UntilFooled::new(&[(AttackConfig::fgsm(2.0), 1)], Goal::Untargeted).is_err());
+    assert!(UntilFooled::new(&AttackConfig::fgsm(2.0), 1, Goal::Untargeted).is_err());
 }
