@@ -163,7 +163,7 @@ fn painted(images: Tensor<4>, candidates: Tensor<2>, pixels: usize) -> Tensor<4>
             let place = places.clone().narrow(1, pixel, 1);
             let later =
                 (pixel + 1..pixels).map(|later| places.clone().narrow(1, later, 1).not_equal(place.clone()).float());
-            later.fold(Tensor::<2>::ones([count, 1], &device), |counts, differs| counts.mul(differs))
+            later.fold(Tensor::<2>::ones([count, 1], &device), Tensor::mul)
         })
         .collect();
     let counts = Tensor::cat(counts, 1);
