@@ -5,6 +5,7 @@ mod corruptions;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
+use burn::prelude::Device;
 use clap::{Args, ValueEnum};
 use shared::attack::{AttackKind, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
@@ -17,7 +18,8 @@ use crate::device::{self, DeviceChoice};
 use crate::epsilon::EpsilonSpace;
 use crate::error::UsageError;
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
-use crate::evaluate::{Evaluation, Trial, spread};
+use crate::evaluate::{BATCH, Evaluation, Trial, spread};
+use crate::nodes::{self, NodesFlag, Place, Watch};
 use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
@@ -121,6 +123,8 @@ pub struct EvaluateArgs {
     /// Write a report into this folder: scores.json, .csv and .md, and figures as .svg
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    nodes: NodesFlag,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -146,24 +150,30 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
     let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
-    let engine = device::open(device, progress)?;
+    let nodes = args.nodes.open(progress)?;
+    let devices = device::of_nodes(device, &nodes, progress)?;
     // All networks are loaded before the first is evaluated: hours of work should not end at a mistyped name.
-    let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
-    for (dir, bundle) in dirs.iter().zip(&bundles) {
+    let load = |device: &Device| dirs.iter().map(|dir| models::load(dir, device)).collect::<Result<Vec<_>>>();
+    let mut loaded = devices.iter().map(|(_, device)| load(device)).collect::<Result<Vec<_>>>()?;
+    let places: Vec<_> = devices.iter().zip(&loaded).map(|((name, device), on_it)| Place { name, device, on_it: &on_it[..] }).collect();
+    let bundles = &loaded[0];
+    for (dir, bundle) in dirs.iter().zip(bundles) {
         check(args, dir, bundle, &dataset)?;
     }
-    let trials = args.trials(&chosen, &bundles, &crafted)?;
+    let trials = args.trials(&chosen, bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
     let stop = Stop::on_ctrl_c()?;
     let evaluation = Evaluation {
-        bundles: &bundles,
+        bundles,
         clean: &dataset.val,
         indices: &indices,
         crafted: &crafted,
         trials: &trials,
         stop: &stop,
     };
-    let scores = evaluation.run(&engine.device, progress)?;
+    let _watch = Watch::start(&nodes, progress, String::new(), || {});
+    let scores = nodes::guard(&nodes, || evaluation.run_on(&places, BATCH, progress))?;
+    let bundles = loaded.swap_remove(0);
 
     let report = |((dir, bundle), scores): ((PathBuf, Bundle), Vec<Score>)| ModelReport {
         dir,

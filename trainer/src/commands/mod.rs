@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod export;
 pub mod measure_network;
 pub mod reproduce;
+pub mod serve;
 pub mod train;
 pub mod weights;
 

@@ -14,6 +14,8 @@ mod tally;
 mod tests;
 mod until_fooled;
 
+use std::ops::Range;
+
 use anyhow::{Result, ensure};
 use burn::prelude::*;
 use shared::attack::{AttackConfig, Goal};
@@ -25,6 +27,7 @@ pub(crate) use self::image_result::ImageResult;
 use self::until_fooled::UntilFooledTrial;
 use crate::data::{CraftedVal, Split};
 use crate::error::Stopped;
+use crate::nodes::{Place, at_once};
 use crate::progress::{Progress, Stop, Task, Unit};
 
 /// Cost of a gradient, in passes of an image through a network without one.
@@ -200,6 +203,20 @@ impl Evaluation<'_> {
     /// # Errors
     /// Under the conditions of [`Evaluation::run`].
     pub fn run_in(&self, batch_size: usize, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
+        self.run_on(&[Place { name: "", device, on_it: self.bundles }], batch_size, progress)
+    }
+
+    /// Scores each network in each trial, as [`Evaluation::run`] does, on several devices at once: each has all networks, and
+    /// takes a part of the batches. The batches, and what is random in them, are the same on any number of devices.
+    ///
+    /// # Errors
+    /// Under the conditions of [`Evaluation::run`].
+    pub fn run_on(
+        &self,
+        places: &[Place<'_, [Bundle]>],
+        batch_size: usize,
+        progress: &Progress,
+    ) -> Result<Vec<Vec<Score>>> {
         if self.bundles.is_empty() {
             return Ok(vec![]);
         }
@@ -214,7 +231,7 @@ impl Evaluation<'_> {
         let mut scores: Vec<Vec<Score>> = vec![Vec::with_capacity(self.trials.len()); networks.len()];
         let mut clean: Option<Vec<Vec<ImageResult>>> = None;
         for trial in self.trials {
-            let results = self.results(trial, &networks, batch_size, device, &task)?;
+            let results = self.results_on(places, trial, &networks, batch_size, &task)?;
             let clean = clean.get_or_insert_with(|| results.clone());
             let (crafted_on, crafted_sha256) = self.origin(trial);
             let source = trial.attack.as_ref().and_then(|attack| attack.crafted_on);
@@ -225,6 +242,39 @@ impl Evaluation<'_> {
             }
         }
         Ok(scores)
+    }
+
+    /// Measures one trial on `places`, each with its part of the batches. Returns what [`Evaluation::results`] does.
+    fn results_on(
+        &self,
+        places: &[Place<'_, [Bundle]>],
+        trial: &Trial,
+        networks: &[usize],
+        batch_size: usize,
+        task: &Task,
+    ) -> Result<Vec<Vec<ImageResult>>> {
+        let batches = self.indices.len().div_ceil(batch_size);
+        let begins = |place: usize| place * batches / places.len().max(1);
+        let shares: Vec<_> = (0..places.len()).map(|place| begins(place)..begins(place + 1)).collect();
+        let work = |place: &Place<'_, [Bundle]>, share: &Range<usize>| {
+            let image = |batch: usize| (batch * batch_size).min(self.indices.len());
+            let indices = &self.indices[image(share.start)..image(share.end)];
+            let part = Evaluation { bundles: place.on_it, indices, ..*self };
+            part.results_from(share.start, trial, networks, batch_size, place.device, task)
+        };
+        let mut joined = vec![Vec::with_capacity(self.indices.len()); networks.len()];
+        // The evaluation is over, and the other devices need not go on.
+        let done = at_once(places, &shares, work, || self.stop.request());
+        let (done, failed): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
+        let (stopped, failed): (Vec<_>, Vec<_>) =
+            failed.into_iter().filter_map(Result::err).partition(anyhow::Error::is::<Stopped>);
+        if let Some(error) = failed.into_iter().chain(stopped).next() {
+            return Err(error);
+        }
+        for of_networks in done.into_iter().flatten() {
+            joined.iter_mut().zip(of_networks).for_each(|(joined, results)| joined.extend(results));
+        }
+        Ok(joined)
     }
 
     /// Measures one trial. Returns the results of the images, in the order of the evaluation's, for each of `networks`, which
@@ -240,12 +290,25 @@ impl Evaluation<'_> {
         device: &Device,
         task: &Task,
     ) -> Result<Vec<Vec<ImageResult>>> {
+        self.results_from(0, trial, networks, batch_size, device, task)
+    }
+
+    /// Measures one trial, as [`Evaluation::results`] does; the first batch has the number `first_batch`.
+    fn results_from(
+        &self,
+        first_batch: usize,
+        trial: &Trial,
+        networks: &[usize],
+        batch_size: usize,
+        device: &Device,
+        task: &Task,
+    ) -> Result<Vec<Vec<ImageResult>>> {
         if trial.attack_until_fooled().is_some() {
             let of_network = |&network: &usize| {
                 let bundle = &self.bundles[network];
                 let trial = &trial.on(&bundle.card);
                 let Some(attack) = trial.attack_until_fooled() else { return Ok(vec![]) };
-                UntilFooledTrial { evaluation: self, trial, attack, bundle, batch_size }.run(device, task)
+                UntilFooledTrial { evaluation: self, trial, attack, bundle, batch_size, first_batch }.run(device, task)
             };
             return networks.iter().map(of_network).collect();
         }
@@ -253,7 +316,7 @@ impl Evaluation<'_> {
         let mut results = vec![Vec::with_capacity(self.indices.len()); networks.len()];
         for (number, indices) in self.indices.chunks(batch_size).enumerate() {
             self.check_stop()?;
-            let batch = EvaluationBatch::new(self.clean, indices, number, first.card.classes.len(), device)?;
+            let batch = EvaluationBatch::new(self.clean, indices, first_batch + number, first.card.classes.len(), device)?;
             let originals = Originals::new(&batch, trial.set);
             let common = self.common(&batch, &originals, trial)?;
             for (&network, results) in networks.iter().zip(&mut results) {

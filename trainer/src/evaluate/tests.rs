@@ -259,3 +259,31 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
     let error = evaluation.run(&device, &Progress::silent()).unwrap_err().to_string();
     assert!(error.contains("set has other labels"), "{error}");
 }
+
+#[test]
+fn two_devices_give_the_results_of_one() {
+    let device = Device::flex();
+    let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
+    let others = [bundle("a", 1, &device), bundle("b", 2, &device)];
+    let attack = AttackConfig::pgd(0.02, 2, 7);
+    let trials = [
+        Trial::CLEAN,
+        Trial::AUGMENTED,
+        Trial::attack(attack.clone(), None),
+        Trial::attack(attack.clone(), Some(1)),
+        Trial::until_fooled(attack),
+    ];
+    let (clean, stop, indices) = (split(), Stop::default(), (0..30).collect::<Vec<_>>());
+    let evaluation =
+        Evaluation { bundles: &bundles, clean: &clean, indices: &indices, crafted: &[], trials: &trials, stop: &stop };
+    let place = |on_it| Place { name: "node", device: &device, on_it };
+    let scores = |places: &[Place<'_, [Bundle]>]| {
+        // Batches of 8, so that one device has another number of them than the other, and the last is short.
+        let recorder = Arc::new(Recorder::default());
+        evaluation.run_on(places, 8, &Progress::silent().shown_by(recorder)).unwrap()
+    };
+    assert_eq!(scores(&[place(&bundles)]), scores(&[place(&bundles), place(&others)]));
+    // More devices than batches: some have nothing to do.
+    assert_eq!(scores(&[place(&bundles)]), scores(&[(); 5].map(|()| place(&bundles))));
+    assert!(!stop.requested());
+}

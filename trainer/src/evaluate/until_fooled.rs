@@ -51,6 +51,8 @@ pub(super) struct UntilFooledTrial<'a> {
     pub attack: &'a Attack,
     pub bundle: &'a Bundle,
     pub batch_size: usize,
+    /// Number of the first batch: above 0 where other devices have those before.
+    pub first_batch: usize,
 }
 
 impl UntilFooledTrial<'_> {
@@ -106,7 +108,7 @@ impl UntilFooledTrial<'_> {
         let first = classes.len();
         let indices = &self.evaluation.indices[first..];
         let indices = &indices[..indices.len().min(self.batch_size)];
-        let number = first / self.batch_size;
+        let number = self.first_batch + first / self.batch_size;
         let batch =
             EvaluationBatch::new(self.evaluation.clean, indices, number, self.bundle.card.classes.len(), device)?;
         let images = Originals::new(&batch, self.trial.set).images;
