@@ -200,7 +200,7 @@ fn two_servers_craft_and_evaluate_as_one_device_does() {
     let craft = |out: &str, more: &[&str]| {
         let arguments = ["craft", "--model", "run", "--attack", "pgd-2", "--out", out];
         succeeds(&dir, &[&arguments[..], more].concat());
-        fs::read(dir.path().join(out).join("train.images")).unwrap_or_else(|_| {
+        fs::read(dir.path().join(out).join("train.rgb8")).unwrap_or_else(|_| {
             let names: Vec<_> =
                 fs::read_dir(dir.path().join(out)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             panic!("{names:?}")

@@ -72,7 +72,8 @@ pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let advice = "; what is done is kept: say the same again";
     let _watch = Watch::start(&nodes, progress, advice.into(), || {});
     let place = |((name, device), on_it)| Place { name, device, on_it };
-    let places: Vec<Place<'_, Bundle>> = devices.iter().map(|(name, device)| (name.as_str(), device)).zip(&bundles).map(place).collect();
+    let places: Vec<Place<'_, Bundle>> =
+        devices.iter().map(|(name, device)| (name.as_str(), device)).zip(&bundles).map(place).collect();
     let meta = nodes::guard(&nodes, || craft_on(&dataset, &places, &config, &args.out, progress, &stop))?;
     let Meta { train, val, sha256, .. } = &meta;
     if args.json {

@@ -155,7 +155,8 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     // All networks are loaded before the first is evaluated: hours of work should not end at a mistyped name.
     let load = |device: &Device| dirs.iter().map(|dir| models::load(dir, device)).collect::<Result<Vec<_>>>();
     let mut loaded = devices.iter().map(|(_, device)| load(device)).collect::<Result<Vec<_>>>()?;
-    let places: Vec<_> = devices.iter().zip(&loaded).map(|((name, device), on_it)| Place { name, device, on_it: &on_it[..] }).collect();
+    let places: Vec<_> =
+        devices.iter().zip(&loaded).map(|((name, device), on_it)| Place { name, device, on_it: &on_it[..] }).collect();
     let bundles = &loaded[0];
     for (dir, bundle) in dirs.iter().zip(bundles) {
         check(args, dir, bundle, &dataset)?;
@@ -163,14 +164,8 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     let trials = args.trials(&chosen, bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
     let stop = Stop::on_ctrl_c()?;
-    let evaluation = Evaluation {
-        bundles,
-        clean: &dataset.val,
-        indices: &indices,
-        crafted: &crafted,
-        trials: &trials,
-        stop: &stop,
-    };
+    let evaluation =
+        Evaluation { bundles, clean: &dataset.val, indices: &indices, crafted: &crafted, trials: &trials, stop: &stop };
     let _watch = Watch::start(&nodes, progress, String::new(), || {});
     let scores = nodes::guard(&nodes, || evaluation.run_on(&places, BATCH, progress))?;
     let bundles = loaded.swap_remove(0);

@@ -18,7 +18,8 @@ use crate::nodes::{self, Node, NodesFlag, Watch};
 use crate::pretrained;
 use crate::progress::{Progress, ProgressChoice, on_ctrl_c};
 use crate::train::{
-    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Places, Position, RunDir, TrainConfig, resolve, survive,
+    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Places, Position, RunDir, TrainConfig, resolve,
+    survive,
 };
 
 /// Arguments of `bastion train`.
@@ -83,7 +84,9 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Resul
     let places = if nodes.is_empty() { Places::here(devices) } else { Places::on(nodes, devices[0].clone()) };
     // Without --resume there is a --run: clap requires it.
     let path = args.resume.as_deref().or(args.run.as_deref()).unwrap_or(Path::new("runs/run"));
-    let Some(job) = survive(path, || nodes::guard(&places.nodes, || job(args, path, &places, progress)))? else { return Ok(()) };
+    let Some(job) = survive(path, || nodes::guard(&places.nodes, || job(args, path, &places, progress)))? else {
+        return Ok(());
+    };
     if job.steps_done() > 0 {
         progress.note(format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {

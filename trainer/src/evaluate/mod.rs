@@ -316,7 +316,8 @@ impl Evaluation<'_> {
         let mut results = vec![Vec::with_capacity(self.indices.len()); networks.len()];
         for (number, indices) in self.indices.chunks(batch_size).enumerate() {
             self.check_stop()?;
-            let batch = EvaluationBatch::new(self.clean, indices, first_batch + number, first.card.classes.len(), device)?;
+            let batch =
+                EvaluationBatch::new(self.clean, indices, first_batch + number, first.card.classes.len(), device)?;
             let originals = Originals::new(&batch, trial.set);
             let common = self.common(&batch, &originals, trial)?;
             for (&network, results) in networks.iter().zip(&mut results) {

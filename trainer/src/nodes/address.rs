@@ -17,9 +17,8 @@ impl FromStr for Address {
         let example = "write host:port, such as 127.0.0.1:7401 or [::1]:7401";
         let (host, port) = text.rsplit_once(':').ok_or_else(|| format!("there is no port: {example}"))?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_host = |host: &str| {
-            !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        };
+        let is_host =
+            |host: &str| !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
         let is_ip6 = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
         if !bare.map_or_else(|| is_host(host), is_ip6) {
             return Err(format!("'{host}' is no name of a host: {example}"));

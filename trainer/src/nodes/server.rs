@@ -20,7 +20,8 @@ pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LO
 /// # Errors
 /// When the address cannot be listened on, the token is too short, or the device's backend cannot be served.
 pub fn serve(device: Device, listen: SocketAddr, progress: &Progress) -> Result<()> {
-    let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}: take another --listen"))?;
+    let listener =
+        TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}: take another --listen"))?;
     let address = listener.local_addr()?;
     let token = match given_token()? {
         Some(token) => token,
@@ -51,7 +52,8 @@ pub fn serve(device: Device, listen: SocketAddr, progress: &Progress) -> Result<
         }
     };
     let served = remote::serve(device, listener, &token, asked);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the server")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the server")?;
     runtime.spawn(async move {
         let _ = ended.send(served.await);
     });

@@ -79,7 +79,8 @@ pub fn at_once<T: ?Sized + Sync, P: Sync, R: Send>(
             })
         };
         let threads: Vec<_> = places.iter().zip(pieces).map(start).collect();
-        let end = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|_| Err(anyhow!("a thread failed")));
+        let end =
+            |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|_| Err(anyhow!("a thread failed")));
         threads.into_iter().map(end).collect()
     })
 }

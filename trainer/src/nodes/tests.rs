@@ -62,10 +62,9 @@ fn an_address_is_a_host_and_a_port() {
 
 #[test]
 fn a_node_that_does_not_answer_is_told_by_what_it_does_instead() {
-    for (answer, says) in [
-        (&b""[..], "takes connections, but says nothing"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "is not `bastion serve`"),
-    ] {
+    for (answer, says) in
+        [(&b""[..], "takes connections, but says nothing"), (b"SSH-2.0-OpenSSH_9.2\r\n", "is not `bastion serve`")]
+    {
         let (_listener, name) = listener(answer);
         let error = ask(&name, SOON).unwrap_err();
         assert!(error.contains(says), "{error}");

@@ -18,7 +18,10 @@ pub fn given_token() -> Result<Option<String>> {
 
 pub(super) fn check(token: Option<String>) -> Result<Option<String>> {
     let long_enough = token.as_ref().is_none_or(|token| token.trim().len() >= 8);
-    ensure!(long_enough, UsageError(format!("{TOKEN} has fewer than 8 characters, which can be guessed: take a longer one")));
+    ensure!(
+        long_enough,
+        UsageError(format!("{TOKEN} has fewer than 8 characters, which can be guessed: take a longer one"))
+    );
     Ok(token.map(|token| token.trim().to_string()))
 }
 

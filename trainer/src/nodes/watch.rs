@@ -72,7 +72,9 @@ impl Watch {
         let (names, progress) = (nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>(), progress.clone());
         let pause = move |time: Duration| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
         thread::spawn(move || {
-            let Some((node, reason)) = silent(&names, EVERY, UNANSWERED, |name| ask(name, LIMIT), &pause) else { return };
+            let Some((node, reason)) = silent(&names, EVERY, UNANSWERED, |name| ask(name, LIMIT), &pause) else {
+                return;
+            };
             if !pause(GRACE) {
                 return;
             }

@@ -137,7 +137,10 @@ mod tests {
     fn a_node_that_went_away_is_named_with_the_way_on() {
         let gone = || NodeError { node: "gpu:7401".into(), text: "went away".into() };
         let error = survive::<()>(Path::new("runs/big"), || Err(gone().into())).unwrap_err().to_string();
-        assert!(error.starts_with("node gpu:7401 went away\n") && error.contains("--resume runs/big goes on"), "{error}");
+        assert!(
+            error.starts_with("node gpu:7401 went away\n") && error.contains("--resume runs/big goes on"),
+            "{error}"
+        );
         assert!(!error.contains("memory"), "{error}");
     }
 

@@ -39,8 +39,8 @@ mod watch;
 mod wire;
 
 pub use config::{OptimizerName, TrainConfig};
-pub use crash::survive;
 pub(crate) use crash::caught;
+pub use crash::survive;
 pub use dashboard::Dashboard;
 pub use job::{Job, NewRun, Places};
 pub use mix::Share;

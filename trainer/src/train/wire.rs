@@ -128,7 +128,8 @@ impl ModuleVisitor for Filling<'_> {
 /// Moves the running statistics of `model`, which its clones share, as if one device had computed the parts one after another.
 /// `momentum` is the share of a batch in the new value.
 pub fn move_statistics(model: &Classifier, parts: &[Given], momentum: f64) {
-    let parts = parts.iter().map(|part| (part.by_id(false), (1.0 - momentum).powi(part.updates as i32) as f32)).collect();
+    let parts =
+        parts.iter().map(|part| (part.by_id(false), (1.0 - momentum).powi(part.updates as i32) as f32)).collect();
     // Only the statistics are written: they lie behind a lock that the copy shares, and weights are returned as they are.
     let _ = model.clone().map(&mut Moving { parts });
 }
