@@ -276,14 +276,14 @@ fn two_devices_give_the_results_of_one() {
     let (clean, stop, indices) = (split(), Stop::default(), (0..30).collect::<Vec<_>>());
     let evaluation =
         Evaluation { bundles: &bundles, clean: &clean, indices: &indices, crafted: &[], trials: &trials, stop: &stop };
-    let place = |on_it| Place { name: "node", device: &device, on_it };
-    let scores = |places: &[Place<'_, [Bundle]>]| {
-        // Batches of 8, so that one device has another number of them than the other, and the last is short.
-        let recorder = Arc::new(Recorder::default());
-        evaluation.run_on(places, 8, &Progress::silent().shown_by(recorder)).unwrap()
+    let scores = |networks: &[&[Bundle; 2]]| {
+        let places: Vec<Place<'_, [Bundle]>> =
+            networks.iter().map(|networks| Place { name: "node", device: &device, on_it: &networks[..] }).collect();
+        // Batches of 7 of the 30 images: the devices have different numbers of them, and the last is short.
+        evaluation.run_on(&places, 7, &Progress::silent()).unwrap()
     };
-    assert_eq!(scores(&[place(&bundles)]), scores(&[place(&bundles), place(&others)]));
+    assert_eq!(scores(&[&bundles]), scores(&[&bundles, &others]));
     // More devices than batches: some have nothing to do.
-    assert_eq!(scores(&[place(&bundles)]), scores(&[(); 5].map(|()| place(&bundles))));
+    assert_eq!(scores(&[&bundles]), scores(&[&bundles; 6]));
     assert!(!stop.requested());
 }
