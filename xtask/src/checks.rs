@@ -18,7 +18,8 @@ use crate::{dist, full, gpu, npm, process, reliability, scores, tools, walls};
 pub const CPU_ONLY: &[&str] = &["--workspace", "--no-default-features"];
 const WITH_GPU: &[&str] = &["--workspace", "--features", "tests/gpu"];
 /// Selection of the tests with servers, for which burn is compiled once more.
-const WITH_NODES: &[&str] = &["--workspace", "--no-default-features", "--features", "trainer/remote", "--test", "remote"];
+const WITH_NODES: &[&str] =
+    &["--workspace", "--no-default-features", "--features", "trainer/remote", "--test", "remote"];
 
 /// Folder of the page that the browser tests open, below `target`.
 const TESTED_PAGE: &str = "tested-page";

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 
 use burn::prelude::*;
+pub use burn::remote::ConnectError;
 use burn::remote::RemoteHost;
-pub use burn::remote::{ConnectError, Credential};
 pub use burn::server::ServeError;
 use burn::server::{AuthorizationRequest, ClientId, PeerAuthorizer, RemoteServer, TokenAuthorizer, WebSocketTransport};
 
@@ -27,12 +27,12 @@ pub fn connect(address: &str, token: &str) -> Result<Device, ConnectError> {
 /// # Errors
 ///
 /// [`ServeError`] if the device's backend cannot be served, or the listener fails.
-pub fn serve(
+pub fn serve<F: Fn(Option<SocketAddr>, bool) + Send + Sync + 'static>(
     device: Device,
     listener: TcpListener,
     token: &str,
-    asked: impl Fn(Option<SocketAddr>, bool) + Send + Sync + 'static,
-) -> impl Future<Output = Result<(), ServeError>> + Send + 'static {
+    asked: F,
+) -> impl Future<Output = Result<(), ServeError>> + Send + 'static + use<F> {
     let authorizer = TokenAuthorizer::new(token).ok();
     let authorize = move |request: AuthorizationRequest<'_>| {
         let caller = match request.client {
