@@ -3,7 +3,8 @@
 use burn::prelude::*;
 use safetensors::{SafeTensors, tensor::TensorView};
 use shared::attack::{
-    AttackConfig, AttackError, AttackKind, AttackRun, Ball, Direction, Goal, Norm, cross_entropy, loss_gradient,
+    AttackConfig, AttackError, AttackKind, AttackRun, Ball, Direction, Goal, NewImage, Norm, ThreatModel, UntilFooled,
+    cross_entropy, loss_gradient,
 };
 use shared::bundle::load_weights;
 use shared::image::{Picture, pictures_to_tensor};
@@ -31,6 +32,8 @@ fn attacks() -> Vec<AttackConfig> {
     let each = AttackKind::ALL.map(|kind| match kind.norm() {
         Norm::Linf => attack(kind, 8.0, 4, None),
         Norm::L2 => AttackConfig { seed: 7, ..AttackConfig::new(kind, 0.5, 3) },
+        // Few candidates suffice for what holds of any number.
+        Norm::L0 => AttackConfig { seed: 7, population: 6, ..AttackConfig::new(kind, 3.0, 3) },
     });
     let extremes = [
         attack(Fgsm, 255.0, 1, None),
@@ -94,6 +97,7 @@ fn rounding(config: &AttackConfig) -> f32 {
     match config.kind.norm() {
         Norm::Linf => 1e-6,
         Norm::L2 => 1e-5 * config.epsilon.max(0.1),
+        Norm::L0 => 0.0,
     }
 }
 
@@ -126,7 +130,8 @@ fn every_step_stays_in_the_ball_and_in_the_pixel_range() {
             let moved = compare(&now, &before, 0.0);
             let distance = furthest(config, &images, run.adversarial());
             assert!(distance <= config.epsilon + rounding(config), "{what}: {distance}");
-            assert!(moved.max > 0.0, "{what}: nothing moved");
+            // What is at the goal already has a smallest change of nothing.
+            assert!(moved.max > 0.0 || config.kind.seeks_smallest(), "{what}: nothing moved");
         }
         assert_eq!(run.steps_done(), config.steps_total(), "{what}");
     });
@@ -207,6 +212,107 @@ fn the_seed_decides_where_pgd_starts() {
     // Half of the steps out of black and white are cut off; the rest of the ball is used evenly.
     let moved = compare(&one, &centre, 0.0);
     assert!(moved.max > 0.029 && (0.009..0.013).contains(&moved.mean), "{moved:?}");
+}
+
+#[test]
+fn a_smallest_change_fools_shrinks_with_more_steps_and_is_shorter_than_that_of_pgd() {
+    let device = Device::flex();
+    let images = images(&device);
+    for (name, model) in networks(&device) {
+        let answers = |images: &Tensor<4>| read(model.forward(images.clone()).argmax(1).float());
+        let own: Vec<usize> = answers(&images).iter().map(|class| *class as usize).collect();
+        let run = |config: &AttackConfig| {
+            let labels = label_tensor(&own, &device);
+            AttackRun::new(config, images.clone(), labels, Goal::Untargeted).unwrap().finish(&model)
+        };
+        let fooled = |attacked: &Tensor<4>| -> Vec<bool> {
+            answers(attacked).iter().zip(&own).map(|(now, own)| *now as usize != *own).collect()
+        };
+        let lengths = |attacked: Tensor<4>| read(Ball::new(images.clone(), ThreatModel::l2(5.0)).distance(attacked));
+        let deepfool = run(&AttackConfig::new(AttackKind::Deepfool, 5.0, 30));
+        let [few, many] = [10, 80].map(|steps| run(&AttackConfig::new(AttackKind::Ddn, 5.0, steps)));
+        // The others are black and white: much of each step is cut off there.
+        let inside = 0..2;
+        for found in [&deepfool, &few, &many] {
+            assert!(fooled(found)[inside.clone()].iter().all(|fooled| *fooled), "{name}");
+        }
+        let (deepfool, few, many) = (lengths(deepfool), lengths(few), lengths(many));
+        for image in inside {
+            assert!(many[image] < few[image], "{name}, {image}: DDN {} in 80 steps, {} in 10", many[image], few[image]);
+            assert!(
+                deepfool[image] > 0.0 && deepfool[image] < 3.0 * many[image],
+                "{name}, {image}: {deepfool:?} {many:?}"
+            );
+            // Nothing much shorter fools.
+            let third = AttackConfig::pgd_l2(many[image] / 3.0, 10, 1);
+            assert!(!fooled(&run(&third))[image], "{name}, {image}: a third of {} suffices", many[image]);
+        }
+    }
+}
+
+#[test]
+fn a_change_longer_than_epsilon_does_not_count() {
+    let device = Device::flex();
+    let images = images(&device);
+    let (_, model) = networks(&device).pop().unwrap();
+    let own: Vec<usize> =
+        read(model.forward(images.clone()).argmax(1).float()).iter().map(|class| *class as usize).collect();
+    for kind in [AttackKind::Deepfool, AttackKind::Ddn] {
+        let outcomes = |epsilon: f32| {
+            let config = AttackConfig::new(kind, epsilon, 60);
+            let mut attack = UntilFooled::new(&[(config, 1)], Goal::Untargeted).unwrap();
+            let entry = |(id, label): (usize, &usize)| NewImage { id, label: *label, seed: 0, targets: vec![] };
+            attack.add(&own.iter().enumerate().map(entry).collect::<Vec<_>>(), images.clone()).unwrap();
+            let mut outcomes = Vec::new();
+            while !attack.is_empty() {
+                outcomes.extend(pollster::block_on(attack.step(&model)).unwrap());
+            }
+            outcomes.sort_by_key(|outcome| outcome.id);
+            outcomes
+        };
+        let all = outcomes(5.0);
+        assert!(all.iter().all(|outcome| outcome.reached && outcome.l2 > 0.0), "{kind}: {:?}", all[0].l2);
+        let longest = all.iter().map(|outcome| outcome.l2).fold(0.0, f32::max);
+        let shortest = all.iter().map(|outcome| outcome.l2).fold(f32::INFINITY, f32::min);
+        assert!(outcomes(shortest * 0.3).iter().all(|outcome| !outcome.reached && outcome.l2 <= shortest), "{kind}");
+        let some = outcomes((longest + shortest) / 2.0);
+        let reached = some.iter().filter(|outcome| outcome.reached).count();
+        assert!((1..all.len()).contains(&reached), "{kind}: {reached} of {}", all.len());
+        // The length is that of the run on the image alone.
+        for outcome in &all {
+            let image = images.clone().narrow(0, outcome.id, 1);
+            let label = label_tensor(&own[outcome.id..=outcome.id], &device);
+            let config = AttackConfig::new(kind, 5.0, 60);
+            let alone = AttackRun::new(&config, image.clone(), label, Goal::Untargeted).unwrap().finish(&model);
+            let alone = read(Ball::new(image, config.threat()).distance(alone))[0];
+            assert!((alone / outcome.l2 - 1.0).abs() < 0.02, "{kind}: {alone} alone, {} among others", outcome.l2);
+        }
+    }
+}
+
+#[test]
+fn few_pixels_change_and_fool_more_with_each_generation() {
+    let device = Device::flex();
+    let images = images(&device);
+    let (_, model) = networks(&device).pop().unwrap();
+    let own: Vec<usize> =
+        read(model.forward(images.clone()).argmax(1).float()).iter().map(|class| *class as usize).collect();
+    for pixels in [1, 5] {
+        let config =
+            AttackConfig { population: 20, seed: 3, ..AttackConfig::new(AttackKind::OnePixel, pixels as f32, 4) };
+        let mut run = AttackRun::new(&config, images.clone(), label_tensor(&own, &device), Goal::Untargeted).unwrap();
+        let mut before = losses(&model, &images, &own);
+        while !run.is_done() {
+            run.step(&model);
+            let changed = read(Ball::new(images.clone(), config.threat()).distance(run.adversarial()));
+            assert!(changed.iter().all(|count| (1.0..=pixels as f32).contains(count)), "{changed:?} of {pixels}");
+            let now = losses(&model, &run.adversarial(), &own);
+            assert!(now.iter().zip(&before).all(|(now, before)| *now >= before - 1e-5), "{now:?} after {before:?}");
+            before = now;
+        }
+        let clean = losses(&model, &images, &own);
+        assert!(before.iter().zip(clean).all(|(now, clean)| *now > clean), "{pixels} pixels: no loss rose");
+    }
 }
 
 #[test]
@@ -299,8 +405,10 @@ fn in_normalised_space_each_channel_has_its_own_radius() {
     let device = Device::flex();
     let images = images(&device);
     let (_, model) = networks(&device).pop().unwrap();
-    // FAB looks for the nearest image, which need not be at the edge of the ball.
-    let reaching = |kind: &AttackKind| kind.properties().direction != Direction::Boundary;
+    // FAB, DeepFool and DDN look for the nearest image, which need not be at the edge of the ball; L0 bounds no value.
+    let reaching = |kind: &AttackKind| {
+        kind.properties().direction != Direction::Boundary && !kind.seeks_smallest() && kind.norm() != Norm::L0
+    };
     for kind in AttackKind::ALL.into_iter().filter(reaching) {
         let config = AttackConfig { channel_scale: STD, ..attack(kind, 0.2 * 255.0, 4, None) };
         if kind.norm() == Norm::L2 {

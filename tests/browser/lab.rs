@@ -156,7 +156,7 @@ fn more_settings_do_what_they_say() {
         click_hidden(page, "another-start").await;
         settle(page).await;
         assert_ne!(attacked(page).await, first);
-        click_hidden(page, "attack-kind-noise").await;
+        page.choose_attack("noise").await;
         settle(page).await;
         let [left, right] = attacked(page).await;
         assert_eq!(left, right);

@@ -155,7 +155,7 @@ impl<'a> Page<'a> {
     ///
     /// A setting that is changed while a result is shown starts an attack by itself; the button starts another one afterwards.
     pub async fn begin_attack(&self, attack: Attack) {
-        self.run_script("arguments[0].click()", &format!("attack-kind-{}", attack.kind), vec![]).await;
+        self.choose_attack(attack.kind).await;
         self.set_slider("epsilon", u32::from(attack.epsilon_255)).await;
         if attack.kind != "fgsm" {
             self.set_slider("steps", attack.steps).await;
@@ -165,6 +165,13 @@ impl<'a> Page<'a> {
         let run = self.number("column-left", "data-run").await;
         self.click("attack-button").await;
         self.until("the attack to begin", async || self.number("column-left", "data-run").await > run).await;
+    }
+
+    /// Chooses an attack in the menu, by its name on the command line.
+    pub async fn choose_attack(&self, kind: &str) {
+        let script =
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change', {bubbles: true}))";
+        self.run_script(script, "attack-kind", vec![json!(kind)]).await;
     }
 
     /// Moves a slider and sends the events of a movement by hand.

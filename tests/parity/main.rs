@@ -8,3 +8,4 @@ mod network;
 mod perturbations;
 mod pictures;
 mod resnet;
+mod smallest;

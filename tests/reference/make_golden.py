@@ -14,6 +14,7 @@ import network
 import perturbations
 import pictures
 import resnet
+import smallest
 import weights
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -72,6 +73,13 @@ def main():
     exact = lambda name: name.endswith(("_start", "_losses", "_distance")) or name.startswith("bump")  # noqa: E731
     apgd = {name: value if exact(name) else as_u16(value) for name, value in apgd.items()}
     save_file(apgd, GOLDEN / "autoattack.safetensors")
+
+    answers = model(images_u8.float() / 255).argmax(1)
+    changes = smallest.run(model, images, answers[:2], targets)
+    changes |= smallest.run_one_pixel(model, images_u8.float() / 255, answers)
+    exact = lambda name: name.endswith("_distance") or name.startswith("one_pixel")  # noqa: E731
+    changes = {name: value if exact(name) else as_u16(value) for name, value in changes.items()}
+    save_file(changes, GOLDEN / "smallest.safetensors")
 
     image = images_u8[1].float() / 255
     perturbed = {name: as_u16(result).contiguous() for name, result in perturbations.run(image).items()}

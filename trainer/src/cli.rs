@@ -11,6 +11,7 @@ use crate::commands::data::DataArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::measure_network::MeasureNetworkArgs;
+use crate::commands::merge::MergeArgs;
 use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::train::TrainArgs;
@@ -60,6 +61,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Ask whether the measurements can be believed: a list of checks, each with its figure
     Check(CheckArgs),
+    /// Put the shards of evaluate or check together, and report
+    Merge(MergeArgs),
     /// Do the paper's experiment from data to report
     Reproduce(ReproduceArgs),
     /// Train several networks under the same budget, and set them side by side

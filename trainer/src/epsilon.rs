@@ -66,11 +66,12 @@ pub fn in_levels(length: f32) -> String {
     format!("{}/255 ({length:.4})", levels(length))
 }
 
-/// Returns the radius of an attack for the name of a file: `eps8` and `eps7.65` in 255ths, in L2 `eps0.5` in pixel units.
+/// Returns the radius of an attack for the name of a file: `eps8` and `eps7.65` in 255ths, in L2 `eps0.5` in pixel units, in L0 `eps3` in
+/// pixels.
 pub fn in_file_name(threat: &ThreatModel) -> String {
     match threat.norm {
         Norm::Linf => format!("eps{}", levels(threat.epsilon)),
-        Norm::L2 => format!("eps{}", threat.epsilon),
+        Norm::L2 | Norm::L0 => format!("eps{}", threat.epsilon),
     }
 }
 
@@ -79,6 +80,11 @@ pub fn in_file_name(threat: &ThreatModel) -> String {
 pub struct Radius(f32);
 
 impl Radius {
+    /// Returns `length` as if it had been typed.
+    pub fn new(length: f32) -> Self {
+        Self(length)
+    }
+
     /// Returns the radius of attacks in `norm` where none is typed: in the normalised space of L-infinity the paper's.
     pub fn usual(norm: Norm, space: EpsilonSpace) -> Self {
         match (norm, space) {
@@ -99,7 +105,7 @@ impl Radius {
                 let hint = if in_levels { format!(" (did you mean {}/255?)", self.0) } else { String::new() };
                 format!("{error}: write it as 8/255 or as a decimal such as 0.03{hint}")
             }),
-            Norm::L2 => match ThreatModel::l2(self.0).validate() {
+            Norm::L2 | Norm::L0 => match ThreatModel::new(norm, self.0).validate() {
                 Ok(()) => Ok(self.0),
                 Err(error) => Err(error.to_string()),
             },

@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod experiment;
 pub mod figures;
 pub mod files;
+pub mod kept;
 pub mod lock;
 pub mod memory;
 pub mod models;

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Craft(args) => commands::craft::run(args, device, progress),
         Command::Evaluate(args) => commands::evaluate::run(args, device, progress),
         Command::Check(args) => commands::check::run(args, device, progress),
+        Command::Merge(args) => commands::merge::run(args, progress),
         Command::Reproduce(args) => commands::reproduce::run(args, device, progress),
         Command::Compare(args) => commands::compare::run(args, device, progress),
         Command::Serve(args) => commands::serve::run(args, device, progress),

@@ -257,7 +257,7 @@ fn what_would_have_no_effect_is_a_usage_error() {
         (&["--attack", "fgsm", "--steps", "5"][..], "fgsm takes one step"),
         (
             &["--attack", "fgsm,bim", "--restarts", "2"],
-            "--restarts is for pgd, pgd-l2, apgd, apgd-l2, square, square-l2 and noise",
+            "--restarts is for pgd, pgd-l2, apgd, apgd-l2, square, square-l2, one-pixel and noise",
         ),
         (&["--source", "1"], "give --protocol transfer or both"),
         (&["--source", "1", "--protocol", "white-box"], "give --protocol transfer or both"),
@@ -406,7 +406,7 @@ fn a_failed_check_is_named_and_is_a_failure() {
     let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(said.contains("  FAIL     the loss climbs to a plateau"), "{said}");
-    assert!(error.contains("1 of 15 checks failed: random: the loss climbs to a plateau"), "{error}");
+    assert!(error.contains("1 of 17 checks failed: random: the loss climbs to a plateau"), "{error}");
 }
 
 /// Imports a made set of 4 classes, with 40 training pictures when 2 of each class are held out, to the folder `name`.
@@ -488,7 +488,7 @@ fn a_network_goes_the_whole_way_from_data_to_an_attack() {
     // The results are noted in the card, passed or failed.
     run(&dir, &[&["check"], &of_model[..]].concat());
     let checked = card(&dir, "models/full");
-    assert_eq!((checked["checks"]["items"].as_array().unwrap().len(), &checked["checks"]["images"]), (15, &4.into()));
+    assert_eq!((checked["checks"]["items"].as_array().unwrap().len(), &checked["checks"]["images"]), (17, &4.into()));
     assert_eq!(checked["scores"], with_fewer["scores"]);
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use terms::attack::{AttackConfig, BIM_STEPS, Goal, PAPER_EPSILON_STD};
+use terms::attack::{AttackConfig, AttackKind, BIM_STEPS, Goal, Norm, PAPER_EPSILON_STD, ensemble};
 use terms::card::Card;
 use terms::picture::SIDE;
 use terms::score::{ImageSet, Score};
@@ -63,10 +63,12 @@ fn tables(models: &Path) -> Result<String> {
     for (title, measured) in white_box() {
         text += &row(&title, cards.iter().map(|card| cell(card, &measured, images)));
     }
+    text += &row("median smallest change that fools (DDN, L2)", cards.iter().map(smallest));
     text += &row("items of `bastion check` that hold", cards.iter().map(checks));
     text += &format!(
         "\nTop-1 accuracy with Wilson's 95% interval on {} validation images, or on as many of them as is said. Attacks are \
-         white-box; PGD counts an image as fooled if any of its steps from any of its starts fools.\n",
+         white-box. AutoAttack is the figure to compare networks by; PGD on cross entropy alone is kinder. Both count an image as \
+         fooled if any step from any start fools.\n",
         grouped(images)
     );
     let [normal, augmented, fgsm, bim] = transfer(MODELS[0]);
@@ -118,6 +120,8 @@ struct Measurement {
     set: ImageSet,
     /// The attack; epsilon is in pixel units, or in normalised space if images are crafted on another network.
     attack: Option<AttackConfig>,
+    /// Attacks on what the one before has left.
+    then: Vec<AttackConfig>,
     restarts: usize,
     crafted_on: Option<&'static str>,
 }
@@ -125,7 +129,7 @@ struct Measurement {
 impl Measurement {
     /// Returns the measurement without an attack.
     fn plain(set: ImageSet) -> Self {
-        Self { set, attack: None, restarts: 1, crafted_on: None }
+        Self { set, attack: None, then: vec![], restarts: 1, crafted_on: None }
     }
 
     /// Returns the measurement under a white-box attack on validation images, from one start.
@@ -133,8 +137,16 @@ impl Measurement {
         Self { attack: Some(attack), ..Self::plain(ImageSet::Validation) }
     }
 
+    /// Returns the measurement under several white-box attacks, one after the other; `None` for none.
+    fn sequence(mut attacks: Vec<AttackConfig>) -> Option<Self> {
+        let then = attacks.split_off(1.min(attacks.len()));
+        attacks.pop().map(|first| Self { then, ..Self::attacked(first) })
+    }
+
     /// Returns whether `score` is of this measurement, with any seed.
     fn matches(&self, score: &Score) -> bool {
+        let unseeded = |attack: &AttackConfig| AttackConfig { seed: 0, ..attack.clone() };
+        let then = |attacks: &[AttackConfig]| attacks.iter().map(unseeded).collect::<Vec<_>>();
         let attack = match (&self.attack, &score.attack) {
             (None, None) => true,
             (Some(wanted), Some(found)) => {
@@ -147,6 +159,7 @@ impl Measurement {
             _ => false,
         };
         attack
+            && then(&score.then) == then(&self.then)
             && score.set == self.set
             && score.goal == Goal::Untargeted
             && score.restarts == self.restarts
@@ -154,22 +167,40 @@ impl Measurement {
     }
 }
 
-/// Returns the rows of the first table.
+/// Returns the rows of the first table, the field's figure first.
 fn white_box() -> Vec<(String, Measurement)> {
     let mut rows = vec![
         ("clean".into(), Measurement::plain(ImageSet::Validation)),
         ("augmented".into(), Measurement::plain(ImageSet::Augmented)),
     ];
+    let sequences = [(4u8, Norm::Linf), (8, Norm::Linf)].map(|(levels, norm)| (f32::from(levels) / 255.0, norm));
+    for (epsilon, norm) in sequences.into_iter().chain([(0.5, Norm::L2)]) {
+        let attacks = ensemble::autoattack(norm, epsilon);
+        let title = format!("**{}**", ensemble::name(&attacks[0], &attacks[1..]));
+        rows.extend(Measurement::sequence(attacks).map(|measured| (title, measured)));
+    }
+    let one_pixel = AttackConfig::new(AttackKind::OnePixel, 1.0, AttackKind::OnePixel.default_steps());
+    rows.push(("one pixel".into(), Measurement::attacked(one_pixel)));
     for epsilon_255 in [4u8, 8] {
         let epsilon = f32::from(epsilon_255) / 255.0;
-        rows.push((format!("FGSM, {epsilon_255}/255"), Measurement::attacked(AttackConfig::fgsm(epsilon))));
+        rows.push((format!("FGSM at {epsilon_255}/255"), Measurement::attacked(AttackConfig::fgsm(epsilon))));
         for restarts in [1, 10] {
             let starts = if restarts > 1 { format!(", {restarts} starts") } else { String::new() };
             let measured = Measurement { restarts, ..Measurement::attacked(AttackConfig::pgd(epsilon, 50, 0)) };
-            rows.push((format!("PGD-50, {epsilon_255}/255{starts}"), measured));
+            rows.push((format!("PGD-50 at {epsilon_255}/255, cross entropy alone{starts}"), measured));
         }
     }
     rows
+}
+
+/// Returns the median length of the smallest change that DDN finds, with its number of images.
+fn smallest(card: &Card) -> Option<String> {
+    let of_ddn = |score: &&Score| score.attack.as_ref().is_some_and(|attack| attack.kind == AttackKind::Ddn);
+    let score = card.scores.iter().filter(of_ddn).max_by_key(|score| score.top1.of)?;
+    let median = score.smallest.as_ref()?.median;
+    let epsilon = score.attack.as_ref()?.epsilon;
+    let length = median.map_or(format!("above {epsilon}"), |median| format!("{median:.3}"));
+    Some(format!("{length}, on {} images", grouped(score.top1.of)))
 }
 
 /// Returns the rows of the second table.
@@ -285,15 +316,15 @@ mod tests {
             "| multiply-accumulates | 98 million | 98 million |",
             "| clean | 25.0% [4.6, 69.9] | 25.0% [4.6, 69.9] |",
             "| augmented | – | 25.0% [4.6, 69.9] |",
-            "| PGD-50, 4/255 | – | 25.0% [12.5, 50.0] |",
-            "| PGD-50, 4/255, 10 starts | – | 0.0% [12.5, 50.0] of 1,000 |",
+            "| PGD-50 at 4/255, cross entropy alone | – | 25.0% [12.5, 50.0] |",
+            "| PGD-50 at 4/255, cross entropy alone, 10 starts | – | 0.0% [12.5, 50.0] of 1,000 |",
             "| items of `bastion check` that hold | – | 1 of 2, on 1,000 images |",
             "| BIM-5 | – | 50.0% [12.5, 50.0] | 52.05% |",
             "| FGSM | – | – | 47.68% |",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in: {text}");
         }
-        assert!(!text.contains("PGD-50, 8/255"), "another way of counting than the text says: {text}");
+        assert!(!text.contains("PGD-50 at 8/255"), "another way of counting than the text says: {text}");
         assert!(text.contains("on 4 validation images"), "{text}");
         assert!(!text.contains("8/255"), "what nobody measured has no row: {text}");
     }

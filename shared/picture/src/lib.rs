@@ -91,7 +91,7 @@ impl Picture {
     /// Returns the picture that an attack made of `original`: its values, `[3, 64, 64]` in `[0, 1]`, rounded to 8 bits within
     /// `threat`, since rounding alone may leave the ball. In L-infinity, where the radius is no whole number of 255ths, it may
     /// carry a value half a level outside: such a value is clamped. In L2 it lengthens most changes: then the change is
-    /// shortened until, rounded, it is inside.
+    /// shortened until, rounded, it is inside. In L0 it changes no further pixel, since all values of `original` have 8 bits.
     ///
     /// # Errors
     ///
@@ -100,6 +100,7 @@ impl Picture {
         let rounded = Self::from_chw(values)?;
         Ok(match threat.norm {
             Norm::Linf => rounded.clamped_around(original, threat.radius()),
+            Norm::L0 => rounded,
             Norm::L2 if is_in_l2_ball(&rounded.rgb8, original, threat) => rounded,
             Norm::L2 => Self { rgb8: shortened(values, original, threat), original_size: None },
         })

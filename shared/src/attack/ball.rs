@@ -1,5 +1,5 @@
 use burn::prelude::*;
-use burn::tensor::TensorData;
+use burn::tensor::{IndexingUpdateOp, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
@@ -18,7 +18,7 @@ use crate::seed::{Purpose, derive};
 pub struct Ball {
     threat: ThreatModel,
     center: Tensor<4>,
-    /// Lowest and highest value of each pixel in L-infinity; in L2 a bound on all values together decides instead.
+    /// Lowest and highest value of each pixel in L-infinity; in L2 and L0 a bound on all values together decides instead.
     box_bounds: Option<[Tensor<4>; 2]>,
     /// `[1, 3, 1, 1]`: factor of epsilon for each channel.
     scale: Tensor<4>,
@@ -91,18 +91,20 @@ impl Ball {
     /// Draws a point of the ball, uniformly before values are clamped to `[0, 1]`; the same one for a seed on every device.
     ///
     /// In L2 the point is uniform in the ball, as in Foolbox, so that nearly all points are at its surface (torchattacks draws
-    /// the distance uniformly instead).
+    /// the distance uniformly instead). In L0 places and colours of epsilon pixels are drawn.
     pub fn random_start<'a>(&self, seeds: impl Into<Seeds<'a>>) -> Tensor<4> {
         match self.threat.norm {
             Norm::Linf => self
                 .moved_at_random(seeds.into(), |rng, size| (0..size).map(|_| rng.random_range(-1.0..=1.0)).collect()),
             Norm::L2 => self.moved_at_random(seeds.into(), uniform_in_l2_ball),
+            Norm::L0 => self.random_pixels(seeds.into(), |rng| rng.random_range(-1.0..=1.0)),
         }
     }
 
     /// Draws a point at distance epsilon whose moved values are all moved equally far, each up or down by the toss of a coin; the
     /// same point for a seed on every device. In L-infinity all values are moved: a corner of the ball. In L2 as many values,
-    /// drawn at random, as can be moved by a 255th or more, since less is lost in a picture of 8 bits.
+    /// drawn at random, as can be moved by a 255th or more, since less is lost in a picture of 8 bits. In L0 epsilon pixels become black
+    /// or white in each channel.
     pub fn random_corner<'a>(&self, seeds: impl Into<Seeds<'a>>) -> Tensor<4> {
         let toss = |rng: &mut StdRng, by: f32| if rng.random() { by } else { -by };
         match self.threat.norm {
@@ -119,11 +121,31 @@ impl Ball {
                     parts
                 })
             }
+            Norm::L0 => self.random_pixels(seeds.into(), |rng| toss(rng, 1.0)),
         }
     }
 
+    /// Moves all channels of epsilon pixels, which are drawn at random, by what `draw` draws.
+    fn random_pixels(&self, seeds: Seeds<'_>, draw: impl Fn(&mut StdRng) -> f32) -> Tensor<4> {
+        let [_, channels, height, width] = self.center.dims();
+        self.moved_at_random(seeds, |rng, size| {
+            let mut parts = vec![0.0; size];
+            for pixel in rand::seq::index::sample(rng, height * width, self.pixels()) {
+                (0..channels).for_each(|channel| parts[channel * height * width + pixel] = draw(rng));
+            }
+            parts
+        })
+    }
+
+    /// Returns how many pixels may change in L0: at most all.
+    pub(super) fn pixels(&self) -> usize {
+        let [_, _, height, width] = self.center.dims();
+        (self.threat.epsilon as usize).min(height * width)
+    }
+
     /// Moves `images` along the direction of steepest ascent for `gradient`: its sign in L-infinity (`sign(0)` is 0), the
-    /// gradient divided by its length in L2 (a gradient of zeros moves nothing). A length below zero is a descent.
+    /// gradient divided by its length in L2 (a gradient of zeros moves nothing). A length below zero is a descent. L0 bounds no value, and
+    /// takes the sign as well.
     ///
     /// # Shapes
     ///
@@ -133,7 +155,7 @@ impl Ball {
         let [lengths] = length.dims();
         let step = self.scale.clone().mul(length.reshape([lengths, 1, 1, 1]));
         let steepest = match self.threat.norm {
-            Norm::Linf => gradient.sign(),
+            Norm::Linf | Norm::L0 => gradient.sign(),
             // In normalised space the slope is along normalised values.
             Norm::L2 => l2_normalized(gradient.mul(self.scale.clone())),
         };
@@ -141,12 +163,17 @@ impl Ball {
     }
 
     /// Brings `images` into the ball: in L-infinity to the nearest points; in L2, as torchattacks does, by shortening changes to
-    /// epsilon first and clamping values to `[0, 1]` then, which moves them towards the center and so keeps them in the ball.
+    /// epsilon first and clamping values to `[0, 1]` then, which moves them towards the center and so keeps them in the ball; in L0 by
+    /// taking back all but the longest changes of a pixel.
     pub fn project(&self, images: Tensor<4>) -> Tensor<4> {
         if let Some([lower, upper]) = &self.box_bounds {
             return images.max_pair(lower.clone()).min_pair(upper.clone());
         }
         let change = images.sub(self.center.clone());
+        if self.threat.norm == Norm::L0 {
+            let mask = self.largest_pixels(change.clone());
+            return self.center.clone().add(change.mul(mask)).clamp(0.0, 1.0);
+        }
         let length = l2_norm(change.clone().div(self.scale.clone()));
         // The smallest number above 0 keeps 0 / 0 away.
         let factor = length.clamp_min(f32::MIN_POSITIVE).recip().mul_scalar(self.threat.epsilon).clamp_max(1.0);
@@ -160,7 +187,34 @@ impl Ball {
         match self.threat.norm {
             Norm::Linf => largest(change).reshape([batch]),
             Norm::L2 => l2_norm(change).reshape([batch]),
+            Norm::L0 => pixels_of(change.abs()).greater_elem(0.0).float().sum_dim(1).reshape([batch]),
         }
+    }
+
+    /// Returns 1 for the epsilon pixels of each image with the largest changes and 0 for the others, `[batch, 1, height, width]`.
+    fn largest_pixels(&self, change: Tensor<4>) -> Tensor<4> {
+        let [batch, _, height, width] = change.dims();
+        let none = Tensor::<2>::zeros([batch, height * width], &change.device());
+        let count = self.pixels();
+        let mask = match count {
+            0 => none,
+            all if all == height * width => none.ones_like(),
+            _ => {
+                let places = pixels_of(change.square()).argtopk(count, 1);
+                let ones = Tensor::ones([batch, count], &none.device());
+                none.scatter(1, places, ones, IndexingUpdateOp::Add)
+            }
+        };
+        mask.reshape([batch, 1, height, width])
+    }
+
+    /// Returns how much a function with this gradient grows at most along a step of length 1 in L2, `[batch]`.
+    pub(super) fn slope(&self, gradient: Tensor<4>) -> Tensor<1> {
+        let [batch, ..] = gradient.dims();
+        let gradient = gradient.mul(self.scale.clone());
+        // The square of a small gradient is 0 in f32.
+        let steepest = largest(gradient.clone());
+        l2_norm(scaled_to_one(gradient)).mul(steepest).reshape([batch])
     }
 
     /// Returns the ball around the images `rows` alone.
@@ -197,7 +251,9 @@ impl Ball {
             Seeds::Each(seeds) => seeds.iter().flat_map(|&seed| draw(&mut StdRng::seed_from_u64(seed), size)).collect(),
         };
         let parts = Tensor::<4>::from_data(TensorData::new(parts, shape), &self.center.device());
-        self.project(self.center.clone().add(parts.mul(self.radius.clone())))
+        // L0 bounds no value.
+        let change = if self.threat.norm == Norm::L0 { parts } else { parts.mul(self.radius.clone()) };
+        self.project(self.center.clone().add(change))
     }
 }
 
@@ -208,6 +264,12 @@ fn uniform_in_l2_ball(rng: &mut StdRng, size: usize) -> Vec<f32> {
     let length = direction.iter().map(|value| value * value).sum::<f64>().sqrt();
     let distance = rng.random::<f64>().powf(1.0 / size as f64);
     direction.into_iter().map(|value| (value / length * distance) as f32).collect()
+}
+
+/// Returns the sum over the channels of each pixel: `[batch, height * width]`.
+fn pixels_of(images: Tensor<4>) -> Tensor<2> {
+    let [batch, _, height, width] = images.dims();
+    images.sum_dim(1).reshape([batch, height * width])
 }
 
 /// Returns the largest absolute value of each image: `[batch, 1, 1, 1]`.
@@ -264,8 +326,28 @@ mod tests {
     }
 
     #[test]
-    fn corners_are_as_far_as_epsilon_in_either_norm() {
-        for threat in [ThreatModel::linf(0.1), ThreatModel::l2(2.0)] {
+    fn the_ball_of_l0_keeps_the_pixels_that_change_most() {
+        let ball = Ball::new(grey(2), ThreatModel::new(Norm::L0, 3.0));
+        // Each pixel changes by more than the one before, and one channel of it only.
+        let change = Tensor::<4>::from_data(
+            TensorData::new((0..2 * 4096).map(|i| 1e-4 + (i % 4096) as f32 / 1e4).collect::<Vec<_>>(), [2, 1, 64, 64]),
+            &Device::flex(),
+        );
+        let kept = ball.project(grey(2).slice_assign([0..2, 1..2, 0..64, 0..64], change.add_scalar(0.5)));
+        assert_eq!(values(ball.distance(kept.clone())), [3.0, 3.0]);
+        let changed: Vec<usize> = values(kept)
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| **value != 0.5)
+            .map(|(index, _)| index % 4096)
+            .collect();
+        assert_eq!(changed, [4093, 4094, 4095, 4093, 4094, 4095]);
+        assert_eq!(values(ball.project(grey(2))), values(grey(2)));
+    }
+
+    #[test]
+    fn corners_are_as_far_as_epsilon_in_every_norm() {
+        for threat in [ThreatModel::linf(0.1), ThreatModel::l2(2.0), ThreatModel::new(Norm::L0, 5.0)] {
             let ball = Ball::new(grey(2), threat);
             for distance in values(ball.distance(ball.random_corner(3))) {
                 assert!((distance / threat.epsilon - 1.0).abs() < 1e-5, "{threat}: {distance}");

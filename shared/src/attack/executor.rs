@@ -76,7 +76,7 @@ impl Executor {
 
     /// Returns what the attack has come to: the images as they are now, brought into the ball, or the best that a search has found.
     pub fn result(&self) -> Tensor<4> {
-        match self.state.best() {
+        match self.state.best(self.images()) {
             Some(best) => best,
             None if self.may_leave_the_ball() => self.step.ball().project(self.images()),
             None => self.images(),
@@ -86,6 +86,16 @@ impl Executor {
     /// Returns whether images may leave the ball on their way.
     pub fn may_leave_the_ball(&self) -> bool {
         self.step.may_leave_the_ball()
+    }
+
+    /// Returns whether a fooled image does not move any more, even one that is outside of the ball.
+    pub fn stays_once_fooled(&self) -> bool {
+        self.step.stays_once_fooled()
+    }
+
+    /// Returns whether a fooled image moves on to a smaller change, so that the last step decides.
+    pub fn goes_on_once_fooled(&self) -> bool {
+        self.step.goes_on_once_fooled()
     }
 
     /// Returns the images before the attack.

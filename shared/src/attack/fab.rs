@@ -40,7 +40,8 @@ pub(super) fn step(
     let there = to_plane(ball.norm(), &original, &gradient, values.clone().add(along(&original)));
     let length = |change: &Tensor<4>| match ball.norm() {
         Norm::Linf => largest(change.clone()),
-        Norm::L2 => l2_norm(change.clone()),
+        // FAB has no form in L0.
+        Norm::L2 | Norm::L0 => l2_norm(change.clone()),
     };
     let (near, far) = (length(&here).clamp_min(1e-8), length(&there).clamp_min(1e-8));
     let weight = near.clone().div(near.add(far)).clamp_max(MOST_WEIGHT);
@@ -69,19 +70,19 @@ fn to_plane(norm: Norm, points: &Tensor<4>, gradient: &Tensor<4>, values: Tensor
         let wanted = match norm {
             // A value without a slope stays.
             Norm::Linf => each(length).mul(steep.clone().greater_elem(0.0).float()),
-            Norm::L2 => steep.clone().mul(each(length)),
+            Norm::L2 | Norm::L0 => steep.clone().mul(each(length)),
         };
         wanted.min_pair(room.clone())
     };
     let (mut low, mut high) = match norm {
         Norm::Linf => (missing.zeros_like(), missing.ones_like()),
         // In powers of 2 from the length without any end of a range.
-        Norm::L2 => (missing.zeros_like(), Tensor::full([batch], 40.0, &points.device())),
+        Norm::L2 | Norm::L0 => (missing.zeros_like(), Tensor::full([batch], 40.0, &points.device())),
     };
     let least = missing.clone().div(sum(steep.clone().square()).clamp_min(f32::MIN_POSITIVE));
     let length = |at: Tensor<1>| match norm {
         Norm::Linf => at,
-        Norm::L2 => at.mul_scalar(std::f32::consts::LN_2).exp().mul(least.clone()),
+        Norm::L2 | Norm::L0 => at.mul_scalar(std::f32::consts::LN_2).exp().mul(least.clone()),
     };
     for _ in 0..HALVINGS {
         let middle = low.clone().add(high.clone()).mul_scalar(0.5);
@@ -132,7 +133,7 @@ mod tests {
                     let range = image * 192..(image + 1) * 192;
                     let rate = |index: usize| match norm {
                         Norm::Linf => change[index].abs(),
-                        Norm::L2 => change[index].abs() / gradient[index].abs(),
+                        Norm::L2 | Norm::L0 => change[index].abs() / gradient[index].abs(),
                     };
                     let most = range.clone().map(rate).fold(0.0, f32::max);
                     for index in range {

@@ -2,10 +2,12 @@ use burn::prelude::*;
 
 use super::adaptive::Adaptive;
 use super::ball::{Seeds, scaled_to_one};
+use super::ddn::Spheres;
 use super::objective::{Objective, cross_entropy};
+use super::one_pixel::Evolution;
 use super::rows::Rows;
 use super::square::Square;
-use super::{AttackConfig, AttackError, Ball, Direction, Goal, Start, fab};
+use super::{AttackConfig, AttackError, Ball, Direction, Goal, Start, deepfool, fab};
 use crate::model::Classifier;
 
 /// The step of an attack for some images: the ball that it stays in, the direction it follows, and its length. No image
@@ -18,6 +20,8 @@ pub(super) struct GradientStep {
     length: f32,
     /// Steps of the attack.
     steps: usize,
+    /// Candidates of a generation.
+    population: usize,
     start: Start,
     direction: Direction,
 }
@@ -34,10 +38,13 @@ pub(super) struct Classes {
 /// State of each image from the steps before: one row an image, `None` where the attack needs none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepState {
-    /// The gradients so far, each divided by its mean absolute value and all added up, older ones weaker. Shape of the images.
-    momentum: Option<Tensor<4>>,
+    /// What is added up from step to step, of the shape of the images: with momentum the gradients so far, each divided by its mean
+    /// absolute value, older ones weaker; in DeepFool the steps so far.
+    sum: Option<Tensor<4>>,
     adaptive: Option<Adaptive>,
     square: Option<Square>,
+    spheres: Option<Spheres>,
+    evolution: Option<Evolution>,
 }
 
 /// Holds the result of a step for some images. All tensors are on a plain device.
@@ -68,6 +75,7 @@ impl GradientStep {
         Ok(Self {
             length: config.resolved_step_size(),
             steps: config.steps_total(),
+            population: config.population,
             ball: Ball::new(images, config.threat()),
             objective: Objective::new(config.loss, goal, classes.labels, classes.targets),
             start: properties.start,
@@ -87,7 +95,17 @@ impl GradientStep {
 
     /// Returns whether images may leave the ball on their way.
     pub fn may_leave_the_ball(&self) -> bool {
-        self.direction == Direction::Boundary
+        matches!(self.direction, Direction::Boundary | Direction::NearestClass)
+    }
+
+    /// Returns whether a fooled image does not move any more, even one that is outside of the ball.
+    pub fn stays_once_fooled(&self) -> bool {
+        self.direction == Direction::NearestClass
+    }
+
+    /// Returns whether a fooled image moves on to a smaller change.
+    pub fn goes_on_once_fooled(&self) -> bool {
+        self.direction == Direction::Sphere
     }
 
     /// Returns the images where the attack begins, and the state before its first step.
@@ -95,6 +113,11 @@ impl GradientStep {
         if self.direction == Direction::Search {
             let (images, square) = Square::begin(&self.ball, &seeds.of_images(self.ball.len()));
             return (images, StepState { square: Some(square), ..StepState::default() });
+        }
+        if self.direction == Direction::Evolution {
+            let seeds = seeds.of_images(self.ball.len());
+            let evolution = Evolution::begin(&self.ball, self.population, &seeds);
+            return (self.ball.center(), StepState { evolution: Some(evolution), ..StepState::default() });
         }
         let images = match self.start {
             Start::Image => self.ball.center(),
@@ -107,10 +130,15 @@ impl GradientStep {
 
     /// Returns the state before the first step from `images`.
     pub fn begin_at(&self, images: &Tensor<4>) -> StepState {
-        let momentum = matches!(self.direction, Direction::Momentum { .. }).then(|| images.zeros_like());
+        let adds_up = matches!(self.direction, Direction::Momentum { .. } | Direction::NearestClass);
         let adaptive =
             (self.direction == Direction::Adaptive).then(|| Adaptive::begin(images, self.length, self.steps));
-        StepState { momentum, adaptive, square: None }
+        StepState {
+            sum: adds_up.then(|| images.zeros_like()),
+            adaptive,
+            spheres: (self.direction == Direction::Sphere).then(|| Spheres::begin(images)),
+            ..StepState::default()
+        }
     }
 
     /// Moves `images` by one step.
@@ -120,8 +148,15 @@ impl GradientStep {
                 let (moved, Evaluated { gradient, logits, .. }) = fab::step(model, &self.ball, &self.objective, images);
                 return Stepped { images: moved, state, logits, slope: largest_value(gradient) };
             }
-            Direction::Search => return self.query(model, images, state),
-            Direction::Gradient | Direction::Momentum { .. } | Direction::Adaptive => {}
+            Direction::NearestClass => {
+                let sum = state.sum.unwrap_or_else(|| images.zeros_like());
+                let (moved, sum, evaluated) = deepfool::step(model, &self.ball, &self.objective, images, sum);
+                let Evaluated { gradient, logits, .. } = evaluated;
+                let state = StepState { sum: Some(sum), ..StepState::default() };
+                return Stepped { images: moved, state, logits, slope: largest_value(gradient) };
+            }
+            Direction::Search | Direction::Evolution => return self.query(model, images, state),
+            Direction::Gradient | Direction::Momentum { .. } | Direction::Adaptive | Direction::Sphere => {}
         }
         let Evaluated { gradient, values, logits } =
             evaluate(model, images.clone(), |logits| self.objective.values(logits));
@@ -135,7 +170,13 @@ impl GradientStep {
                 slope,
             };
         }
-        let (along, momentum) = match (self.direction, state.momentum) {
+        if let Some(spheres) = state.spheres {
+            let fooled = self.objective.is_reached(logits.clone());
+            let (images, spheres) = spheres.step(&self.ball, images, fooled, gradient, self.steps);
+            let state = StepState { spheres: Some(spheres), ..StepState::default() };
+            return Stepped { images, state, logits, slope };
+        }
+        let (along, sum) = match (self.direction, state.sum) {
             (Direction::Momentum { decay }, Some(sum)) => {
                 let sum = sum.mul_scalar(decay).add(mean_abs_normalized(gradient));
                 (sum.clone(), Some(sum))
@@ -144,7 +185,7 @@ impl GradientStep {
         };
         let length = Tensor::from_floats([self.length], &images.device());
         let moved = self.ball.ascend(images, along, length);
-        let state = StepState { momentum, ..StepState::default() };
+        let state = StepState { sum, ..StepState::default() };
         Stepped { images: self.ball.project(moved), state, logits, slope }
     }
 
@@ -152,6 +193,11 @@ impl GradientStep {
     fn query(&self, model: &Classifier, images: Tensor<4>, state: StepState) -> Stepped {
         let logits = model.forward(images.clone());
         let slope = Tensor::ones([self.ball.len()], &images.device());
+        if let Some(evolution) = state.evolution {
+            let (images, evolution) = evolution.next(model, &self.ball, &self.objective);
+            let state = StepState { evolution: Some(evolution), ..StepState::default() };
+            return Stepped { images, state, logits, slope };
+        }
         let Some(square) = state.square else { return Stepped { images, state: StepState::default(), logits, slope } };
         let values = self.objective.values(logits.clone());
         let (images, square) = square.next(&self.ball, images, values, self.steps);
@@ -170,27 +216,32 @@ impl GradientStep {
 }
 
 impl StepState {
-    /// Returns the best images that a search has found; `None` for attacks that go on from where they are.
-    pub fn best(&self) -> Option<Tensor<4>> {
-        self.square.as_ref().map(Square::best)
+    /// Returns the best images that a search has found, given where it is; `None` for attacks that go on from where they are.
+    pub fn best(&self, images: Tensor<4>) -> Option<Tensor<4>> {
+        let of_square = self.square.as_ref().map(Square::best);
+        of_square.or_else(|| self.spheres.as_ref().map(|spheres| spheres.nearest_or(images)))
     }
 
     /// Returns the state of the images `rows` alone.
     pub fn select(&self, rows: &Rows) -> Self {
         Self {
-            momentum: self.momentum.as_ref().map(|sum| rows.of(sum)),
+            sum: self.sum.as_ref().map(|sum| rows.of(sum)),
             adaptive: self.adaptive.as_ref().map(|adaptive| adaptive.select(rows)),
             square: self.square.as_ref().map(|square| square.select(rows)),
+            spheres: self.spheres.as_ref().map(|spheres| spheres.select(rows)),
+            evolution: self.evolution.as_ref().map(|evolution| evolution.select(rows)),
         }
     }
 
     /// Puts the rows of `other`, a state of the same attack, behind these.
     pub fn append(self, other: Self) -> Self {
-        let sums = self.momentum.zip(other.momentum);
+        let sums = self.sum.zip(other.sum);
         Self {
-            momentum: sums.map(|(sum, others)| Tensor::cat(vec![sum, others], 0)),
+            sum: sums.map(|(sum, others)| Tensor::cat(vec![sum, others], 0)),
             adaptive: self.adaptive.zip(other.adaptive).map(|(adaptive, others)| adaptive.append(others)),
             square: self.square.zip(other.square).map(|(square, others)| square.append(others)),
+            spheres: self.spheres.zip(other.spheres).map(|(spheres, others)| spheres.append(others)),
+            evolution: self.evolution.zip(other.evolution).map(|(evolution, others)| evolution.append(others)),
         }
     }
 }

@@ -1,16 +1,21 @@
-//! Gradient attacks within a ball around an image, in L-infinity or L2.
+//! Attacks within a ball around an image, in L-infinity, L2 or L0.
 //!
 //! Each attack is defined by one row of properties ([`AttackKind`]): the norm, where the attack begins, how long its
 //! steps are, which direction they follow. One executor takes the steps of all of them; [`AttackRun`] takes every
-//! image to the last step, [`UntilFooled`] until the image is fooled for the first time.
+//! image to the last step, [`UntilFooled`] until the image is fooled for the first time. Of an attack that looks for the smallest
+//! change the smallest within epsilon counts.
 
 mod adaptive;
 mod ball;
+mod ddn;
+mod deepfool;
 mod executor;
 mod fab;
 mod gradient_step;
+mod in_8_bits;
 mod n_fgsm;
 mod objective;
+mod one_pixel;
 mod rows;
 mod run;
 mod square;
@@ -20,6 +25,7 @@ use crate::seed::{Purpose, derive};
 
 pub use ball::{Ball, Seeds};
 pub use gradient_step::loss_gradient;
+pub use in_8_bits::{RoundingError, smallest_in_8_bits};
 pub use n_fgsm::n_fgsm;
 pub use objective::cross_entropy;
 pub use run::AttackRun;

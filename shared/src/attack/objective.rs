@@ -32,6 +32,24 @@ impl Objective {
         Self::new(self.loss, self.goal, labels, targets)
     }
 
+    /// Returns the classes that the attack leads away from, or towards: `[batch]`.
+    pub fn labels(&self) -> Tensor<1, Int> {
+        self.labels.clone()
+    }
+
+    /// Returns whether the attack leads away from the label.
+    pub fn leads_away(&self) -> bool {
+        self.goal == Goal::Untargeted
+    }
+
+    /// Returns the likeliest other classes of each image, best first, as many as an attack with a targeted loss leads to, or as there
+    /// are: `[batch, classes]` to `[batch, others]`.
+    pub fn likeliest_others(&self, logits: &Tensor<2>) -> Tensor<2, Int> {
+        let [_, classes] = logits.dims();
+        let others = logits.clone().mask_fill(own_class(logits, &self.labels), f32::MIN);
+        others.argtopk(Loss::TARGETS.min(classes.saturating_sub(1)), 1)
+    }
+
     /// Returns the value of each image, larger for the attacker's better: `[batch, classes]` to `[batch]`.
     pub fn values(&self, logits: Tensor<2>) -> Tensor<1> {
         let labels = on_device_of(&logits, &self.labels);
@@ -102,11 +120,16 @@ fn ranked<const N: usize>(logits: &Tensor<2>, places: [usize; N]) -> [Tensor<1>;
 
 /// Returns the largest other logit minus the label's: `[batch]`.
 fn margin(logits: &Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let [batch, _] = logits.dims();
+    let others = logits.clone().mask_fill(own_class(logits, &labels), f32::MIN).max_dim(1).reshape([batch]);
+    others.sub(of_class(logits, labels))
+}
+
+/// Tells which logit is the label's: `[batch, classes]`.
+fn own_class(logits: &Tensor<2>, labels: &Tensor<1, Int>) -> Tensor<2, Bool> {
     let [batch, classes] = logits.dims();
     let all = Tensor::<1, Int>::arange(0..classes as i64, &labels.device()).reshape([1, classes]);
-    let own = all.expand([batch, classes]).equal(labels.clone().reshape([batch, 1]).expand([batch, classes]));
-    let others = logits.clone().mask_fill(own, f32::MIN).max_dim(1).reshape([batch]);
-    others.sub(of_class(logits, labels))
+    all.expand([batch, classes]).equal(labels.clone().reshape([batch, 1]).expand([batch, classes]))
 }
 
 /// Returns the cross entropy of each image on logits (never on probabilities): `[batch, classes]`, `[batch]` to `[batch]`.

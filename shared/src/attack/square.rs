@@ -50,7 +50,8 @@ impl Square {
             let rng = &mut StdRng::seed_from_u64(seed);
             match ball.norm() {
                 Norm::Linf => stripes(rng, channels, height, width),
-                Norm::L2 => tiles(rng, channels, height, width),
+                // Square has no form in L0.
+                Norm::L2 | Norm::L0 => tiles(rng, channels, height, width),
             }
         };
         let parts: Vec<f32> = seeds.iter().flat_map(of_image).collect();
@@ -78,7 +79,7 @@ impl Square {
                 let change = upload(parts, best.dims(), &best.device()).mul(ball.radius().mul_scalar(2.0));
                 ball.project(best.clone().add(change))
             }
-            Norm::L2 => {
+            Norm::L2 | Norm::L0 => {
                 let of_image = |search: &Search| {
                     // Odd, so that a square has a middle.
                     let side = (size(search).max(3) | 1).min(height.min(width));
@@ -270,7 +271,7 @@ fn moved_between(ball: &Ball, best: &Tensor<4>, windows: &[Windows]) -> Tensor<4
 fn of_length(ball: &Ball, change: Tensor<4>) -> Tensor<4> {
     let scaled = match ball.norm() {
         Norm::Linf => change.mul(ball.radius()),
-        Norm::L2 => {
+        Norm::L2 | Norm::L0 => {
             let length = l2_norm(change.clone()).clamp_min(f32::MIN_POSITIVE);
             change.div(length).mul_scalar(ball.epsilon())
         }

@@ -6,7 +6,7 @@ use super::gradient_step::Classes;
 use super::rows::{Rows, integers};
 use super::{AttackConfig, AttackError, Goal, seed_of_restart};
 use crate::device::{DeviceError, read};
-use crate::metrics::{l2_distance, linf_distance};
+use crate::metrics::{l0_distance, l2_distance, linf_distance};
 use crate::model::Classifier;
 
 /// Attacks, one after the other, that follow each image until it reaches their goal for the first time: at whatever step, from
@@ -16,7 +16,7 @@ use crate::model::Classifier;
 /// Hein, 2020, arXiv 2003.01690).
 ///
 /// In each attack an image takes the steps of an [`super::AttackRun`] on that image alone with its seed, whatever images are beside
-/// it.
+/// it. An attack that goes on to smaller changes takes all its steps, and its smallest change counts.
 #[derive(Debug)]
 pub struct UntilFooled {
     goal: Goal,
@@ -78,6 +78,8 @@ pub struct Outcome {
     pub linf: f32,
     /// Euclidean distance from the image as it was given, in pixel units.
     pub l2: f32,
+    /// Number of pixels that differ from those of the image as it was given.
+    pub pixels: usize,
     /// Number of passes of the image through the network, forward and back.
     pub passes: usize,
 }
@@ -89,6 +91,17 @@ struct Leaving {
     row: Row,
     reached: bool,
     logits: Vec<f32>,
+}
+
+/// How an image was before a step.
+#[derive(Clone, Copy)]
+struct Now {
+    /// Whether it was outside of the ball.
+    is_outside: bool,
+    /// Whether it does not move any more if it was fooled, even outside of the ball.
+    stays_once_fooled: bool,
+    /// Whether it moves on to a smaller change if it was fooled.
+    goes_on_once_fooled: bool,
 }
 
 /// The rows of a stage after a step, with their places before it.
@@ -175,7 +188,7 @@ impl UntilFooled {
     }
 
     /// Returns the outcomes of images that are done, given all images of their stage before the step. An image that may be outside
-    /// of the ball counts as it is once it is brought into the ball.
+    /// of the ball counts as it is once it is brought into the ball, and one that goes on to smaller changes as it was at the smallest.
     async fn outcomes(
         &self,
         mut done: Vec<Leaving>,
@@ -188,7 +201,7 @@ impl UntilFooled {
         }
         let selected = before.select(&Rows::new(done.iter().map(|image| image.place), &before.images().device()));
         let mut images = selected.images();
-        if before.may_leave_the_ball() {
+        if before.may_leave_the_ball() || before.goes_on_once_fooled() {
             images = selected.result();
             let logits = model.forward(images.clone());
             let classes = logits.dims()[1];
@@ -208,6 +221,7 @@ impl UntilFooled {
             logits: done.logits,
             linf: linf_distance(original, image),
             l2: l2_distance(original, image),
+            pixels: l0_distance(original, image),
             image: image.to_vec(),
             passes: done.row.passes,
         };
@@ -263,11 +277,17 @@ impl Stage {
         let logits = moved.step(model);
         let classes = logits.dims()[1];
         let logits = read(logits).await?;
+        let now = Now {
+            is_outside: false,
+            stays_once_fooled: before.stays_once_fooled(),
+            goes_on_once_fooled: before.goes_on_once_fooled(),
+        };
         let outside = match before.may_leave_the_ball() {
             true => read(before.share_of_radius()).await?.iter().map(|share| *share > 1.0 + ROUNDING).collect(),
             false => vec![false; count],
         };
-        let answers = logits.chunks_exact(classes).zip(outside);
+        let answers =
+            logits.chunks_exact(classes).zip(outside).map(|(logits, is_outside)| (logits, Now { is_outside, ..now }));
         let Sorted { going, again, leaving } = self.sorted(rows, answers, goal);
         let device = before.images().device();
         if going.len() == count {
@@ -286,23 +306,26 @@ impl Stage {
         Ok(Some((leaving, before)))
     }
 
-    /// Sorts rows by what comes next for them, given their logits before the step and whether they were outside of the ball then.
-    fn sorted<'a>(&self, rows: Vec<Row>, answers: impl Iterator<Item = (&'a [f32], bool)>, goal: Goal) -> Sorted {
+    /// Sorts rows by what comes next for them, given their logits before the step and how they were then.
+    fn sorted<'a>(&self, rows: Vec<Row>, answers: impl Iterator<Item = (&'a [f32], Now)>, goal: Goal) -> Sorted {
         let mut sorted = Sorted::default();
-        for (place, (mut row, (logits, is_outside))) in rows.into_iter().zip(answers).enumerate() {
+        for (place, (mut row, (logits, now))) in rows.into_iter().zip(answers).enumerate() {
             row.passes += 1;
             // No more starts than there are targets.
             let starts =
                 if self.config.loss.is_targeted() { self.starts.min(row.image.targets.len()) } else { self.starts };
-            let reached = !is_outside && goal.is_reached(logits, row.image.label);
-            if !reached && row.steps_done < self.config.steps_total() {
+            let fooled = goal.is_reached(logits, row.image.label);
+            let reached = fooled && !now.is_outside && !now.goes_on_once_fooled;
+            if reached || (fooled && now.stays_once_fooled) {
+                sorted.leaving.push(Leaving { place, row, reached, logits: logits.to_vec() });
+            } else if row.steps_done < self.config.steps_total() {
                 row.steps_done += 1;
                 sorted.going.push((place, row));
-            } else if !reached && row.start + 1 < starts {
+            } else if row.start + 1 < starts {
                 (row.start, row.steps_done) = (row.start + 1, 0);
                 sorted.again.push((place, row));
             } else {
-                sorted.leaving.push(Leaving { place, row, reached, logits: logits.to_vec() });
+                sorted.leaving.push(Leaving { place, row, reached: false, logits: logits.to_vec() });
             }
         }
         sorted

@@ -15,7 +15,7 @@ pub use probe::probe_image;
 pub use terms::card::{
     Card, CardError, CheckItem, Checks, Class, FORMAT_VERSION, Part, Precision, Probe, Recipe, Weights, share_in_words,
 };
-pub use terms::score::{ImageSet, Score};
+pub use terms::score::{ImageSet, Right, Score, SmallestChanges};
 pub use weights::{load_weights, save_weights};
 
 use crate::model::{Architecture, BuildNetwork as _, Classifier};

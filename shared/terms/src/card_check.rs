@@ -62,6 +62,15 @@ fn score(score: &Score) -> Result<(), CardError> {
     }
     let is_length = |length: Option<f32>| length.is_none_or(|length| length.is_finite() && length >= 0.0);
     that(is_length(score.median_linf) && is_length(score.median_l2), || wrong("a distance that is none"))?;
+    if let Some(smallest) = &score.smallest {
+        that(is_length(smallest.median), || wrong("a smallest change of no length"))?;
+        let mut before = (0.0, score.top1.of);
+        for right in &smallest.right_within {
+            let falls = right.radius > before.0 && right.hits <= before.1;
+            that(falls, || wrong(&format!("{} right within {}", right.hits, right.radius)))?;
+            before = (right.radius, right.hits);
+        }
+    }
     that(score.restarts > 0, || wrong("no starts"))?;
     if let Some(attack) = &score.attack {
         attack
@@ -103,6 +112,7 @@ mod tests {
                  "top5": {"hits": 9, "of": 10}, "hits_at": [[1, 5], [2, 7]]},
                 {"set": "validation", "top1": {"hits": 2, "of": 10}, "top1_interval": [0.1, 0.5],
                  "top5": {"hits": 9, "of": 10}, "success": {"hits": 3, "of": 5}, "median_linf": 0.01,
+                 "smallest": {"median": 0.1, "right_within": [{"radius": 0.5, "hits": 3}, {"radius": 5.0, "hits": 2}]},
                  "attack": {"kind": "fgsm", "epsilon": 0.0157, "steps": 1, "seed": 0}, "crafted_on": "other"}
             ],
             "checks": {"epsilon": 0.0157, "images": 10, "loss_curve": [1.0],
@@ -137,6 +147,10 @@ mod tests {
             ("/scores/1/success", json!({"hits": 6, "of": 5}), "6 of 5 images"),
             ("/scores/1/median_linf", json!(-1.0), "a distance that is none"),
             ("/scores/1/attack/epsilon", json!(17.0), "an attack that cannot be"),
+            ("/scores/1/smallest/median", json!(-1.0), "a smallest change of no length"),
+            ("/scores/1/smallest/right_within/0/hits", json!(11), "11 right within 0.5"),
+            ("/scores/1/smallest/right_within/1/hits", json!(4), "4 right within 5"),
+            ("/scores/1/smallest/right_within/1/radius", json!(0.5), "2 right within 0.5"),
             ("/scores/1/crafted_on", json!(long), "the name of a network in a score has"),
             ("/checks/images", json!(0), "checks are of no images"),
             ("/checks/loss_curve", json!([1e39]), "a loss in its checks"),

@@ -94,6 +94,13 @@ pub fn l2_distance(a: &[f32], b: &[f32]) -> f32 {
     sum.sqrt() as f32
 }
 
+/// Returns the number of pixels that differ in any channel, of two images `[3, height, width]`.
+pub fn l0_distance(a: &[f32], b: &[f32]) -> usize {
+    let pixels = a.len() / 3;
+    let differs = |pixel: usize| (0..3).any(|channel| a[channel * pixels + pixel] != b[channel * pixels + pixel]);
+    (0..pixels).filter(|pixel| differs(*pixel)).count()
+}
+
 /// Returns the median, the mean of the two middle values of an even number; `None` of no values.
 pub fn median(values: &[f32]) -> Option<f32> {
     let mut values = values.to_vec();

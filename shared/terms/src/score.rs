@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use crate::attack::{AttackConfig, Goal, ensemble};
+use crate::attack::{AttackConfig, AttackKind, Goal, Loss, ensemble};
 use crate::corruption::{Corruption, Severity};
 use crate::metrics::Proportion;
 
@@ -95,6 +95,40 @@ pub struct Score {
     /// Median Euclidean distance of the same images, in pixel units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median_l2: Option<f32>,
+    /// The smallest changes that fool, of an attack that looks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest: Option<SmallestChanges>,
+}
+
+/// The smallest changes that fool a network, as an attack found them: an upper bound on what there is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SmallestChanges {
+    /// Median length of the change in L2, pixel units, over the images that were not at the attack's goal before; none where it is more
+    /// than epsilon, since fewer than half of them were fooled within epsilon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median: Option<f32>,
+    /// Images right if no change may be longer than a radius, ascending to epsilon. Empty with a targeted attack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub right_within: Vec<Right>,
+}
+
+/// Number of images that are right within a radius.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Right {
+    /// Length in L2, pixel units.
+    pub radius: f32,
+    /// Images that no shorter change was found for.
+    pub hits: usize,
+}
+
+impl SmallestChanges {
+    /// Returns the median in words, `L2 0.31` or `more than L2 5`, for an attack of radius `epsilon`.
+    pub fn median_in_words(&self, epsilon: f32) -> String {
+        match self.median {
+            Some(median) => format!("L2 {median:.3}"),
+            None => format!("more than L2 {epsilon}"),
+        }
+    }
 }
 
 fn untargeted() -> Goal {
@@ -126,6 +160,20 @@ impl Score {
     }
 }
 
+impl Score {
+    /// Returns whether this is a robust accuracy by PGD on cross entropy alone, which margin losses and AutoAttack bring down: the
+    /// name of the score says so, lest it be taken for AutoAttack's.
+    fn is_by_cross_entropy_alone(&self) -> bool {
+        let is_pgd = |attack: &AttackConfig| {
+            matches!(attack.kind, AttackKind::Pgd | AttackKind::PgdL2) && attack.loss == Loss::CrossEntropy
+        };
+        self.until_fooled
+            && self.crafted_on.is_none()
+            && self.then.is_empty()
+            && self.attack.as_ref().is_some_and(is_pgd)
+    }
+}
+
 /// Writes the measured images and attack: `clean`, `BIM-5 at 4/255`, `FGSM at 0.2 std from standard, saved`.
 impl Display for Score {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,6 +182,9 @@ impl Display for Score {
             write!(formatter, "{}, ", self.set)?;
         }
         formatter.write_str(&ensemble::name(attack, &self.then))?;
+        if self.is_by_cross_entropy_alone() {
+            formatter.write_str(", cross entropy alone")?;
+        }
         if self.goal == Goal::Targeted {
             formatter.write_str(", targeted")?;
         }
@@ -173,6 +224,7 @@ mod tests {
             success: None,
             median_linf: None,
             median_l2: None,
+            smallest: None,
         }
     }
 
@@ -187,6 +239,10 @@ mod tests {
         assert_eq!(serde_json::from_str::<ImageSet>(&json).unwrap(), fog, "{json}");
         let pgd = Score { attack: Some(AttackConfig::pgd(8.0 / 255.0, 50, 0)), ..score() };
         assert_eq!(pgd.to_string(), "PGD-50 at 8/255");
+        let worst = Score { until_fooled: true, ..pgd.clone() };
+        assert_eq!(worst.to_string(), "PGD-50 at 8/255, cross entropy alone");
+        let margins = Score { then: ensemble::margins_after(&AttackConfig::pgd(8.0 / 255.0, 50, 0)), ..worst };
+        assert_eq!(margins.to_string(), "PGD-50 at 8/255, then margin, margin-t");
         let more = Score { goal: Goal::Targeted, restarts: 10, crafted_on: Some("normal".into()), ..pgd };
         assert_eq!(more.to_string(), "PGD-50 at 8/255, targeted, 10 restarts from normal");
         let saved = Score { goal: Goal::Untargeted, restarts: 1, crafted_sha256: Some("ab".into()), ..more };
@@ -196,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_usual_is_not_written_down_and_read_back() {
         let json = serde_json::to_string(&score()).unwrap();
-        for name in ["goal", "restarts", "until", "crafted", "attack"] {
+        for name in ["goal", "restarts", "until", "crafted", "attack", "smallest"] {
             assert!(!json.contains(name), "{json}");
         }
         assert_eq!(serde_json::from_str::<Score>(&json).unwrap(), score());

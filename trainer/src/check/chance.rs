@@ -8,6 +8,11 @@ use shared::metrics::Proportion;
 /// first one wholly above a half.
 pub const FEWEST: usize = 4;
 
+/// Returns a point of accuracy of so many images, and at least [`FEWEST`]: a point of a few images is less than an image.
+pub fn a_point_of(images: usize) -> f64 {
+    (0.01 * images as f64).max(FEWEST as f64)
+}
+
 /// Returns whether `measured` is above `limit` by more than chance explains; false where nothing was measured.
 pub fn exceeds(measured: Proportion, limit: f64) -> bool {
     measured.of > 0 && measured.wilson_interval()[0] > limit

@@ -3,15 +3,24 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use std::ops::Range;
+
 use anyhow::Result;
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackKind, BIM_STEPS, DEFAULT_EPSILON_L2, Norm, PGD_STEPS, ensemble};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::attack::{AttackConfig, AttackKind, BIM_STEPS, DEFAULT_EPSILON_L2, Direction, Norm, PGD_STEPS, ensemble};
 use shared::bundle::Bundle;
 use shared::metrics::{Proportion, cross_entropy, rank};
 
 use super::chance::exceeds;
-use crate::evaluate::{BATCH, Evaluation, EvaluationBatch, ImageResult, Trial};
+use crate::data::Split;
+use crate::evaluate::{Evaluation, EvaluationBatch, ImageResult, Trial};
+use crate::kept::{Clock, Kept, Key, Measured};
 use crate::progress::Task;
+
+/// Why a part of the images that has not the first hundred measures nothing for an item.
+pub const NOT_FIRST: &str = "measured on the first hundred images alone";
 
 /// With fewer images right, even all of them would resolve no difference of 5%.
 const MIN_RIGHT: usize = 20;
@@ -27,13 +36,47 @@ pub struct CheckPlan {
     pub epsilon: f32,
 }
 
-/// A network under check, with the images and everything measured so far: items share what they can.
+/// What items say of the networks and images besides what they measure.
+pub struct Subject {
+    /// Name and number of classes of each network.
+    pub networks: Vec<(String, usize)>,
+    /// Images of the commonest class.
+    pub commonest: usize,
+}
+
+impl Subject {
+    /// Describes the networks and the images of `split` that are checked.
+    pub fn new(bundles: &[Bundle], split: &Split, indices: &[usize]) -> Self {
+        let mut counts = std::collections::HashMap::<usize, usize>::new();
+        indices.iter().for_each(|&index| *counts.entry(split.label(index)).or_default() += 1);
+        Self {
+            networks: bundles.iter().map(|Bundle { card, .. }| (card.name.clone(), card.classes.len())).collect(),
+            commonest: counts.into_values().max().unwrap_or_default(),
+        }
+    }
+}
+
+/// The networks, images and device that measure what is not kept.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    /// The networks and images.
+    pub evaluation: &'a Evaluation<'a>,
+    /// The device.
+    pub device: &'a Device,
+    /// Advances by one a pass of an image.
+    pub task: &'a Task,
+}
+
+/// A network under check, with everything measured so far: items share what they can.
 pub struct CheckedModel<'a> {
-    evaluation: &'a Evaluation<'a>,
+    /// The networks and images.
+    pub subject: &'a Subject,
     /// Settings of the checks.
     pub plan: CheckPlan,
-    device: &'a Device,
-    task: &'a Task,
+    /// Results of the images that are measured here.
+    pub kept: &'a Kept,
+    /// `None` where results are only read.
+    pub live: Option<Live<'a>>,
     measured: RefCell<Vec<(Trial, Rc<TrialOutcome>)>>,
 }
 
@@ -55,6 +98,8 @@ pub struct Bounds {
     pub linf: f32,
     /// The largest Euclidean length of the change of an image, pixel units.
     pub l2: f32,
+    /// The largest number of changed pixels of an image.
+    pub pixels: usize,
     /// Values below 0 or above 1.
     pub outside: usize,
     /// Values that are no numbers.
@@ -67,10 +112,11 @@ impl TrialOutcome {
         let changes = || results.iter().filter_map(|result| result.change);
         Self {
             right: results.iter().map(|result| result.rank == 0).collect(),
-            loss: results.iter().map(|result| result.loss).collect(),
+            loss: results.iter().map(|result| f64::from(result.loss)).collect(),
             bounds: Bounds {
                 linf: changes().map(|change| change.linf).fold(0.0, f32::max),
                 l2: changes().map(|change| change.l2).fold(0.0, f32::max),
+                pixels: changes().map(|change| change.pixels).max().unwrap_or(0),
                 outside: changes().map(|change| change.outside).sum(),
                 not_finite: changes().map(|change| change.not_finite).sum(),
             },
@@ -97,14 +143,15 @@ impl Bounds {
         match norm {
             Norm::Linf => self.linf,
             Norm::L2 => self.l2,
+            Norm::L0 => self.pixels as f32,
         }
     }
 }
 
 impl<'a> CheckedModel<'a> {
-    /// Returns the network of `plan` with the networks and images of `evaluation`. `task` advances by one a pass of an image.
-    pub fn new(evaluation: &'a Evaluation<'a>, plan: CheckPlan, device: &'a Device, task: &'a Task) -> Self {
-        Self { evaluation, plan, device, task, measured: RefCell::default() }
+    /// Returns the network of `plan`, of which nothing is measured yet but what is in `kept`.
+    pub fn new(subject: &'a Subject, plan: CheckPlan, kept: &'a Kept, live: Option<Live<'a>>) -> Self {
+        Self { subject, plan, kept, live, measured: RefCell::default() }
     }
 
     /// Returns an error once the user has asked to stop.
@@ -112,30 +159,73 @@ impl<'a> CheckedModel<'a> {
     /// # Errors
     /// [`crate::error::Stopped`].
     pub fn check_stop(&self) -> Result<()> {
-        self.evaluation.stop.check()
+        self.live.map_or(Ok(()), |live| live.evaluation.check_stop(self.kept))
     }
 
-    /// Advances the progress by `times` passes of each of `images`.
-    pub fn advance(&self, images: usize, times: u64) {
-        self.task.advance(images as u64 * times);
+    /// Returns the name of the network.
+    pub fn name(&self) -> &'a str {
+        &self.subject.networks[self.plan.index].0
     }
 
-    /// Returns the network.
-    pub fn bundle(&self) -> &'a Bundle {
-        &self.evaluation.bundles[self.plan.index]
+    /// Returns the number of classes of the network.
+    pub fn classes(&self) -> usize {
+        self.subject.networks[self.plan.index].1
     }
 
-    /// Returns the networks that are checked.
-    pub fn bundles(&self) -> &'a [Bundle] {
-        self.evaluation.bundles
+    /// Returns what `measure` finds on each hundred of the images, for the item `item`, each image in `passes` passes.
+    ///
+    /// # Errors
+    /// As `measure`; when a hundred is neither kept nor can be measured; [`crate::error::Stopped`] after a request to stop.
+    pub fn each_batch<T: Serialize + DeserializeOwned>(
+        &self,
+        item: &str,
+        passes: u64,
+        measure: impl Fn(&Bundle, EvaluationBatch) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.batches(item, self.kept.hundreds(), passes, measure)
     }
 
-    /// Returns the images, in the batches of an evaluation.
-    pub fn batches(&self) -> impl Iterator<Item = Result<EvaluationBatch>> {
-        let classes = self.bundle().card.classes.len();
-        let batch =
-            move |(number, indices)| EvaluationBatch::new(self.evaluation.clean, indices, number, classes, self.device);
-        self.evaluation.indices.chunks(BATCH).enumerate().map(batch)
+    /// Returns what `measure` finds on the first hundred of all images, for the item `item`; `None` where it is not measured here.
+    ///
+    /// # Errors
+    /// Under the conditions of [`CheckedModel::each_batch`].
+    pub fn first_batch<T: Serialize + DeserializeOwned>(
+        &self,
+        item: &str,
+        measure: impl Fn(&Bundle, EvaluationBatch) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let Range { start, end } = self.kept.hundreds();
+        Ok(self.batches(item, start..end.min(1), 0, measure)?.pop())
+    }
+
+    fn batches<T: Serialize + DeserializeOwned>(
+        &self,
+        item: &str,
+        hundreds: Range<usize>,
+        passes: u64,
+        measure: impl Fn(&Bundle, EvaluationBatch) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let measured = Measured::Item(item.into());
+        let Some(Live { evaluation, device, task }) = self.live else {
+            return self.kept.all(self.plan.index, &measured, 0, hundreds);
+        };
+        let mut clock = Clock::start();
+        let of_hundred = |hundred: usize| {
+            let key = Key { network: self.plan.index, measured: measured.clone(), stage: 0, hundred };
+            let found = match self.kept.get(&key)? {
+                Some(found) => found,
+                None => {
+                    self.check_stop()?;
+                    let batch = evaluation.batch(hundred, self.kept, device)?;
+                    let found = measure(&evaluation.bundles[self.plan.index], batch)?;
+                    self.kept.add(key, &found, clock.lap())?;
+                    found
+                }
+            };
+            task.advance(self.kept.places(hundred).len() as u64 * passes);
+            Ok(found)
+        };
+        hundreds.map(of_hundred).collect()
     }
 
     /// Returns the outcome on the images without an attack.
@@ -148,20 +238,25 @@ impl<'a> CheckedModel<'a> {
         if let Some((_, outcome)) = self.measured.borrow().iter().find(|(measured, _)| measured == trial) {
             return Ok(outcome.clone());
         }
-        let results = self.evaluation.results(trial, &[self.plan.index], BATCH, self.device, self.task)?;
-        let outcome = Rc::new(TrialOutcome::new(&results.concat()));
+        let index = self.plan.index;
+        let results = match self.live {
+            Some(Live { evaluation, device, task }) => {
+                evaluation.results(trial, &[index], self.kept.hundreds(), self.kept, device, task)?.concat()
+            }
+            None => self.kept.results(index, trial)?,
+        };
+        let outcome = Rc::new(TrialOutcome::new(&results));
         self.measured.borrow_mut().push((trial.clone(), outcome.clone()));
         Ok(outcome)
     }
 
-    /// Returns why accuracies of the network on these images mean nothing; `None` if they do.
+    /// Returns why accuracies of the network on these images mean nothing; `None` if they do, and for a part of the images, by
+    /// which that is not known.
     pub fn not_measurable(&self) -> Result<Option<String>> {
-        let mut counts = vec![0usize; self.bundle().card.classes.len()];
-        for &index in self.evaluation.indices {
-            counts[self.evaluation.clean.label(index)] += 1;
+        if !self.kept.is_whole() {
+            return Ok(None);
         }
-        let commonest = counts.into_iter().max().unwrap_or_default();
-        Ok(not_measurable(self.clean()?.correct(), commonest))
+        Ok(not_measurable(self.clean()?.correct(), self.subject.commonest))
     }
 }
 
@@ -239,8 +334,13 @@ impl CheckPlan {
         let epsilon = match kind.norm() {
             Norm::Linf => self.epsilon,
             Norm::L2 => DEFAULT_EPSILON_L2,
+            Norm::L0 => kind.default_epsilon(),
         };
-        let config = AttackConfig::new(kind, epsilon, kind.default_steps().min(PGD_STEPS));
+        let mut config = AttackConfig::new(kind, epsilon, kind.default_steps().min(PGD_STEPS));
+        if kind.properties().direction == Direction::Evolution {
+            // Each generation asks as often as it has candidates.
+            (config.population, config.steps) = (10, 3);
+        }
         if kind.properties().until_fooled { Trial::until_fooled(config) } else { Trial::attack(config, None) }
     }
 }

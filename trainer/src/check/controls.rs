@@ -6,7 +6,7 @@ use anyhow::Result;
 use shared::metrics::Proportion;
 
 use super::Finding;
-use super::chance::{FEWEST, Pairs, count, exceeds};
+use super::chance::{FEWEST, Pairs, a_point_of, count, exceeds};
 use super::checked_model::{CheckPlan, CheckedModel, QUERIES, TrialOutcome};
 use crate::evaluate::Trial;
 
@@ -31,7 +31,7 @@ fn judge_noise(noise: &[bool], white_box: &[bool]) -> Finding {
 
 /// Compares the white-box attack with images crafted on each of the other networks.
 pub fn transfer(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    let names = sources(&model.plan).map(|source| model.bundles()[source].card.name.as_str());
+    let names = sources(&model.plan).map(|source| model.subject.networks[source].0.as_str());
     let transfers: Vec<_> = names.zip(outcomes[1..].iter().map(|outcome| outcome.right.clone())).collect();
     Ok(judge_transfer(&transfers, &outcomes[0].right))
 }
@@ -76,8 +76,8 @@ fn judge_random_search(search: &TrialOutcome, white_box: &TrialOutcome) -> Findi
         share.of,
         count(&white_box.right),
     );
-    let sound = !exceeds(share, FOUND_AT_RANDOM) && missed < FEWEST;
-    Finding::new(sound, figure, format!("on 5%, within the interval; fewer than {FEWEST}"))
+    let sound = !exceeds(share, FOUND_AT_RANDOM) && (missed as f64) < a_point_of(share.of);
+    Finding::new(sound, figure, format!("on 5%, within the interval; below 1 point or {FEWEST} images"))
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
+use serde::{Deserialize, Serialize};
 use shared::attack::{AttackRun, Goal, loss_gradient};
 use shared::metrics::Proportion;
 
 use super::Finding;
-use super::checked_model::{CheckedModel, TrialOutcome, label_tensor};
+use super::checked_model::{CheckedModel, NOT_FIRST, TrialOutcome, label_tensor};
 use crate::data::IMAGE_BYTES;
 use crate::evaluate::{GRADIENT, logits};
 use crate::models::read;
@@ -26,7 +27,7 @@ const DIP: f64 = 0.05;
 const STILL_CLIMBING: f64 = 0.15;
 
 /// Counts of input gradients that are zero.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Zeros {
     /// Images whose gradient is zero everywhere.
     images: Proportion,
@@ -35,6 +36,8 @@ struct Zeros {
 }
 
 impl Zeros {
+    const NONE: Self = Self { images: Proportion { hits: 0, of: 0 }, values: Proportion { hits: 0, of: 0 } };
+
     /// Adds the gradients of some images, one image after the other.
     fn add(&mut self, gradients: &[f32]) {
         for image in gradients.chunks_exact(IMAGE_BYTES) {
@@ -49,17 +52,19 @@ impl Zeros {
 
 /// Counts zeros in the gradients at the images themselves.
 pub fn zeros(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    let none = Proportion { hits: 0, of: 0 };
-    let mut zeros = Zeros { images: none, values: none };
-    for batch in model.batches() {
-        let batch = batch?;
+    let batches = model.each_batch("gradients", GRADIENT, |bundle, batch| {
         let labels = label_tensor(&batch.labels, &batch.images.device());
-        let gradients = read(loss_gradient(&model.bundle().model, batch.images, labels))?;
+        let gradients = read(loss_gradient(&bundle.model, batch.images, labels))?;
         ensure!(gradients.iter().all(|value| value.is_finite()), "an input gradient is not a number");
+        let mut zeros = Zeros::NONE;
         zeros.add(&gradients);
-        model.advance(batch.labels.len(), GRADIENT);
-    }
-    Ok(judge_zeros(zeros))
+        Ok(zeros)
+    })?;
+    let sum = |a: Proportion, b: Proportion| Proportion { hits: a.hits + b.hits, of: a.of + b.of };
+    Ok(judge_zeros(batches.into_iter().fold(Zeros::NONE, |all, batch| Zeros {
+        images: sum(all.images, batch.images),
+        values: sum(all.values, batch.values),
+    })))
 }
 
 fn judge_zeros(Zeros { images, values }: Zeros) -> Finding {
@@ -70,21 +75,24 @@ fn judge_zeros(Zeros { images, values }: Zeros) -> Finding {
 
 /// Follows the mean loss of the first batch after each step of the white-box attack.
 pub fn climb(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    let batch = model.batches().next().context("there are no images")??;
-    let config = model.plan.white_box().attack.context("the white-box attack is one")?.config;
-    let labels = label_tensor(&batch.labels, &batch.images.device());
-    let mut run = AttackRun::new(&config, batch.images, labels, Goal::Untargeted)?;
-    let mean_loss = |images: Tensor<4>| {
-        let mut outcome = TrialOutcome::default();
-        outcome.add(&logits(model.bundle(), images)?, &batch.labels);
-        anyhow::Ok(outcome.loss.iter().sum::<f64>() / outcome.loss.len() as f64)
-    };
-    let mut losses = vec![mean_loss(run.adversarial())?];
-    while !run.is_done() {
-        run.step(&model.bundle().model);
-        losses.push(mean_loss(run.adversarial())?);
-    }
-    Ok(judge_climb(&losses).with_curve(losses))
+    let losses = model.first_batch("loss curve", |bundle, batch| {
+        let config = model.plan.white_box().attack.context("the white-box attack is one")?.config;
+        let labels = label_tensor(&batch.labels, &batch.images.device());
+        let mut run = AttackRun::new(&config, batch.images, labels, Goal::Untargeted)?;
+        let mean_loss = |images: Tensor<4>| {
+            let mut outcome = TrialOutcome::default();
+            outcome.add(&logits(bundle, images)?, &batch.labels);
+            anyhow::Ok((outcome.loss.iter().sum::<f64>() / outcome.loss.len() as f64) as f32)
+        };
+        let mut losses = vec![mean_loss(run.adversarial())?];
+        while !run.is_done() {
+            run.step(&bundle.model);
+            losses.push(mean_loss(run.adversarial())?);
+        }
+        Ok(losses)
+    })?;
+    let Some(losses) = losses else { return Ok(Finding::skipped(NOT_FIRST)) };
+    Ok(judge_climb(&losses.iter().copied().map(f64::from).collect::<Vec<_>>()).with_curve(losses))
 }
 
 /// `losses` are the mean losses at the start and after each step, in nats.
@@ -115,8 +123,7 @@ mod tests {
     #[test]
     fn images_without_a_gradient_fail() {
         let judge = |dead: usize, part: usize| {
-            let none = Proportion { hits: 0, of: 0 };
-            let mut zeros = Zeros { images: none, values: none };
+            let mut zeros = Zeros::NONE;
             for image in 0..200 {
                 let value = |index| if image < dead || index < part { 0.0 } else { -0.1 };
                 zeros.add(&(0..IMAGE_BYTES).map(value).collect::<Vec<_>>());

@@ -25,9 +25,11 @@ use serde::Serialize;
 use shared::bundle::Bundle;
 use shared::metrics::Proportion;
 
-use self::checked_model::{CheckPlan, CheckedModel, TrialOutcome};
+pub use self::checked_model::Subject;
+use self::checked_model::{CheckPlan, CheckedModel, Live, TrialOutcome};
 use crate::data::Split;
 use crate::evaluate::{Evaluation, GRADIENT, Trial};
+use crate::kept::Kept;
 use crate::progress::{Progress, Stop, Unit};
 
 /// The result of one item on one network.
@@ -45,7 +47,7 @@ pub struct Check {
     pub why: &'static str,
     /// Loss at the start of an attack and after each step, in nats; empty for items that follow no loss.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub loss_curve: Vec<f64>,
+    pub loss_curve: Vec<f32>,
 }
 
 /// The verdict on an item.
@@ -73,11 +75,11 @@ struct Finding {
     figure: String,
     limit: String,
     verdict: Verdict,
-    loss_curve: Vec<f64>,
+    loss_curve: Vec<f32>,
 }
 
 impl Finding {
-    fn with_curve(self, loss_curve: Vec<f64>) -> Self {
+    fn with_curve(self, loss_curve: Vec<f32>) -> Self {
         Self { loss_curve, ..self }
     }
 
@@ -179,9 +181,9 @@ const ITEMS: [Item; 17] = [
         run: strength::more_steps,
     },
     Item {
-        name: "cross entropy is loss enough",
-        why: "else accuracy under PGD on cross entropy alone is too high: publish what the margin losses leave as well, as \
-              `bastion evaluate` does, or AutoAttack's",
+        name: "margin losses find little more",
+        why: "else cross entropy is blind here, as with logits too far apart for f32: accuracy under PGD on cross entropy alone \
+              says nothing",
         of_accuracy: true,
         trials: |plan| vec![plan.white_box(), plan.with_margins()],
         passes: 0,
@@ -265,27 +267,36 @@ const ITEMS: [Item; 17] = [
 pub const CHECKS: usize = ITEMS.len();
 
 /// Checks the evaluation of each of `bundles` on the images `indices` of `split`, with attacks of the radius `epsilon`
-/// (pixel units, above 0).
+/// (pixel units, above 0). Measures the images of `kept` that are not measured yet; if these are a part of all, the checks say
+/// nothing.
 ///
 /// # Errors
-/// When there are no images, or the device fails or computes something that is not a number;
+/// When there are no images, or the device fails or computes something that is not a number, or results cannot be written;
 /// [`crate::error::Stopped`] after a request to stop.
+#[expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
 pub fn check(
     bundles: &[Bundle],
     split: &Split,
     indices: &[usize],
     epsilon: f32,
+    kept: &Kept,
     device: &Device,
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Vec<Checked>> {
     ensure!(!indices.is_empty(), "there are no images to check on");
     let evaluation = Evaluation { bundles, clean: split, indices, crafted: &[], trials: &[], stop };
-    let passes = indices.len() as u64 * CheckPlan { networks: bundles.len(), index: 0, epsilon }.passes();
+    if kept.hundreds().is_empty() {
+        return Ok(vec![]);
+    }
+    let subject = Subject::new(bundles, split, indices);
+    let passes = kept.images() as u64 * CheckPlan { networks: bundles.len(), index: 0, epsilon }.passes();
     let task = progress.start("Checking", Some(passes * bundles.len() as u64), Unit::Passes);
     let checked = |index: usize| {
         let plan = CheckPlan { networks: bundles.len(), index, epsilon };
-        let checked = check_one(&CheckedModel::new(&evaluation, plan, device, &task))?;
+        task.set(passes * index as u64 + evaluation.done(&plan.trials(), &[index], kept)?);
+        let live = Live { evaluation: &evaluation, device, task: &task };
+        let checked = check_one(&CheckedModel::new(&subject, plan, kept, Some(live)))?;
         // Skipped items count as done too.
         task.set(passes * (index as u64 + 1));
         Ok(checked)
@@ -293,24 +304,40 @@ pub fn check(
     (0..bundles.len()).map(checked).collect()
 }
 
+/// Judges each of the networks of `subject` by what is in `kept`, and measures nothing.
+///
+/// # Errors
+/// Names the images that are not in `kept`.
+pub fn judge(subject: &Subject, epsilon: f32, kept: &Kept) -> Result<Vec<Checked>> {
+    let networks = subject.networks.len();
+    let checked = |index| check_one(&CheckedModel::new(subject, CheckPlan { networks, index, epsilon }, kept, None));
+    (0..networks).map(checked).collect()
+}
+
 impl CheckPlan {
     /// Returns how often each image goes through networks in all items together, where none is skipped: the unit of progress.
     /// A trial that several items compare is measured once.
     fn passes(&self) -> u64 {
+        let trials = self.trials();
+        trials.iter().map(|trial| trial.work(1)).sum::<u64>() + ITEMS.iter().map(|item| item.passes).sum::<u64>()
+    }
+
+    /// Returns the trials of all items, each once.
+    fn trials(&self) -> Vec<Trial> {
         let mut trials = vec![Trial::CLEAN];
         for trial in ITEMS.iter().flat_map(|item| (item.trials)(self)) {
             if !trials.contains(&trial) {
                 trials.push(trial);
             }
         }
-        trials.iter().map(|trial| trial.work(1)).sum::<u64>() + ITEMS.iter().map(|item| item.passes).sum::<u64>()
+        trials
     }
 }
 
 fn check_one(model: &CheckedModel<'_>) -> Result<Checked> {
     let check = |item: &Item| {
         model.check_stop()?;
-        let context = || format!("{}: '{}' could not be checked", model.bundle().card.name, item.name);
+        let context = || format!("{}: '{}' could not be checked", model.name(), item.name);
         item.check(model).with_context(context)
     };
     let checks = ITEMS.iter().map(check).collect::<Result<_>>()?;

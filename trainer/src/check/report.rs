@@ -78,12 +78,12 @@ impl CheckedModelReport {
             epsilon,
             images,
             items: self.checks.iter().map(item).collect(),
-            loss_curve: self.loss_curve().iter().map(|&loss| loss as f32).collect(),
+            loss_curve: self.loss_curve().to_vec(),
         }
     }
 
     /// Returns the loss at the start of the white-box attack and after each step; empty if it was not measured.
-    fn loss_curve(&self) -> &[f64] {
+    fn loss_curve(&self) -> &[f32] {
         self.checks.iter().map(|check| check.loss_curve.as_slice()).find(|curve| !curve.is_empty()).unwrap_or_default()
     }
 }
@@ -147,7 +147,7 @@ impl CheckReport {
     fn loss_curves(&self) -> Option<LineChart> {
         let series = |model: &CheckedModelReport| {
             let points = model.loss_curve().iter().enumerate();
-            let points: Vec<_> = points.map(|(step, &loss)| (step as f64, Estimate::exact(loss))).collect();
+            let points: Vec<_> = points.map(|(step, &loss)| (step as f64, Estimate::exact(f64::from(loss)))).collect();
             (!points.is_empty()).then(|| LineSeries { name: model.name.clone(), points })
         };
         let series: Vec<LineSeries> = self.models.iter().filter_map(series).collect();

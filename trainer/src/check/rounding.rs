@@ -26,21 +26,21 @@ pub fn png(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Fi
         return Ok(Finding::skipped("not measurable: epsilon is less than a level of 8 bits"));
     }
     let trial = model.plan.bim(model.plan.epsilon);
-    let (mut exact, mut rounded) = (TrialOutcome::default(), TrialOutcome::default());
-    for batch in model.batches() {
-        let batch = batch?;
-        let attacked = batch.attacked(&batch.images, &trial, model.bundle())?;
+    let batches = model.each_batch("png", PASSES, |bundle, batch| {
+        let (mut exact, mut rounded) = (TrialOutcome::default(), TrialOutcome::default());
+        let attacked = batch.attacked(&batch.images, &trial, bundle)?;
         let mut files = Vec::with_capacity(batch.pictures.len());
         for (values, original) in read(attacked.clone())?.chunks_exact(IMAGE_BYTES).zip(&batch.pictures) {
             let picture = Picture::from_attacked(values, original, &ThreatModel::linf(model.plan.epsilon))?;
             files.push(Picture::decode(&picture.encode_png()?)?);
         }
         let written = pictures_to_tensor(&files, &batch.images.device());
-        exact.add(&logits(model.bundle(), attacked)?, &batch.labels);
-        rounded.add(&logits(model.bundle(), written)?, &batch.labels);
-        model.advance(batch.labels.len(), PASSES);
-    }
-    Ok(judge_png(&outcomes[0].right, &exact.right, &rounded.right))
+        exact.add(&logits(bundle, attacked)?, &batch.labels);
+        rounded.add(&logits(bundle, written)?, &batch.labels);
+        Ok((exact.right, rounded.right))
+    })?;
+    let (exact, rounded): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+    Ok(judge_png(&outcomes[0].right, &exact.concat(), &rounded.concat()))
 }
 
 fn judge_png(clean: &[bool], exact: &[bool], rounded: &[bool]) -> Finding {

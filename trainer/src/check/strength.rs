@@ -8,7 +8,7 @@ use shared::attack::in_255ths;
 use shared::metrics::Proportion;
 
 use super::Finding;
-use super::chance::{FEWEST, Pairs, count, exceeds};
+use super::chance::{FEWEST, Pairs, a_point_of, count, exceeds};
 use super::checked_model::{CheckPlan, CheckedModel, TrialOutcome};
 use crate::evaluate::Trial;
 
@@ -16,8 +16,9 @@ use crate::evaluate::Trial;
 pub const LARGEST: f32 = 0.5;
 /// Radii whose accuracies are compared, as multiples of epsilon.
 const LADDER: [f32; 3] = [0.5, 1.0, 2.0];
-/// Largest difference of accuracy between the usual and twice the steps.
-const ONE_POINT: f64 = 0.01;
+/// Largest share of the images left by cross entropy that margin losses may fool: of an adversarially trained network a fifth to a
+/// third, and nearly all where the logits are so far apart that cross entropy has no gradient.
+const MARGINS_FIND: f64 = 0.5;
 /// Largest share of the images classified correctly that FGSM may leave right and PGD does not. Under catastrophic overfitting
 /// it is nearly all of them; for a network that was never hardened some, since its loss is curved.
 const OVERFITTED: f64 = 1.0 / 3.0;
@@ -84,9 +85,17 @@ pub fn margins(_: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Fi
 }
 
 fn judge_margins(cross_entropy: &[bool], margins: &[bool]) -> Finding {
-    let (left, points) = (count(cross_entropy), points(cross_entropy, margins));
-    let figure = format!("cross entropy leaves {left} right, the margins then {}: {points:+.2} points", count(margins));
-    below_a_point(cross_entropy, margins, figure)
+    let found = Proportion {
+        hits: cross_entropy.iter().zip(margins).filter(|&(&left, &by_margins)| left && !by_margins).count(),
+        of: cross_entropy.iter().filter(|&&left| left).count(),
+    };
+    let figure = format!(
+        "cross entropy leaves {} right, the margins then {}: {:+.2} points",
+        count(cross_entropy),
+        count(margins),
+        points(cross_entropy, margins)
+    );
+    Finding::new(!exceeds(found, MARGINS_FIND), figure, "half of what is left, within the interval")
 }
 
 /// Returns the change of accuracy from `before` to `after`, in percentage points.
@@ -95,12 +104,10 @@ fn points(before: &[bool], after: &[bool]) -> f64 {
     100.0 * (right(after) - right(before)) / before.len() as f64
 }
 
-/// Passes if accuracies differ by less than a point, or than the images that chance explains: a point of a few images is less
-/// than an image.
+/// Passes if accuracies differ by less than a point.
 fn below_a_point(before: &[bool], after: &[bool], figure: String) -> Finding {
     let moved = (points(before, after) / 100.0 * before.len() as f64).abs().round();
-    let limit = (ONE_POINT * before.len() as f64).max(FEWEST as f64);
-    Finding::new(moved < limit, figure, format!("below 1 point or {FEWEST} images"))
+    Finding::new(moved < a_point_of(before.len()), figure, format!("below 1 point or {FEWEST} images"))
 }
 
 /// Compares the worst case over all steps with the last step: it must leave no more images right.
@@ -117,7 +124,7 @@ fn judge_until_fooled(until_fooled: &[bool], last_step: &[bool]) -> Finding {
 
 /// Checks that accuracy is at chance in a ball that holds almost all images.
 pub fn unbounded(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    Ok(judge_unbounded(outcomes[0].correct(), model.bundle().card.classes.len()))
+    Ok(judge_unbounded(outcomes[0].correct(), model.classes()))
 }
 
 impl CheckPlan {
@@ -198,11 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn images_that_cross_entropy_alone_leaves_fail() {
-        assert_eq!(judge_margins(&right(20), &right(17)).verdict, Pass);
+    fn margins_that_fool_most_of_what_cross_entropy_leaves_fail() {
         let finding = judge_margins(&right(24), &right(17));
-        assert_eq!(finding.verdict, Fail);
+        assert_eq!(finding.verdict, Pass);
         assert!(finding.figure.ends_with("the margins then 17 of 200: -3.50 points"), "{}", finding.figure);
+        assert_eq!(judge_margins(&right(24), &right(11)).verdict, Pass, "half of so few may be chance");
+        assert_eq!(judge_margins(&right(24), &right(4)).verdict, Fail);
+        assert_eq!(judge_margins(&right(0), &right(0)).verdict, Pass);
     }
 
     #[test]

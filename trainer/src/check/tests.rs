@@ -4,7 +4,7 @@ use shared::metrics::top_k;
 
 use super::*;
 use crate::data::made;
-use crate::evaluate::{Evaluation, EvaluationBatch, Trial, logits};
+use crate::evaluate::{BATCH, Evaluation, EvaluationBatch, Trial, logits};
 use crate::models::tests::bundle;
 use crate::progress::Task;
 
@@ -35,7 +35,9 @@ fn check_first(bundles: &[Bundle], split: &Split, task: &Task) -> Checked {
     let (indices, device): (Vec<usize>, _) = ((0..split.len()).collect(), Device::flex());
     let stop = Stop::default();
     let evaluation = Evaluation { bundles, clean: split, indices: &indices, crafted: &[], trials: &[], stop: &stop };
-    check_one(&CheckedModel::new(&evaluation, plan(bundles), &device, task)).unwrap()
+    let (subject, kept) = (Subject::new(bundles, split, &indices), Kept::nothing(indices.len(), BATCH));
+    let live = Live { evaluation: &evaluation, device: &device, task };
+    check_one(&CheckedModel::new(&subject, plan(bundles), &kept, Some(live))).unwrap()
 }
 
 fn plan(bundles: &[Bundle]) -> CheckPlan {
@@ -98,7 +100,7 @@ fn masked_gradients_are_found() {
         "noise is weaker than white-box",
         "transfer is weaker than white-box",
         "gradients are not zero",
-        "cross entropy is loss enough",
+        "margin losses find little more",
         "the loss climbs to a plateau",
     ] {
         assert!(failed.contains(&name), "{name}: {:#?}", checked.checks);
@@ -111,8 +113,9 @@ fn what_needs_accuracy_is_skipped_where_there_is_none() {
     let bundles = [bundle("a", 1, &device)];
     let split = made_split();
     // Fewer images than have to be right.
+    let kept = Kept::nothing(4, BATCH);
     let checked =
-        check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &device, &Progress::silent(), &Stop::default()).unwrap();
+        check(&bundles, &split, &[0, 1, 2, 3], EPSILON, &kept, &device, &Progress::silent(), &Stop::default()).unwrap();
     assert_eq!(checked.len(), 1);
     let of_accuracy: Vec<_> = ITEMS.iter().filter(|item| item.of_accuracy).map(|item| item.name).collect();
     assert_eq!(names(&checked[0], Verdict::Skipped), of_accuracy, "{:#?}", checked[0].checks);

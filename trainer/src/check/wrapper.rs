@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::prelude::*;
+use serde::{Deserialize, Serialize};
 use shared::attack::{AttackConfig, AttackKind, Norm, ThreatModel};
 
 use super::Finding;
 use super::chance::count;
-use super::checked_model::{Bounds, CheckPlan, CheckedModel, TrialOutcome};
+use super::checked_model::{Bounds, CheckPlan, CheckedModel, NOT_FIRST, TrialOutcome};
 use crate::evaluate::{Trial, logits};
 
 /// Largest excess of a radius by f32 rounding: 0.5 - 8/255 and its way back do not end at 8/255.
@@ -61,6 +62,7 @@ fn judge_ball(bounds: &[(ThreatModel, Bounds)]) -> Finding {
     let inside = bounds.iter().all(|attack| match attack.0.norm {
         Norm::Linf => beyond(attack) <= ROUNDING,
         Norm::L2 => beyond(attack) <= ROUNDING_L2,
+        Norm::L0 => beyond(attack) <= 0.0,
     });
     let furthest = bounds.iter().map(beyond).fold(f32::NEG_INFINITY, f32::max);
     let outside: usize = bounds.iter().map(|(_, bounds)| bounds.outside).sum();
@@ -72,30 +74,48 @@ fn judge_ball(bounds: &[(ThreatModel, Bounds)]) -> Finding {
 
 /// Checks that an image's logits depend neither on its batch nor on the run.
 pub fn logits_alone(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    let batch = model.batches().next().context("there are no images")??;
-    let count = batch.labels.len().min(IMAGES);
-    let forward = |images| Ok(logits(model.bundle(), images)?.concat());
-    Ok(judge_logits(Differences::measure(&batch.images.narrow(0, 0, count), forward)?))
+    let differences = model.first_batch("logits", |bundle, batch| {
+        let count = batch.labels.len().min(IMAGES);
+        let forward = |images| Ok(logits(bundle, images)?.concat());
+        Differences::measure(&batch.images.narrow(0, 0, count), forward)
+    })?;
+    Ok(differences.map_or(Finding::skipped(NOT_FIRST), judge_logits))
 }
 
 /// Checks that logits are not probabilities already, as AutoAttack does before it begins.
 pub fn logits_not_probabilities(model: &CheckedModel<'_>, _: &[Rc<TrialOutcome>]) -> Result<Finding> {
-    let batch = model.batches().next().context("there are no images")??;
-    Ok(judge_probabilities(&logits(model.bundle(), batch.images)?))
+    let range = model.first_batch("range of logits", |bundle, batch| Ok(Range::of(&logits(bundle, batch.images)?)))?;
+    Ok(range.map_or(Finding::skipped(NOT_FIRST), judge_range))
 }
 
-fn judge_probabilities(logits: &[Vec<f32>]) -> Finding {
-    let values = || logits.iter().flatten().copied();
-    let lowest = values().fold(f32::INFINITY, f32::min);
-    let sums = logits.iter().map(|row| row.iter().sum::<f32>());
-    let off = sums.map(|sum| (sum - 1.0).abs()).fold(0.0, f32::max);
-    let figure =
-        format!("from {lowest:.2} to {:.2}, sums up to {off:.2} from 1", values().fold(f32::NEG_INFINITY, f32::max));
+/// The range of some images' logits.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Range {
+    lowest: f32,
+    highest: f32,
+    /// The largest difference of an image's sum from 1.
+    off: f32,
+}
+
+impl Range {
+    fn of(logits: &[Vec<f32>]) -> Self {
+        let values = || logits.iter().flatten().copied();
+        let sums = logits.iter().map(|row| row.iter().sum::<f32>());
+        Self {
+            lowest: values().fold(f32::INFINITY, f32::min),
+            highest: values().fold(f32::NEG_INFINITY, f32::max),
+            off: sums.map(|sum| (sum - 1.0).abs()).fold(0.0, f32::max),
+        }
+    }
+}
+
+fn judge_range(Range { lowest, highest, off }: Range) -> Finding {
+    let figure = format!("from {lowest:.2} to {highest:.2}; sums up to {off:.2} from 1");
     Finding::new(lowest < 0.0 || off > SUM_OF_PROBABILITIES, figure, "some below 0, or a sum other than 1")
 }
 
 /// The largest differences of a logit, relative to the largest logit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Differences {
     /// Largest difference between batches of other sizes.
     batch: f32,
@@ -169,8 +189,9 @@ mod tests {
 
     #[test]
     fn probabilities_in_the_place_of_logits_fail() {
-        let judge =
-            |rows: &[[f32; 3]]| judge_probabilities(&rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>()).verdict;
+        let judge = |rows: &[[f32; 3]]| {
+            judge_range(Range::of(&rows.iter().map(|row| row.to_vec()).collect::<Vec<_>>())).verdict
+        };
         assert_eq!(judge(&[[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]]), Verdict::Fail);
         assert_eq!(judge(&[[0.2, 0.3, 0.5], [1.2, 0.3, -0.5]]), Verdict::Pass);
         assert_eq!(judge(&[[2.0, 3.0, 5.0]]), Verdict::Pass);

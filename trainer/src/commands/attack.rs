@@ -8,10 +8,10 @@ use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
 use clap::Args;
 use serde::Serialize;
-use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal, Norm};
+use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal, Norm, smallest_in_8_bits};
 use shared::bundle::{Bundle, Card};
 use shared::image::{Picture, ToTensor as _};
-use shared::metrics::{l2_distance, linf_distance};
+use shared::metrics::{l0_distance, l2_distance, linf_distance};
 
 use super::attack_flags::{AttackFlags, ChosenAttack};
 use super::classify::{guess_line, read_picture};
@@ -30,13 +30,15 @@ pub(super) const USUAL_ATTACK: AttackKind = AttackKind::Bim;
 #[command(after_help = "\
 The attack uses each network's own gradients (white box). Without --target it leads away from what the network sees in
 the picture; with --target it leads towards that class. Success is judged on the written 8-bit picture, which is named after
-picture, model, attack, epsilon (in 255ths, in L2 in pixel units) and target: photo-hardened-bim-eps4.png,
+picture, model, attack, epsilon (in 255ths, in L2 in pixel units, in L0 in pixels) and target: photo-hardened-bim-eps4.png,
 photo-hardened-bim-eps4-to-goldfish.png.
 
 Examples:
   bastion attack photo.jpg --out attacked
   bastion attack photo.jpg --attack fgsm --epsilon 2/255 --out attacked
   bastion attack photo.jpg --attack pgd-l2 --epsilon 0.5 --out attacked
+  bastion attack photo.jpg --attack ddn --out attacked
+  bastion attack photo.jpg --attack one-pixel --epsilon 3 --out attacked
   bastion attack photo.jpg --attack pgd --steps 50 --target goldfish --out attacked")]
 pub struct AttackArgs {
     /// Picture: PNG, JPEG, WebP, GIF or BMP
@@ -85,6 +87,8 @@ struct ModelReport {
     linf: f32,
     /// Euclidean length of the change in the written picture, pixel units.
     l2: f32,
+    /// Number of changed pixels in the written picture.
+    pixels: usize,
     attacked: PathBuf,
     side_by_side: PathBuf,
 }
@@ -209,14 +213,17 @@ fn attack(
     let values = models::read(run.adversarial())?;
     let had_gradient = config.kind.is_control() || models::read(run.slope())?.iter().any(|&slope| slope != 0.0);
     drop(task);
-    let attacked = Picture::from_attacked(&values, picture, &config.threat())?;
+    let attacked = match config.kind.seeks_smallest() {
+        true => pollster::block_on(smallest_in_8_bits(&bundle.model, picture, &values, config, label, goal, device))?,
+        false => Picture::from_attacked(&values, picture, &config.threat())?,
+    };
 
     let png = attacked.encode_png()?;
     write(&files.attacked, &png)?;
-    // In L2 the largest change of a value is usually far below epsilon.
+    // In L2 and L0 the largest change of a value is not bounded by epsilon.
     let reach = match config.kind.norm() {
         Norm::Linf => config.epsilon,
-        Norm::L2 => linf_distance(&picture.to_chw(), &attacked.to_chw()),
+        Norm::L2 | Norm::L0 => linf_distance(&picture.to_chw(), &attacked.to_chw()),
     };
     write(&files.side_by_side, &montage::side_by_side(picture, &attacked, reach)?)?;
 
@@ -234,6 +241,7 @@ fn attack(
         after,
         linf: linf_distance(&from, &to),
         l2: l2_distance(&from, &to),
+        pixels: l0_distance(&from, &to),
         attacked: files.attacked,
         side_by_side: files.side_by_side,
     })
@@ -251,7 +259,7 @@ fn text(report: &Report<'_>) -> String {
     let config = report.attack;
     let epsilon = match config.kind.norm() {
         Norm::Linf => in_levels(config.epsilon),
-        Norm::L2 => config.threat().to_string(),
+        Norm::L2 | Norm::L0 => config.threat().to_string(),
     };
     let steps = config.steps_total();
     let steps = if steps == 1 { "1 step".to_string() } else { format!("{steps} steps") };
@@ -287,10 +295,11 @@ fn text(report: &Report<'_>) -> String {
             false => "",
         };
         text += &format!(
-            "\n  {verdict}{unchanged}\n  changed by {:.0}/255 at most (L-inf {:.4}), L2 {:.3}\n  {}\n  {}",
+            "\n  {verdict}{unchanged}\n  changed by {:.0}/255 at most (L-inf {:.4}), L2 {:.3}, {} of 4096 pixels\n  {}\n  {}",
             255.0 * model.linf,
             model.linf,
             model.l2,
+            model.pixels,
             model.attacked.display(),
             model.side_by_side.display()
         );

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use shared::attack::{AttackKind, Loss, Norm};
+use shared::attack::{AttackKind, Direction, Loss, Norm};
 
 use super::attack_flags::in_words;
 
@@ -76,9 +76,11 @@ fn without_steps(name: &str) -> Option<NamedAttack> {
     }
     AttackKind::ALL.into_iter().filter(|kind| !kind.is_control()).find_map(|kind| {
         let loss = name.strip_prefix(kind.name())?.strip_prefix('-')?;
-        // The authors name FAB by its targets: it has no other loss.
-        if kind.default_loss() == Loss::TargetedMargin {
-            return (loss == Loss::TargetedDlr.name()).then(|| kind.into());
+        match kind.properties().direction {
+            // The authors name FAB by its targets: it has no other loss.
+            Direction::Boundary => return (loss == Loss::TargetedDlr.name()).then(|| kind.into()),
+            Direction::NearestClass => return None,
+            _ => {}
         }
         Some(NamedAttack { loss: Some(loss.parse().ok()?), ..kind.into() })
     })

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use shared::attack::{AttackConfig, AttackKind, Norm, PAPER_EPSILON_STD, ensemble};
+use shared::attack::{AttackConfig, AttackKind, Norm, PAPER_EPSILON_STD, SMALLEST_LIMIT, StepSize, ensemble};
 
 use super::attack_choice::{AttackChoice, NamedAttack};
 use crate::epsilon::{EpsilonSpace, Radius};
@@ -52,6 +52,8 @@ fn named(choices: &[AttackChoice]) -> Vec<(AttackKind, Option<u16>)> {
         AttackChoice::One(NamedAttack { kind, steps, .. }) => Some((*kind, *steps)),
         AttackChoice::AutoAttack(Norm::Linf) => Some(own(AttackKind::Apgd)),
         AttackChoice::AutoAttack(Norm::L2) => Some(own(AttackKind::ApgdL2)),
+        // There is none in L0.
+        AttackChoice::AutoAttack(Norm::L0) => None,
     };
     choices.iter().filter_map(of_choice).collect()
 }
@@ -77,7 +79,10 @@ impl AttackFlags {
                 AttackChoice::One(named) => named.kind.norm(),
                 AttackChoice::AutoAttack(norm) => *norm,
             };
-            let usual = [Radius::usual(norm, space)];
+            let usual = [match choice {
+                AttackChoice::One(named) if named.kind.seeks_smallest() => Radius::new(named.kind.default_epsilon()),
+                _ => Radius::usual(norm, space),
+            }];
             for radius in if self.epsilon.is_empty() { &usual[..] } else { &self.epsilon } {
                 let epsilon = radius.in_norm(norm).map_err(|error| UsageError(format!("--epsilon: {error}")))?;
                 chosen.push(match choice {
@@ -92,7 +97,7 @@ impl AttackFlags {
     fn one(&self, named: &NamedAttack, epsilon: f32) -> Result<ChosenAttack> {
         let kind = named.kind;
         let steps = named.steps.or(self.steps).map_or(kind.default_steps(), usize::from);
-        let step_size = self.step_size.filter(|_| !kind.is_control()).map(|length| length.in_norm(kind.norm()));
+        let step_size = self.step_size.filter(|_| has_step_size(kind)).map(|length| length.in_norm(kind.norm()));
         let step_size = step_size.transpose().map_err(|error| UsageError(format!("--step-size: {error}")))?;
         let usual = AttackConfig::new(kind, epsilon, steps);
         let config = AttackConfig { step_size, seed: self.seed, loss: named.loss.unwrap_or(usual.loss), ..usual };
@@ -130,7 +135,7 @@ impl AttackFlags {
 
     fn check_effect(&self, named: &[(AttackKind, Option<u16>)]) -> Result<()> {
         let any = |is: &dyn Fn(AttackKind) -> bool| named.iter().any(|(kind, _)| is(*kind));
-        let norms = [Norm::Linf, Norm::L2].map(|norm| any(&|kind| kind.norm() == norm));
+        let norms = Norm::ALL.into_iter().filter(|norm| any(&|kind| kind.norm() == *norm)).count();
         let follows = |(kind, own): &(AttackKind, Option<u16>), asked| own.is_none() && kind.steps(asked) == asked;
         let only = match named {
             [(kind, _)] => Some(*kind),
@@ -154,8 +159,12 @@ impl AttackFlags {
                 none_takes_steps,
             ),
             (
-                self.step_size.is_some() && !any(&|kind| !kind.is_control()),
-                only.map_or("--step-size has no effect without an attack".into(), takes),
+                self.step_size.is_some() && !any(&has_step_size),
+                match only {
+                    Some(kind) if kind.is_control() => takes(kind),
+                    Some(kind) => format!("--step-size has no effect on {kind}, which finds the lengths of its steps itself"),
+                    None => "--step-size has no effect without an attack that takes one".into(),
+                },
             ),
             (
                 self.restarts.is_some() && !any(&AttackKind::is_random),
@@ -165,9 +174,9 @@ impl AttackFlags {
                 ),
             ),
             (
-                norms == [true; 2] && (!self.epsilon.is_empty() || self.step_size.is_some()),
-                "--epsilon and --step-size are lengths in one norm, and --attack names attacks in L-inf and in L2: give two \
-                 commands"
+                norms > 1 && (!self.epsilon.is_empty() || self.step_size.is_some()),
+                "--epsilon and --step-size are lengths in one norm, and --attack names attacks in several: give a command for \
+                 each norm"
                     .into(),
             ),
         ];
@@ -176,6 +185,11 @@ impl AttackFlags {
             None => Ok(()),
         }
     }
+}
+
+/// Returns whether the length of the attack's steps can be chosen: that of FGSM's one step, too.
+fn has_step_size(kind: AttackKind) -> bool {
+    !kind.is_control() && kind.properties().step_size != StepSize::Own
 }
 
 /// Returns why `--steps` or `--step-size` is not for an attack.
@@ -198,10 +212,12 @@ fn attack_help() -> String {
         _ if kind.is_control() => format!("{kind} (the control)"),
         Norm::Linf => kind.to_string(),
         Norm::L2 => format!("{kind} (in L2)"),
+        Norm::L0 => format!("{kind} (in L0)"),
     });
     format!(
         "Attack: {}; or autoattack (with -l2 in L2), for evaluate: apgd-ce, apgd-t, fab-t and square, each on what the one before has \
-         left. An attack may say its loss, as pgd-margin or apgd-dlr. Several with commas between them, or none, where the command takes them so; an attack may say its steps: \
+         left. An attack may say its loss: pgd-margin, and any gradient attack so, follows the margin of Carlini and Wagner, \
+         apgd-dlr the difference of logits ratio. Several with commas between them, or none, where the command takes them so; an attack may say its steps: \
          pgd-50 [default: {} for attack, {} for craft, {} for evaluate]",
         attacks.join(", "),
         super::attack::USUAL_ATTACK,
@@ -211,17 +227,15 @@ fn attack_help() -> String {
 }
 
 fn attack_long_help() -> String {
-    let rows = AttackKind::ALL.map(|kind| {
-        let words = kind.properties().words;
-        format!("\n- {kind}: {}", words.summary)
-    });
+    let rows = AttackKind::ALL.map(|kind| format!("\n- {kind}: {}", kind.words().summary));
     format!("{}\n{}", attack_help(), rows.concat())
 }
 
 fn epsilon_help() -> String {
     format!(
         "Radius: how far each pixel may change, as 8/255 or as a decimal from 0 to 1; for attacks in L2 how long the whole \
-         change may be, in pixel units, as 0.5 [default: {}, in L2 {}; in L-infinity in normalized space the \
+         change may be, in pixel units, as 0.5; in L0 how many pixels may change. Of deepfool and ddn, which look for the smallest \
+         change, up to which length one counts [default: {}, in L2 {}, of those two {SMALLEST_LIMIT}, in L0 1; in L-infinity in normalized space the \
          paper's {PAPER_EPSILON_STD}]",
         Norm::Linf.in_words(Norm::Linf.default_epsilon()),
         Norm::L2.default_epsilon()
@@ -231,11 +245,11 @@ fn epsilon_help() -> String {
 fn steps_help() -> String {
     let stepping = AttackKind::ALL.into_iter().filter(|kind| kind.takes_steps());
     let defaults: Vec<String> = stepping.map(|kind| format!("{} for {kind}", kind.default_steps())).collect();
-    format!("Gradient steps [default: {}]", defaults.join(", "))
+    format!("Gradient steps, or queries or generations of attacks without gradients [default: {}]", defaults.join(", "))
 }
 
 fn step_size_help() -> String {
-    let stepping = AttackKind::ALL.into_iter().filter(|kind| !kind.is_control());
+    let stepping = AttackKind::ALL.into_iter().filter(|&kind| has_step_size(kind));
     let defaults: Vec<String> = stepping.map(|kind| format!("{} for {kind}", kind.properties().step_size)).collect();
     format!("Length of a step, in the unit of epsilon [default: {}]", defaults.join(", "))
 }
@@ -272,7 +286,7 @@ mod tests {
     fn every_attack_has_its_own_defaults() {
         for kind in AttackKind::ALL {
             let chosen = attacks(&["--attack", kind.name()]).unwrap();
-            let config = AttackConfig::new(kind, kind.norm().default_epsilon(), kind.default_steps());
+            let config = AttackConfig::new(kind, kind.default_epsilon(), kind.default_steps());
             let then = ensemble::margins_after(&config);
             assert_eq!(chosen, [ChosenAttack { config, restarts: 1, then, is_sequence: false }]);
         }
@@ -286,6 +300,12 @@ mod tests {
 
     #[test]
     fn names_say_losses_and_autoattack_is_its_four_attacks() {
+        // Carlini and Wagner's margin, with every attack that follows a gradient.
+        let with_margin = names(&["--attack", "fgsm-margin,bim-margin,pgd-margin,mi-fgsm-margin,apgd-margin"]);
+        let expected = ["FGSM-margin", "BIM-margin-5", "PGD-margin-20", "MI-FGSM-margin-10", "APGD-MARGIN-100"];
+        assert_eq!(with_margin, expected.map(|name| format!("{name} at 4/255")));
+        let in_l2 = names(&["--attack", "pgd-l2-margin,apgd-l2-margin,ddn-margin"]);
+        assert_eq!(in_l2, ["L2-PGD-margin-20 at L2 0.5", "L2-APGD-MARGIN-100 at L2 0.5", "DDN-margin-100 at L2 5"]);
         let named = names(&["--attack", "pgd-margin-7,apgd-ce,apgd-t,apgd-dlr-9,fab-t,square"]);
         let expected = ["PGD-margin-7", "APGD-CE-100", "APGD-T-100", "APGD-DLR-9", "FAB-T-100", "Square-5000"];
         assert_eq!(named, expected.map(|name| format!("{name} at 4/255")));
@@ -323,6 +343,11 @@ mod tests {
             (&["--attack", "noise", "--step-size", "0.1"], "noise takes no steps"),
             (&["--attack", "mi-fgsm", "--restarts", "2"], "no random start"),
             (&["--attack", "none,bim"], "--attack none excludes"),
+            (&["--attack", "ddn,fab", "--step-size", "0.1"], "without an attack that takes one"),
+            (&["--attack", "deepfool", "--step-size", "0.1"], "finds the lengths of its steps itself"),
+            (&["--attack", "one-pixel", "--epsilon", "0.5"], "a whole number of pixels, 0 to 4096"),
+            (&["--attack", "one-pixel,ddn", "--epsilon", "3"], "lengths in one norm"),
+            (&["--attack", "deepfool-margin"], "margin is no number of steps"),
             (&["--attack", "bim", "--step-size", "2"], "--step-size: 2 is not from 0 to 1"),
             (&["--attack", "bim", "--step-size", "2"], "did you mean 2/255?"),
             (&["--attack", "pgd-l2", "--step-size", "111"], "0 to 110.9"),

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use clap::Args;
-use shared::bundle::Bundle;
 
+use super::kept_flags::{self, KeptFlags};
+use super::merge::Publish;
 use crate::check::report::{CheckReport, CheckedModelReport};
-use crate::check::{CHECKS, Checked, check};
+use crate::check::{CHECKS, Checked, Subject, check};
 use crate::data::{self, Dataset, Split, made};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::Epsilon;
 use crate::error::UsageError;
 use crate::evaluate::spread;
-use crate::progress::{Progress, Stop};
+use crate::kept::{PlannedModel, Work};
+use crate::progress::Progress;
 use crate::{models, output};
 
 /// Arguments of `bastion check`.
@@ -59,8 +61,10 @@ pub struct CheckArgs {
     /// Note what was found in each model's model.json, passed or failed, in place of what was noted before
     #[arg(long, conflicts_with = "made")]
     save: bool,
-    /// Write a report into this folder: checks.json, checks.md, and loss-curves.svg
-    #[arg(long, value_name = "DIR", visible_alias = "out")]
+    #[command(flatten)]
+    kept: KeptFlags,
+    /// Write a report into this folder: checks.json, checks.md, and loss-curves.svg [default: the folder of --out]
+    #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long)]
@@ -93,6 +97,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
     if args.epsilon.value() == 0.0 {
         return Err(UsageError("--epsilon 0 is no attack: there is nothing to check".into()).into());
     }
+    let shard = args.kept.part(&[("--save", args.save), ("--report", args.report.is_some()), ("--json", args.json)])?;
     let val = match args.made {
         true => None,
         false => Some(Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?),
@@ -105,11 +110,9 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
         Some(val) => {
             for (dir, bundle) in dirs.iter().zip(&bundles) {
                 models::check_classes(dir, &bundle.card, &val.classes)?;
-                ensure!(
-                    !args.save || bundle.card.data_sha256 == val.sha256,
-                    "the model in {} was trained on other data than this: what is found here is not saved; leave out --save",
-                    dir.display()
-                );
+                if args.save {
+                    kept_flags::check_data_of(dir, &bundle.card.data_sha256, &val)?;
+                }
             }
             Images { name: val.sha256, split: val.val }
         }
@@ -119,29 +122,51 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
         }
     };
     let indices = spread(&images.split.labels, (!args.full).then_some(limit));
-    let stop = Stop::on_ctrl_c()?;
-    let checked = check(&bundles, &images.split, &indices, args.epsilon.value(), &engine.device, progress, &stop)?;
+    let epsilon = args.epsilon.value();
+    let planned: Vec<PlannedModel> =
+        dirs.iter().zip(&bundles).map(|(dir, bundle)| PlannedModel::new(dir, bundle)).collect();
+    let commonest = Subject::new(&bundles, &images.split, &indices).commonest;
+    let work = Work::Check { epsilon, commonest };
+    let plan = kept_flags::plan(&images.name, indices.len(), images.split.len(), planned, work);
+    let kept = args.kept.open(&plan, shard, progress)?;
+    let stop = args.kept.stop(progress)?;
+    let checked = check(&bundles, &images.split, &indices, epsilon, &kept, &engine.device, progress, &stop)?;
+    if !shard.is_whole() {
+        return args.kept.print_part(shard, &kept, &plan);
+    }
+    let models = plan.models.iter().zip(checked).map(|(model, checked)| model_report(model, checked)).collect();
+    let report = CheckReport::new(images.name, indices.len(), epsilon, models);
+    let publish = Publish { save: args.save, report: args.kept.report(args.report.as_deref()), json: args.json };
+    self::publish(&report, publish, progress)
+}
 
-    let model = |((dir, bundle), Checked { clean, checks }): ((PathBuf, Bundle), Checked)| CheckedModelReport {
-        dir,
-        name: bundle.card.name,
-        weights_sha256: bundle.card.weights.sha256,
+/// Returns the report of the checks of `model`.
+pub(super) fn model_report(model: &PlannedModel, Checked { clean, checks }: Checked) -> CheckedModelReport {
+    CheckedModelReport {
+        dir: model.dir.clone(),
+        name: model.name.clone(),
+        weights_sha256: model.weights_sha256.clone(),
         clean,
         checks,
-    };
-    let models = dirs.into_iter().zip(bundles).zip(checked).map(model).collect();
-    let report = CheckReport::new(images.name, indices.len(), args.epsilon.value(), models);
-    if args.save {
+    }
+}
+
+/// Saves, writes and prints a report.
+///
+/// # Errors
+/// When a check has failed; when a card or the report cannot be written.
+pub(super) fn publish(report: &CheckReport, to: Publish<'_>, progress: &Progress) -> Result<()> {
+    if to.save {
         for model in &report.models {
             models::save_checks(&model.dir, model.for_card(report.epsilon, report.images))?;
         }
     }
-    if let Some(dir) = &args.report {
+    if let Some(dir) = to.report {
         report.write(dir)?;
         progress.note(format!("The report is in {}", dir.display()));
     }
-    if args.json {
-        output::json(&report)?;
+    if to.json {
+        output::json(report)?;
     } else {
         output::text(&report.table())?;
     }

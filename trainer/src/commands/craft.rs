@@ -68,7 +68,7 @@ pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let devices = device::of_nodes(device, &nodes, progress)?;
     let bundles = devices.iter().map(|(_, device)| models::load(&dir, device)).collect::<Result<Vec<_>>>()?;
     models::check_classes(&dir, &bundles[0].card, &dataset.classes)?;
-    let stop = Stop::on_ctrl_c_after("the pictures at work", progress)?;
+    let stop = Stop::on_ctrl_c_with_note("Stopping after the pictures at work", progress)?;
     let advice = "; what is done is kept: say the same again";
     let _watch = Watch::start(&nodes, progress, advice.into(), || {});
     let place = |((name, device), on_it)| Place { name, device, on_it };

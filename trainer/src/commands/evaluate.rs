@@ -13,14 +13,17 @@ use shared::corrupt::{Corruption, Severity};
 
 use self::corruptions::CorruptionChoice;
 use super::attack_flags::{AttackFlags, ChosenAttack, in_words};
+use super::kept_flags::{self, KeptFlags};
+use super::merge::Publish;
 use crate::data::{self, CraftedVal, Dataset, ValSet};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::EpsilonSpace;
 use crate::error::UsageError;
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
-use crate::evaluate::{BATCH, Evaluation, Trial, spread};
+use crate::evaluate::{Evaluation, Trial, spread};
+use crate::kept::{PlannedModel, Work};
 use crate::nodes::{self, NodesFlag, Place, Watch};
-use crate::progress::{Progress, Stop};
+use crate::progress::Progress;
 use crate::{models, output};
 
 /// The attacks where none is named.
@@ -44,7 +47,11 @@ White-box {following} follow each image until it is fooled for the first time, a
 go on with those that still hold: the worst case over all steps and starts, as in AutoAttack, and several times as fast as taking
 every step of every image. Images that are wrong without an attack are not attacked. A fooled image has no top-5:
 nothing led it further. {others}, and images in transfer, count as they are after the last step, as in the papers; so do {following} with
---last-step.
+--last-step. deepfool and ddn look for the smallest change that fools: epsilon is the length up to which one counts, and their
+median length is told too, over the images that were right, where one that was not fooled counts as infinite.
+
+An evaluation takes hours: with --out it goes on where it was stopped or killed, and --shard gives a part of the images to each of
+several machines (docs/cluster.md).
 
 Examples:
   bastion evaluate
@@ -52,7 +59,10 @@ Examples:
   bastion evaluate --attack noise,fgsm,bim,pgd --epsilon 2/255,4/255,8/255 --json
   bastion evaluate --augmented --attack noise,fgsm,bim,pgd-50 --epsilon 4/255,8/255 --save
   bastion evaluate --attack pgd-50 --restarts 10 --limit 1000 --epsilon 4/255,8/255 --save
+  bastion evaluate --attack autoattack --epsilon 8/255 --limit 1000 --out runs/autoattack
   bastion evaluate --attack pgd-l2 --epsilon 0.5,1
+  bastion evaluate --attack deepfool,ddn --limit 1000
+  bastion evaluate --attack one-pixel --epsilon 1,3,5 --limit 100
   bastion evaluate --attack none --crafted data/fgsm,data/bim --augmented
   bastion evaluate --limit 500 --corruptions --report runs/report
   bastion evaluate --augmented --protocol both --epsilon-space normalized",
@@ -120,7 +130,9 @@ pub struct EvaluateArgs {
     /// only those of attacks
     #[arg(long)]
     save: bool,
-    /// Write a report into this folder: scores.json, .csv and .md, and figures as .svg
+    #[command(flatten)]
+    kept: KeptFlags,
+    /// Write a report into this folder: scores.json, .csv and .md, and figures as .svg [default: the folder of --out]
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -147,6 +159,7 @@ pub enum Protocol {
 /// When a setting is out of range or has no effect, the data set, a crafted set or a model cannot be read, or the device fails.
 pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let chosen = args.chosen()?;
+    let shard = args.kept.part(&[("--save", args.save), ("--report", args.report.is_some()), ("--json", args.json)])?;
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
     let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
@@ -163,26 +176,45 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     }
     let trials = args.trials(&chosen, bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
-    let stop = Stop::on_ctrl_c()?;
+    let planned = dirs.iter().zip(bundles).map(|(dir, bundle)| PlannedModel::new(dir, bundle)).collect();
+    let crafted_reports: Vec<CraftedReport> = crafted.iter().map(CraftedReport::from).collect();
+    let work = Work::Evaluate { trials: trials.clone(), crafted: crafted_reports.clone() };
+    let plan = kept_flags::plan(&dataset.sha256, indices.len(), dataset.val.len(), planned, work);
+    let kept = args.kept.open(&plan, shard, progress)?;
+    let stop = args.kept.stop(progress)?;
     let evaluation =
         Evaluation { bundles, clean: &dataset.val, indices: &indices, crafted: &crafted, trials: &trials, stop: &stop };
-    let _watch = Watch::start(&nodes, progress, String::new(), || {});
-    let scores = nodes::guard(&nodes, || evaluation.run_on(&places, BATCH, progress))?;
-    let bundles = loaded.swap_remove(0);
-
-    let report = |((dir, bundle), scores): ((PathBuf, Bundle), Vec<Score>)| ModelReport {
-        dir,
-        name: bundle.card.name,
-        weights_sha256: bundle.card.weights.sha256,
-        scores,
+    let _watch = Watch::start(&nodes, progress, args.kept.advice().into(), || {});
+    let scores = nodes::guard(&nodes, || evaluation.run_on(&places, &kept, progress))?;
+    if !shard.is_whole() {
+        return args.kept.print_part(shard, &kept, &plan);
+    }
+    let report = |(network, ((dir, bundle), scores)): (usize, ((PathBuf, Bundle), Vec<Score>))| {
+        anyhow::Ok(ModelReport {
+            dir,
+            name: bundle.card.name,
+            weights_sha256: bundle.card.weights.sha256,
+            scores,
+            seconds: kept.seconds_of(network, &trials)?,
+        })
     };
-    let models: Vec<ModelReport> = dirs.into_iter().zip(bundles).zip(scores).map(report).collect();
-    if args.save {
-        let all = indices.len() == dataset.val.len();
-        for model in &models {
+    let bundles = loaded.swap_remove(0);
+    let models = dirs.into_iter().zip(bundles).zip(scores).enumerate().map(report).collect::<Result<_>>()?;
+    let report = Report { data_sha256: dataset.sha256, images: indices.len(), models, crafted: crafted_reports };
+    let publish = Publish { save: args.save, report: args.kept.report(args.report.as_deref()), json: args.json };
+    self::publish(&report, plan.is_all(), publish, progress)
+}
+
+/// Saves, writes and prints a report; `is_all` says whether it is of all images of the set.
+///
+/// # Errors
+/// When a card or the report cannot be written.
+pub(super) fn publish(report: &Report, is_all: bool, to: Publish<'_>, progress: &Progress) -> Result<()> {
+    if to.save {
+        for model in &report.models {
             // Accuracies without an attack in a card are always those on all images.
             let scores: Vec<Score> =
-                model.scores.iter().filter(|score| all || score.attack.is_some()).cloned().collect();
+                model.scores.iter().filter(|score| is_all || score.attack.is_some()).cloned().collect();
             models::save_scores(&model.dir, &scores)?;
             let (count, file) = (scores.len(), model.dir.join("model.json"));
             progress.note(format!(
@@ -192,26 +224,16 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
             ));
         }
     }
-    let crafted = crafted.iter().map(CraftedReport::from).collect();
-    let report = Report { data_sha256: dataset.sha256, images: indices.len(), models, crafted };
-    if let Some(dir) = &args.report {
+    if let Some(dir) = to.report {
         report.write(dir)?;
         progress.note(format!("The report is in {}", dir.display()));
     }
-    if args.json { output::json(&report) } else { output::text(report.table().trim_end()) }
+    if to.json { output::json(report) } else { output::text(report.table().trim_end()) }
 }
 
 fn check(args: &EvaluateArgs, dir: &Path, bundle: &Bundle, dataset: &ValSet) -> Result<()> {
     models::check_classes(dir, &bundle.card, &dataset.classes)?;
-    ensure!(
-        !args.save || bundle.card.data_sha256 == dataset.sha256,
-        "the model in {} was trained on other data (sha256 {}) than this ({}): its scores here are not saved; leave out \
-         --save",
-        dir.display(),
-        bundle.card.data_sha256,
-        dataset.sha256
-    );
-    Ok(())
+    if args.save { kept_flags::check_data_of(dir, &bundle.card.data_sha256, dataset) } else { Ok(()) }
 }
 
 impl EvaluateArgs {

@@ -11,7 +11,7 @@ use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::{Bundle, ImageSet};
 use shared::corrupt::Corrupt as _;
 use shared::image::{Picture, pictures_to_tensor};
-use shared::metrics::{l2_distance, linf_distance};
+use shared::metrics::{l0_distance, l2_distance, linf_distance};
 use shared::perturb::{Perturbations, draw, perturb};
 use shared::seed::{Purpose, derive};
 
@@ -149,7 +149,8 @@ impl Shown {
         let (still, moved) = (originals.values()?, read(images.clone())?);
         let size = moved.len() / images.dims()[0];
         let pairs = still.chunks_exact(size).zip(moved.chunks_exact(size));
-        let change = |(a, b): (&[f32], &[f32])| Change::new(linf_distance(a, b), l2_distance(a, b), b);
+        let change =
+            |(a, b): (&[f32], &[f32])| Change::new(linf_distance(a, b), l2_distance(a, b), l0_distance(a, b), b);
         Ok(Self { images, changes: pairs.map(change).collect() })
     }
 

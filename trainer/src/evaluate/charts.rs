@@ -59,11 +59,12 @@ struct Unit {
 }
 
 impl Unit {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self { norm: Norm::Linf, normalized: false },
         Self { norm: Norm::Linf, normalized: true },
         Self { norm: Norm::L2, normalized: false },
         Self { norm: Norm::L2, normalized: true },
+        Self { norm: Norm::L0, normalized: false },
     ];
 
     fn of(threat: &ThreatModel) -> Self {
@@ -76,6 +77,7 @@ impl Unit {
             (Norm::Linf, true) => "epsilon, in standard deviations",
             (Norm::L2, false) => "epsilon in L2, in pixel units",
             (Norm::L2, true) => "epsilon in L2, in standard deviations",
+            (Norm::L0, _) => "epsilon, in pixels",
         }
     }
 
@@ -86,6 +88,7 @@ impl Unit {
             (Norm::Linf, true) => "-normalized",
             (Norm::L2, false) => "-l2",
             (Norm::L2, true) => "-l2-normalized",
+            (Norm::L0, _) => "-l0",
         }
     }
 }

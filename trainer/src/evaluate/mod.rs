@@ -7,6 +7,7 @@
 mod batch;
 mod charts;
 mod image_result;
+mod origins;
 pub mod report;
 mod results;
 mod tally;
@@ -18,15 +19,18 @@ use std::ops::Range;
 
 use anyhow::{Result, ensure};
 use burn::prelude::*;
+use serde::{Deserialize, Serialize};
 use shared::attack::{AttackConfig, Goal};
-use shared::bundle::{Bundle, Card, ImageSet, Score};
+use shared::bundle::{Bundle, ImageSet, Score};
 
 pub(crate) use self::batch::{BATCH, EvaluationBatch, logits};
 use self::batch::{Originals, Shown};
 pub(crate) use self::image_result::ImageResult;
+pub use self::origins::Origins;
 use self::until_fooled::UntilFooledTrial;
 use crate::data::{CraftedVal, Split};
 use crate::error::Stopped;
+use crate::kept::{Clock, Kept, Key};
 use crate::nodes::{Place, at_once};
 use crate::progress::{Progress, Stop, Task, Unit};
 
@@ -34,19 +38,23 @@ use crate::progress::{Progress, Stop, Task, Unit};
 pub(crate) const GRADIENT: u64 = 2;
 
 /// One measurement of an evaluation: a set of images, and an attack on them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trial {
     /// Set of the images before the attack.
     pub set: ImageSet,
     /// The attack; `None` for images as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<Attack>,
     /// Place of the crafted set whose images are shown, among those of the evaluation. Then nothing is attacked, and `attack`
     /// is the attack that made the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crafted: Option<usize>,
 }
 
 /// An attack and how it is run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attack {
     /// The attack and its strength.
     pub config: AttackConfig,
@@ -71,6 +79,12 @@ impl Attack {
     pub(crate) fn stages(&self) -> Vec<(AttackConfig, usize)> {
         let first = (self.config.clone(), self.restarts);
         std::iter::once(first).chain(self.then.iter().map(|config| (config.clone(), 1))).collect()
+    }
+
+    /// Returns the largest number of steps and starts of an image in the attacks up to number `last`.
+    pub(crate) fn passes_through(&self, last: usize) -> u64 {
+        let passes = |(config, restarts): (AttackConfig, usize)| config.starts(restarts) * (config.steps_total() + 1);
+        self.stages().into_iter().take(last + 1).map(passes).sum::<usize>() as u64
     }
 }
 
@@ -120,12 +134,12 @@ impl Trial {
         Self { crafted: Some(place), ..Self::attack(set.made.attack.clone(), None) }
     }
 
-    /// Returns the trial with the radius that it has on the network of `card`.
-    fn on(&self, card: &Card) -> Self {
+    /// Returns the trial with the radius that it has on a network that normalises by the deviation `std`.
+    fn on(&self, std: [f32; 3]) -> Self {
         let mut trial = self.clone();
         if let Some(attack) = trial.attack.as_mut().filter(|attack| attack.normalized) {
-            attack.config.channel_scale = card.std;
-            attack.then.iter_mut().for_each(|config| config.channel_scale = card.std);
+            attack.config.channel_scale = std;
+            attack.then.iter_mut().for_each(|config| config.channel_scale = std);
         }
         trial
     }
@@ -136,6 +150,11 @@ impl Trial {
         self.attack.as_ref().filter(own).filter(|_| self.crafted.is_none())
     }
 
+    /// Returns the number of measurements one after the other: of the attacks that follow images until they are fooled.
+    pub(crate) fn stages(&self) -> usize {
+        self.attack_until_fooled().map_or(1, |attack| 1 + attack.then.len())
+    }
+
     /// Returns the cost of the trial for each image and so many networks, in passes through a network: where images may leave
     /// early, the highest possible.
     pub(crate) fn work(&self, networks: usize) -> u64 {
@@ -143,12 +162,7 @@ impl Trial {
         let Some(attack) = self.attack.as_ref().filter(|_| self.crafted.is_none()) else { return networks };
         let (starts, steps) = (attack.restarts as u64, attack.config.steps_total() as u64);
         match (self.attack_until_fooled(), attack.crafted_on) {
-            (Some(attack), _) => {
-                let passes = |(config, restarts): (AttackConfig, usize)| {
-                    (config.starts(restarts) * (config.steps_total() + 1)) as u64
-                };
-                networks * (1 + attack.stages().into_iter().map(passes).sum::<u64>() * GRADIENT)
-            }
+            (Some(attack), _) => networks * (1 + attack.passes_through(attack.then.len()) * GRADIENT),
             (None, None) => networks * (1 + starts * steps * GRADIENT),
             (None, Some(_)) => networks + starts * steps * GRADIENT,
         }
@@ -189,11 +203,11 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Scores each network in each trial: one list a network, one score a trial.
+    /// Scores each network in each trial: one list a network, one score a trial. Keeps nothing of a run that is stopped.
     ///
     /// # Errors
     /// When there are no images, a crafted set has other labels than the clean one, or the device fails or computes something
-    /// that is not a number; [`Stopped`] after a request to stop.
+    /// that is not a number; [`crate::error::Stopped`] after a request to stop.
     pub fn run(&self, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
         self.run_in(BATCH, device, progress)
     }
@@ -203,20 +217,24 @@ impl Evaluation<'_> {
     /// # Errors
     /// Under the conditions of [`Evaluation::run`].
     pub fn run_in(&self, batch_size: usize, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
-        self.run_on(&[Place { name: "", device, on_it: self.bundles }], batch_size, progress)
+        self.run_kept(&Kept::nothing(self.indices.len(), batch_size), device, progress)
     }
 
-    /// Scores each network in each trial, as [`Evaluation::run`] does, on several devices at once: each has all networks, and
-    /// takes a part of the batches. The batches, and what is random in them, are the same on any number of devices.
+    /// Scores each network in each trial on the images of `kept`, which takes each result that is done, and whose results are not
+    /// measured again.
     ///
     /// # Errors
-    /// Under the conditions of [`Evaluation::run`].
-    pub fn run_on(
-        &self,
-        places: &[Place<'_, [Bundle]>],
-        batch_size: usize,
-        progress: &Progress,
-    ) -> Result<Vec<Vec<Score>>> {
+    /// Under the conditions of [`Evaluation::run`], or when results cannot be written.
+    pub fn run_kept(&self, kept: &Kept, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
+        self.run_on(&[Place { name: "", device, on_it: self.bundles }], kept, progress)
+    }
+
+    /// Scores each network in each trial, as [`Evaluation::run_kept`] does, on several devices at once: each has all networks, and
+    /// measures a part of the hundreds. The hundreds, and what is random in them, are the same on any number of devices.
+    ///
+    /// # Errors
+    /// Under the conditions of [`Evaluation::run_kept`].
+    pub fn run_on(&self, places: &[Place<'_, [Bundle]>], kept: &Kept, progress: &Progress) -> Result<Vec<Vec<Score>>> {
         if self.bundles.is_empty() {
             return Ok(vec![]);
         }
@@ -225,45 +243,41 @@ impl Evaluation<'_> {
         for set in self.crafted {
             ensure!(set.val.labels == self.clean.labels, "{} has other labels than the clean set", set.dir.display());
         }
-        let work = self.trials.iter().map(|trial| trial.work(self.bundles.len())).sum::<u64>();
-        let task = progress.start("Evaluating", Some(work * self.indices.len() as u64), Unit::Passes);
         let networks: Vec<usize> = (0..self.bundles.len()).collect();
+        let work = self.trials.iter().map(|trial| trial.work(networks.len())).sum::<u64>();
+        let done = self.done(self.trials, &networks, kept)?;
+        let task = progress.start("Evaluating", Some(work * kept.images() as u64), Unit::Passes);
+        task.set(done);
+        let origins = self.origins();
         let mut scores: Vec<Vec<Score>> = vec![Vec::with_capacity(self.trials.len()); networks.len()];
         let mut clean: Option<Vec<Vec<ImageResult>>> = None;
         for trial in self.trials {
-            let results = self.results_on(places, trial, &networks, batch_size, &task)?;
+            let results = self.results_on(places, trial, &networks, kept, &task)?;
             let clean = clean.get_or_insert_with(|| results.clone());
-            let (crafted_on, crafted_sha256) = self.origin(trial);
-            let source = trial.attack.as_ref().and_then(|attack| attack.crafted_on);
             for (network, ((scores, results), clean)) in scores.iter_mut().zip(&results).zip(clean).enumerate() {
-                let (crafted_on, crafted_sha256) = (crafted_on.clone(), crafted_sha256.clone());
-                let trial = &trial.on(&self.bundles[source.unwrap_or(network)].card);
-                scores.push(Score { crafted_on, crafted_sha256, ..tally::score(trial, results, clean) });
+                scores.push(origins.score(trial, network, results, clean));
             }
         }
         Ok(scores)
     }
 
-    /// Measures one trial on `places`, each with its part of the batches. Returns what [`Evaluation::results`] does.
+    /// Measures one trial on `places`, each with a part of the hundreds of `kept`. Returns what [`Evaluation::results`] does.
     fn results_on(
         &self,
         places: &[Place<'_, [Bundle]>],
         trial: &Trial,
         networks: &[usize],
-        batch_size: usize,
+        kept: &Kept,
         task: &Task,
     ) -> Result<Vec<Vec<ImageResult>>> {
-        let batches = self.indices.len().div_ceil(batch_size);
-        let begins = |place: usize| place * batches / places.len().max(1);
+        let hundreds = kept.hundreds();
+        let begins = |place: usize| hundreds.start + place * hundreds.len() / places.len();
         let shares: Vec<_> = (0..places.len()).map(|place| begins(place)..begins(place + 1)).collect();
         let work = |place: &Place<'_, [Bundle]>, share: &Range<usize>| {
-            let image = |batch: usize| (batch * batch_size).min(self.indices.len());
-            let indices = &self.indices[image(share.start)..image(share.end)];
-            let part = Evaluation { bundles: place.on_it, indices, ..*self };
-            part.results_from(share.start, trial, networks, batch_size, place.device, task)
+            let part = Evaluation { bundles: place.on_it, ..*self };
+            part.results(trial, networks, share.clone(), kept, place.device, task)
         };
-        let mut joined = vec![Vec::with_capacity(self.indices.len()); networks.len()];
-        // The evaluation is over, and the other devices need not go on.
+        // After a failure the evaluation is over, and the other devices need not go on.
         let done = at_once(places, &shares, work, || self.stop.request());
         let (done, failed): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
         let (stopped, failed): (Vec<_>, Vec<_>) =
@@ -271,73 +285,106 @@ impl Evaluation<'_> {
         if let Some(error) = failed.into_iter().chain(stopped).next() {
             return Err(error);
         }
+        let mut joined = vec![Vec::with_capacity(kept.images()); networks.len()];
         for of_networks in done.into_iter().flatten() {
             joined.iter_mut().zip(of_networks).for_each(|(joined, results)| joined.extend(results));
         }
         Ok(joined)
     }
 
-    /// Measures one trial. Returns the results of the images, in the order of the evaluation's, for each of `networks`, which
-    /// are places in the evaluation's. `task` advances by [`Trial::work`] for each image.
+    /// Returns the work of what is in `kept` already, as [`Trial::work`] counts it.
     ///
     /// # Errors
-    /// When the device fails or computes something that is not a number; [`Stopped`] after a request to stop.
+    /// When a result cannot be understood.
+    pub(crate) fn done(&self, trials: &[Trial], networks: &[usize], kept: &Kept) -> Result<u64> {
+        let mut done = 0;
+        for (trial, hundred) in trials.iter().flat_map(|trial| kept.hundreds().map(move |hundred| (trial, hundred))) {
+            match trial.attack_until_fooled() {
+                Some(attack) => {
+                    for &network in networks {
+                        done += UntilFooledTrial::done(attack, trial, network, hundred, kept)?;
+                    }
+                }
+                None => {
+                    let has = |network: &usize| kept.has(&Key::of_trial(*network, trial, 0, hundred));
+                    let all = networks.iter().map(has).collect::<Result<Vec<_>>>()?.into_iter().all(|has| has);
+                    done += u64::from(all) * trial.work(networks.len()) * kept.places(hundred).len() as u64;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Measures one trial on the images of `hundreds`. Returns their results, in the order of the evaluation's, for each of
+    /// `networks`, which are places in the evaluation's. `task` advances by [`Trial::work`] for each image that was not measured
+    /// before.
+    ///
+    /// # Errors
+    /// When the device fails or computes something that is not a number, or results cannot be written;
+    /// [`crate::error::Stopped`] after a request to stop.
     pub(crate) fn results(
         &self,
         trial: &Trial,
         networks: &[usize],
-        batch_size: usize,
-        device: &Device,
-        task: &Task,
-    ) -> Result<Vec<Vec<ImageResult>>> {
-        self.results_from(0, trial, networks, batch_size, device, task)
-    }
-
-    /// Measures one trial, as [`Evaluation::results`] does; the first batch has the number `first_batch`.
-    fn results_from(
-        &self,
-        first_batch: usize,
-        trial: &Trial,
-        networks: &[usize],
-        batch_size: usize,
+        hundreds: Range<usize>,
+        kept: &Kept,
         device: &Device,
         task: &Task,
     ) -> Result<Vec<Vec<ImageResult>>> {
         if trial.attack_until_fooled().is_some() {
             let of_network = |&network: &usize| {
                 let bundle = &self.bundles[network];
-                let trial = &trial.on(&bundle.card);
-                let Some(attack) = trial.attack_until_fooled() else { return Ok(vec![]) };
-                UntilFooledTrial { evaluation: self, trial, attack, bundle, batch_size, first_batch }.run(device, task)
+                let on_network = trial.on(bundle.card.std);
+                let Some(attack) = on_network.attack_until_fooled() else { return Ok(vec![]) };
+                let hundreds = hundreds.clone();
+                UntilFooledTrial { evaluation: self, trial, attack, network, bundle, kept, hundreds }.run(device, task)
             };
             return networks.iter().map(of_network).collect();
         }
-        let Some(first) = self.bundles.first() else { return Ok(vec![]) };
-        let mut results = vec![Vec::with_capacity(self.indices.len()); networks.len()];
-        for (number, indices) in self.indices.chunks(batch_size).enumerate() {
-            self.check_stop()?;
-            let batch =
-                EvaluationBatch::new(self.clean, indices, first_batch + number, first.card.classes.len(), device)?;
-            let originals = Originals::new(&batch, trial.set);
-            let common = self.common(&batch, &originals, trial)?;
-            for (&network, results) in networks.iter().zip(&mut results) {
-                let bundle = &self.bundles[network];
-                results.extend(match &common {
-                    Some(shown) => shown.results(&batch, bundle)?,
-                    None => {
-                        let images = batch.attacked(&originals.images, &trial.on(&bundle.card), bundle)?;
-                        Shown::attacked(&originals, images)?.results(&batch, bundle)?
-                    }
-                });
+        let mut results = vec![Vec::with_capacity(hundreds.len() * kept.batch_size()); networks.len()];
+        let mut clock = Clock::start();
+        for hundred in hundreds {
+            let get = |&network: &usize| kept.get(&Key::of_trial(network, trial, 0, hundred));
+            let mut found: Vec<Option<Vec<ImageResult>>> = networks.iter().map(get).collect::<Result<_>>()?;
+            if found.iter().any(Option::is_none) {
+                self.check_stop(kept)?;
+                let batch = self.batch(hundred, kept, device)?;
+                let originals = Originals::new(&batch, trial.set);
+                let common = self.common(&batch, &originals, trial)?;
+                for (&network, found) in networks.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+                    let bundle = &self.bundles[network];
+                    let measured = match &common {
+                        Some(shown) => shown.results(&batch, bundle)?,
+                        None => {
+                            let images = batch.attacked(&originals.images, &trial.on(bundle.card.std), bundle)?;
+                            Shown::attacked(&originals, images)?.results(&batch, bundle)?
+                        }
+                    };
+                    kept.add(Key::of_trial(network, trial, 0, hundred), &measured, clock.lap())?;
+                    *found = Some(measured);
+                }
+                task.advance(trial.work(networks.len()) * batch.labels.len() as u64);
             }
-            task.advance(trial.work(networks.len()) * indices.len() as u64);
+            results.iter_mut().zip(found).for_each(|(results, found)| results.extend(found.into_iter().flatten()));
         }
         Ok(results)
     }
 
-    fn check_stop(&self) -> Result<()> {
-        ensure!(!self.stop.requested(), Stopped("Stopped; an evaluation keeps no parts: nothing was saved".into()));
-        Ok(())
+    /// Returns the images of a hundred.
+    ///
+    /// # Errors
+    /// When there is no network, or an image cannot be read.
+    pub(crate) fn batch(&self, hundred: usize, kept: &Kept, device: &Device) -> Result<EvaluationBatch> {
+        let classes = self.bundles.first().map_or(0, |bundle| bundle.card.classes.len());
+        EvaluationBatch::new(self.clean, &self.indices[kept.places(hundred)], hundred, classes, device)
+    }
+
+    /// Checks that no stop was requested.
+    ///
+    /// # Errors
+    /// [`crate::error::Stopped`] when one was; the text says what is kept.
+    pub(crate) fn check_stop(&self, kept: &Kept) -> Result<()> {
+        if self.stop.requested() { Err(kept.stopped()) } else { Ok(()) }
     }
 
     /// Returns the images of the trial where they are the same for every network, so that they are made, and compared with the
@@ -348,21 +395,17 @@ impl Evaluation<'_> {
             (Some(_), Some(set)) => batch.images_of(&self.crafted[set].val)?,
             (Some(Attack { crafted_on: Some(source), .. }), None) => {
                 let source = &self.bundles[*source];
-                batch.attacked(&originals.images, &trial.on(&source.card), source)?
+                batch.attacked(&originals.images, &trial.on(source.card.std), source)?
             }
             (Some(Attack { crafted_on: None, .. }), None) => return Ok(None),
         };
         Shown::attacked(originals, images).map(Some)
     }
 
-    /// Returns the name of the network that the images were crafted on, if it was another, and the hash of their crafted set.
-    fn origin(&self, trial: &Trial) -> (Option<String>, Option<String>) {
-        let Some(set) = trial.crafted.map(|place| &self.crafted[place]) else {
-            let source = trial.attack.as_ref().and_then(|attack| attack.crafted_on);
-            return (source.map(|index| self.bundles[index].card.name.clone()), None);
-        };
-        // Noise uses no network's gradients.
-        let aimed = !set.made.attack.kind.is_control();
-        (aimed.then(|| set.made.source.clone()), Some(set.sha256.clone()))
+    fn origins(&self) -> Origins<'_> {
+        Origins {
+            networks: self.bundles.iter().map(|bundle| (bundle.card.name.as_str(), bundle.card.std)).collect(),
+            crafted: self.crafted.iter().map(|set| (&set.made, set.sha256.as_str())).collect(),
+        }
     }
 }

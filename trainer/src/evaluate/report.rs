@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use shared::attack::AttackConfig;
 use shared::bundle::{ImageSet, Score};
 use shared::metrics::Proportion;
 
 use super::charts;
 pub use super::results::{CraftedReport, ModelReport, Report};
+use crate::experiment::in_words;
 use crate::files::write_atomically;
 
 /// A figure of a report.
@@ -53,7 +56,7 @@ impl Report {
         for model in &self.models {
             text += &format!("{} ({}), {} validation images\n", model.name, model.dir.display(), self.images);
             text += &format!("  {:<width$}{:>8}  {:<16}{:>8}{:>10}\n", "", "top-1", "95% interval", "top-5", "success");
-            for score in &model.scores {
+            for (place, score) in model.scores.iter().enumerate() {
                 let fooled =
                     success(score).map(|success| format!("{:.1}%", 100.0 * success.value())).unwrap_or_default();
                 let top5 = top5(score).map(|top5| format!("{:.2}%", 100.0 * top5)).unwrap_or_default();
@@ -63,6 +66,10 @@ impl Report {
                     100.0 * score.top1.value(),
                     interval(score),
                 );
+                text += &stages(score, model.seconds.get(place).map_or(&[], Vec::as_slice), width);
+                if let Some(smallest) = smallest(score) {
+                    text += &format!("    {smallest}\n");
+                }
             }
             if let Some(mean) = model.mean_under_corruption() {
                 text += &format!("  {:<width$}{:>7.2}%\n", "mean under corruption", 100.0 * mean);
@@ -98,13 +105,14 @@ impl Report {
     }
 
     fn csv(&self) -> String {
-        let mut text = "model,measured,images,top1,top1_low,top1_high,top5,success,median_linf,median_l2\n".to_string();
+        let mut text = "model,measured,images,top1,top1_low,top1_high,top5,success,median_linf,median_l2,smallest_l2\n"
+            .to_string();
         for (model, score) in self.models.iter().flat_map(|model| model.scores.iter().map(move |score| (model, score)))
         {
             let [low, high] = score.top1_interval;
             let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
             text += &format!(
-                "{},{},{},{:.6},{low:.6},{high:.6},{},{},{},{}\n",
+                "{},{},{},{:.6},{low:.6},{high:.6},{},{},{},{},{}\n",
                 quoted(&model.name),
                 quoted(&score.to_string()),
                 score.top1.of,
@@ -113,6 +121,7 @@ impl Report {
                 number(success(score).map(Proportion::value)),
                 number(score.median_linf.map(f64::from)),
                 number(score.median_l2.map(f64::from)),
+                number(score.smallest.as_ref().and_then(|smallest| smallest.median).map(f64::from)),
             );
         }
         text
@@ -138,11 +147,30 @@ impl Report {
         if self.models.iter().any(|model| self.has_marks(model)) {
             text += &format!("\n\\{MARK}.\n");
         }
+        for (model, score) in self.models.iter().flat_map(|model| model.scores.iter().map(move |score| (model, score)))
+        {
+            if let Some(smallest) = smallest(score) {
+                text += &format!("\n{}, {score}: {smallest}.\n", model.name);
+            }
+        }
         for Figure { file, title } in figures {
             text += &format!("\n![{title}]({file}.svg)\n");
         }
         text
     }
+}
+
+/// Returns a line for each of several attacks: the images that it has left, and its time.
+fn stages(score: &Score, seconds: &[f64], width: usize) -> String {
+    let attacks = score.attack.iter().chain(&score.then).zip(score.left.windows(2));
+    let line = |(place, (attack, left)): (usize, (&AttackConfig, &[usize]))| {
+        let name = attack.to_string();
+        let name = name.split(" at ").next().unwrap_or_default();
+        let time = seconds.get(place).map(|&seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        let time = time.map_or(String::new(), |time| format!(", {}", in_words(time)));
+        format!("    {name:<0$}{1:>6} of {2} left{time}\n", width - 2, left[1], left[0])
+    };
+    if score.then.is_empty() { String::new() } else { attacks.enumerate().map(line).collect() }
 }
 
 fn interval(score: &Score) -> String {
@@ -161,6 +189,16 @@ fn top5(score: &Score) -> Option<f64> {
     (!score.until_fooled).then(|| score.top5.value())
 }
 
+/// Returns the smallest changes that fool in words: `smallest change that fools: median L2 0.310; right within L2 0.5 12.0%, 5 0.0%`.
+fn smallest(score: &Score) -> Option<String> {
+    let (smallest, attack) = (score.smallest.as_ref()?, score.attack.as_ref()?);
+    let share = |hits: usize| 100.0 * hits as f64 / score.top1.of as f64;
+    let within = smallest.right_within.iter().map(|right| format!("{} {:.1}%", right.radius, share(right.hits)));
+    let within: Vec<String> = within.collect();
+    let within = if within.is_empty() { String::new() } else { format!("; right within L2 {}", within.join(", ")) };
+    Some(format!("smallest change that fools: median {}{within}", smallest.median_in_words(attack.epsilon)))
+}
+
 /// Returns the proportion of images that the attack succeeded on; `None` where no image was right before it.
 fn success(score: &Score) -> Option<Proportion> {
     score.success.filter(|success| success.of > 0)
@@ -169,6 +207,7 @@ fn success(score: &Score) -> Option<Proportion> {
 #[cfg(test)]
 mod tests {
     use shared::attack::AttackConfig;
+    use shared::bundle::{Right, SmallestChanges};
     use tempfile::TempDir;
 
     use super::super::results::tests::{report, score};
@@ -205,6 +244,36 @@ mod tests {
         let csv = report.csv();
         assert_eq!(csv.lines().count(), 7);
         assert!(csv.contains("\"hard, \"\"ened\"\"\",BIM-5 at 8/255,100,0.100000"), "{csv}");
+    }
+
+    #[test]
+    fn each_of_several_attacks_has_a_line_with_what_it_has_left_and_its_time() {
+        let mut report = report();
+        let model = &mut report.models[0];
+        model.scores[1].then = vec![AttackConfig::pgd(4.0 / 255.0, 5, 0)];
+        model.scores[1].left = vec![60, 25, 20];
+        model.seconds = vec![vec![1.0], vec![12.5, 90.0], vec![2.0]];
+        let table = report.table();
+        let lines: Vec<&str> = table.lines().map(str::trim).collect();
+        let at = lines.iter().position(|line| line.starts_with("BIM-5, PGD-5 at 4/255")).unwrap();
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(lines[at + 1]), "BIM-5 25 of 60 left, 12 s", "{table}");
+        assert_eq!(words(lines[at + 2]), "PGD-5 20 of 25 left, 1 min", "{table}");
+    }
+
+    #[test]
+    fn the_smallest_changes_are_told_below_their_score() {
+        let mut report = report();
+        let score = &mut report.models[0].scores[1];
+        score.attack = Some(AttackConfig::new(shared::attack::AttackKind::Ddn, 0.5, 100));
+        let right_within = vec![Right { radius: 0.25, hits: 40 }, Right { radius: 0.5, hits: 20 }];
+        score.smallest = Some(SmallestChanges { median: Some(0.31), right_within });
+        let words = "smallest change that fools: median L2 0.310; right within L2 0.25 40.0%, 0.5 20.0%";
+        assert_eq!(report.table().matches(words).count(), 1, "{}", report.table());
+        assert!(report.markdown(&[]).contains(&format!("standard, DDN-100 at L2 0.5: {words}.")));
+        assert!(
+            report.csv().contains("standard,DDN-100 at L2 0.5,100,0.200000,0.133367,0.288829,0.200000,,,,0.310000\n")
+        );
     }
 
     #[test]

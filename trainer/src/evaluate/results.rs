@@ -22,7 +22,7 @@ pub struct Report {
 }
 
 /// A crafted set whose images were shown.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CraftedReport {
     /// Folder of the set.
     pub dir: PathBuf,
@@ -50,6 +50,9 @@ pub struct ModelReport {
     pub weights_sha256: String,
     /// Scores, in the same order for every network.
     pub scores: Vec<Score>,
+    /// Seconds that each score took: of several attacks one after the other, each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seconds: Vec<Vec<f64>>,
 }
 
 #[cfg(test)]
@@ -79,6 +82,7 @@ pub(super) mod tests {
             success: None,
             median_linf: None,
             median_l2: None,
+            smallest: None,
         }
     }
 
@@ -90,6 +94,7 @@ pub(super) mod tests {
             name: name.into(),
             weights_sha256: "ab".into(),
             scores: scores.clone(),
+            seconds: vec![],
         };
         Report {
             data_sha256: "cd".into(),

@@ -52,6 +52,26 @@ fn first_in(logits: &[f32], labels: &[usize]) -> usize {
 }
 
 #[test]
+fn a_smallest_change_is_measured_in_the_batch_as_alone_and_epsilon_only_cuts_it_off() {
+    let ddn = |epsilon| Trial::until_fooled(AttackConfig::new(AttackKind::Ddn, epsilon, 60));
+    let deepfool = Trial::until_fooled(AttackConfig::new(AttackKind::Deepfool, 5.0, 15));
+    for scores in run(&[Trial::CLEAN, ddn(5.0), deepfool, ddn(1e-4)]) {
+        let right = scores[0].top1.hits;
+        let [found, boundary, none] = [1, 2, 3].map(|trial: usize| scores[trial].smallest.clone());
+        if right == 0 {
+            assert_eq!((found, none), (None, None));
+            continue;
+        }
+        let (found, boundary, none) = (found.unwrap(), boundary.unwrap(), none.unwrap());
+        let (ddn, deepfool) = (found.median.unwrap(), boundary.median.unwrap());
+        assert!(ddn > 0.01 && ddn < 3.0 * deepfool && deepfool < 3.0 * ddn, "{ddn}, {deepfool}");
+        assert_eq!(found.right_within.last().map(|right| right.hits), Some(scores[1].top1.hits));
+        assert!(found.right_within[0].hits <= right && found.right_within[0].radius < found.right_within[1].radius);
+        assert_eq!((none.median, none.right_within.last().map(|within| within.hits)), (None, Some(right)));
+    }
+}
+
+#[test]
 fn scores_are_those_of_the_attack_run_by_hand() {
     let device = Device::flex();
     let (config, split) = (AttackConfig::bim(8.0 / 255.0, 3), split());
@@ -280,7 +300,7 @@ fn two_devices_give_the_results_of_one() {
         let places: Vec<Place<'_, [Bundle]>> =
             networks.iter().map(|networks| Place { name: "node", device: &device, on_it: &networks[..] }).collect();
         // Batches of 7 of the 30 images: the devices have different numbers of them, and the last is short.
-        evaluation.run_on(&places, 7, &Progress::silent()).unwrap()
+        evaluation.run_on(&places, &Kept::nothing(indices.len(), 7), &Progress::silent()).unwrap()
     };
     assert_eq!(scores(&[&bundles]), scores(&[&bundles, &others]));
     // More devices than batches: some have nothing to do.

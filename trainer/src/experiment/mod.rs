@@ -11,8 +11,9 @@ mod children;
 mod clock;
 pub mod compare;
 mod document;
-mod plan;
+pub(crate) mod plan;
 pub mod reproduce;
 mod stages;
 
 pub use children::Workspace;
+pub(crate) use clock::in_words;

@@ -142,6 +142,11 @@ impl Task {
         self.done.load(Ordering::Relaxed)
     }
 
+    /// Shows a line of text.
+    pub fn note(&self, text: impl Into<String>) {
+        self.progress.note(text);
+    }
+
     /// Returns a reader of `inner` that advances by the bytes read.
     pub fn reader<R: Read>(&self, inner: R) -> impl Read {
         Counted { inner, task: self }

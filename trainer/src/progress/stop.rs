@@ -29,12 +29,12 @@ impl Stop {
     ///
     /// # Errors
     /// When no handler can be set for Ctrl-C.
-    pub fn on_ctrl_c_after(what: &'static str, progress: &Progress) -> Result<Self> {
+    pub fn on_ctrl_c_with_note(note: &'static str, progress: &Progress) -> Result<Self> {
         let stop = Self::default();
         let (asked, progress) = (stop.clone(), progress.clone());
         let first = move || {
             asked.request();
-            progress.note(format!("Stopping after {what}; once more to stop at once"));
+            progress.note(format!("{note}; once more to stop at once"));
         };
         on_ctrl_c(first, || {})?;
         Ok(stop)

@@ -5,6 +5,7 @@
 
 mod commands;
 mod data;
+mod kept;
 mod training;
 
 use std::ffi::OsStr;

@@ -1,7 +1,7 @@
 //! An attack on both networks, step by step and side by side.
 
 use burn::prelude::*;
-use shared::attack::{AttackConfig, AttackError, AttackRun, Ball, Goal};
+use shared::attack::{AttackConfig, AttackError, AttackRun, Ball, Goal, smallest_in_8_bits};
 use shared::bundle::Bundle;
 use shared::device::read;
 use shared::image::{Picture, ToTensor as _};
@@ -20,11 +20,17 @@ use protocol::{Guess, Pixels, Radius, Reply, RequestId, Settings, Slot, Step};
 /// The same noise every time, for both networks.
 const NOISE_SEED: u64 = 0;
 
+/// Candidates of a generation of the one-pixel attack: a quarter of the paper's, so that a generation takes a CPU seconds.
+const POPULATION: usize = 100;
+
 /// An attack through the gradients of one network.
 pub(crate) struct RunningAttack<'a> {
     slot: Slot,
     bundle: &'a Bundle,
     run: AttackRun,
+    config: AttackConfig,
+    label: usize,
+    goal: Goal,
     /// Steps after which it was ended, since it had succeeded.
     ended_after: Option<usize>,
     /// Time spent on each network.
@@ -44,7 +50,14 @@ impl RunningAttack<'_> {
 
     /// Returns the attacked picture as it is now: rounded to 8 bits, and within `radius` of the clean one all the same.
     pub(crate) async fn picture(&self, clean: &Picture, radius: Radius) -> Result<Picture, StepError> {
-        picture_of(&self.run, clean, radius).await
+        let attacked = self.run.adversarial();
+        let device = attacked.device();
+        let values = read(attacked).await?;
+        let Self { config, label, goal, bundle, .. } = self;
+        if config.kind.seeks_smallest() {
+            return Ok(smallest_in_8_bits(&bundle.model, clean, &values, config, *label, *goal, &device).await?);
+        }
+        Ok(Picture::from_attacked(&values, clean, &radius.threat())?)
     }
 }
 
@@ -118,8 +131,9 @@ impl Session {
             // The visitor's picture has no true label: away from what this network itself says.
             None => (clean, Goal::Untargeted),
         };
-        let run = self.new_run(&config(settings), &opened.picture, label, goal)?;
-        Ok(RunningAttack { slot, bundle, run, ended_after: None, elapsed_ms: [0.0; 2] })
+        let config = config(settings);
+        let run = self.new_run(&config, &opened.picture, label, goal)?;
+        Ok(RunningAttack { slot, bundle, run, config, label, goal, ended_after: None, elapsed_ms: [0.0; 2] })
     }
 
     fn new_run(
@@ -199,12 +213,6 @@ fn succeeds(prediction: &Prediction, clean: usize, settings: &Settings) -> bool 
     settings.target.map_or(answer != clean, |target| answer == target)
 }
 
-/// Returns what is shown and scored of a run as it is now: rounded to 8 bits, and within `radius` of the clean picture all
-/// the same.
-async fn picture_of(run: &AttackRun, clean: &Picture, radius: Radius) -> Result<Picture, StepError> {
-    Ok(Picture::from_attacked(&read(run.adversarial()).await?, clean, &radius.threat())?)
-}
-
 /// Returns random noise at the distance `radius` of a picture, in 8 bits: the same noise every time.
 async fn control(clean: &Picture, radius: Radius, device: &Device) -> Result<Picture, StepError> {
     let noisy = Ball::new(clean.to_tensor(device), radius.threat()).random_corner(NOISE_SEED);
@@ -219,8 +227,9 @@ fn largest_change(original: &Picture, changed: &Picture) -> u8 {
 
 fn config(settings: &Settings) -> AttackConfig {
     AttackConfig {
-        step_size: settings.step_size_tenths.filter(|_| settings.kind.takes_steps()).map(|_| in_pixels(settings)),
+        step_size: settings.step_size_tenths.filter(|_| settings.kind.takes_step_size()).map(|_| in_pixels(settings)),
         seed: u64::from(settings.seed),
+        population: POPULATION,
         ..AttackConfig::new(settings.kind, settings.radius().in_pixel_units(), settings.steps as usize)
     }
 }

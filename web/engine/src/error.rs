@@ -1,6 +1,6 @@
 //! What can go wrong once there is a device.
 
-use shared::attack::AttackError;
+use shared::attack::{AttackError, RoundingError};
 use shared::device::DeviceError;
 use shared::image::ImageError;
 
@@ -14,6 +14,15 @@ pub(crate) enum StepError {
     Picture(#[from] ImageError),
     #[error(transparent)]
     Attack(#[from] AttackError),
+}
+
+impl From<RoundingError> for StepError {
+    fn from(error: RoundingError) -> Self {
+        match error {
+            RoundingError::Device(error) => error.into(),
+            RoundingError::Picture(error) => error.into(),
+        }
+    }
 }
 
 /// Why a network cannot be used.

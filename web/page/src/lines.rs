@@ -20,33 +20,28 @@ pub struct Lines {
     pub lines: Vec<Vec<[f64; 2]>>,
 }
 
-/// A chart, laid out.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Layout {
-    /// Left, top, right and bottom edge of what is plotted.
-    pub frame: [f64; 4],
-    /// Place and label of each mark on the horizontal axis.
-    pub x_ticks: Vec<(f64, String)>,
-    /// The same on the vertical one.
-    pub y_ticks: Vec<(f64, String)>,
-    /// Each line's path.
-    pub paths: Vec<String>,
-    /// Each line's points.
-    pub dots: Vec<Vec<[f64; 2]>>,
-}
-
 impl Lines {
-    /// Lays it out.
-    pub fn layout(&self) -> Layout {
+    /// Draws the chart, as the content of an SVG element of [`SIZE`].
+    ///
+    /// `axis` is the word below the horizontal axis, `mark` a place of that axis with a vertical line.
+    pub fn svg(&self, axis: &str, mark: Option<f64>) -> String {
+        let y_ticks = self.y_ticks().map(|(y, label)| {
+            let text = text(LEFT - 6.0, y + 4.0, "end", &label);
+            format!(r#"<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1}" y2="{y:.1}"/>{text}"#)
+        });
+        let x_ticks = ticks(self.x_range[0], self.x_range[1], 8).map(|value| {
+            let (x, text) = (self.x(value), text(self.x(value), BOTTOM + 16.0, "middle", &format!("{value:.0}")));
+            format!(r#"<line class="axis" x1="{x:.1}" x2="{x:.1}" y1="{BOTTOM}" y2="{}"/>{text}"#, BOTTOM + 4.0)
+        });
+        let mark = mark.map(|at| self.x(at));
+        let mark = mark.map(|x| format!(r#"<line class="here" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{BOTTOM}"/>"#));
         let place = |point: &[f64; 2]| [self.x(point[0]), self.y(point[1])];
-        let dots: Vec<Vec<[f64; 2]>> = self.lines.iter().map(|line| line.iter().map(place).collect()).collect();
-        Layout {
-            frame: [LEFT, TOP, RIGHT, BOTTOM],
-            x_ticks: ticks(self.x_range[0], self.x_range[1], 8).map(|x| (self.x(x), format!("{x:.0}"))).collect(),
-            y_ticks: self.y_ticks(),
-            paths: dots.iter().map(|dots| path(dots)).collect(),
-            dots,
-        }
+        let lines = self.lines.iter().enumerate().map(|(look, points)| {
+            let points: Vec<_> = points.iter().map(place).collect();
+            line(look, &points, &points)
+        });
+        let name = text((LEFT + RIGHT) / 2.0, SIZE[1] - 4.0, "middle", axis);
+        y_ticks.into_iter().chain(x_ticks).chain([name]).chain(mark).chain(lines).collect()
     }
 
     /// Returns where `x` is, from the left.
@@ -61,13 +56,13 @@ impl Lines {
         BOTTOM - (BOTTOM - TOP) * part.clamp(0.0, 1.0)
     }
 
-    fn y_ticks(&self) -> Vec<(f64, String)> {
+    fn y_ticks(&self) -> [(f64, String); 3] {
         let label = |y: f64| match self.percent {
             true => format!("{:.0}%", 100.0 * y),
             false if y.fract() == 0.0 => format!("{y:.0}"),
             false => format!("{y:.1}"),
         };
-        [0.0, 0.5, 1.0].map(|part| part * self.y_end).map(|y| (self.y(y), label(y))).into()
+        [0.0, 0.5, 1.0].map(|part| part * self.y_end).map(|y| (self.y(y), label(y)))
     }
 }
 
@@ -79,9 +74,25 @@ fn ticks(start: f64, end: f64, most: u32) -> impl Iterator<Item = f64> {
     (0..).map(move |i| start + step * f64::from(i)).take_while(move |x| *x <= end)
 }
 
-fn path(dots: &[[f64; 2]]) -> String {
+/// Draws a line through `points` with marks at `marked`: SVG. `look` chooses the marks, and the style sheet's class.
+pub fn line(look: usize, points: &[[f64; 2]], marked: &[[f64; 2]]) -> String {
+    /// Half the width of a mark.
+    const HALF: f64 = 2.6;
     let part = |(place, [x, y]): (usize, &[f64; 2])| format!("{}{x:.1} {y:.1}", if place == 0 { 'M' } else { 'L' });
-    dots.iter().enumerate().map(part).collect()
+    let path: String = points.iter().enumerate().map(part).collect();
+    let mark = |[x, y]: &[f64; 2]| match look {
+        0 => format!(r#"<circle class="mark" cx="{x:.1}" cy="{y:.1}" r="{HALF}"/>"#),
+        _ => {
+            let (left, top, side) = (x - HALF, y - HALF, 2.0 * HALF);
+            format!(r#"<rect class="mark" x="{left:.1}" y="{top:.1}" width="{side}" height="{side}"/>"#)
+        }
+    };
+    let marks: String = marked.iter().map(mark).collect();
+    format!(r#"<g class="line look-{look}"><path class="curve" d="{path}"/>{marks}</g>"#)
+}
+
+fn text(x: f64, y: f64, anchor: &str, words: &str) -> String {
+    format!(r#"<text class="tick" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{words}</text>"#)
 }
 
 #[cfg(test)]
@@ -96,26 +107,28 @@ mod tests {
             percent: true,
             lines: vec![vec![[0.0, 0.0], [32.0, 1.0]], vec![]],
         };
-        let layout = lines.layout();
-        assert_eq!(layout.dots[0], [[LEFT, BOTTOM], [RIGHT, TOP]]);
-        assert_eq!(layout.paths, ["M40.0 130.0L328.0 12.0", ""]);
-        assert_eq!(layout.y_ticks.iter().map(|tick| tick.1.as_str()).collect::<Vec<_>>(), ["0%", "50%", "100%"]);
-        assert_eq!(layout.x_ticks.len(), 9);
+        let svg = lines.svg("step", None);
+        assert!(svg.contains(r#"d="M40.0 130.0L328.0 12.0""#), "{svg}");
+        assert!(svg.contains(r#"<circle class="mark" cx="328.0" cy="12.0" r="2.6"/>"#), "{svg}");
+        assert!(svg.contains(r#"look-1"><path class="curve" d=""/></g>"#), "a line without points: {svg}");
+        assert!(["0%", "50%", "100%", "step"].iter().all(|label| svg.contains(&format!(">{label}</text>"))), "{svg}");
+        assert_eq!(svg.matches("class=\"axis\"").count(), 9);
+        assert!(!svg.contains("here") && lines.svg("", Some(16.0)).contains(r#"<line class="here" x1="184.0""#));
     }
 
     #[test]
     fn what_is_off_the_chart_stays_at_its_edge_and_an_empty_axis_divides_by_nothing() {
         let lines = Lines { x_range: [0.0, 0.0], y_end: 0.0, percent: false, lines: vec![vec![[5.0, 5.0]]] };
-        assert_eq!(lines.layout().dots[0], [[LEFT, BOTTOM]]);
+        assert!(lines.svg("", None).contains(r#"d="M40.0 130.0""#));
         let lines = Lines { x_range: [0.0, 1.0], y_end: 1.0, ..lines };
-        assert_eq!(lines.layout().dots[0], [[RIGHT, TOP]]);
+        assert!(lines.svg("", None).contains(r#"d="M328.0 12.0""#));
     }
 
     #[test]
     fn a_label_says_where_its_line_is() {
         let labels = |y_end: f64| {
             let lines = Lines { x_range: [0.0, 1.0], y_end, percent: false, lines: vec![] };
-            lines.layout().y_ticks.into_iter().map(|tick| tick.1).collect::<Vec<_>>()
+            lines.y_ticks().map(|tick| tick.1)
         };
         assert_eq!(labels(5.0), ["0", "2.5", "5"]);
         assert_eq!(labels(4.0), ["0", "2", "4"]);

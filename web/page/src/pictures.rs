@@ -29,6 +29,11 @@ pub fn change(before: &Pixels, after: &Pixels, gain: u8, drawing: Drawing) -> Pi
     Pixels(pairs.flat_map(|(before, after)| pixel(before, after, gain.into(), drawing)).collect())
 }
 
+/// Returns the number of pixels in which `after` differs from `before`.
+pub fn pixels_changed(before: &Pixels, after: &Pixels) -> usize {
+    before.0.chunks_exact(4).zip(after.0.chunks_exact(4)).filter(|(before, after)| before != after).count()
+}
+
 fn pixel(before: &[u8], after: &[u8], gain: f32, drawing: Drawing) -> [u8; 4] {
     let change = [0, 1, 2].map(|channel| gain * (f32::from(after[channel]) - f32::from(before[channel])));
     let [red, green, blue] = match drawing {
@@ -53,6 +58,17 @@ mod tests {
     fn one(before: [u8; 3], after: [u8; 3], gain: u8, drawing: Drawing) -> Vec<u8> {
         let pixels = |[r, g, b]: [u8; 3]| Pixels(vec![r, g, b, 255]);
         change(&pixels(before), &pixels(after), gain, drawing).0
+    }
+
+    #[test]
+    fn changed_pixels_are_counted_once_whatever_channels_change() {
+        let before = Pixels(vec![9; 12]);
+        let mut after = before.clone();
+        assert_eq!(pixels_changed(&before, &after), 0);
+        after.0[0] = 8;
+        after.0[2] = 7;
+        after.0[9] = 1;
+        assert_eq!(pixels_changed(&before, &after), 2);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn duration(ms: f64) -> String {
 pub fn epsilon(radius: Radius) -> String {
     match radius.norm {
         Norm::Linf => format!("{} = {:.3}", radius.short(), f64::from(radius.in_pixel_units())),
-        Norm::L2 => radius.short(),
+        Norm::L2 | Norm::L0 => radius.short(),
     }
 }
 

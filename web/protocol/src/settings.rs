@@ -86,7 +86,9 @@ pub struct Settings {
     pub epsilon_255: u8,
     /// Epsilon of an attack in L2, in hundredths of a pixel unit.
     pub epsilon_l2_hundredths: u16,
-    /// Gradient steps; FGSM takes one and noise none, whatever this says.
+    /// Pixels that an attack in L0 may change.
+    pub pixels: u8,
+    /// Gradient steps, or queries or generations of an attack without gradients; FGSM takes one and noise none, whatever this says.
     pub steps: u32,
     /// Length of a step in tenths of a unit of epsilon; none is what is usual for the attack.
     pub step_size_tenths: Option<u16>,
@@ -116,6 +118,7 @@ impl Settings {
         let units = match norm {
             Norm::Linf => self.epsilon_255.into(),
             Norm::L2 => self.epsilon_l2_hundredths,
+            Norm::L0 => self.pixels.into(),
         };
         Radius { norm, units }
     }
@@ -128,6 +131,8 @@ impl Settings {
             // The largest is 32.
             Norm::Linf => Self { epsilon_255: units as u8, ..self },
             Norm::L2 => Self { epsilon_l2_hundredths: units, ..self },
+            // The largest is 10.
+            Norm::L0 => Self { pixels: units as u8, ..self },
         }
     }
 
@@ -141,9 +146,10 @@ impl Settings {
         self.kind.steps(self.steps as usize) as u32
     }
 
-    /// Returns the length of a step in units of epsilon: the one that was chosen, where the attack takes steps, or the usual one.
+    /// Returns the length of a step in units of epsilon: the one that was chosen, where one can be, or the usual one; 0 of an attack that
+    /// finds its own.
     pub fn step_size_units(&self) -> f32 {
-        match self.step_size_tenths.filter(|_| self.kind.takes_steps()) {
+        match self.step_size_tenths.filter(|_| self.kind.takes_step_size()) {
             Some(tenths) => f32::from(tenths) / 10.0,
             None => {
                 let usual = self.kind.properties().step_size;
@@ -159,6 +165,8 @@ impl Settings {
             // The largest is 32.
             epsilon_255: self.epsilon_255.min(Radius::largest(Norm::Linf) as u8),
             epsilon_l2_hundredths: self.epsilon_l2_hundredths.min(Radius::largest(Norm::L2)),
+            // The largest is 10.
+            pixels: self.pixels.min(Radius::largest(Norm::L0) as u8),
             steps: self.steps.clamp(1, Self::MAX_STEPS),
             step_size_tenths: self.step_size_tenths.map(|tenths| tenths.clamp(1, self.max_step_size_tenths())),
             target: self.target.filter(|&class| class < classes),
@@ -174,6 +182,7 @@ impl Default for Settings {
             // Enough for an undefended network, and too little to be seen.
             epsilon_255: 2,
             epsilon_l2_hundredths: 50,
+            pixels: 1,
             steps: 10,
             step_size_tenths: None,
             target: None,
@@ -211,6 +220,8 @@ mod tests {
         let l2 = Settings { kind: AttackKind::PgdL2, ..bim }.with_radius(75);
         assert_eq!((l2.radius().units, l2.radius().in_pixel_units(), l2.epsilon_255), (75, 0.75, 8));
         assert_eq!(Settings { kind: AttackKind::Bim, ..l2 }.radius(), Radius::linf(8));
+        let few = Settings { kind: AttackKind::OnePixel, ..l2 }.with_radius(3);
+        assert_eq!((few.radius().units, few.epsilon_l2_hundredths, few.step_size_units()), (3, 75, 0.0));
         assert_eq!([bim.with_radius(999).epsilon_255.into(), l2.with_radius(999).epsilon_l2_hundredths], [32, 500]);
     }
 
@@ -219,6 +230,7 @@ mod tests {
         let wild = Settings {
             epsilon_255: 255,
             epsilon_l2_hundredths: 501,
+            pixels: 11,
             steps: 0,
             step_size_tenths: Some(0),
             target: Some(200),
@@ -227,6 +239,7 @@ mod tests {
         let tame = Settings {
             epsilon_255: 32,
             epsilon_l2_hundredths: 500,
+            pixels: 10,
             steps: 1,
             step_size_tenths: Some(1),
             ..Settings::default()

@@ -10,7 +10,7 @@ const PAGE: &str = "<!doctype html>
 <meta name=\"bastion-engine\" content=\"engine_loader.js engine.js engine_bg.wasm\" />
 <meta name=\"bastion-decoder\" content=\"decoder_loader.js decoder.js decoder_bg.wasm\" />
 <script type=\"module\">import init from \"./app.js\"; init(\"./app_bg.wasm\");</script></head>
-<body></body></html>
+<body><!-- The texts about attacks. --></body></html>
 ";
 
 /// Returns a folder with programs, below `programs`, and all other sources of a page.

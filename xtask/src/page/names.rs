@@ -1,11 +1,13 @@
 //! Puts a hash of the content into the names of programs and style sheets, so that browsers may cache them for ever and
-//! a page never loads a worker of another build. `index.html` and the workers' loaders are changed to the new names.
+//! a page never loads a worker of another build. `index.html` and the workers' loaders are changed to the new names, and the texts
+//! about attacks are put into `index.html`.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
+use terms::attack::AttackKind;
 
 use super::INDEX_HTML;
 
@@ -23,6 +25,9 @@ const UNKNOWN_SIZE: &str = "unpackedBytes = 0;";
 /// Start and end of a line of `index.html` that links a style sheet.
 const LINK: [&str; 2] = ["<link rel=\"stylesheet\" href=\"", "\" />"];
 
+/// The line of `index.html` that the texts about attacks replace.
+const ATTACKS: &str = "<!-- The texts about attacks. -->";
+
 /// Number of hexadecimal digits of a hash in a name.
 const DIGITS: usize = 16;
 
@@ -32,7 +37,8 @@ const DIGITS: usize = 16;
 /// # Errors
 /// If a file is missing, or the loader or the page does not name a file that it has to.
 pub fn assign(root: &Path, out: &Path) -> Result<()> {
-    let mut page = merge_styles(root, out)?;
+    let page = merge_styles(root, out)?;
+    let mut page = replace_name(&page, INDEX_HTML, ATTACKS, &attack_texts())?;
     for name in APP {
         let (new, _) = rename(out, name)?;
         page = replace_name(&page, INDEX_HTML, name, &new)?;
@@ -91,6 +97,19 @@ fn merge_styles(root: &Path, out: &Path) -> Result<String> {
     Ok(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
+/// Returns an element for each attack, which carries the texts that the page shows of the chosen one. They stand in the HTML since
+/// the page appears no earlier than its program is there.
+fn attack_texts() -> String {
+    let quoted = |text: &str| text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let of_attack = |kind: AttackKind| {
+        let [summary, formula, source] = [kind.words().summary, kind.words().formula, kind.words().source].map(quoted);
+        format!(
+            "<i id=\"words-{kind}\" data-summary=\"{summary}\" data-formula=\"{formula}\" data-source=\"{source}\"></i>"
+        )
+    };
+    AttackKind::ALL.map(of_attack).join("\n        ")
+}
+
 /// Adds a hash of the content to a name: `app.js` becomes `app-0123456789abcdef.js`.
 fn hashed_name(name: &str, content: &[u8]) -> String {
     let stem = name.strip_suffix("_bg.wasm").or_else(|| Some(name.rsplit_once('.')?.0)).unwrap_or(name);
@@ -118,6 +137,18 @@ fn write(file: &Path, content: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_attack_has_its_texts_and_an_explanation_in_the_page() {
+        let page = read(&crate::process::root().unwrap().join(INDEX_HTML)).unwrap();
+        assert_eq!(page.matches(ATTACKS).count(), 1);
+        let texts = attack_texts();
+        for kind in AttackKind::ALL {
+            assert!(page.contains(&format!("id=\"{kind}\"")), "{kind} is not explained in {INDEX_HTML}");
+            assert!(texts.contains(&format!("<i id=\"words-{kind}\" data-summary=\"")), "{kind}");
+        }
+        assert!(!texts.contains("</i><"), "an element a line");
+    }
 
     #[test]
     fn all_style_sheets_become_one_in_their_order() {

@@ -13,9 +13,9 @@ pub struct AttackConfig {
     /// Kind of the attack.
     pub kind: AttackKind,
     /// Radius of the ball in the norm of the attack, in pixel units: `8.0 / 255.0`, say, in L-infinity (0 to 1), and 0.5 in L2
-    /// (0 to 110.9).
+    /// (0 to 110.9); in L0 a number of pixels.
     pub epsilon: f32,
-    /// Gradient steps; FGSM takes one and noise none, whatever the value.
+    /// Gradient steps, or queries or generations of an attack without gradients; FGSM takes one and noise none, whatever the value.
     pub steps: usize,
     /// Length of a step in the unit of epsilon; `None` for the default of the attack.
     pub step_size: Option<f32>,
@@ -28,6 +28,20 @@ pub struct AttackConfig {
     /// its normalised space, as in the paper.
     #[serde(default = "pixel_units", skip_serializing_if = "is_pixel_units")]
     pub channel_scale: [f32; 3],
+    /// Candidates of a generation of the one-pixel attack; other attacks have none.
+    #[serde(default = "usual_population", skip_serializing_if = "is_usual_population")]
+    pub population: usize,
+}
+
+/// Candidates of a generation of the one-pixel attack where no number is given: the authors'.
+pub const ONE_PIXEL_POPULATION: usize = 400;
+
+fn usual_population() -> usize {
+    ONE_PIXEL_POPULATION
+}
+
+fn is_usual_population(population: &usize) -> bool {
+    *population == ONE_PIXEL_POPULATION
 }
 
 fn is_cross_entropy(loss: &Loss) -> bool {
@@ -76,7 +90,16 @@ impl AttackConfig {
     /// Returns an attack with its default step size and seed 0, in pixel units. FGSM and noise ignore `steps`.
     pub fn new(kind: AttackKind, epsilon: f32, steps: usize) -> Self {
         let steps = kind.steps(steps);
-        Self { kind, epsilon, steps, step_size: None, loss: kind.default_loss(), seed: 0, channel_scale: pixel_units() }
+        Self {
+            kind,
+            epsilon,
+            steps,
+            step_size: None,
+            loss: kind.default_loss(),
+            seed: 0,
+            channel_scale: pixel_units(),
+            population: ONE_PIXEL_POPULATION,
+        }
     }
 
     /// Returns the steps that the attack takes: one for FGSM, none for noise.
@@ -117,6 +140,10 @@ impl AttackConfig {
         if !self.kind.is_control() && !(1..=10_000).contains(&self.steps_total()) {
             return Err(AttackError::Steps(self.steps));
         }
+        // Three parents, and the candidate that their child would replace.
+        if !(4..=10_000).contains(&self.population) {
+            return Err(AttackError::Population(self.population));
+        }
         match self.step_size {
             Some(size) if !(size.is_finite() && size >= 0.0) => Err(AttackError::StepSize(size)),
             _ => Ok(()),
@@ -124,7 +151,7 @@ impl AttackConfig {
     }
 }
 
-/// Writes `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`, `APGD-T-100 at 8/255`.
+/// Writes `BIM-5 at 8/255`, `FGSM at 0.2 std`, `L2-PGD-20 at L2 0.5`, `APGD-T-100 at 8/255`, `One-pixel-100 at 3 pixels`.
 impl Display for AttackConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = if self.kind.takes_steps() { format!("-{}", self.steps) } else { String::new() };
@@ -150,6 +177,7 @@ fn range_in_words(norm: Norm) -> String {
     match norm {
         Norm::Linf => format!("a radius in pixel units, 0 to {largest} (8/255 is 0.0314)"),
         Norm::L2 => format!("an L2 radius in pixel units, 0 to {largest:.1} (0.5, say)"),
+        Norm::L0 => format!("a whole number of pixels, 0 to {largest}"),
     }
 }
 
@@ -167,6 +195,9 @@ pub enum AttackError {
     /// No steps, or too many.
     #[error("{0} steps are out of range: take 1 to 10000")]
     Steps(usize),
+    /// Too few candidates for a generation, or too many.
+    #[error("a population of {0} is out of range: take 4 to 10000")]
+    Population(usize),
     /// Step size that is no length.
     #[error("step size {0} is out of range: it is a length in pixel units, 0 or more")]
     StepSize(f32),
@@ -201,6 +232,9 @@ mod tests {
         assert_eq!(names, ["APGD-CE-100 at 8/255", "APGD-T-100 at 8/255"]);
         let margin = AttackConfig { loss: Loss::TargetedMargin, ..AttackConfig::pgd(8.0 / 255.0, 50, 1) };
         assert_eq!(margin.to_string(), "PGD-margin-t-50 at 8/255");
+        let of = |kind: AttackKind| AttackConfig::new(kind, kind.default_epsilon(), kind.default_steps()).to_string();
+        let names = [AttackKind::Deepfool, AttackKind::Ddn, AttackKind::OnePixel].map(of);
+        assert_eq!(names, ["DeepFool-50 at L2 5", "DDN-100 at L2 5", "One-pixel-100 at 1 pixel"]);
     }
 
     #[test]
@@ -209,6 +243,10 @@ mod tests {
         let json = serde_json::to_string(&attack).unwrap();
         assert!(!json.contains("channel_scale"), "{json}");
         assert_eq!(serde_json::from_str::<AttackConfig>(&json).unwrap(), attack);
+        assert!(!json.contains("population"), "{json}");
+        let small = AttackConfig { population: 10, ..AttackConfig::new(AttackKind::OnePixel, 3.0, 5) };
+        assert_eq!(serde_json::from_str::<AttackConfig>(&serde_json::to_string(&small).unwrap()).unwrap(), small);
+        assert_eq!(AttackConfig { population: 3, ..small }.validate(), Err(AttackError::Population(3)));
         let error = AttackConfig { channel_scale: [1.0, 0.0, 1.0], ..attack }.validate().unwrap_err();
         assert!(matches!(error, AttackError::ChannelScale(_)));
     }

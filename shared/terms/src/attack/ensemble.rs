@@ -3,11 +3,12 @@
 use super::{AttackConfig, AttackKind, Loss, Norm};
 
 /// Returns AutoAttack (Croce and Hein, 2020, arXiv 2003.01690; "standard" of the authors' code): APGD on cross entropy, APGD on the
-/// targeted DLR loss, FAB towards the same classes, and Square.
+/// targeted DLR loss, FAB towards the same classes, and Square. There is none in L0.
 pub fn autoattack(norm: Norm, epsilon: f32) -> Vec<AttackConfig> {
     let [apgd, fab, square] = match norm {
         Norm::Linf => [AttackKind::Apgd, AttackKind::Fab, AttackKind::Square],
         Norm::L2 => [AttackKind::ApgdL2, AttackKind::FabL2, AttackKind::SquareL2],
+        Norm::L0 => return vec![],
     };
     let of = |kind: AttackKind, loss| AttackConfig { loss, ..AttackConfig::new(kind, epsilon, kind.default_steps()) };
     vec![

@@ -20,24 +20,28 @@ pub enum StepSize {
     OfEpsilon(f32),
     /// Epsilon times this factor, divided by the number of steps.
     OfEpsilonBySteps(f32),
+    /// The attack's own at each step: none can be chosen.
+    Own,
 }
 
 impl StepSize {
-    /// Returns the length of a step, in the unit of `epsilon`.
+    /// Returns the length of a step, in the unit of `epsilon`; 0 for an attack's own.
     pub fn length(self, epsilon: f32, steps: usize) -> f32 {
         match self {
             Self::OfEpsilon(factor) => epsilon * factor,
             Self::OfEpsilonBySteps(factor) => factor * epsilon / steps.max(1) as f32,
+            Self::Own => 0.0,
         }
     }
 }
 
-/// Writes `epsilon`, `epsilon/4`, `2.5 epsilon/steps`.
+/// Writes `epsilon`, `epsilon/4`, `2.5 epsilon/steps`, `its own`.
 impl Display for StepSize {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (factor, by) = match self {
             Self::OfEpsilon(factor) => (*factor, ""),
             Self::OfEpsilonBySteps(factor) => (*factor, "/steps"),
+            Self::Own => return formatter.write_str("its own"),
         };
         match factor {
             1.0 => write!(formatter, "epsilon{by}"),
@@ -66,6 +70,13 @@ pub enum Direction {
     Boundary,
     /// Squares drawn at random, kept where the loss grows: Square, which asks for no gradient.
     Search,
+    /// The nearest of the planes where the linearised network takes the label and another class for equally likely, until the image is
+    /// fooled: DeepFool. Images may leave the ball on their way, and then do not count.
+    NearestClass,
+    /// The gradient, to a sphere around the image whose radius shrinks while the image is fooled and grows while it is not: DDN.
+    Sphere,
+    /// Places and colours of pixels that are bred over generations: the one-pixel attack, which asks for no gradient.
+    Evolution,
 }
 
 /// Where an attack begins.
@@ -110,6 +121,4 @@ pub struct Properties {
     /// Whether an evaluation through a network's own gradients follows each image until it is fooled for the first time, at
     /// whatever step of whatever start; else an image counts as it is after the last step, as in the papers.
     pub until_fooled: bool,
-    /// Texts for visitors of the page.
-    pub words: Words,
 }

@@ -18,23 +18,30 @@ pub enum Norm {
     Linf,
     /// The Euclidean length over all values of an image. A radius is given in pixel units: 0.5, say.
     L2,
+    /// The number of pixels that change, each as much as it likes in all channels. A radius is a whole number of pixels.
+    L0,
 }
 
 impl Norm {
-    /// Returns the name in print: `L-inf`, `L2`.
+    /// All norms.
+    pub const ALL: [Self; 3] = [Self::Linf, Self::L2, Self::L0];
+
+    /// Returns the name in print: `L-inf`, `L2`, `L0`.
     pub fn label(self) -> &'static str {
         match self {
             Self::Linf => "L-inf",
             Self::L2 => "L2",
+            Self::L0 => "L0",
         }
     }
 
     /// Returns the distance between a black and a white picture, which no radius need exceed, in pixel units: 1 in
-    /// L-infinity, 110.9 in L2.
+    /// L-infinity, 110.9 in L2, 4,096 in L0.
     pub fn largest_radius(self) -> f32 {
         match self {
             Self::Linf => 1.0,
             Self::L2 => ((3 * SIDE * SIDE) as f32).sqrt(),
+            Self::L0 => (SIDE * SIDE) as f32,
         }
     }
 
@@ -43,14 +50,17 @@ impl Norm {
         match self {
             Self::Linf => f32::from(DEFAULT_EPSILON_255) / 255.0,
             Self::L2 => DEFAULT_EPSILON_L2,
+            Self::L0 => 1.0,
         }
     }
 
-    /// Returns `length`, in pixel units, as people write it: `4/255` in L-infinity, `L2 0.5` in L2.
+    /// Returns `length`, in pixel units, as people write it: `4/255` in L-infinity, `L2 0.5` in L2, `3 pixels` in L0.
     pub fn in_words(self, length: f32) -> String {
         match self {
             Self::Linf => in_255ths(length),
             Self::L2 => format!("L2 {length}"),
+            Self::L0 if length == 1.0 => "1 pixel".into(),
+            Self::L0 => format!("{length} pixels"),
         }
     }
 }
@@ -83,9 +93,9 @@ impl ThreatModel {
         Self::new(Norm::L2, epsilon)
     }
 
-    /// Returns whether epsilon is in pixel units, and not in the normalised space of a network.
+    /// Returns whether epsilon is in pixel units, and not in the normalised space of a network. A number of pixels is the same in both.
     pub fn is_in_pixel_units(&self) -> bool {
-        self.channel_scale == [1.0; 3]
+        self.norm == Norm::L0 || self.channel_scale == [1.0; 3]
     }
 
     /// Returns the largest change of each channel alone, RGB, in pixel units.
@@ -100,7 +110,8 @@ impl ThreatModel {
     /// [`AttackError`] that names the number and its range.
     pub fn validate(&self) -> Result<(), AttackError> {
         let Self { norm, epsilon, channel_scale } = *self;
-        if !(0.0..=norm.largest_radius()).contains(&epsilon) {
+        let counts = norm != Norm::L0 || epsilon.fract() == 0.0;
+        if !(counts && (0.0..=norm.largest_radius()).contains(&epsilon)) {
             return Err(AttackError::Epsilon { norm, epsilon });
         }
         if channel_scale.iter().any(|scale| !(scale.is_finite() && *scale > 0.0)) {
@@ -110,13 +121,13 @@ impl ThreatModel {
     }
 }
 
-/// Writes `8/255`, `L2 0.5`, `0.2 std`, `L2 0.5 std`.
+/// Writes `8/255`, `L2 0.5`, `3 pixels`, `0.2 std`, `L2 0.5 std`.
 impl Display for ThreatModel {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.norm, self.is_in_pixel_units()) {
             (norm, true) => formatter.write_str(&norm.in_words(self.epsilon)),
             (Norm::Linf, false) => write!(formatter, "{} std", self.epsilon),
-            (Norm::L2, false) => write!(formatter, "L2 {} std", self.epsilon),
+            (norm, false) => write!(formatter, "{} {} std", norm.label(), self.epsilon),
         }
     }
 }
@@ -131,6 +142,10 @@ mod tests {
         assert!(ThreatModel::l2(110.0).validate().is_ok() && ThreatModel::linf(1.0).validate().is_ok());
         assert!(refused(ThreatModel::linf(1.1)).contains("0 to 1 (8/255 is 0.0314)"));
         assert!(refused(ThreatModel::l2(111.0)).contains("L2 radius in pixel units, 0 to 110.9"));
+        assert!(ThreatModel::new(Norm::L0, 3.0).validate().is_ok());
+        for wrong in [0.5, 4097.0] {
+            assert!(refused(ThreatModel::new(Norm::L0, wrong)).contains("a whole number of pixels, 0 to 4096"));
+        }
         for threat in [ThreatModel::linf, ThreatModel::l2] {
             assert!(threat(f32::NAN).validate().is_err() && threat(-0.1).validate().is_err());
         }
@@ -144,6 +159,8 @@ mod tests {
             (ThreatModel::l2(0.5), "L2 0.5"),
             (in_std(ThreatModel::linf(0.2)), "0.2 std"),
             (in_std(ThreatModel::l2(1.0)), "L2 1 std"),
+            (ThreatModel::new(Norm::L0, 1.0), "1 pixel"),
+            (in_std(ThreatModel::new(Norm::L0, 3.0)), "3 pixels"),
         ];
         for (threat, words) in written {
             assert_eq!(threat.to_string(), words);

@@ -75,6 +75,30 @@ fn in_l2_the_written_picture_is_in_the_ball_too() {
 }
 
 #[test]
+fn a_smallest_change_fools_in_the_written_picture_too() {
+    for attack in ["deepfool", "ddn"] {
+        let dir = TempDir::new().unwrap();
+        for report in attack_two(&dir, &["--attack", attack, "--steps", "20"]).unwrap() {
+            assert!(report.success && report.l2 > 0.0 && report.l2 < 3.0, "{attack}: {}", report.l2);
+        }
+    }
+    // Far too near to fool.
+    let dir = TempDir::new().unwrap();
+    for report in attack_two(&dir, &["--attack", "ddn", "--steps", "3", "--epsilon", "0.01"]).unwrap() {
+        assert!(!report.success && report.l2 <= 0.01, "{}", report.l2);
+    }
+}
+
+#[test]
+fn as_many_pixels_change_as_are_allowed() {
+    let dir = TempDir::new().unwrap();
+    for report in attack_two(&dir, &["--attack", "one-pixel", "--epsilon", "3", "--steps", "1"]).unwrap() {
+        assert!((1..=3).contains(&report.pixels), "{}", report.pixels);
+        assert!(report.attacked.to_string_lossy().contains("one-pixel-eps3"), "{}", report.attacked.display());
+    }
+}
+
+#[test]
 fn a_target_becomes_likelier() {
     let dir = TempDir::new().unwrap();
     for target in ["n00000002", "2", "Class 2", "second name 2"] {

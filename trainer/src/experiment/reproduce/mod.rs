@@ -253,6 +253,7 @@ impl Reproduction<'_> {
             name: model.into(),
             weights_sha256: bundle.card.weights.sha256,
             scores,
+            seconds: vec![],
         };
         write_json(&self.workspace.scores(model)?, &report)
     }

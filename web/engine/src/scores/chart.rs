@@ -122,6 +122,7 @@ impl Chart {
             EpsilonUnit::Levels => "epsilon, in 255ths",
             EpsilonUnit::Deviations => "epsilon, in standard deviations",
             EpsilonUnit::L2 => "epsilon, in L2",
+            EpsilonUnit::Pixels => "epsilon, in pixels",
         }
     }
 

@@ -5,7 +5,7 @@ use super::sheet::{Cell, Group, Protocol, Row, Sheet};
 /// Two figures a network.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Headline {
-    /// The attack, the same for all networks: `BIM-5 at 4/255`.
+    /// The attack, the same for all networks: `BIM-5 at 4/255`; with the number of pictures where that is not the usual one.
     pub attack: String,
     /// The networks, in their order.
     pub networks: Vec<Figures>,
@@ -33,18 +33,21 @@ impl Headline {
     }
 }
 
-/// Returns the clean score beside the strongest white-box attack of the smallest epsilon that all networks were measured
-/// with, on as many pictures. None if there is no such attack.
+/// Fewest pictures of an attack's score, unless there are fewer in all.
+const FEWEST: usize = 1_000;
+
+/// Returns the clean score beside the strongest white-box attack of the smallest epsilon that all networks were measured with, on
+/// the same number of pictures. None if there is no such attack.
 pub fn headline(sheet: &Sheet) -> Option<Headline> {
     let rows = |protocol: Protocol| {
         let group = sheet.groups.iter().find(move |group| group.protocol == protocol);
         group.into_iter().flat_map(|group: &Group| &group.rows)
     };
     let clean = rows(Protocol::NoAttack).find(|row| row.is_clean())?;
-    let clean_cells = complete(sheet, clean)?;
+    let clean_cells = alike(clean, sheet.pictures)?;
     let candidates: Vec<(&Row, Vec<Cell>)> = rows(Protocol::WhiteBox)
         .filter(|row| row.is_untargeted())
-        .filter_map(|row| Some((row, complete(sheet, row)?)))
+        .filter_map(|row| Some((row, alike(row, sheet.pictures.min(FEWEST))?)))
         .collect();
     let smallest = candidates.iter().filter_map(|(row, _)| row.levels()).min_by(f64::total_cmp)?;
     let left = |cells: &[Cell]| cells.iter().map(|cell| cell.top1.value()).sum::<f64>();
@@ -54,14 +57,23 @@ pub fn headline(sheet: &Sheet) -> Option<Headline> {
         .min_by(|(_, one), (_, other)| left(one).total_cmp(&left(other)))?;
     let figures = sheet.networks.iter().zip(clean_cells).zip(cells);
     Some(Headline {
-        attack: row.title.clone(),
+        attack: match cells.first() {
+            Some(cell) if cell.top1.of != sheet.pictures => format!("{}, {}", row.title, pictures(cell.top1.of)),
+            _ => row.title.clone(),
+        },
         networks: figures
             .map(|((title, clean), attacked)| Figures { title: title.clone(), clean, attacked: *attacked })
             .collect(),
     })
 }
 
-/// Returns the scores of all networks, if each has one and it counts as many pictures as most do.
-fn complete(sheet: &Sheet, row: &Row) -> Option<Vec<Cell>> {
-    row.cells.iter().map(|cell| cell.filter(|cell| cell.top1.of == sheet.pictures)).collect()
+/// Returns the scores of all networks, if each has one and all count the same number of pictures, at least `fewest`.
+fn alike(row: &Row, fewest: usize) -> Option<Vec<Cell>> {
+    let cells: Vec<Cell> = row.cells.iter().copied().collect::<Option<_>>()?;
+    let of = cells.first()?.top1.of;
+    (of >= fewest && cells.iter().all(|cell| cell.top1.of == of)).then_some(cells)
+}
+
+fn pictures(count: usize) -> String {
+    format!("on {} pictures", protocol::text::count(count))
 }

@@ -14,15 +14,19 @@ pub enum EpsilonUnit {
     Deviations,
     /// Pixel units of the whole change's length in L2.
     L2,
+    /// Pixels that change.
+    Pixels,
 }
 
 impl EpsilonUnit {
-    /// Writes a radius with its unit: `8/255`, `0.2 std`, `L2 0.5`.
+    /// Writes a radius with its unit: `8/255`, `0.2 std`, `L2 0.5`, `3 pixels`.
     pub fn write(self, number: &str) -> String {
         match self {
             Self::Levels => format!("{number}/255"),
             Self::Deviations => format!("{number} std"),
             Self::L2 => format!("L2 {number}"),
+            Self::Pixels if number == "1" => "1 pixel".into(),
+            Self::Pixels => format!("{number} pixels"),
         }
     }
 }
@@ -32,6 +36,7 @@ pub(super) fn radius(attack: &AttackConfig) -> (f64, EpsilonUnit) {
     match (attack.channel_scale == [1.0; 3], attack.kind.norm()) {
         (true, Norm::Linf) => (f64::from(attack.epsilon * 255.0), EpsilonUnit::Levels),
         (true, Norm::L2) => (attack.epsilon.into(), EpsilonUnit::L2),
+        (_, Norm::L0) => (attack.epsilon.into(), EpsilonUnit::Pixels),
         (false, _) => (attack.epsilon.into(), EpsilonUnit::Deviations),
     }
 }

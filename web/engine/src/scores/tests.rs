@@ -27,6 +27,7 @@ fn score(set: ImageSet, hits: usize, of: usize) -> Score {
         success: None,
         median_linf: None,
         median_l2: None,
+        smallest: None,
     }
 }
 
@@ -322,7 +323,11 @@ fn the_headline_is_the_strongest_attack_that_all_networks_were_measured_with() {
     assert_eq!(found.attack, "BIM-5 at 4/255", "PGD was not measured on both");
     let hits: Vec<_> = found.networks.iter().map(|it| (it.clean.top1.hits, it.attacked.top1.hits)).collect();
     assert_eq!(hits, [(30, 3), (22, 7)]);
-    let fewer = Score { top1: Proportion { hits: 1, of: 10 }, ..attacked("BIM-5", 4.0, 1) };
+    let of = |hits, of| Score { top1: Proportion { hits, of }, ..attacked("PGD-10", 4.0, 2) };
+    let cards = [30, 22].map(|hits| card(vec![clean(hits, 10_000), augmented(hits, 10_000), of(hits, 1_000)]));
+    let found = headline(&Sheet::of(&networks(&cards))).unwrap();
+    assert_eq!(found.attack, "PGD-10 at 4/255, on 1\u{202f}000 pictures");
+    let fewer = of(1, 10);
     let targeted = Score { goal: Goal::Targeted, ..attacked("BIM-5", 4.0, 1) };
     for only in [fewer, targeted, transferred(attacked("BIM-5", 4.0, 1))] {
         let cards = [card(vec![clean(30, 100), only])];

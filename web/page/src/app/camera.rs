@@ -13,6 +13,7 @@ use web_sys::{
 };
 
 use super::browser::Store;
+use crate::app::follow::follow;
 use crate::state::{Event, PictureFile};
 use protocol::js::describe;
 
@@ -73,7 +74,7 @@ pub(super) fn Camera(
                     type="button"
                     class="primary"
                     data-testid="camera-take"
-                    disabled=move || !live.get()
+                    disabled=follow(move || !live.get())
                     on:click=take
                 >
                     "Take this picture"

@@ -3,6 +3,8 @@
 use js_sys::{Object, Reflect};
 use leptos::html;
 use leptos::prelude::*;
+
+use super::follow::follow;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
@@ -96,7 +98,7 @@ fn Canvas<T: Raster>(
             aria-label=label
             data-testid=testid
             on:contextrestored=move |_: web_sys::Event| lost.notify()
-            data-filled=move || picture.with(Option::is_some).to_string()
+            data-filled=follow(move || picture.with(Option::is_some).to_string())
         ></canvas>
     }
 }

@@ -6,6 +6,7 @@ use super::browser::Store;
 use super::canvas::PixelCanvas;
 use super::lab::{Compare, ViewSettings};
 use super::networks::NetworkChooser;
+use crate::app::follow::follow;
 use crate::pictures;
 use crate::state::{Column, State, Verdict};
 use crate::text;
@@ -34,10 +35,10 @@ pub(super) fn NetworkColumn(network: Slot) -> impl IntoView {
             class="panel network"
             aria-labelledby=format!("title-{name}")
             data-testid=format!("column-{name}")
-            data-state=move || progress.get().name()
-            data-steps-done=move || steps.get().0.to_string()
-            data-steps-total=move || steps.get().1.to_string()
-            data-run=move || runs.get().to_string()
+            data-state=follow(move || progress.get().name())
+            data-steps-done=follow(move || steps.get().0.to_string())
+            data-steps-total=follow(move || steps.get().1.to_string())
+            data-run=follow(move || runs.get().to_string())
             data-network=folder
         >
             <header>
@@ -85,8 +86,8 @@ fn VerdictChip(network: Slot) -> impl IntoView {
         <span
             class="chip"
             data-testid=format!("verdict-{}", network.name())
-            data-verdict=move || verdict.get().map_or("", Verdict::name)
-            data-interim=move || interim.get().to_string()
+            data-verdict=follow(move || verdict.get().map_or("", Verdict::name))
+            data-interim=follow(move || interim.get().to_string())
         >
             {words}
         </span>
@@ -120,7 +121,7 @@ fn Pictures(network: Slot) -> impl IntoView {
                     testid=format!("perturbation-canvas-{name}")
                     label="The perturbation, amplified around grey"
                 />
-                <figcaption data-testid=format!("amplified-{name}")>{amplified}</figcaption>
+                <figcaption data-testid=format!("amplified-{name}")>{follow(amplified)}</figcaption>
             </figure>
             <span aria-hidden="true">"="</span>
             <figure>
@@ -144,9 +145,9 @@ fn StepBar(network: Slot) -> impl IntoView {
     view! {
         <progress
             class="steps"
-            aria-label=move || format!("Steps of the attack on the network {}", title.get())
-            max=move || steps.get().1.max(1).to_string()
-            prop:value=move || f64::from(steps.get().0)
+            aria-label=follow(move || format!("Steps of the attack on the network {}", title.get()))
+            max=follow(move || steps.get().1.max(1).to_string())
+            prop:value=follow(move || f64::from(steps.get().0))
         ></progress>
     }
 }
@@ -199,23 +200,23 @@ fn Answer(network: Slot, guess: Memo<Option<Guess>>) -> impl IntoView {
     view! {
         <li
             class="answer"
-            class:empty=move || guess.get().is_none()
+            class:empty=follow(move || guess.get().is_none())
             class:own=own
-            data-role=role
-            data-class=move || guess.get().map(|guess| guess.class.to_string())
-            data-share=move || guess.get().map(|guess| format!("{:.6}", guess.share))
+            data-role=follow(role)
+            data-class=follow(move || guess.get().map(|guess| guess.class.to_string()))
+            data-share=follow(move || guess.get().map(|guess| format!("{:.6}", guess.share)))
             title=all_names
         >
             <span class="name">
-                {move || target.get().then(|| view! { <span class="mark">"target"</span> " " })}
+                {follow(move || target.get().then(|| view! { <span class="mark">"target"</span> " " }))}
                 {name}
-                {move || own.get().then(|| view! { <span class="visually-hidden">", its own answer"</span> })}
+                {follow(move || own.get().then(|| view! { <span class="visually-hidden">", its own answer"</span> }))}
             </span>
-            <span class="share">{move || guess.get().map(|guess| text::percent(guess.share.into()))}</span>
+            <span class="share">{follow(move || guess.get().map(|guess| text::percent(guess.share.into())))}</span>
             <span
                 class="bar"
                 aria-hidden="true"
-                style=move || format!("--share: {:.4}", guess.get().map_or(0.0, |guess| guess.share))
+                style=follow(move || format!("--share: {:.4}", guess.get().map_or(0.0, |guess| guess.share)))
             ></span>
         </li>
     }
@@ -228,13 +229,18 @@ fn Facts(network: Slot) -> impl IntoView {
     let name = network.name();
     let elapsed = column(store, network, |column| column.step().map(|step| step.elapsed_ms));
     let change = column(store, network, |column| column.step().map(|step| (step.largest_change, step.l2)));
-    let norm = store.read(|state| state.attack.latest.norm());
-    let change_words = move || {
-        change.get().map(|(levels, l2)| match norm.get() {
-            Norm::Linf => format!("{levels}/255"),
-            Norm::L2 => format!("{levels}/255, L2 {:.2}", f64::from(l2)),
+    let change_words = store.read(move |state| {
+        let step = state.columns[network.index()].step()?;
+        let levels = format!("{}/255", step.largest_change);
+        Some(match state.attack.latest.norm() {
+            Norm::Linf => levels,
+            Norm::L2 => format!("{levels}, L2 {:.2}", f64::from(step.l2)),
+            Norm::L0 => {
+                let count = pictures::pixels_changed(&state.picture.shown.as_ref()?.pixels, &step.attacked);
+                format!("{levels}, {count} {}", if count == 1 { "pixel" } else { "pixels" })
+            }
         })
-    };
+    });
     let noise = column(store, network, |column| column.noise);
     let noise_words = store.read(move |state| {
         let best = noise.get()?;
@@ -249,33 +255,33 @@ fn Facts(network: Slot) -> impl IntoView {
     view! {
         <dl class="facts">
             // It is seldom among the first five before it is the first.
-            <div hidden=move || target.with(Option::is_none)>
+            <div hidden=follow(move || target.with(Option::is_none))>
                 <dt>"Target"</dt>
                 <dd data-testid=format!("target-{name}")>{target}</dd>
             </div>
             <div>
                 <dt>"Time"</dt>
-                <dd data-testid=format!("elapsed-{name}") data-ms=move || elapsed.get().map(|ms| format!("{ms:.2}"))>
-                    {move || or_dash(time.get())}
+                <dd data-testid=format!("elapsed-{name}") data-ms=follow(move || elapsed.get().map(|ms| format!("{ms:.2}")))>
+                    {follow(move || or_dash(time.get()))}
                 </dd>
             </div>
             <div>
                 <dt>"Largest change"</dt>
                 <dd
                     data-testid=format!("change-{name}")
-                    data-levels=move || change.get().map(|(levels, _)| levels.to_string())
-                    data-l2=move || change.get().map(|(_, l2)| format!("{:.4}", f64::from(l2)))
+                    data-levels=follow(move || change.get().map(|(levels, _)| levels.to_string()))
+                    data-l2=follow(move || change.get().map(|(_, l2)| format!("{:.4}", f64::from(l2))))
                 >
-                    {move || or_dash(change_words())}
+                    {follow(move || or_dash(change_words.get()))}
                 </dd>
             </div>
             <div>
                 <dt>"Random noise of that size"</dt>
                 <dd
                     data-testid=format!("noise-{name}")
-                    data-verdict=move || noise_verdict.get().map_or("", Verdict::name)
+                    data-verdict=follow(move || noise_verdict.get().map_or("", Verdict::name))
                 >
-                    {move || or_dash(noise_words.get())}
+                    {follow(move || or_dash(noise_words.get()))}
                 </dd>
             </div>
         </dl>

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::browser::Store;
 use super::canvas::PreviewCanvas;
+use crate::app::follow::follow;
 use crate::state::{Event, State};
 use terms::picture::{Corner, Crop, Size};
 
@@ -42,7 +43,7 @@ pub(super) fn CropStage() -> impl IntoView {
     };
     view! {
         <div class="square crop-ground" class:crop-whole=croppable>
-            <div class="crop-stage" style:aspect-ratio=shape style:width=width>
+            <div class="crop-stage" style:aspect-ratio=follow(shape) style:width=follow(width)>
                 <PreviewCanvas preview label/>
                 <Show when=move || croppable.get()>
                     <CropBox/>
@@ -83,7 +84,7 @@ fn CropBox() -> impl IntoView {
         let began = [event.client_x(), event.client_y()];
         drag.set_value(Some(Drag { pointer: event.pointer_id(), began, crop, size, corner, scale }));
     };
-    let follow = move |event: PointerEvent| {
+    let drag_on = move |event: PointerEvent| {
         let Some(drag) = drag.get_value().filter(|drag| drag.pointer == event.pointer_id()) else {
             return;
         };
@@ -142,16 +143,16 @@ fn CropBox() -> impl IntoView {
             aria-label="Crop: the square that the networks see"
             aria-describedby="crop-keys"
             aria-valuemin="0"
-            aria-valuemax=farthest
-            aria-valuenow=move || crop.get().map(|(crop, _)| crop.x.to_string())
-            aria-valuetext=words
+            aria-valuemax=follow(farthest)
+            aria-valuenow=follow(move || crop.get().map(|(crop, _)| crop.x.to_string()))
+            aria-valuetext=follow(words)
             data-testid="crop-box"
             style:left=left
             style:top=top
             style:width=across
             style:height=down
             on:pointerdown=move |event| begin(event, None)
-            on:pointermove=follow
+            on:pointermove=drag_on
             on:pointerup=release
             on:pointercancel=release
             on:lostpointercapture=release
@@ -182,7 +183,7 @@ pub(super) fn CropNotes() -> impl IntoView {
                     data-y=part(|crop| crop.y)
                     data-side=part(|crop| crop.side)
                 >
-                    "Crop: " {move || seen.get().map(|(crop, _)| crop.words())}
+                    "Crop: " {follow(move || seen.get().map(|(crop, _)| crop.words()))}
                 </p>
                 // Read out once the square rests.
                 <p class="visually-hidden" role="status">{at_rest}</p>

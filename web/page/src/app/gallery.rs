@@ -11,6 +11,7 @@ use super::canvas::PixelCanvas;
 use super::crop::{CropNotes, CropStage};
 use super::focus::focus;
 use super::link::LinkForm;
+use crate::app::follow::follow;
 use crate::state::{Event, Sample, State};
 
 /// Gallery, file, camera, link; and the chosen picture.
@@ -54,7 +55,7 @@ pub(super) fn Chooser() -> impl IntoView {
                     type="button"
                     node_ref=camera_button
                     data-testid="camera-open"
-                    aria-expanded=move || camera_open.get().to_string()
+                    aria-expanded=follow(move || camera_open.get().to_string())
                     on:click=move |_| camera_open.update(|open| *open = !*open)
                 >
                     "Camera"
@@ -85,9 +86,9 @@ fn Chosen() -> impl IntoView {
         <div
             class="chosen"
             data-testid="picture"
-            data-picture=move || opened.get().to_string()
+            data-picture=follow(move || opened.get().to_string())
             data-picture-title=title
-            data-pending=move || pending.get().to_string()
+            data-pending=follow(move || pending.get().to_string())
         >
             <figure>
                 <CropStage/>
@@ -139,7 +140,7 @@ fn Gallery() -> impl IntoView {
                     type="button"
                     class="sample"
                     title=title
-                    aria-pressed=pressed
+                    aria-pressed=follow(pressed)
                     data-testid=format!("sample-{index}")
                     on:click=move |_| store.dispatch(Event::SampleChosen(index))
                 >
@@ -150,7 +151,7 @@ fn Gallery() -> impl IntoView {
     };
     view! {
         <ul class="samples" data-testid="samples" aria-label="Samples">
-            {move || samples.get().into_iter().enumerate().map(thumbnail).collect_view()}
+            {follow(move || samples.get().into_iter().enumerate().map(thumbnail).collect_view())}
         </ul>
     }
 }

@@ -7,6 +7,7 @@ use web_sys::Url;
 use super::BACKEND_PARAMETER;
 use super::browser::Store;
 use super::notes::Offline;
+use crate::app::follow::follow;
 use crate::state::{Coming, Event, Phase, State};
 use crate::text;
 use protocol::{Backend, BackendChoice, Download, Slot};
@@ -36,8 +37,8 @@ pub(super) fn Status() -> impl IntoView {
             class="status panel"
             aria-label="Engine"
             data-testid="engine-status"
-            data-state=move || phase.with(Phase::name)
-            data-work=move || work.get().name()
+            data-state=follow(move || phase.with(Phase::name))
+            data-work=follow(move || work.get().name())
             data-weights=weights
         >
             <div class="status-head">
@@ -47,7 +48,7 @@ pub(super) fn Status() -> impl IntoView {
                 <p class="reason" role="status" data-testid="backend-reason">{reason}</p>
                 <p class="visually-hidden" role="status">{doing}</p>
             </div>
-            {lines}
+            {follow(lines)}
             <Switch/>
         </section>
     }
@@ -143,7 +144,7 @@ fn Switch() -> impl IntoView {
             BackendChoice::WebGpu => "WebGPU",
             BackendChoice::Cpu => "CPU",
         };
-        view! { <option value=option.name() prop:selected=move || choice.get() == option>{label}</option> }
+        view! { <option value=option.name() prop:selected=follow(move || choice.get() == option)>{label}</option> }
     });
     view! {
         <label class="switch">
@@ -251,7 +252,7 @@ pub(super) fn Failure() -> impl IntoView {
         }
     };
     // The region is always there, as with the alert.
-    view! { <div class="failure-region" role="alert">{move || failed.get().map(panel)}</div> }
+    view! { <div class="failure-region" role="alert">{follow(move || failed.get().map(panel))}</div> }
 }
 
 /// Shows the engine's program.
@@ -281,12 +282,12 @@ fn EngineBar() -> impl IntoView {
         <div
             class="download"
             data-testid="progress-engine"
-            data-received=move || count(|coming| coming.received)
-            data-total=move || count(|coming| coming.total)
+            data-received=follow(move || count(|coming| coming.received))
+            data-total=follow(move || count(|coming| coming.total))
         >
             <label for="download-engine">"Engine"</label>
-            {bar}
-            <span class="amount">{words}</span>
+            {follow(bar)}
+            <span class="amount">{follow(words)}</span>
         </div>
     }
 }
@@ -311,13 +312,13 @@ fn Bar(network: Slot) -> impl IntoView {
             <label for=id.clone()>{title}</label>
             <progress
                 id=id
-                max=move || total().to_string()
-                prop:value=move || received() as f64
+                max=follow(move || total().to_string())
+                prop:value=follow(move || received() as f64)
                 data-testid=format!("progress-{}", network.name())
-                data-received=move || received().to_string()
-                data-total=move || download.get().map_or(0, |download| download.total).to_string()
+                data-received=follow(move || received().to_string())
+                data-total=follow(move || download.get().map_or(0, |download| download.total).to_string())
             ></progress>
-            <span class="amount">{words}</span>
+            <span class="amount">{follow(words)}</span>
         </div>
     }
 }

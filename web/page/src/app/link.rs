@@ -7,6 +7,7 @@ use web_sys::{AbortController, DataTransfer, RequestInit, RequestMode, Url};
 
 use super::browser::Store;
 use super::focus::focus;
+use crate::app::follow::follow;
 use crate::state::{Event, PictureFile};
 use crate::text;
 use protocol::download::{DownloadError, Limits, download};
@@ -125,7 +126,7 @@ pub(super) fn LinkForm() -> impl IntoView {
                 <button type="submit" data-testid="link-open">"Fetch"</button>
             </div>
             // Always there, since it is read out.
-            <p class="link-status" role="status" data-testid="link-status">{waiting}</p>
+            <p class="link-status" role="status" data-testid="link-status">{follow(waiting)}</p>
             <p class="hint" id="picture-link-note">
                 "The picture is fetched from that site to this browser; it is sent nowhere. That site learns that "
                 "somebody asked for it, as with any link."

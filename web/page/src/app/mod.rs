@@ -8,6 +8,7 @@ mod controls;
 mod crop;
 mod dropped;
 mod focus;
+mod follow;
 mod gallery;
 mod header;
 mod lab;
@@ -30,6 +31,7 @@ use column::NetworkColumn;
 use controls::{Controls, Disturbances};
 use dropped::accept_dropped_and_pasted;
 use focus::focus;
+use follow::follow;
 use gallery::Chooser;
 use header::{Failure, Status};
 use lab::{Lab, ViewSettings};
@@ -90,7 +92,7 @@ fn App() -> impl IntoView {
         <Portal mount=element("colophon")>
             <Colophon/>
         </Portal>
-        <div class="drop-hint" class:shown=move || dragging.get() aria-hidden="true">"Drop the picture"</div>
+        <div class="drop-hint" class:shown=follow(move || dragging.get()) aria-hidden="true">"Drop the picture"</div>
     }
 }
 

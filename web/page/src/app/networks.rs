@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::browser::Store;
 use super::focus::{focus, has_focus};
 use super::header::network_amount;
+use crate::app::follow::follow;
 use crate::state::{Event, Pending};
 use crate::text;
 use protocol::{Listed, Offer, Slot};
@@ -19,10 +20,10 @@ pub(super) fn NetworkChooser(network: Slot) -> impl IntoView {
     let pending = store.read(move |state| state.pending(network));
     let menu = move || can_choose.get().then(|| view! { <Menu network select/> });
     view! {
-        {menu}
+        {follow(menu)}
         // Always there, and read out when it changes.
         <div class="pending-region" role="status">
-            {move || pending.get().map(|pending| view! { <Notice network pending select/> })}
+            {follow(move || pending.get().map(|pending| view! { <Notice network pending select/> }))}
         </div>
     }
 }
@@ -43,8 +44,8 @@ fn Menu(network: Slot, select: NodeRef<html::Select>) -> impl IntoView {
         view! {
             <option
                 value=folder
-                prop:selected=move || is(wanted, &selected)
-                disabled=move || unusable || is(other, &taken)
+                prop:selected=follow(move || is(wanted, &selected))
+                disabled=follow(move || unusable || is(other, &taken))
             >
                 {words}
             </option>
@@ -55,7 +56,7 @@ fn Menu(network: Slot, select: NodeRef<html::Select>) -> impl IntoView {
         <div class="field">
             <label for=id.clone()>{format!("Network on the {}", network.name())}</label>
             <select id=id.clone() node_ref=select data-testid=id on:change=choose>
-                {move || networks.get().iter().cloned().map(option).collect_view()}
+                {follow(move || networks.get().iter().cloned().map(option).collect_view())}
             </select>
         </div>
     }
@@ -110,12 +111,12 @@ fn Notice(
         view! {
             <progress
                 aria-label="Download"
-                max=move || total().to_string()
-                prop:value=move || received() as f64
+                max=follow(move || total().to_string())
+                prop:value=follow(move || received() as f64)
                 data-testid=format!("pending-progress-{name}")
             ></progress>
             // The bar says it too, and is not read out at each step.
-            <p class="hint" aria-hidden="true">{move || download.get().map(network_amount)}</p>
+            <p class="hint" aria-hidden="true">{follow(move || download.get().map(network_amount))}</p>
         }
     });
     view! {

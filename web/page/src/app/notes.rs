@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::browser::Store;
 use super::space::FreeSpace;
+use crate::app::follow::follow;
 use crate::state::State;
 
 /// Shows whether the next visit needs a network.
@@ -19,7 +20,7 @@ pub(super) fn Offline() -> impl IntoView {
         }
     };
     view! {
-        <span data-testid="offline-status" data-state=move || if kept.get() { "kept" } else { "not-kept" }>{words}</span>
+        <span data-testid="offline-status" data-state=follow(move || if kept.get() { "kept" } else { "not-kept" })>{follow(words)}</span>
     }
 }
 

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::follow::follow;
+
 /// Shows a slider over whole numbers.
 #[component]
 pub(super) fn Slider(
@@ -46,9 +48,9 @@ pub(super) fn Slider(
                 id=id
                 type="range"
                 min=min.to_string()
-                max=move || max.get().to_string()
+                max=follow(move || max.get().to_string())
                 step="1"
-                prop:value=move || value.get().to_string()
+                prop:value=follow(move || value.get().to_string())
                 aria-valuetext=words
                 disabled=off
                 data-testid=testid

@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 
 use super::browser::offline::{free_space, space_used};
 use super::browser::{Store, memory};
+use crate::app::follow::follow;
 use crate::state::{Event, State};
 use crate::text;
 use protocol::text::sentence;
@@ -52,7 +53,7 @@ pub(super) fn FreeSpace() -> impl IntoView {
     view! {
         <p>
             <button type="button" class="plain" data-testid="free-space" disabled=busy on:click=free>
-                "Free the space this page takes" {amount}
+                "Free the space this page takes" {follow(amount)}
             </button>
             " "
             <span role="status" data-testid="space-freed">

@@ -33,6 +33,7 @@ mod key {
     pub(super) const ATTACK: &str = "attack";
     pub(super) const EPSILON: &str = "eps";
     pub(super) const EPSILON_L2: &str = "eps-l2";
+    pub(super) const PIXELS: &str = "pixels";
     pub(super) const STEPS: &str = "steps";
     pub(super) const STEP_SIZE: &str = "step";
     pub(super) const TARGET: &str = "target";
@@ -59,6 +60,7 @@ impl Link {
             kind: get(key::ATTACK).and_then(|name| name.parse().ok()).unwrap_or(usual.kind),
             epsilon_255: number(get(key::EPSILON), 0, u8::MAX).unwrap_or(usual.epsilon_255),
             epsilon_l2_hundredths: number(get(key::EPSILON_L2), 0, u16::MAX).unwrap_or(usual.epsilon_l2_hundredths),
+            pixels: number(get(key::PIXELS), 0, u8::MAX).unwrap_or(usual.pixels),
             steps: number(get(key::STEPS), 0, u32::MAX).unwrap_or(usual.steps),
             step_size_tenths: get(key::STEP_SIZE).and_then(|size| tenths(&size)),
             stop_at_success: get(key::STOP).as_deref() == Some("1"),
@@ -95,6 +97,7 @@ impl Link {
             kind,
             epsilon_255,
             epsilon_l2_hundredths,
+            pixels,
             steps,
             step_size_tenths,
             // A number that stands for another class in another network; the link has its name.
@@ -112,6 +115,7 @@ impl Link {
         add(key::EPSILON, (epsilon_255 != usual.epsilon_255).then(|| epsilon_255.to_string()));
         let l2 = epsilon_l2_hundredths;
         add(key::EPSILON_L2, (l2 != usual.epsilon_l2_hundredths).then(|| l2.to_string()));
+        add(key::PIXELS, (pixels != usual.pixels).then(|| pixels.to_string()));
         add(key::STEPS, (steps != usual.steps).then(|| steps.to_string()));
         add(key::STEP_SIZE, step_size_tenths.map(|tenths| format!("{}.{}", tenths / 10, tenths % 10)));
         add(key::TARGET, target.clone());

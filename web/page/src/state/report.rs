@@ -3,7 +3,7 @@
 use super::{Column, State, Verdict};
 use crate::json::Json;
 use protocol::{BackendReport, Control, Disturbance, Guess, Measured, Point, Radius, Settings, Slot, Step, Value};
-use terms::attack::Norm;
+use terms::attack::{Norm, StepSize};
 use terms::picture::Crop;
 
 /// Of what kind the report is; changes whenever a field changes its meaning.
@@ -133,11 +133,12 @@ fn of_crop(Crop { x, y, side }: Crop) -> Json {
     Json::Object(vec![("x", Json::number(x)), ("y", Json::number(y)), ("side", Json::number(side))])
 }
 
-/// Writes a radius in the unit that its name says: 255ths in L-infinity, pixel units in L2.
+/// Writes a radius in the unit that its name says: 255ths in L-infinity, pixel units in L2, pixels in L0.
 fn epsilon(radius: Radius) -> (&'static str, Json) {
     match radius.norm {
         Norm::Linf => ("epsilon_255", Json::number(radius.units)),
         Norm::L2 => ("epsilon_l2", Json::number(radius.in_pixel_units())),
+        Norm::L0 => ("epsilon_pixels", Json::number(radius.units)),
     }
 }
 
@@ -146,16 +147,18 @@ fn smallest(settings: Settings, units: Option<u16>) -> (&'static str, Json) {
     let name = match settings.norm() {
         Norm::Linf => "smallest_epsilon_255",
         Norm::L2 => "smallest_epsilon_l2",
+        Norm::L0 => "smallest_epsilon_pixels",
     };
     (name, Json::or_null(units, |units| epsilon(settings.with_radius(units).radius()).1))
 }
 
-/// Writes the length of a step in the unit of [`epsilon`].
+/// Writes the length of a step in the unit of [`epsilon`]; null of an attack that finds its own.
 fn step_size(settings: &Settings) -> (&'static str, Json) {
-    let units = settings.step_size_units();
+    let own = settings.kind.properties().step_size == StepSize::Own;
+    let units = (!own).then(|| settings.step_size_units());
     match settings.norm() {
-        Norm::Linf => ("step_size_255", Json::number(units)),
-        Norm::L2 => ("step_size_l2", Json::number(units / Radius::per_pixel_unit(Norm::L2))),
+        Norm::Linf => ("step_size_255", Json::or_null(units, Json::number)),
+        norm => ("step_size_l2", Json::or_null(units, |units| Json::number(units / Radius::per_pixel_unit(norm)))),
     }
 }
 
@@ -165,6 +168,7 @@ fn settings(settings: &Settings) -> Json {
         kind,
         epsilon_255,
         epsilon_l2_hundredths,
+        pixels,
         steps,
         step_size_tenths,
         target,
@@ -176,6 +180,7 @@ fn settings(settings: &Settings) -> Json {
         ("kind", Json::text(kind.name())),
         ("epsilon_255", Json::number(epsilon_255)),
         ("epsilon_l2_hundredths", Json::number(epsilon_l2_hundredths)),
+        ("pixels", Json::number(pixels)),
         ("steps", Json::number(steps)),
         ("step_size_tenths", Json::or_null(step_size_tenths, Json::number)),
         ("target", Json::or_null(target, Json::count)),

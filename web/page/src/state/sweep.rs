@@ -72,6 +72,7 @@ fn of_sweep(settings: Settings) -> Settings {
     Settings {
         epsilon_255: 0,
         epsilon_l2_hundredths: 0,
+        pixels: 0,
         step_size_tenths: None,
         stop_at_success: false,
         steps: settings.steps_total(),

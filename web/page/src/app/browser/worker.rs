@@ -168,8 +168,9 @@ impl WorkerHandle {
     }
 }
 
-/// Returns what `worker_loader.js` says of the program's download, if this message is the loader's and not the program's.
+/// Returns the loader's counts of the program's download, if this message is the loader's: three numbers. The program's are bytes.
 fn loader_counts(message: &JsValue) -> Option<[f64; 3]> {
     let counts = message.dyn_ref::<Array>()?;
-    Some([0, 1, 2].map(|place| counts.get(place).as_f64().unwrap_or_default()))
+    let [received, total, sent] = [0, 1, 2].map(|place| counts.get(place).as_f64());
+    Some([received?, total?, sent?])
 }

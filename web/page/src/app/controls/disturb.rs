@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
+use crate::app::follow::follow;
 use crate::app::slider::Slider;
 use crate::state::Event;
 use crate::text;
@@ -14,7 +15,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
     let store = expect_context::<Store>();
     let none = store.read(|state| state.picture.disturbance.is_none());
     view! {
-        <details class="panel disturb" data-testid="disturb" data-disturbed=move || (!none.get()).to_string()>
+        <details class="panel disturb" data-testid="disturb" data-disturbed=follow(move || (!none.get()).to_string())>
             <summary>
                 <span class="summary-title">"Disturb it like the real world"</span>
                 <span class="hint">
@@ -37,7 +38,7 @@ pub(in super::super) fn Disturbances() -> impl IntoView {
             <button
                 type="button"
                 data-testid="disturb-reset"
-                aria-disabled=move || none.get().to_string()
+                aria-disabled=follow(move || none.get().to_string())
                 on:click=move |_| store.dispatch(Event::Disturb(Disturbance::default()))
             >
                 "Undo all"
@@ -109,17 +110,17 @@ fn CorruptionChoice() -> impl IntoView {
         change(store, |disturbance| disturbance.corruption = kind);
     };
     let options = text::CORRUPTIONS.map(|(kind, label)| {
-        view! { <option value=kind.name() prop:selected=move || chosen.get() == Some(kind)>{label}</option> }
+        view! { <option value=kind.name() prop:selected=follow(move || chosen.get() == Some(kind))>{label}</option> }
     });
     view! {
         <div class="field">
             <label for="corruption">"Corruption"</label>
             <select id="corruption" data-testid="corruption" on:change=choose>
-                <option value="" prop:selected=none>"None"</option>
+                <option value="" prop:selected=follow(none)>"None"</option>
                 {options.into_iter().collect_view()}
             </select>
         </div>
-        <div hidden=none>
+        <div hidden=follow(none)>
             <Slide value=Disturbance::SEVERITY/>
         </div>
     }

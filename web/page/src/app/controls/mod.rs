@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use super::browser::Store;
 use super::focus::{focus, has_focus};
 use super::slider::Slider;
+use crate::app::follow::follow;
 pub(super) use disturb::Disturbances;
 use more::More;
 use target::Target;
@@ -45,7 +46,7 @@ pub(super) fn Controls() -> impl IntoView {
                     class="primary"
                     node_ref=attack_button
                     data-testid="attack-button"
-                    disabled=move || !can_attack.get()
+                    disabled=follow(move || !can_attack.get())
                     on:click=move |_| store.dispatch(Event::Attack)
                 >
                     "Attack both networks"
@@ -55,7 +56,7 @@ pub(super) fn Controls() -> impl IntoView {
                     node_ref=cancel_button
                     data-testid="cancel-button"
                     aria-keyshortcuts="Escape"
-                    disabled=move || !attacking.get()
+                    disabled=follow(move || !attacking.get())
                     on:click=move |_| store.dispatch(Event::Cancel)
                 >
                     "Cancel"
@@ -100,9 +101,9 @@ fn Outcome() -> impl IntoView {
         });
         view! {
             // There is nothing to go to before a picture is classified.
-            <a href=move || seen.get().then(|| format!("#title-{}", network.name()))>
+            <a href=follow(move || seen.get().then(|| format!("#title-{}", network.name())))>
                 <span class="which">{title}</span>
-                <span class="chip" data-verdict=verdict data-interim=move || interim.get().to_string()>{chip}</span>
+                <span class="chip" data-verdict=verdict data-interim=follow(move || interim.get().to_string())>{chip}</span>
                 <span class="what">{answer}</span>
             </a>
         }
@@ -110,38 +111,40 @@ fn Outcome() -> impl IntoView {
     view! { <div class="outcome">{lines.into_iter().collect_view()}</div> }
 }
 
+/// The menu of attacks, and what the chosen one does. The texts stand in the page's HTML, which keeps the program small.
 #[component]
 fn Kind() -> impl IntoView {
     let store = expect_context::<Store>();
     let kind = store.read(|state| state.attack.settings.kind);
-    let explained = AttackKind::ALL.into_iter().filter(|kind| !kind.is_of_autoattack());
-    let choices = explained.map(|choice| {
-        let (label, name) = (text::attack_label(choice), choice.name());
-        view! {
-            <label>
-                <input
-                    type="radio"
-                    name="attack-kind"
-                    value=name
-                    prop:checked=move || kind.get() == choice
-                    data-testid=format!("attack-kind-{name}")
-                    on:change=move |_| store.dispatch(Event::Set(Change::Kind(choice)))
-                />
-                <span>{label}</span>
-            </label>
+    let choose = move |event: leptos::ev::Event| {
+        if let Ok(choice) = event_target_value(&event).parse() {
+            store.dispatch(Event::Set(Change::Kind(choice)));
         }
+    };
+    let option = move |choice: AttackKind| {
+        let chosen = follow(move || kind.get() == choice);
+        view! { <option value=choice.name() prop:selected=chosen>{text::attack_label(choice)}</option> }
+    };
+    let groups = AttackKind::ALL.chunk_by(|one, next| one.group() == next.group()).map(|attacks| {
+        let options = attacks.iter().copied().map(option).collect_view();
+        view! { <optgroup label=attacks[0].group()>{options}</optgroup> }
     });
-    let words = move || kind.get().properties().words;
+    let words = move |which: &str| {
+        let element = document().get_element_by_id(&format!("words-{}", kind.get().name()));
+        element.and_then(|element| element.get_attribute(which)).unwrap_or_default()
+    };
     view! {
-        <fieldset class="segmented">
-            <legend>"Attack"</legend>
-            <div class="segments">{choices.collect_view()}</div>
-            <p class="hint" data-testid="attack-words">{move || words().summary}</p>
+        <div class="field">
+            <label for="attack-kind">"Attack"</label>
+            <select id="attack-kind" data-testid="attack-kind" on:change=choose>
+                {groups.collect_view()}
+            </select>
+            <p class="hint" data-testid="attack-words">{follow(move || words("data-summary"))}</p>
             <p class="formula">
-                <span>{move || words().formula}</span>
-                <a class="more" href=move || format!("#{}", kind.get().name())>{move || words().source}</a>
+                <span>{follow(move || words("data-formula"))}</span>
+                <a class="more" href=follow(move || format!("#{}", kind.get().name()))>{follow(move || words("data-source"))}</a>
             </p>
-        </fieldset>
+        </div>
     }
 }
 
@@ -154,6 +157,7 @@ fn Epsilon() -> impl IntoView {
             label=Signal::derive(move || match radius.get().norm {
                 Norm::Linf => "Epsilon, the largest change of a pixel".to_owned(),
                 Norm::L2 => "Epsilon, the length of the change in L2".to_owned(),
+                Norm::L0 => "Epsilon, the number of pixels that change".to_owned(),
             })
             id="epsilon-slider"
             testid="epsilon"

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
+use crate::app::follow::follow;
 use crate::app::slider::Slider;
 use crate::state::{Change, Event};
 use protocol::{Radius, Settings, Slot};
@@ -34,7 +35,7 @@ fn Source() -> impl IntoView {
     };
     let options = Slot::ALL.map(|slot| {
         let words = move || titles.with(|titles| format!("Craft on {}, show to both (transfer)", titles[slot.index()]));
-        view! { <option value=slot.name() prop:selected=move || source.get() == Some(slot)>{words}</option> }
+        view! { <option value=slot.name() prop:selected=follow(move || source.get() == Some(slot))>{follow(words)}</option> }
     });
     view! {
         <div class="field">
@@ -42,7 +43,7 @@ fn Source() -> impl IntoView {
                 "Gradients" <a class="more" href="#transfer" aria-label="What transfer and white-box mean">"?"</a>
             </label>
             <select id="source" data-testid="crafted-on" on:change=choose>
-                <option value="" prop:selected=move || source.get().is_none()>"Each network’s own (white-box)"</option>
+                <option value="" prop:selected=follow(move || source.get().is_none())>"Each network’s own (white-box)"</option>
                 {options.into_iter().collect_view()}
             </select>
         </div>
@@ -54,10 +55,11 @@ fn StepSize() -> impl IntoView {
     let store = expect_context::<Store>();
     let settings = store.read(|state| state.attack.settings);
     let chosen = move || settings.get().step_size_tenths;
-    let unused = move || !settings.get().kind.takes_steps();
+    let unused = move || !settings.get().kind.takes_step_size();
     let words = move || {
         let size = settings.with(Settings::step_size_units);
         match (unused(), chosen()) {
+            (true, _) if settings.get().kind.takes_steps() => "its own".into(),
             (true, _) => "none".into(),
             (false, None) => format!("{}, as is usual", Radius::length(settings.get().norm(), size)),
             (false, Some(_)) => Radius::length(settings.get().norm(), size),
@@ -80,7 +82,7 @@ fn StepSize() -> impl IntoView {
             type="button"
             class="plain"
             data-testid="step-size-auto"
-            aria-disabled=move || chosen().is_none().to_string()
+            aria-disabled=follow(move || chosen().is_none().to_string())
             on:click=move |_| store.dispatch(Event::Set(Change::StepSize(None)))
         >
             "Usual step size"
@@ -113,7 +115,7 @@ fn Seed() -> impl IntoView {
     let unused = store.read(|state| !state.attack.settings.kind.is_random());
     view! {
         <div class="pair seed" hidden=unused>
-            <span>{move || format!("Random start {}", seed.get())}</span>
+            <span>{follow(move || format!("Random start {}", seed.get()))}</span>
             <button
                 type="button"
                 data-testid="another-start"

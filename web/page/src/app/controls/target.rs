@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
+use crate::app::follow::follow;
 use crate::state::{Change, Event};
 use terms::card::Class;
 
@@ -25,7 +26,7 @@ pub(super) fn Target() -> impl IntoView {
     };
     let options = move || {
         let option = |(class, name): (usize, String)| {
-            view! { <option value=class.to_string() prop:selected=move || target.get() == Some(class)>{name}</option> }
+            view! { <option value=class.to_string() prop:selected=follow(move || target.get() == Some(class))>{name}</option> }
         };
         // The one that is chosen stays in the list, or the menu would say that none is.
         let mut listed = found.get();
@@ -61,11 +62,11 @@ pub(super) fn Target() -> impl IntoView {
                     data-testid="target-class"
                     on:change=move |event| choose(event_target_value(&event).parse().ok())
                 >
-                    <option value="" prop:selected=move || target.get().is_none()>"Any other answer"</option>
-                    <optgroup label="Towards this answer">{options}</optgroup>
+                    <option value="" prop:selected=follow(move || target.get().is_none())>"Any other answer"</option>
+                    <optgroup label="Towards this answer">{follow(options)}</optgroup>
                 </select>
             </div>
-            <p class="hint" role="status" data-testid="target-found">{count}</p>
+            <p class="hint" role="status" data-testid="target-found">{follow(count)}</p>
         </div>
     }
 }

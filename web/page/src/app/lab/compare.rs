@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::super::canvas::PixelCanvas;
 use crate::app::browser::Store;
+use crate::app::follow::follow;
 use protocol::Slot;
 
 /// Before and after, one over the other.
@@ -27,8 +28,8 @@ pub(in super::super) fn Compare(network: Slot) -> impl IntoView {
                 class="stack"
                 class:flickers=flickers
                 data-testid=format!("stack-{name}")
-                data-flickers=move || flickers.get().to_string()
-                style=move || format!("--wipe: {}%", place.get())
+                data-flickers=follow(move || flickers.get().to_string())
+                style=follow(move || format!("--wipe: {}%", place.get()))
             >
                 <PixelCanvas pixels=before testid=format!("wipe-before-{name}") label="The picture before the attack"/>
                 <div class="curtain">
@@ -37,13 +38,13 @@ pub(in super::super) fn Compare(network: Slot) -> impl IntoView {
             </div>
             <div class="slider">
                 <label for=id.clone()>"Curtain"</label>
-                <output for=id.clone()>{move || format!("{}% before", place.get())}</output>
+                <output for=id.clone()>{follow(move || format!("{}% before", place.get()))}</output>
                 <input
                     id=id.clone()
                     type="range"
                     min="0"
                     max="100"
-                    prop:value=move || place.get().to_string()
+                    prop:value=follow(move || place.get().to_string())
                     disabled=flickers
                     data-testid=id
                     on:input=slide

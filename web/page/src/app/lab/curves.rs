@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::super::focus::{focus, has_focus};
 use super::plot::{Legend, Plot};
 use crate::app::browser::Store;
+use crate::app::follow::follow;
 use crate::lines::Lines;
 use crate::state::{Event, State, Work};
 use crate::text;
@@ -29,6 +30,7 @@ pub(super) fn Curves() -> impl IntoView {
     let axis = Signal::derive(move || match norm.get() {
         Norm::Linf => "epsilon, in 255ths".to_owned(),
         Norm::L2 => "epsilon, in L2".to_owned(),
+        Norm::L0 => "epsilon, in pixels".to_owned(),
     });
     let made_with = store.read(|state| {
         let words = text::attack_without_epsilon(&state.sweep.settings);
@@ -54,7 +56,7 @@ pub(super) fn Curves() -> impl IntoView {
         view! {
             <div>
                 <dt>{title}</dt>
-                <dd data-testid=format!("smallest-{}", slot.name()) data-epsilon=data>{words}</dd>
+                <dd data-testid=format!("smallest-{}", slot.name()) data-epsilon=follow(data)>{follow(words)}</dd>
             </div>
         }
     });
@@ -77,16 +79,16 @@ pub(super) fn Curves() -> impl IntoView {
                     type="button"
                     data-testid="sweep-button"
                     node_ref=sweep_button
-                    aria-disabled=move || (!can_sweep.get()).to_string()
+                    aria-disabled=follow(move || (!can_sweep.get()).to_string())
                     on:click=move |_| store.dispatch(Event::Sweep)
                 >
-                    {move || if sweeping.get() { "Measuring…" } else { "Measure the curves" }}
+                    {follow(move || if sweeping.get() { "Measuring…" } else { "Measure the curves" })}
                 </button>
                 <button
                     type="button"
                     class="plain"
                     node_ref=cancel_button
-                    hidden=move || !sweeping.get()
+                    hidden=follow(move || !sweeping.get())
                     data-testid="sweep-cancel"
                     on:click=move |_| store.dispatch(Event::Cancel)
                 >
@@ -96,7 +98,7 @@ pub(super) fn Curves() -> impl IntoView {
             <p class="hint" role="status" data-testid="swept-with">{made_with}</p>
             <h4>"Smallest epsilon that changes the answer"</h4>
             <dl class="facts stacked">{rows.into_iter().collect_view()}</dl>
-            <div class="plots" hidden=move || !any.get()>
+            <div class="plots" hidden=follow(move || !any.get())>
                 <Legend/>
                 <figure>
                     <figcaption>"Probability of the first answer"</figcaption>
@@ -123,11 +125,11 @@ pub(super) fn Curves() -> impl IntoView {
     }
 }
 
-/// Returns a radius as the axis has it: in 255ths in L-infinity, in pixel units in L2.
+/// Returns a radius as the axis has it: in 255ths in L-infinity, in pixel units in L2, in pixels in L0.
 fn in_axis_units(radius: Radius) -> f64 {
     match radius.norm {
         Norm::Linf => radius.units.into(),
-        Norm::L2 => f64::from(radius.units) / f64::from(Radius::per_pixel_unit(Norm::L2)),
+        norm => f64::from(radius.units) / f64::from(Radius::per_pixel_unit(norm)),
     }
 }
 

@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 
 use super::super::sheet;
 use crate::app::browser::{Store, copying};
+use crate::app::follow::follow;
 use crate::state::{Event, State};
 use protocol::Slot;
 use protocol::text::sentence;
@@ -51,10 +52,10 @@ pub(super) fn Keep() -> impl IntoView {
                 <button
                     type="button"
                     data-testid=format!("save-{}", slot.name())
-                    disabled=move || !can_save.get()
+                    disabled=follow(move || !can_save.get())
                     on:click=move |_| store.dispatch(Event::SavePicture(slot))
                 >
-                    {move || format!("Attacked picture: {} (PNG)", title.get())}
+                    {follow(move || format!("Attacked picture: {} (PNG)", title.get()))}
                 </button>
                 <p class="hint" role="status" data-testid=format!("saved-{}", slot.name())>{words}</p>
             </div>
@@ -70,19 +71,19 @@ pub(super) fn Keep() -> impl IntoView {
             {downloads.into_iter().collect_view()}
             <div class="go">
                 <button type="button" data-testid="copy-link" on:click=copy_link>"Copy a link to this"</button>
-                <button type="button" data-testid="copy-picture" disabled=move || !has_report.get() on:click=copy_picture>
+                <button type="button" data-testid="copy-picture" disabled=follow(move || !has_report.get()) on:click=copy_picture>
                     "Copy as a picture"
                 </button>
                 <button
                     type="button"
                     data-testid="save-report"
-                    disabled=move || !has_report.get()
+                    disabled=follow(move || !has_report.get())
                     on:click=move |_| store.dispatch(Event::SaveReport)
                 >
                     "All numbers (JSON)"
                 </button>
             </div>
-            <p class="hint" hidden=move || !own_picture.get()>
+            <p class="hint" hidden=follow(move || !own_picture.get())>
                 "A link holds the settings and the networks, but not a picture of your own: that stays on this device."
             </p>
             <p role="status" data-testid="keep-said">{said}</p>

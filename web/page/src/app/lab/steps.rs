@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::plot::{Legend, Plot};
 use crate::app::browser::Store;
+use crate::app::follow::follow;
 use crate::app::slider::Slider;
 use crate::lines::Lines;
 use crate::state::{Event, State};
@@ -51,7 +52,7 @@ pub(super) fn Steps() -> impl IntoView {
             />
             <dl class="facts stacked">{rows.into_iter().collect_view()}</dl>
             // Noise takes no step, and before an attack there is none.
-            <div class="plots" hidden=move || !any.get()>
+            <div class="plots" hidden=follow(move || !any.get())>
                 <Legend/>
                 <figure>
                     <figcaption>"Loss (cross entropy, nats)"</figcaption>

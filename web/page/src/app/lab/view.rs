@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
+use crate::app::follow::follow;
 use crate::app::slider::Slider;
 use crate::pictures::{Drawing, MAX_GAIN, usual_gain};
 use protocol::Radius;
@@ -47,7 +48,7 @@ pub(in super::super) fn Viewing() -> impl IntoView {
                     type="radio"
                     name="drawing"
                     value=name
-                    prop:checked=move || settings.drawing.get() == drawing
+                    prop:checked=follow(move || settings.drawing.get() == drawing)
                     data-testid=format!("drawing-{name}")
                     on:change=move |_| settings.drawing.set(drawing)
                 />
@@ -72,7 +73,7 @@ pub(in super::super) fn Viewing() -> impl IntoView {
                 type="button"
                 class="plain"
                 data-testid="gain-auto"
-                aria-disabled=move || settings.gain.get().is_none().to_string()
+                aria-disabled=follow(move || settings.gain.get().is_none().to_string())
                 on:click=move |_| settings.gain.set(None)
             >
                 "Follow epsilon"

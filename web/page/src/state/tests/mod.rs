@@ -39,6 +39,7 @@ pub(super) fn unusual_settings() -> Settings {
         kind: AttackKind::Pgd,
         epsilon_255: 9,
         epsilon_l2_hundredths: 75,
+        pixels: 3,
         steps: 33,
         step_size_tenths: Some(25),
         target: Some(1),
