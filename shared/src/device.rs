@@ -1,5 +1,8 @@
 //! Devices: the backends of a build, their names, and opening them. No other module depends on the backends.
 
+#[cfg(all(feature = "remote", not(target_family = "wasm")))]
+pub mod remote;
+
 use burn::prelude::*;
 
 /// A backend that computes tensors.

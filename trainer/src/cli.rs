@@ -13,6 +13,7 @@ use crate::commands::export::ExportArgs;
 use crate::commands::measure_network::MeasureNetworkArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::reproduce::ReproduceArgs;
+use crate::commands::serve::ServeArgs;
 use crate::commands::train::TrainArgs;
 use crate::commands::weights::WeightsArgs;
 use crate::device::DeviceChoice;
@@ -66,6 +67,8 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Train several networks under the same budget, and set them side by side
     Compare(CompareArgs),
+    /// Lend this machine's device to others: what they name with --nodes
+    Serve(ServeArgs),
     /// Make a trained network ready for the page
     Export(ExportArgs),
     /// Say what networks see in a picture

@@ -5,6 +5,7 @@ use burn::prelude::*;
 use clap::ValueEnum;
 use shared::device::{Backend, Engine};
 
+use crate::nodes::Node;
 use crate::progress::Progress;
 
 /// The values of `--device`.
@@ -38,6 +39,17 @@ pub fn open_all(choice: DeviceChoice, numbers: &[usize], progress: &Progress) ->
     }
     let open = |&number: &usize| shared::device::nth(engine.backend, number);
     Ok(numbers.iter().map(open).collect::<Result<_, _>>()?)
+}
+
+/// Returns the names and devices of `nodes`; without nodes, the device that [`open`] opens, without a name.
+///
+/// # Errors
+/// As for [`open`].
+pub fn of_nodes(choice: DeviceChoice, nodes: &[Node], progress: &Progress) -> Result<Vec<(String, Device)>> {
+    if nodes.is_empty() {
+        return Ok(vec![(String::new(), open(choice, progress)?.device)]);
+    }
+    Ok(nodes.iter().map(|node| (node.name.clone(), node.device.clone())).collect())
 }
 
 /// Opens the device, and notes its name and the reason for it.

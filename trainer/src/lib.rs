@@ -18,6 +18,7 @@ pub mod lock;
 pub mod memory;
 pub mod models;
 mod montage;
+pub mod nodes;
 pub(crate) mod output;
 pub mod pretrained;
 pub mod progress;

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Merge(args) => commands::merge::run(args, progress),
         Command::Reproduce(args) => commands::reproduce::run(args, device, progress),
         Command::Compare(args) => commands::compare::run(args, device, progress),
+        Command::Serve(args) => commands::serve::run(args, device, progress),
         Command::Export(args) => commands::export::run(args, device, progress),
         Command::Classify(args) => commands::classify::run(args, device, progress),
         Command::Attack(args) => commands::attack::run(args, device, progress),

@@ -17,13 +17,17 @@ use crate::{dist, full, gpu, npm, process, reliability, scores, tools, walls};
 /// packages would change burn's features, and compile burn again.
 pub const CPU_ONLY: &[&str] = &["--workspace", "--no-default-features"];
 const WITH_GPU: &[&str] = &["--workspace", "--features", "tests/gpu"];
+/// Selection of the tests with servers, for which burn is compiled once more.
+const WITH_NODES: &[&str] =
+    &["--workspace", "--no-default-features", "--features", "trainer/remote", "--test", "remote"];
 
 /// Folder of the page that the browser tests open, below `target`.
 const TESTED_PAGE: &str = "tested-page";
 
 /// Runs all checks and prints the time of each.
 ///
-/// `with_gpu` adds the tests of the GPU path, `full` the comparison of the paper's network with torchvision.
+/// `with_gpu` adds the tests of the GPU path, `full` those of `bastion serve` and the comparison of the paper's network with
+/// torchvision.
 ///
 /// # Errors
 /// If a check fails, or a program that it needs is missing.
@@ -71,6 +75,9 @@ fn run_all(steps: &mut Steps, skip_browser: bool, with_gpu: bool, full: bool) ->
             let only_gpu = ["--test", "gpu", "--", "--ignored", "--test-threads", "1"];
             process::run(command.args(["test", "--locked"]).args(WITH_GPU).args(only_gpu))
         })?;
+    }
+    if full {
+        steps.run("nodes", || process::run(process::cargo()?.args(["test", "--locked"]).args(WITH_NODES)))?;
     }
     if let Some(python) = python {
         steps.run("full network in PyTorch", || full::make(&python))?;

@@ -64,8 +64,9 @@ enum Command {
         /// Also compare training and attacking on the GPU with the CPU (a software Vulkan driver is enough)
         #[arg(long)]
         gpu: bool,
-        /// Also load the paper's network in full, with weights that torchvision saved, and compare its logits. It installs
-        /// PyTorch into target/full, some gigabytes, unless BASTION_PYTHON names a Python that has it and torchvision
+        /// Also train on servers of this machine (`bastion serve`), for which burn is compiled once more; and load the paper's
+        /// network in full, with weights that torchvision saved, and compare its logits. It installs PyTorch into target/full,
+        /// some gigabytes, unless BASTION_PYTHON names a Python that has it and torchvision
         #[arg(long)]
         full: bool,
     },

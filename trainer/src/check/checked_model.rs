@@ -16,7 +16,7 @@ use shared::metrics::{Proportion, cross_entropy, rank};
 use super::chance::exceeds;
 use crate::data::Split;
 use crate::evaluate::{Evaluation, EvaluationBatch, ImageResult, Trial};
-use crate::kept::{Kept, Key, Measured};
+use crate::kept::{Clock, Kept, Key, Measured};
 use crate::progress::Task;
 
 /// Why a part of the images that has not the first hundred measures nothing for an item.
@@ -206,10 +206,10 @@ impl<'a> CheckedModel<'a> {
         measure: impl Fn(&Bundle, EvaluationBatch) -> Result<T>,
     ) -> Result<Vec<T>> {
         let measured = Measured::Item(item.into());
-        self.kept.start();
         let Some(Live { evaluation, device, task }) = self.live else {
             return self.kept.all(self.plan.index, &measured, 0, hundreds);
         };
+        let mut clock = Clock::start();
         let of_hundred = |hundred: usize| {
             let key = Key { network: self.plan.index, measured: measured.clone(), stage: 0, hundred };
             let found = match self.kept.get(&key)? {
@@ -218,7 +218,7 @@ impl<'a> CheckedModel<'a> {
                     self.check_stop()?;
                     let batch = evaluation.batch(hundred, self.kept, device)?;
                     let found = measure(&evaluation.bundles[self.plan.index], batch)?;
-                    self.kept.add(key, &found)?;
+                    self.kept.add(key, &found, clock.lap())?;
                     found
                 }
             };
@@ -241,7 +241,7 @@ impl<'a> CheckedModel<'a> {
         let index = self.plan.index;
         let results = match self.live {
             Some(Live { evaluation, device, task }) => {
-                evaluation.results(trial, &[index], self.kept, device, task)?.concat()
+                evaluation.results(trial, &[index], self.kept.hundreds(), self.kept, device, task)?.concat()
             }
             None => self.kept.results(index, trial)?,
         };

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use shared::attack::{AttackConfig, AttackKind};
+use shared::bundle::Bundle;
 
 use crate::commands::attack_flags::{AttackFlags, ChosenAttack};
-use crate::craft::craft;
+use crate::craft::craft_on;
 use crate::data::{self, Dataset, Meta};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::EpsilonSpace;
 use crate::error::UsageError;
+use crate::nodes::{self, NodesFlag, Place, Watch};
 use crate::progress::{Progress, Stop};
 use crate::{models, output};
 
@@ -44,6 +46,8 @@ pub struct CraftArgs {
     /// What the radius is measured in
     #[arg(long, value_enum, default_value = "pixel")]
     epsilon_space: EpsilonSpace,
+    #[command(flatten)]
+    nodes: NodesFlag,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -60,18 +64,24 @@ pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Resul
     ensure!(restarts == 1, UsageError("--restarts is not for craft: a set holds what one start gives".into()));
     let config = AttackConfig { channel_scale: args.epsilon_space.scale(&models::card(&dir)?), ..config };
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;
-    let engine = device::open(device, progress)?;
-    let bundle = models::load(&dir, &engine.device)?;
-    models::check_classes(&dir, &bundle.card, &dataset.classes)?;
+    let nodes = args.nodes.open(progress)?;
+    let devices = device::of_nodes(device, &nodes, progress)?;
+    let bundles = devices.iter().map(|(_, device)| models::load(&dir, device)).collect::<Result<Vec<_>>>()?;
+    models::check_classes(&dir, &bundles[0].card, &dataset.classes)?;
     let stop = Stop::on_ctrl_c_with_note("Stopping after the pictures at work", progress)?;
-    let meta = craft(&dataset, &bundle, &config, &args.out, &engine.device, progress, &stop)?;
+    let advice = "; what is done is kept: say the same again";
+    let _watch = Watch::start(&nodes, progress, advice.into(), || {});
+    let place = |((name, device), on_it)| Place { name, device, on_it };
+    let places: Vec<Place<'_, Bundle>> =
+        devices.iter().map(|(name, device)| (name.as_str(), device)).zip(&bundles).map(place).collect();
+    let meta = nodes::guard(&nodes, || craft_on(&dataset, &places, &config, &args.out, progress, &stop))?;
     let Meta { train, val, sha256, .. } = &meta;
     if args.json {
         return output::json(&meta);
     }
     output::text(&format!(
         "{config} on {}: {} training and {} validation pictures in {} (sha256 {sha256})",
-        bundle.card.name,
+        bundles[0].card.name,
         train.images,
         val.images,
         args.out.display()

@@ -5,6 +5,7 @@ mod corruptions;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
+use burn::prelude::Device;
 use clap::{Args, ValueEnum};
 use shared::attack::{AttackKind, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
@@ -21,6 +22,7 @@ use crate::error::UsageError;
 use crate::evaluate::report::{CraftedReport, ModelReport, Report};
 use crate::evaluate::{Evaluation, Trial, spread};
 use crate::kept::{PlannedModel, Work};
+use crate::nodes::{self, NodesFlag, Place, Watch};
 use crate::progress::Progress;
 use crate::{models, output};
 
@@ -133,6 +135,8 @@ pub struct EvaluateArgs {
     /// Write a report into this folder: scores.json, .csv and .md, and figures as .svg [default: the folder of --out]
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    nodes: NodesFlag,
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -159,29 +163,29 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
     let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
-    let engine = device::open(device, progress)?;
+    let nodes = args.nodes.open(progress)?;
+    let devices = device::of_nodes(device, &nodes, progress)?;
     // All networks are loaded before the first is evaluated: hours of work should not end at a mistyped name.
-    let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
-    for (dir, bundle) in dirs.iter().zip(&bundles) {
+    let load = |device: &Device| dirs.iter().map(|dir| models::load(dir, device)).collect::<Result<Vec<_>>>();
+    let mut loaded = devices.iter().map(|(_, device)| load(device)).collect::<Result<Vec<_>>>()?;
+    let places: Vec<_> =
+        devices.iter().zip(&loaded).map(|((name, device), on_it)| Place { name, device, on_it: &on_it[..] }).collect();
+    let bundles = &loaded[0];
+    for (dir, bundle) in dirs.iter().zip(bundles) {
         check(args, dir, bundle, &dataset)?;
     }
-    let trials = args.trials(&chosen, &bundles, &crafted)?;
+    let trials = args.trials(&chosen, bundles, &crafted)?;
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
-    let planned = dirs.iter().zip(&bundles).map(|(dir, bundle)| PlannedModel::new(dir, bundle)).collect();
+    let planned = dirs.iter().zip(bundles).map(|(dir, bundle)| PlannedModel::new(dir, bundle)).collect();
     let crafted_reports: Vec<CraftedReport> = crafted.iter().map(CraftedReport::from).collect();
     let work = Work::Evaluate { trials: trials.clone(), crafted: crafted_reports.clone() };
     let plan = kept_flags::plan(&dataset.sha256, indices.len(), dataset.val.len(), planned, work);
     let kept = args.kept.open(&plan, shard, progress)?;
     let stop = args.kept.stop(progress)?;
-    let evaluation = Evaluation {
-        bundles: &bundles,
-        clean: &dataset.val,
-        indices: &indices,
-        crafted: &crafted,
-        trials: &trials,
-        stop: &stop,
-    };
-    let scores = evaluation.run_kept(&kept, &engine.device, progress)?;
+    let evaluation =
+        Evaluation { bundles, clean: &dataset.val, indices: &indices, crafted: &crafted, trials: &trials, stop: &stop };
+    let _watch = Watch::start(&nodes, progress, args.kept.advice().into(), || {});
+    let scores = nodes::guard(&nodes, || evaluation.run_on(&places, &kept, progress))?;
     if !shard.is_whole() {
         return args.kept.print_part(shard, &kept, &plan);
     }
@@ -194,6 +198,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
             seconds: kept.seconds_of(network, &trials)?,
         })
     };
+    let bundles = loaded.swap_remove(0);
     let models = dirs.into_iter().zip(bundles).zip(scores).enumerate().map(report).collect::<Result<_>>()?;
     let report = Report { data_sha256: dataset.sha256, images: indices.len(), models, crafted: crafted_reports };
     let publish = Publish { save: args.save, report: args.kept.report(args.report.as_deref()), json: args.json };

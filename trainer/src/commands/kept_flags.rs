@@ -53,6 +53,14 @@ impl KeptFlags {
         }
     }
 
+    /// Returns the end of the error of a node that went away, which says what is kept.
+    pub fn advice(&self) -> &'static str {
+        match self.out {
+            Some(_) => "; what is finished is kept: give the same command again",
+            None => "",
+        }
+    }
+
     /// Opens the results of `shard`, or keeps nothing where no folder is given.
     ///
     /// # Errors
@@ -84,8 +92,8 @@ impl KeptFlags {
 }
 
 /// Flags of a command line that say where things lie or what becomes of results, and not what is measured. Each has a value.
-const ELSEWHERE: [&str; 8] =
-    ["--data", "--out", "--shard", "--report", "--device", "--progress", "--model", "--crafted"];
+const ELSEWHERE: [&str; 9] =
+    ["--data", "--out", "--shard", "--report", "--device", "--nodes", "--progress", "--model", "--crafted"];
 
 /// Returns the plan of `work` on some of the images of a set.
 pub fn plan(data: &str, images: usize, images_of_set: usize, models: Vec<PlannedModel>, work: Work) -> KeptPlan {

@@ -14,6 +14,7 @@ mod kept_flags;
 pub mod measure_network;
 pub mod merge;
 pub mod reproduce;
+pub mod serve;
 pub mod train;
 pub mod weights;
 

@@ -14,10 +14,12 @@ use crate::device::{self, DeviceChoice};
 use crate::error::{Stopped, UsageError};
 use crate::memory::Memory;
 use crate::models;
+use crate::nodes::{self, Node, NodesFlag, Watch};
 use crate::pretrained;
 use crate::progress::{Progress, ProgressChoice, on_ctrl_c};
 use crate::train::{
-    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Position, RunDir, TrainConfig, resolve, survive,
+    ConfigFlags, Dashboard, Job, NewRun, OptimizerName, Outcome, Places, Position, RunDir, TrainConfig, resolve,
+    survive,
 };
 
 /// Arguments of `bastion train`.
@@ -33,6 +35,7 @@ Examples:
   bastion train --run runs/union --recipe hardened --crafted data/fgsm,data/bim
   bastion train --run runs/again --config runs/hardened/config.toml --seed 1
   bastion train --run runs/large --arch resnet50 --batch-size 32
+  BASTION_TOKEN=... bastion train --run runs/borrowed --recipe hardened-live --nodes 127.0.0.1:7401
   bastion train --resume runs/hardened")]
 pub struct TrainArgs {
     /// Folder of the new run; it must not exist or be empty
@@ -59,8 +62,10 @@ pub struct TrainArgs {
     data: Option<PathBuf>,
     /// Discrete GPUs that share the batches, by their numbers. Their gradients meet in any order: two such runs of one seed
     /// differ slightly [default: one device]
-    #[arg(long, value_delimiter = ',', value_name = "N,...")]
+    #[arg(long, value_delimiter = ',', value_name = "N,...", conflicts_with = "nodes")]
     devices: Vec<usize>,
+    #[command(flatten)]
+    nodes: NodesFlag,
     /// Show plain bars instead of the dashboard, as is done anyway where the output is no terminal or with --progress
     #[arg(long)]
     plain: bool,
@@ -74,10 +79,14 @@ pub struct TrainArgs {
 /// When a setting is out of range, the data set or a checkpoint cannot be read, or the disk or the device fails; and
 /// [`Stopped`] when the user ended it.
 pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
+    let nodes = args.nodes.open(progress)?;
     let devices = device::open_all(choice, &args.devices, progress)?;
+    let places = if nodes.is_empty() { Places::here(devices) } else { Places::on(nodes, devices[0].clone()) };
     // Without --resume there is a --run: clap requires it.
     let path = args.resume.as_deref().or(args.run.as_deref()).unwrap_or(Path::new("runs/run"));
-    let Some(job) = survive(path, || job(args, path, &devices, progress))? else { return Ok(()) };
+    let Some(job) = survive(path, || nodes::guard(&places.nodes, || job(args, path, &places, progress)))? else {
+        return Ok(());
+    };
     if job.steps_done() > 0 {
         progress.note(format!("Going on after step {}", job.steps_done()));
     } else if args.resume.is_some() {
@@ -88,8 +97,10 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Resul
     let dashboard = if plain { None } else { Dashboard::open().map(Arc::new) };
     let shown = dashboard.clone().map_or(progress.clone(), |dashboard| progress.shown_by(dashboard));
     stop_on_ctrl_c(position.clone(), dashboard.clone(), shown.clone())?;
-    let outcome = survive(path, || job.train(&devices, position, dashboard, &shown));
-    Memory::note(path, &devices[0]);
+    let _watch = watch(&places.nodes, path, dashboard.clone(), progress);
+    let train = || job.train(&places, position, dashboard, &shown);
+    let outcome = survive(path, || nodes::guard(&places.nodes, train));
+    Memory::note(path, &places.own);
     match outcome? {
         Outcome::Stopped { steps_done, steps_total } => Err(Stopped(format!(
             "Stopped; {steps_done} of {steps_total} steps are saved. Go on with: bastion train --resume {}",
@@ -104,8 +115,8 @@ pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Resul
 }
 
 /// Returns the run to start or resume; `None` if it is done already.
-fn job(args: &TrainArgs, path: &Path, devices: &[Device], progress: &Progress) -> Result<Option<Job>> {
-    let device = &devices[0];
+fn job(args: &TrainArgs, path: &Path, places: &Places, progress: &Progress) -> Result<Option<Job>> {
+    let device = &places.devices[0];
     if args.resume.is_some() {
         let given: Vec<String> = args.config.given().map(|name| format!("--{name}")).collect();
         ensure!(
@@ -121,11 +132,11 @@ fn job(args: &TrainArgs, path: &Path, devices: &[Device], progress: &Progress) -
             progress.note(format!("Trained already. The network is in {}", run.final_bundle().display()));
             return Ok(None);
         }
-        check_precision(&config, devices)?;
+        check_precision(&config, places)?;
         return Ok(Some(Job::resume(path, args.data.as_deref(), device, progress)?));
     }
     let config = resolve(args.config_file.as_deref(), &args.config)?;
-    check_precision(&config, devices)?;
+    check_precision(&config, places)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
     // The files are checked first, since loading the data set takes a while.
@@ -148,13 +159,17 @@ fn job(args: &TrainArgs, path: &Path, devices: &[Device], progress: &Progress) -
         pretrained: args.pretrained.as_deref(),
         data: &data,
         crafted: &args.crafted,
-        command: super::command_line(&["--data"]),
+        command: super::command_line(&["--data", "--nodes"]),
     };
     Ok(Some(Job::start(&new, device, progress)?))
 }
 
 /// Checks that the devices compute in the precision of `config`: otherwise the run would fail inside of a kernel.
-fn check_precision(config: &TrainConfig, devices: &[Device]) -> Result<()> {
+fn check_precision(config: &TrainConfig, places: &Places) -> Result<()> {
+    let devices: Vec<&Device> = match &places.nodes[..] {
+        [] => places.devices.iter().collect(),
+        nodes => nodes.iter().map(|node| &node.device).collect(),
+    };
     ensure!(
         !config.mixed_precision || devices.iter().all(|device| device.supports_dtype(FloatDType::BF16)),
         UsageError(
@@ -164,6 +179,20 @@ fn check_precision(config: &TrainConfig, devices: &[Device]) -> Result<()> {
         )
     );
     Ok(())
+}
+
+/// Watches the nodes of the run in the folder `run`.
+fn watch(nodes: &[Node], run: &Path, dashboard: Option<Arc<Dashboard>>, progress: &Progress) -> Watch {
+    let advice = format!(
+        "\nWhat was saved is kept: bastion train --resume {} goes on, with --nodes of these or others, or without",
+        run.display()
+    );
+    let last = move || {
+        if let Some(dashboard) = &dashboard {
+            dashboard.restore();
+        }
+    };
+    Watch::start(nodes, progress, advice, last)
 }
 
 fn stop_on_ctrl_c(position: Arc<Position>, dashboard: Option<Arc<Dashboard>>, progress: Progress) -> Result<()> {

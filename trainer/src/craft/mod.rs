@@ -24,6 +24,7 @@ use crate::error::Stopped;
 use crate::files::write_atomically;
 use crate::lock::Lock;
 use crate::models::read;
+use crate::nodes::{Place, in_turns};
 use crate::progress::{Progress, Stop, Unit};
 
 /// Number of pictures attacked at once.
@@ -42,8 +43,7 @@ enum AwayFrom {
 /// Attacks every picture of `dataset` through `source` and writes the set to the folder `out`.
 ///
 /// # Errors
-/// When `out` is there already, another process is crafting it, or another set was begun there; when something cannot be
-/// written (the finished pictures stay, and the same call resumes); when the device fails; or when a stop was requested.
+/// Under the conditions of [`craft_on`].
 pub fn craft(
     dataset: &Dataset,
     source: &Bundle,
@@ -53,7 +53,25 @@ pub fn craft(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Meta> {
+    craft_on(dataset, &[Place { name: "", device, on_it: source }], attack, out, progress, stop)
+}
+
+/// Attacks every picture of `dataset` and writes the set to the folder `out`, as [`craft`] does, on several devices at once:
+/// each has the network. The batches, and what is random in them, are the same on any number of devices.
+///
+/// # Errors
+/// When `out` is there already, another process is crafting it, or another set was begun there; when something cannot be
+/// written (the finished pictures stay, and the same call resumes); when the device fails; or when a stop was requested.
+pub fn craft_on(
+    dataset: &Dataset,
+    places: &[Place<'_, Bundle>],
+    attack: &AttackConfig,
+    out: &Path,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Meta> {
     ensure!(!out.exists(), "{} is there already; name another folder with --out", out.display());
+    let source = places.first().context("there is no device to craft on")?.on_it;
     let crafted = Crafted {
         source: source.card.name.clone(),
         weights_sha256: source.card.weights.sha256.clone(),
@@ -68,11 +86,20 @@ pub fn craft(
         let done = file.done;
         task.advance(done as u64);
         let indices: Vec<usize> = (done..split.len()).collect();
-        for batch in indices.chunks(BATCH) {
-            ensure!(!stop.requested(), Stopped(format!("Stopped; {} pictures of {name} are kept", file.done)));
-            file.add(&attacked(split, batch, source, attack, from, device)?)?;
-            task.advance(batch.len() as u64);
-        }
+        let batches: Vec<&[usize]> = indices.chunks(BATCH).collect();
+        let kept = |done: usize| {
+            ensure!(!stop.requested(), Stopped(format!("Stopped; {done} pictures of {name} are kept")));
+            Ok(())
+        };
+        kept(file.done)?;
+        let work = |place: &Place<'_, Bundle>, batch: &&[usize]| {
+            attacked(split, batch, place.on_it, attack, from, place.device)
+        };
+        in_turns(places, &batches, work, |bytes| {
+            file.add(&bytes)?;
+            task.advance((bytes.len() / IMAGE_BYTES) as u64);
+            if file.done < split.len() { kept(file.done) } else { Ok(()) }
+        })?;
         file.finish()?;
     }
     drop(task);

@@ -99,3 +99,15 @@ fn what_is_there_or_was_begun_otherwise_is_left_alone() {
     let error = craft_to(&out, 1, &paper(), &Stop::default()).unwrap_err().to_string();
     assert!(error.contains("is there already"), "{error}");
 }
+
+#[test]
+fn two_devices_make_the_set_of_one() {
+    let (dir, device) = (TempDir::new().unwrap(), Device::flex());
+    let attack = AttackConfig::pgd(0.05, 1, 3);
+    let alone = craft_to(&dir.path().join("one"), 1, &attack, &Stop::default()).unwrap();
+    let bundles = [bundle("source", 1, &device), bundle("source", 1, &device)];
+    let places = bundles.each_ref().map(|on_it| Place { name: "node", device: &device, on_it });
+    let out = dir.path().join("two");
+    let together = craft_on(&dataset(), &places, &attack, &out, &Progress::silent(), &Stop::default()).unwrap();
+    assert_eq!(alone.sha256, together.sha256);
+}

@@ -15,6 +15,8 @@ mod tally;
 mod tests;
 mod until_fooled;
 
+use std::ops::Range;
+
 use anyhow::{Result, ensure};
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,9 @@ pub(crate) use self::image_result::ImageResult;
 pub use self::origins::Origins;
 use self::until_fooled::UntilFooledTrial;
 use crate::data::{CraftedVal, Split};
-use crate::kept::{Kept, Key};
+use crate::error::Stopped;
+use crate::kept::{Clock, Kept, Key};
+use crate::nodes::{Place, at_once};
 use crate::progress::{Progress, Stop, Task, Unit};
 
 /// Cost of a gradient, in passes of an image through a network without one.
@@ -222,6 +226,15 @@ impl Evaluation<'_> {
     /// # Errors
     /// Under the conditions of [`Evaluation::run`], or when results cannot be written.
     pub fn run_kept(&self, kept: &Kept, device: &Device, progress: &Progress) -> Result<Vec<Vec<Score>>> {
+        self.run_on(&[Place { name: "", device, on_it: self.bundles }], kept, progress)
+    }
+
+    /// Scores each network in each trial, as [`Evaluation::run_kept`] does, on several devices at once: each has all networks, and
+    /// measures a part of the hundreds. The hundreds, and what is random in them, are the same on any number of devices.
+    ///
+    /// # Errors
+    /// Under the conditions of [`Evaluation::run_kept`].
+    pub fn run_on(&self, places: &[Place<'_, [Bundle]>], kept: &Kept, progress: &Progress) -> Result<Vec<Vec<Score>>> {
         if self.bundles.is_empty() {
             return Ok(vec![]);
         }
@@ -239,13 +252,44 @@ impl Evaluation<'_> {
         let mut scores: Vec<Vec<Score>> = vec![Vec::with_capacity(self.trials.len()); networks.len()];
         let mut clean: Option<Vec<Vec<ImageResult>>> = None;
         for trial in self.trials {
-            let results = self.results(trial, &networks, kept, device, &task)?;
+            let results = self.results_on(places, trial, &networks, kept, &task)?;
             let clean = clean.get_or_insert_with(|| results.clone());
             for (network, ((scores, results), clean)) in scores.iter_mut().zip(&results).zip(clean).enumerate() {
                 scores.push(origins.score(trial, network, results, clean));
             }
         }
         Ok(scores)
+    }
+
+    /// Measures one trial on `places`, each with a part of the hundreds of `kept`. Returns what [`Evaluation::results`] does.
+    fn results_on(
+        &self,
+        places: &[Place<'_, [Bundle]>],
+        trial: &Trial,
+        networks: &[usize],
+        kept: &Kept,
+        task: &Task,
+    ) -> Result<Vec<Vec<ImageResult>>> {
+        let hundreds = kept.hundreds();
+        let begins = |place: usize| hundreds.start + place * hundreds.len() / places.len();
+        let shares: Vec<_> = (0..places.len()).map(|place| begins(place)..begins(place + 1)).collect();
+        let work = |place: &Place<'_, [Bundle]>, share: &Range<usize>| {
+            let part = Evaluation { bundles: place.on_it, ..*self };
+            part.results(trial, networks, share.clone(), kept, place.device, task)
+        };
+        // After a failure the evaluation is over, and the other devices need not go on.
+        let done = at_once(places, &shares, work, || self.stop.request());
+        let (done, failed): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
+        let (stopped, failed): (Vec<_>, Vec<_>) =
+            failed.into_iter().filter_map(Result::err).partition(anyhow::Error::is::<Stopped>);
+        if let Some(error) = failed.into_iter().chain(stopped).next() {
+            return Err(error);
+        }
+        let mut joined = vec![Vec::with_capacity(kept.images()); networks.len()];
+        for of_networks in done.into_iter().flatten() {
+            joined.iter_mut().zip(of_networks).for_each(|(joined, results)| joined.extend(results));
+        }
+        Ok(joined)
     }
 
     /// Returns the work of what is in `kept` already, as [`Trial::work`] counts it.
@@ -271,7 +315,7 @@ impl Evaluation<'_> {
         Ok(done)
     }
 
-    /// Measures one trial on the images of `kept`. Returns their results, in the order of the evaluation's, for each of
+    /// Measures one trial on the images of `hundreds`. Returns their results, in the order of the evaluation's, for each of
     /// `networks`, which are places in the evaluation's. `task` advances by [`Trial::work`] for each image that was not measured
     /// before.
     ///
@@ -282,6 +326,7 @@ impl Evaluation<'_> {
         &self,
         trial: &Trial,
         networks: &[usize],
+        hundreds: Range<usize>,
         kept: &Kept,
         device: &Device,
         task: &Task,
@@ -291,13 +336,14 @@ impl Evaluation<'_> {
                 let bundle = &self.bundles[network];
                 let on_network = trial.on(bundle.card.std);
                 let Some(attack) = on_network.attack_until_fooled() else { return Ok(vec![]) };
-                UntilFooledTrial { evaluation: self, trial, attack, network, bundle, kept }.run(device, task)
+                let hundreds = hundreds.clone();
+                UntilFooledTrial { evaluation: self, trial, attack, network, bundle, kept, hundreds }.run(device, task)
             };
             return networks.iter().map(of_network).collect();
         }
-        let mut results = vec![Vec::with_capacity(kept.images()); networks.len()];
-        kept.start();
-        for hundred in kept.hundreds() {
+        let mut results = vec![Vec::with_capacity(hundreds.len() * kept.batch_size()); networks.len()];
+        let mut clock = Clock::start();
+        for hundred in hundreds {
             let get = |&network: &usize| kept.get(&Key::of_trial(network, trial, 0, hundred));
             let mut found: Vec<Option<Vec<ImageResult>>> = networks.iter().map(get).collect::<Result<_>>()?;
             if found.iter().any(Option::is_none) {
@@ -314,7 +360,7 @@ impl Evaluation<'_> {
                             Shown::attacked(&originals, images)?.results(&batch, bundle)?
                         }
                     };
-                    kept.add(Key::of_trial(network, trial, 0, hundred), &measured)?;
+                    kept.add(Key::of_trial(network, trial, 0, hundred), &measured, clock.lap())?;
                     *found = Some(measured);
                 }
                 task.advance(trial.work(networks.len()) * batch.labels.len() as u64);

@@ -279,3 +279,31 @@ fn saved_images_are_shown_as_they_are_to_every_network() {
     let error = evaluation.run(&device, &Progress::silent()).unwrap_err().to_string();
     assert!(error.contains("set has other labels"), "{error}");
 }
+
+#[test]
+fn two_devices_give_the_results_of_one() {
+    let device = Device::flex();
+    let bundles = [bundle("a", 1, &device), bundle("b", 2, &device)];
+    let others = [bundle("a", 1, &device), bundle("b", 2, &device)];
+    let attack = AttackConfig::pgd(0.02, 2, 7);
+    let trials = [
+        Trial::CLEAN,
+        Trial::AUGMENTED,
+        Trial::attack(attack.clone(), None),
+        Trial::attack(attack.clone(), Some(1)),
+        Trial::until_fooled(attack),
+    ];
+    let (clean, stop, indices) = (split(), Stop::default(), (0..30).collect::<Vec<_>>());
+    let evaluation =
+        Evaluation { bundles: &bundles, clean: &clean, indices: &indices, crafted: &[], trials: &trials, stop: &stop };
+    let scores = |networks: &[&[Bundle; 2]]| {
+        let places: Vec<Place<'_, [Bundle]>> =
+            networks.iter().map(|networks| Place { name: "node", device: &device, on_it: &networks[..] }).collect();
+        // Batches of 7 of the 30 images: the devices have different numbers of them, and the last is short.
+        evaluation.run_on(&places, &Kept::nothing(indices.len(), 7), &Progress::silent()).unwrap()
+    };
+    assert_eq!(scores(&[&bundles]), scores(&[&bundles, &others]));
+    // More devices than batches: some have nothing to do.
+    assert_eq!(scores(&[&bundles]), scores(&[&bundles; 6]));
+    assert!(!stop.requested());
+}

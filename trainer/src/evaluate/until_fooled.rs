@@ -1,6 +1,7 @@
 //! Attacks that follow each image until it is fooled, in a batch that stays full: new images take the places of done ones.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +15,7 @@ use super::batch::Originals;
 use super::image_result::{Change, ImageResult};
 use super::{Attack, Evaluation, EvaluationBatch, GRADIENT, Trial, logits};
 use crate::experiment::in_words;
-use crate::kept::{Kept, Key};
+use crate::kept::{Clock, Kept, Key};
 use crate::progress::Task;
 
 /// The classes that an image is judged by.
@@ -63,6 +64,8 @@ pub(super) struct UntilFooledTrial<'a> {
     pub network: usize,
     pub bundle: &'a Bundle,
     pub kept: &'a Kept,
+    /// The hundreds that are measured here.
+    pub hundreds: Range<usize>,
 }
 
 /// A hundred of images in an attack.
@@ -85,11 +88,12 @@ struct Stage {
     classes: HashMap<usize, Classes>,
     /// Hundreds that are not done.
     waiting: BTreeMap<usize, Hundred>,
+    clock: Clock,
 }
 
 impl UntilFooledTrial<'_> {
-    /// Attacks all images. Returns their results, in the order of the evaluation's. `task` advances by [`Trial::work`] for each
-    /// image that was not attacked before.
+    /// Attacks the images of the hundreds. Returns their results, in the order of the evaluation's. `task` advances by
+    /// [`Trial::work`] for each image that was not attacked before.
     ///
     /// # Errors
     /// When the device fails, or computes something that is not a number, or results cannot be written;
@@ -97,7 +101,7 @@ impl UntilFooledTrial<'_> {
     pub fn run(&self, device: &Device, task: &Task) -> Result<Vec<ImageResult>> {
         let stages = self.attack.stages();
         let mut results: BTreeMap<usize, Vec<ImageResult>> =
-            self.kept.hundreds().map(|hundred| (hundred, vec![])).collect();
+            self.hundreds.clone().map(|hundred| (hundred, vec![])).collect();
         // All settings are checked before the first of hours of work.
         let attack = |(config, starts): &(AttackConfig, usize)| UntilFooled::new(config, *starts, self.attack.goal);
         let attacks = stages.iter().map(attack).collect::<Result<Vec<_>, _>>()?;
@@ -126,14 +130,16 @@ impl UntilFooledTrial<'_> {
                 passes_left: self.attack.passes_through(last) - before,
                 classes: HashMap::new(),
                 waiting,
+                clock: Clock::start(),
             };
             self.run_stage(stage, attack, &mut results, device, task)?;
             if stages.len() > 1 {
                 let held = results.values().flatten().filter(|result| result.has_held()).count();
-                let seconds = self.kept.seconds(self.network, self.trial, number)?;
-                let images = if held == 1 { "image" } else { "images" };
+                let of = results.values().map(Vec::len).sum::<usize>();
+                let seconds = self.kept.seconds(self.network, self.trial, number, self.hundreds.clone())?;
+                let images = if of == 1 { "image" } else { "images" };
                 task.note(format!(
-                    "{}: {config} leaves {held} {images}, after {}",
+                    "{}: {config} leaves {held} of {of} {images}, after {}",
                     self.bundle.card.name,
                     in_words(Duration::from_secs_f64(seconds))
                 ));
@@ -154,7 +160,6 @@ impl UntilFooledTrial<'_> {
         let batch_size = self.kept.batch_size();
         let mut not_begun = stage.waiting.keys().copied().collect::<Vec<_>>().into_iter();
         let mut queue = Queue { entries: Vec::new(), images: None };
-        self.kept.start();
         loop {
             self.evaluation.check_stop(self.kept)?;
             while attack.len() < batch_size {
@@ -199,7 +204,7 @@ impl UntilFooledTrial<'_> {
         }
         let done = stage.waiting.remove(&hundred).unwrap_or_default().results;
         let done: Vec<ImageResult> = done.into_iter().flatten().collect();
-        self.kept.add(self.key(stage.number, hundred), &done)?;
+        self.kept.add(self.key(stage.number, hundred), &done, stage.clock.lap())?;
         results.insert(hundred, done);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! ```text
 //! runs/evaluation/
 //!   plan.json               what is measured: networks, data, trials, version; a folder takes no other plan
-//!   results.jsonl           a line for each network, trial, attack of the trial and hundred
+//!   results.jsonl           a line for each network, trial, attack of the trial and hundred, in any order
 //!   results-3-of-8.jsonl    the same of a shard
 //!   scores.json, ...        the report, once all is done
 //! ```
@@ -18,12 +18,12 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -85,12 +85,11 @@ pub struct Kept {
     /// Images that go together: a hundred, but where memory is measured.
     batch_size: usize,
     hundreds: Range<usize>,
-    entries: RefCell<HashMap<String, Entry>>,
+    entries: Mutex<HashMap<String, Entry>>,
     /// Files that results were read from, or are written to.
     files: Vec<(Shard, PathBuf)>,
     /// The last file, where results are added to it.
     growing: Option<(File, Lock)>,
-    lap: Cell<Instant>,
 }
 
 impl Kept {
@@ -100,10 +99,9 @@ impl Kept {
             images,
             batch_size,
             hundreds: 0..images.div_ceil(batch_size),
-            entries: RefCell::default(),
+            entries: Mutex::default(),
             files: vec![],
             growing: None,
-            lap: Cell::new(Instant::now()),
         }
     }
 
@@ -130,7 +128,7 @@ impl Kept {
             ));
         }
         file.set_len(whole_bytes).with_context(context)?;
-        if !kept.entries.borrow().is_empty() {
+        if !kept.entries().is_empty() {
             progress.note(format!("Going on with what is finished in {}", path.display()));
         }
         kept.growing = Some((file, lock));
@@ -169,7 +167,7 @@ impl Kept {
                 return Ok((bytes, Some(Damage::Line(number + 1))));
             };
             let entry = Entry { seconds, line: text.into(), file: place };
-            if let Some(other) = self.entries.get_mut().insert(serde_json::to_string(&of)?, entry) {
+            if let Some(other) = self.entries().insert(serde_json::to_string(&of)?, entry) {
                 let images = self.in_words(&[of.hundred]);
                 ensure!(other.file != place, "{images} are in {} twice: delete it, and measure again", path.display());
                 bail!(
@@ -213,7 +211,7 @@ impl Kept {
     /// # Errors
     /// When the value is of another kind.
     pub fn get<V: DeserializeOwned>(&self, key: &Key) -> Result<Option<V>> {
-        let entries = self.entries.borrow();
+        let entries = self.entries();
         let Some(entry) = entries.get(&serde_json::to_string(key)?).filter(|entry| !entry.line.is_empty()) else {
             return Ok(None);
         };
@@ -229,23 +227,19 @@ impl Kept {
     /// # Errors
     /// When the key has no form in JSON.
     pub fn has(&self, key: &Key) -> Result<bool> {
-        let entries = self.entries.borrow();
+        let entries = self.entries();
         Ok(entries.get(&serde_json::to_string(key)?).is_some_and(|entry| !entry.line.is_empty()))
     }
 
-    /// Starts the clock for the next result.
-    pub fn start(&self) {
-        self.lap.set(Instant::now());
-    }
-
-    /// Adds a result, which took the time since the last one or since [`Kept::start`].
+    /// Adds a result, which took so many `seconds`.
     ///
     /// # Errors
     /// When the file cannot be written; the results before this one are kept.
-    pub fn add<V: Serialize>(&self, key: Key, value: &V) -> Result<()> {
-        let seconds = self.lap.replace(Instant::now()).elapsed().as_secs_f64();
+    pub fn add<V: Serialize>(&self, key: Key, value: &V, seconds: f64) -> Result<()> {
         let place = serde_json::to_string(&key)?;
         let mut line = String::new();
+        // Held until the line is written: results come from several threads.
+        let mut entries = self.entries();
         if let Some((file, _)) = &self.growing {
             let mut file = file;
             line = serde_json::to_string(&Line { of: key, seconds, value })?;
@@ -255,18 +249,18 @@ impl Kept {
                 format!("cannot write {path}; what is finished is kept: make room and give the same command again")
             })?;
         }
-        self.entries.borrow_mut().insert(place, Entry { seconds, line, file: self.files.len().saturating_sub(1) });
+        entries.insert(place, Entry { seconds, line, file: self.files.len().saturating_sub(1) });
         Ok(())
     }
 
-    /// Returns the seconds that a stage of a trial took on a network, all hundreds together.
+    /// Returns the seconds that a stage of a trial took on a network, all of `hundreds` together.
     ///
     /// # Errors
     /// When the trial has no form in JSON.
-    pub fn seconds(&self, network: usize, trial: &Trial, stage: usize) -> Result<f64> {
-        let entries = self.entries.borrow();
+    pub fn seconds(&self, network: usize, trial: &Trial, stage: usize, hundreds: Range<usize>) -> Result<f64> {
+        let entries = self.entries();
         let mut sum = 0.0;
-        for hundred in self.hundreds() {
+        for hundred in hundreds {
             let key = serde_json::to_string(&Key::of_trial(network, trial, stage, hundred))?;
             sum += entries.get(&key).map_or(0.0, |entry| entry.seconds);
         }
@@ -279,8 +273,16 @@ impl Kept {
     /// # Errors
     /// When a trial has no form in JSON.
     pub fn seconds_of(&self, network: usize, trials: &[Trial]) -> Result<Vec<Vec<f64>>> {
-        let of_trial = |trial: &Trial| (0..trial.stages()).map(|stage| self.seconds(network, trial, stage)).collect();
+        let of_trial = |trial: &Trial| {
+            let stages = 0..trial.stages();
+            stages.map(|stage| self.seconds(network, trial, stage, self.hundreds())).collect()
+        };
         trials.iter().map(of_trial).collect()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        // An entry is put in as a whole, so a thread that failed has left none half done.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the error after a request to stop.
@@ -338,6 +340,21 @@ impl Kept {
         }
         let ranges = ranges.iter().map(|range| format!("{} to {}", range.start + 1, range.end));
         format!("images {}", ranges.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Measures how long results take, one after another in a thread.
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts the time of the first result.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the seconds since the last result, or since the start, and starts the time of the next.
+    pub fn lap(&mut self) -> f64 {
+        std::mem::replace(&mut self.0, Instant::now()).elapsed().as_secs_f64()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::check::{Subject, check, judge};
 use crate::data::{Split, made};
 use crate::evaluate::Evaluation;
 use crate::models::tests::bundle;
+use crate::nodes::Place;
 use crate::progress::{Event, Recorder, Stop};
 
 const CLASSES: usize = 5;
@@ -76,6 +77,11 @@ impl Case {
 
     /// Evaluates; returns the scores as JSON.
     fn evaluate(&self, kept: &Kept) -> Result<String> {
+        self.evaluate_on(1, kept)
+    }
+
+    /// Evaluates on so many devices at once; returns the scores as JSON.
+    fn evaluate_on(&self, devices: usize, kept: &Kept) -> Result<String> {
         let (trials, stop) = (trials(), Stop::default());
         let evaluation = Evaluation {
             bundles: &self.bundles,
@@ -85,7 +91,9 @@ impl Case {
             trials: &trials,
             stop: &stop,
         };
-        Ok(serde_json::to_string(&evaluation.run_kept(kept, &self.device, &Progress::silent())?)?)
+        let place = |_| Place { name: "node", device: &self.device, on_it: &self.bundles[..] };
+        let places: Vec<Place<'_, [Bundle]>> = (0..devices).map(place).collect();
+        Ok(serde_json::to_string(&evaluation.run_on(&places, kept, &Progress::silent())?)?)
     }
 
     fn evaluate_shard(&self, dir: &Path, shard: &str) -> Result<String> {
@@ -145,6 +153,37 @@ fn an_evaluation_that_was_cut_off_anywhere_goes_on_to_the_same_scores() {
     assert_eq!(case.evaluate_shard(dir.path(), "1/1").unwrap(), whole);
     assert_eq!(fs::read_to_string(&file).unwrap(), done);
     assert_eq!(merged(&[dir.path()]).unwrap(), whole);
+}
+
+#[test]
+fn an_evaluation_goes_on_with_any_number_of_devices_to_the_same_scores() {
+    let (case, dir) = (Case::new(), TempDir::new().unwrap());
+    let whole = case.whole();
+    let on = |devices: usize| {
+        let kept = Kept::open(dir.path(), &case.evaluation_plan(), Shard::WHOLE, BATCH, &Progress::silent()).unwrap();
+        assert_eq!(case.evaluate_on(devices, &kept).unwrap(), whole, "{devices} devices");
+    };
+    let file = dir.path().join("results.jsonl");
+    let lines = || fs::read_to_string(&file).unwrap().lines().map(String::from).collect::<Vec<_>>();
+    on(3);
+    let first = lines();
+    assert_eq!(first.len(), (4 + 3) * 2 * 4, "each hundred is measured once");
+    assert_eq!(merged(&[dir.path()]).unwrap(), whole);
+    for (devices, left) in [(2, 20), (1, 45), (6, 37)] {
+        // In the order of the file: the threads have ended their hundreds in any.
+        fs::write(&file, first[..left].join("\n") + "\n").unwrap();
+        on(devices);
+        let again = lines();
+        assert_eq!((&again[..left], again.len()), (&first[..left], first.len()));
+        assert_eq!(merged(&[dir.path()]).unwrap(), whole);
+    }
+    // A shard on two devices.
+    let shards = dir.path().join("shards");
+    for shard in ["1/2", "2/2"] {
+        let kept = Kept::open(&shards, &case.evaluation_plan(), part(shard), BATCH, &Progress::silent()).unwrap();
+        case.evaluate_on(2, &kept).unwrap();
+    }
+    assert_eq!(merged(&[&shards]).unwrap(), whole);
 }
 
 #[test]

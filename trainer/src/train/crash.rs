@@ -10,6 +10,7 @@ use std::sync::Once;
 use anyhow::{Error, Result, anyhow};
 
 use crate::error::{Stopped, UsageError};
+use crate::nodes::NodeError;
 
 /// Does `work` of the run in the folder `run`, and converts a panic to an error. Where a CPU's memory is exhausted, the system
 /// kills the process, which only a parent process can report.
@@ -54,10 +55,16 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it did not say why".into())
 }
 
-/// Adds what to do to an error of a disk; leaves all others as they are.
+/// Adds what to do to an error of a disk or of a node; leaves all others as they are.
 fn with_advice(run: &Path, error: Error) -> Error {
     if error.is::<Stopped>() || error.is::<UsageError>() {
         return error;
+    }
+    if error.is::<NodeError>() {
+        let run = run.display();
+        return anyhow!(
+            "{error:#}\nWhat was saved is kept: bastion train --resume {run} goes on, with --nodes of these or others, or without"
+        );
     }
     match disk(run, &format!("{error:#}")) {
         Some(advice) => anyhow!("{error:#}\n{advice}"),
@@ -124,6 +131,17 @@ mod tests {
         assert!(error.contains("--resume runs/big") && error.contains("--batch-size"), "{error}");
         let error = survive::<()>(run, || panic!("index out of bounds")).unwrap_err().to_string();
         assert!(error.contains("may be for want of memory: index"), "{error}");
+    }
+
+    #[test]
+    fn a_node_that_went_away_is_named_with_the_way_on() {
+        let gone = || NodeError { node: "gpu:7401".into(), text: "went away".into() };
+        let error = survive::<()>(Path::new("runs/big"), || Err(gone().into())).unwrap_err().to_string();
+        assert!(
+            error.starts_with("node gpu:7401 went away\n") && error.contains("--resume runs/big goes on"),
+            "{error}"
+        );
+        assert!(!error.contains("memory"), "{error}");
     }
 
     #[cfg(unix)]

@@ -32,6 +32,12 @@ impl Ema {
         *average = average.clone().map(&mut Averaging { values: values.0, decay });
     }
 
+    /// Returns a copy of the average on another device, which later updates leave as it is.
+    pub fn on(&self, device: &Device) -> Self {
+        // Clones would share their running statistics, and move them along.
+        Self::new(self.decay, self.average().valid().to_device(device))
+    }
+
     /// Returns the current average, on the device without autodiff.
     pub fn average(&self) -> Classifier {
         self.average.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -22,6 +22,7 @@ use crate::data::{Dataset, PixelStats, sha256_of_file};
 use crate::error::UsageError;
 use crate::lock::Lock;
 use crate::models;
+use crate::nodes::Node;
 use crate::pretrained;
 use crate::progress::Progress;
 
@@ -41,6 +42,32 @@ pub struct NewRun<'a> {
     pub crafted: &'a [PathBuf],
     /// The command line, for the record.
     pub command: String,
+}
+
+/// The devices that a run computes on.
+pub struct Places {
+    /// Devices without autodiff; the first one leads, and holds the weights and the optimizer.
+    pub devices: Vec<Device>,
+    /// Other machines. One of them is the device that leads; several share each step, and this machine's device leads.
+    pub nodes: Vec<Node>,
+    /// This machine's own device.
+    pub own: Device,
+}
+
+impl Places {
+    /// Computes on devices of this machine, at least one.
+    pub fn here(devices: Vec<Device>) -> Self {
+        Self { own: devices[0].clone(), devices, nodes: vec![] }
+    }
+
+    /// Computes on `nodes`, if there are any, and on this machine's device `own`.
+    pub fn on(nodes: Vec<Node>, own: Device) -> Self {
+        let leads = match &nodes[..] {
+            [node] => node.device.clone(),
+            _ => own.clone(),
+        };
+        Self { devices: vec![leads], nodes, own }
+    }
 }
 
 /// A run that is ready to start or to go on.
@@ -153,15 +180,15 @@ impl Job {
         self.checkpoint.map_or(0, |checkpoint| checkpoint.steps_done)
     }
 
-    /// Trains on `devices` (without autodiff), until the last step or a stop requested of `position`; writes the trained
-    /// network to the run folder. A `dashboard` is drawn besides the view of `progress`.
+    /// Trains on `places`, until the last step or a stop requested of `position`; writes the trained network to the run
+    /// folder. A `dashboard` is drawn besides the view of `progress`.
     ///
     /// # Errors
     /// When a checkpoint cannot be written or read, the device fails, the network collapses again and again, or the trained
     /// network cannot be written.
     pub fn train(
         self,
-        devices: &[Device],
+        places: &Places,
         position: Arc<Position>,
         dashboard: Option<Arc<Dashboard>>,
         progress: &Progress,
@@ -173,7 +200,9 @@ impl Job {
             run: run.clone(),
             dataset,
             crafted,
-            devices: devices.to_vec(),
+            devices: places.devices.clone(),
+            nodes: places.nodes.clone(),
+            own: places.own.clone(),
             position,
             checkpoint,
             dashboard,
@@ -196,7 +225,7 @@ impl Job {
                 data_sha256,
                 scores: vec![],
             };
-            let exported = Bundle::export(model, description, Precision::F32, &devices[0]);
+            let exported = Bundle::export(model, description, Precision::F32, &places.devices[0]);
             let (json, weights) = pollster::block_on(exported)?;
             models::write(&run.final_bundle(), &json, &weights, None)?;
         }

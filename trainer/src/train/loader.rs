@@ -36,6 +36,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Returns the batch on another device, without autodiff.
+    pub fn on(self, device: &Device) -> Self {
+        let device = device.clone().inner();
+        Self { images: self.images.to_device(&device), targets: self.targets.to_device(&device), ..self }
+    }
+
     /// Splits the batch into `count` parts that differ by one row at most, or into fewer if there are fewer rows.
     pub fn parts(self, count: usize) -> Vec<Self> {
         let [rows] = self.targets.dims();
@@ -101,6 +107,12 @@ impl TrainLoader {
         }
         let start = step_in_epoch * self.batch_size;
         order.shuffled[start..start + self.batch_size].to_vec()
+    }
+
+    /// Returns this loader's rows of the batch of the next step, which stays the next, on `device`.
+    pub fn next_batch(&self, device: &Device) -> Batch {
+        let step = self.position.steps_done().min(self.steps_total.saturating_sub(1));
+        Self { device: device.clone(), ..self.clone() }.batch(step, &mut Order::default())
     }
 
     /// Returns this loader's rows of the batch of step `step`.

@@ -8,6 +8,7 @@ mod config;
 mod crash;
 mod dashboard;
 mod ema;
+mod forecast;
 mod freeze;
 mod history;
 mod job;
@@ -28,15 +29,20 @@ mod run_dir;
 mod saving_tests;
 mod session;
 mod sets;
+mod spread;
+#[cfg(test)]
+mod spread_tests;
 #[cfg(test)]
 mod tests;
 mod validation;
 mod watch;
+mod wire;
 
 pub use config::{OptimizerName, TrainConfig};
+pub(crate) use crash::caught;
 pub use crash::survive;
 pub use dashboard::Dashboard;
-pub use job::{Job, NewRun};
+pub use job::{Job, NewRun, Places};
 pub use mix::Share;
 pub use network::ArchName;
 pub(crate) use network::{heads, stems};

@@ -19,6 +19,7 @@ use super::live::LiveAttacks;
 use super::loader::Batch;
 use super::position::Position;
 use super::probe::ProbeInput;
+use super::spread::Spread;
 
 /// A classifier with its recipe's attacks and loss.
 #[derive(Module, Debug)]
@@ -38,6 +39,9 @@ pub struct TrainingModel {
     pub probe: AttackConfig,
     #[module(skip)]
     pub saving: Saving,
+    /// The nodes that take the steps in parts, if there are several.
+    #[module(skip)]
+    pub spread: Option<Spread>,
 }
 
 /// The settings of a step that save memory or freeze weights.
@@ -82,6 +86,7 @@ impl TrainingModel {
                 checkpointing,
                 frozen_steps: config.freeze.steps(steps_per_epoch),
             },
+            spread: None,
         }
     }
 
@@ -95,7 +100,22 @@ impl TrainingModel {
             position: Arc::default(),
             probe: AttackConfig::fgsm(0.0),
             saving: Saving::default(),
+            spread: None,
         }
+    }
+
+    /// Returns a copy to train on another device: with running statistics of its own, which clones would share.
+    pub fn on(&self, device: &Device) -> Self {
+        let classifier = self.classifier.valid().to_device(&device.clone().inner()).train();
+        let classifier = if self.saving.checkpointing { classifier.with_gradient_checkpointing() } else { classifier };
+        Self { classifier, ema: None, spread: None, ..self.clone() }
+    }
+
+    /// Returns a copy to validate on another device.
+    pub fn to_validate_on(&self, device: &Device) -> Self {
+        let classifier = self.classifier.valid().to_device(device);
+        let ema = self.ema.as_ref().map(|ema| ema.on(device));
+        Self { classifier, ema, spread: None, ..self.clone() }
     }
 
     /// Returns the classifier for a step, which shares weights and running statistics with `self.classifier`.
@@ -110,7 +130,8 @@ impl TrainingModel {
         if self.saving.checkpointing { checkpointed(tensor) } else { tensor }
     }
 
-    fn output(&self, logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: Option<f32>) -> ClassificationOutput {
+    /// Returns the output for the metrics, with the mean loss.
+    pub fn output(&self, logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: Option<f32>) -> ClassificationOutput {
         let loss = CrossEntropyLossConfig::new()
             .with_smoothing(smoothing)
             .init(&logits.device())
@@ -142,6 +163,9 @@ impl TrainStep for TrainingModel {
     type Output = StepOutput;
 
     fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
+        if let Some(spread) = &self.spread {
+            return spread.train(self, batch);
+        }
         // Batch norm in inference mode, and no gradient for any weight.
         let current = self.classifier.valid();
         let classifier = self.at_step(batch.step);
@@ -176,6 +200,9 @@ impl InferenceStep for TrainingModel {
     type Output = StepOutput;
 
     fn step(&self, batch: Batch) -> StepOutput {
+        if let Some(spread) = &self.spread {
+            return spread.validate(self, batch);
+        }
         let Batch { images, targets, probed, .. } = batch;
         // The current weights and not their average, which would show a collapse late.
         let probe = probed.then(|| {

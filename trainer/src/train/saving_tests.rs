@@ -17,7 +17,7 @@ use super::model::TrainingModel;
 use super::session::Outcome;
 use super::tests::{CLASSES, config, network, train, trained};
 
-fn weights(model: &Classifier) -> BTreeMap<String, Vec<f32>> {
+pub(super) fn weights(model: &Classifier) -> BTreeMap<String, Vec<f32>> {
     let file = save_weights(model, Precision::F32).unwrap();
     let file = safetensors::SafeTensors::deserialize(&file).unwrap();
     let values = |data: &[u8]| data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -28,11 +28,11 @@ fn is_head(name: &str) -> bool {
     name.starts_with("backbone.fc.")
 }
 
-fn largest(values: impl IntoIterator<Item = f32>) -> f32 {
+pub(super) fn largest(values: impl IntoIterator<Item = f32>) -> f32 {
     values.into_iter().fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
-fn batch(rows: usize, mix: &[Share]) -> Batch {
+pub(super) fn batch(rows: usize, mix: &[Share]) -> Batch {
     let device = Device::flex();
     let pixels = (0..rows * 3 * 32 * 32).map(|i| (i * 7919 % 255) as f32 / 255.0).collect::<Vec<_>>();
     let targets: Vec<i32> = (0..rows).map(|row| (row % CLASSES) as i32).collect();

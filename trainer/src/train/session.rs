@@ -18,6 +18,7 @@ use super::checkpoint_files::{Checkpoint, Part};
 use super::config::TrainConfig;
 use super::dashboard::Dashboard;
 use super::ema::Ema;
+use super::forecast;
 use super::freeze::Freeze;
 use super::history::History;
 use super::live::LiveAttacks;
@@ -31,10 +32,12 @@ use super::probe::ProbeMetric;
 use super::renderer::TaskRenderer;
 use super::run_dir::RunDir;
 use super::sets::CraftedPictures;
+use super::spread::Spread;
 use super::validation::ValidLoader;
 use super::watch::{AfterCheckpoint, EachRound, RunState, SharedRunState};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
 use crate::evaluate::spread;
+use crate::nodes::Node;
 use crate::progress::{Collapse, Event, Progress};
 
 /// Most collapses after which a run goes back to a checkpoint: more attempts are of no use.
@@ -49,6 +52,11 @@ pub struct Session {
     pub crafted: CraftedPictures,
     /// Devices without autodiff; the first one leads.
     pub devices: Vec<Device>,
+    /// Other machines that compute. One of them is the device that leads; several share each step, and the device that leads
+    /// is this machine's.
+    pub nodes: Vec<Node>,
+    /// This machine's own device.
+    pub own: Device,
     pub position: Arc<Position>,
     /// The checkpoint to resume from.
     pub checkpoint: Option<Checkpoint>,
@@ -124,15 +132,25 @@ impl Session {
     pub fn run(mut self, classifier: Classifier) -> Result<Outcome> {
         let split = Arc::new(std::mem::replace(&mut self.dataset.train, Split { images: vec![], labels: vec![] }));
         let plan = Plan::new(&self.config, &split)?;
+        let spread = (self.nodes.len() > 1).then(|| Spread::new(&self.nodes));
+        let mut is_first = true;
         loop {
-            match self.attempt(&plan, &split, classifier.clone())? {
+            let forecast = std::mem::replace(&mut is_first, false);
+            match self.attempt(&plan, &split, classifier.clone(), spread.clone(), forecast)? {
                 Ended::Outcome(outcome) => return Ok(outcome),
                 Ended::Collapsed(collapse) => self.roll_back(&collapse, plan.steps_total, classifier.clone())?,
             }
         }
     }
 
-    fn attempt(&self, plan: &Plan, split: &Arc<Split>, classifier: Classifier) -> Result<Ended> {
+    fn attempt(
+        &self,
+        plan: &Plan,
+        split: &Arc<Split>,
+        classifier: Classifier,
+        spread: Option<Spread>,
+        forecast: bool,
+    ) -> Result<Ended> {
         let Self { config, run, position, checkpoint, .. } = self;
         let Plan { batch_size, steps_total, steps_per_round, .. } = *plan;
         let device = self.devices[0].clone();
@@ -169,6 +187,11 @@ impl Session {
         let attacks = LiveAttacks::new(config, steps_total, checkpoint.map_or(0, |checkpoint| checkpoint.collapses));
         let model =
             TrainingModel::new(config, classifier, attacks, ema.clone(), position.clone(), plan.steps_per_epoch);
+        let model = TrainingModel { spread, ..model };
+        if forecast && !self.nodes.is_empty() {
+            let batch = train_loader.next_batch(&self.own);
+            forecast::announce(&model, &batch, self.dataset.classes.len(), &self.nodes, &self.own, &self.progress)?;
+        }
         let learner = Learner::new(model, optimizer(config)?, scheduler(config, steps_total)?);
         let mut history = History::open(run.path());
         history.forget_after(position.steps_done());

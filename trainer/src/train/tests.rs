@@ -100,6 +100,8 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
         // The clean pictures in place of attacked ones.
         crafted: [AttackKind::Fgsm, AttackKind::Bim].map(|kind| (kind, Arc::new(dataset().train))).into(),
         devices: vec![Device::flex()],
+        nodes: vec![],
+        own: Device::flex(),
         position: Arc::new(position),
         checkpoint,
         dashboard: None,
