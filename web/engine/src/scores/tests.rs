@@ -330,7 +330,8 @@ fn the_headline_is_the_strongest_attack_that_all_networks_were_measured_with() {
     assert_eq!(found.attack, "PGD-10 at 4/255, on 1\u{202f}000 pictures");
     let attacks = autoattack(Norm::Linf, 8.0 / 255.0);
     let field = |hits| Score { attack: Some(attacks[0].clone()), then: attacks[1..].to_vec(), ..of(hits, 1_000) };
-    let cards = [30, 22].map(|hits| card(vec![clean(hits, 10_000), augmented(hits, 10_000), of(1, 1_000), field(hits)]));
+    let cards =
+        [30, 22].map(|hits| card(vec![clean(hits, 10_000), augmented(hits, 10_000), of(1, 1_000), field(hits)]));
     let found = headline(&Sheet::of(&networks(&cards))).unwrap();
     assert_eq!(found.attack, "AutoAttack at 8/255, on 1\u{202f}000 pictures", "whatever the epsilon of others");
     let fewer = of(1, 10);
