@@ -28,7 +28,7 @@ impl Pool {
     }
 
     /// Returns the number of nodes.
-    pub fn len(&self) -> usize {
+    pub fn nodes(&self) -> usize {
         self.threads.len()
     }
 

@@ -22,12 +22,13 @@ fn listener(answer: &'static [u8]) -> (TcpListener, String) {
     let name = listener.local_addr().unwrap().to_string();
     let accepting = listener.try_clone().unwrap();
     std::thread::spawn(move || {
-        let mut open = vec![];
-        for stream in accepting.incoming() {
+        let answered = accepting.incoming().map(|stream| {
             let mut stream = stream.unwrap();
             let _ = stream.write_all(answer);
-            open.push(stream);
-        }
+            stream
+        });
+        // The connections stay open.
+        let _open: Vec<_> = answered.collect();
     });
     (listener, name)
 }

@@ -32,7 +32,7 @@ pub struct Spread {
 
 impl fmt::Debug for Spread {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Spread({})", self.pool.len())
+        write!(formatter, "Spread({})", self.pool.nodes())
     }
 }
 
@@ -49,7 +49,7 @@ impl Spread {
     fn try_train(&self, model: &TrainingModel, batch: Batch) -> Result<TrainOutput<StepOutput>, NodeError> {
         self.copies.iter().for_each(|copy| *unlocked(copy) = None);
         let (device, targets) = (batch.images.device(), batch.targets.clone());
-        let parts = batch.parts(self.pool.len());
+        let parts = batch.parts(self.pool.nodes());
         let rows: Vec<usize> = parts.iter().map(|part| part.targets.dims()[0]).collect();
         let jobs = parts.into_iter().map(|part| {
             let model = model.clone();
@@ -88,7 +88,7 @@ impl Spread {
     /// As [`Spread::train`] does.
     pub fn validate(&self, model: &TrainingModel, batch: Batch) -> StepOutput {
         let (device, targets, probed) = (batch.images.device(), batch.targets.clone(), batch.probed);
-        let jobs = batch.parts(self.pool.len()).into_iter().zip(&self.copies).map(|(part, copy)| {
+        let jobs = batch.parts(self.pool.nodes()).into_iter().zip(&self.copies).map(|(part, copy)| {
             let (model, copy) = (model.clone(), copy.clone());
             move |node: &Device| validate_part(&model, &mut unlocked(&copy), part, node)
         });

@@ -52,7 +52,7 @@ fn alone(config: &AttackConfig, image: Tensor<4>, label: usize, goal: Goal, mode
 /// Attacks all images in a batch of at most `room`: new images take the places of those that leave.
 fn fool(config: &AttackConfig, labels: &[usize], goal: Goal, room: usize, model: &Classifier) -> Vec<Outcome> {
     let images = images(&Device::flex());
-    let mut attack = UntilFooled::new(&config, RESTARTS, goal).unwrap();
+    let mut attack = UntilFooled::new(config, RESTARTS, goal).unwrap();
     let (mut next, mut outcomes) = (0, Vec::new());
     while next < IMAGES || !attack.is_empty() {
         let count = (room - attack.len()).min(IMAGES - next);
