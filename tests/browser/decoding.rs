@@ -219,7 +219,8 @@ fn page_with_a_fragile_decoder() -> TempDir {
             };
             faults[file.slice(6)]();
         });\n";
-    fs::write(&loader, fs::read_to_string(&loader).unwrap() + fragile).unwrap();
+    // Before the program's own listener.
+    fs::write(&loader, fragile.to_owned() + &fs::read_to_string(&loader).unwrap()).unwrap();
     dist
 }
 
