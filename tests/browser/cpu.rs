@@ -27,6 +27,7 @@ fn a_visit_on_the_cpu() {
         visit::attack_as_natively(&page, &native).await;
         visit::attack_towards_a_class(&page, &native).await;
         visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 5 }).await;
+        visit::attack_within_epsilon(&page, Attack { kind: "apgd", epsilon_255: 4, steps: 5 }).await;
         let long = Attack { kind: "bim", epsilon_255: 16, steps: 40 };
         visit::cancel(&page, long, async || page.click("cancel-button").await).await;
         visit::cancel(&page, long, async || page.press_escape().await).await;

@@ -28,7 +28,7 @@ fn a_visit_on_webgpu() {
         let long = Attack { kind: "bim", epsilon_255: 16, steps: 40 };
         visit::cancel(&page, long, async || page.click("cancel-button").await).await;
         visit::upload_a_file(&page, &folder).await;
-        visit::attack_within_epsilon(&page, Attack { kind: "bim", epsilon_255: 4, steps: 4 }).await;
+        visit::attack_within_epsilon(&page, Attack { kind: "apgd", epsilon_255: 4, steps: 4 }).await;
         bad_input::refuse_bad_files(&page, &folder).await;
         // Had the device been lost in between, the CPU would have computed the rest.
         assert_is_software_webgpu(&page).await;
