@@ -130,7 +130,7 @@ fn every_step_stays_in_the_ball_and_in_the_pixel_range() {
             let moved = compare(&now, &before, 0.0);
             let distance = furthest(config, &images, run.adversarial());
             assert!(distance <= config.epsilon + rounding(config), "{what}: {distance}");
-            // What is at the goal already has a smallest change of nothing.
+            // The smallest change of an image that is at the goal already is none.
             assert!(moved.max > 0.0 || config.kind.seeks_smallest(), "{what}: nothing moved");
         }
         assert_eq!(run.steps_done(), config.steps_total(), "{what}");

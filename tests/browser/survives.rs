@@ -67,7 +67,7 @@ fn idle_workers_that_end_are_replaced() {
         page.choose_sample(1).await;
         visit::clean_answers(&page).await;
 
-        // Nobody has to be told of a decoder that nobody waits for.
+        // A decoder without a picture to read is replaced without a message.
         client.execute("window.workers.decoder.terminate()", vec![]).await.unwrap();
         page.choose_sample(2).await;
         visit::clean_answers(&page).await;

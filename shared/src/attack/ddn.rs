@@ -17,7 +17,7 @@ const GAMMA: f32 = 0.05;
 /// Length of the last step as a part of the first, which is 1; a half wave of the cosine in between.
 const LAST_LENGTH: f32 = 0.01;
 
-/// What DDN carries of each image from step to step.
+/// Holds the state of DDN for each image.
 #[derive(Clone, Debug)]
 pub(super) struct Spheres {
     /// Radius of the sphere, `[batch]`, in the unit of epsilon.

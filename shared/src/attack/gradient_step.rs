@@ -38,7 +38,7 @@ pub(super) struct Classes {
 /// State of each image from the steps before: one row an image, `None` where the attack needs none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepState {
-    /// What is added up from step to step, of the shape of the images: with momentum the gradients so far, each divided by its mean
+    /// Sum over the steps, of the shape of the images: with momentum the gradients so far, each divided by its mean
     /// absolute value, older ones weaker; in DeepFool the steps so far.
     sum: Option<Tensor<4>>,
     adaptive: Option<Adaptive>,

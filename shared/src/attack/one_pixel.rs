@@ -23,7 +23,7 @@ const FOOLS: f32 = 1e4;
 /// Candidates that the network is asked about at once, of all images together.
 const AT_ONCE: usize = 100;
 
-/// What the attack carries of each image from generation to generation.
+/// Holds the state of the attack for each image.
 #[derive(Clone, Debug)]
 pub(super) struct Evolution {
     /// Pixels that may change.

@@ -36,7 +36,7 @@ pub struct CheckPlan {
     pub epsilon: f32,
 }
 
-/// What items say of the networks and images besides what they measure.
+/// Facts of the networks and images that items name besides measurements.
 pub struct Subject {
     /// Name and number of classes of each network.
     pub networks: Vec<(String, usize)>,
