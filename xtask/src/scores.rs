@@ -193,14 +193,15 @@ fn white_box() -> Vec<(String, Measurement)> {
     rows
 }
 
-/// Returns the median length of the smallest change that DDN finds, with its number of images.
+/// Returns the median length of the smallest change that DDN finds, with the number of images that it is taken over.
 fn smallest(card: &Card) -> Option<String> {
     let of_ddn = |score: &&Score| score.attack.as_ref().is_some_and(|attack| attack.kind == AttackKind::Ddn);
     let score = card.scores.iter().filter(of_ddn).max_by_key(|score| score.top1.of)?;
     let median = score.smallest.as_ref()?.median;
     let epsilon = score.attack.as_ref()?.epsilon;
     let length = median.map_or(format!("above {epsilon}"), |median| format!("{median:.3}"));
-    Some(format!("{length}, on {} images", grouped(score.top1.of)))
+    // Images that are wrong without an attack have no smallest change.
+    Some(format!("{length}, over {} images", grouped(score.success?.of)))
 }
 
 /// Returns the rows of the second table.
