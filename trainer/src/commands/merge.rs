@@ -65,7 +65,7 @@ pub fn run(args: &MergeArgs, progress: &Progress) -> Result<()> {
     }
 }
 
-/// What becomes of a report.
+/// Outputs of a report.
 #[derive(Clone, Copy)]
 pub(super) struct Publish<'a> {
     /// Whether it goes into the models' cards.

@@ -77,7 +77,7 @@ struct Hundred {
     open: usize,
 }
 
-/// One of the attacks of a trial, on its way through the images.
+/// Holds an attack of a trial and the images that the attack has reached.
 struct Stage {
     number: usize,
     /// The largest number of passes of an image in this attack.

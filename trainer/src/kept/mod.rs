@@ -9,7 +9,7 @@
 //!   scores.json, ...        the report, once all is done
 //! ```
 //!
-//! What is random in a hundred depends on its number or on those of its images alone, so it does not matter which process
+//! Random numbers of a hundred depend on the hundred's number or on those of its images alone, so it does not matter which process
 //! measures it. A line that was not written to its end counts as not done.
 
 mod merge;
@@ -38,13 +38,13 @@ use crate::evaluate::Trial;
 use crate::lock::Lock;
 use crate::progress::Progress;
 
-/// What a line holds a result of.
+/// Names the measurement that a line holds the result of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// Place of the network.
     pub network: usize,
-    /// What was measured.
+    /// Measurement of the result.
     pub measured: Measured,
     /// Place of the attack among those of the trial.
     pub stage: usize,
@@ -52,7 +52,7 @@ pub struct Key {
     pub hundred: usize,
 }
 
-/// What is measured on a hundred of images.
+/// Measurement on a hundred of images.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measured {
