@@ -19,6 +19,8 @@ pub enum Backend {
     WebGpu,
     /// PyTorch's own CPU kernels, three to four times as fast as burn's.
     LibTorch,
+    /// PyTorch's kernels on an NVIDIA GPU.
+    LibTorchCuda,
 }
 
 impl Backend {
@@ -30,6 +32,7 @@ impl Backend {
             Self::Vulkan => "Vulkan",
             Self::WebGpu => "WebGPU",
             Self::LibTorch => "CPU (libtorch)",
+            Self::LibTorchCuda => "CUDA (libtorch)",
         }
     }
 
@@ -40,7 +43,7 @@ impl Backend {
             Self::Wgpu => "wgpu",
             Self::Vulkan => "vulkan",
             Self::WebGpu => "webgpu",
-            Self::LibTorch => "libtorch",
+            Self::LibTorch | Self::LibTorchCuda => "libtorch",
         }
     }
 }
@@ -103,6 +106,8 @@ pub async fn open(backend: Backend) -> Result<Engine, DeviceError> {
         Backend::WebGpu => gpu::open(backend, burn::tensor::wgpu::WgpuBackend::Auto).await,
         #[cfg(all(feature = "libtorch", not(target_family = "wasm")))]
         Backend::LibTorch => Ok(Engine { device: libtorch(), backend, adapter: None, software: false }),
+        #[cfg(all(feature = "libtorch", not(target_family = "wasm")))]
+        Backend::LibTorchCuda => Ok(Engine { device: cuda(0)?, backend, adapter: None, software: false }),
         #[allow(unreachable_patterns, reason = "which backends are left depends on the features")]
         other => Err(DeviceError::NotBuilt(other)),
     }
@@ -114,6 +119,38 @@ fn libtorch() -> Device {
     Device::libtorch()
 }
 
+/// Environment variable of NVIDIA's libraries: 0 switches TF32 off. It is read when CUDA starts, and tch has no function for it.
+#[cfg(all(feature = "libtorch", not(target_family = "wasm")))]
+const TF32_OVERRIDE: &str = "NVIDIA_TF32_OVERRIDE";
+
+#[cfg(all(feature = "libtorch", not(target_family = "wasm")))]
+#[expect(deprecated, reason = "burn will drop it one day; until then nothing in burn is as fast on an NVIDIA GPU")]
+fn cuda(number: usize) -> Result<Device, DeviceError> {
+    // Tensors on a device that is not there would panic.
+    let found = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+    let exact = std::env::var_os(TF32_OVERRIDE).is_some_and(|value| value == "0");
+    if number < found && exact {
+        return Ok(Device::libtorch_cuda(number));
+    }
+    let reason = match found {
+        0 => "libtorch found no NVIDIA GPU. If there is one, build with a libtorch that has CUDA".into(),
+        _ if number < found => format!(
+            "cuDNN would round the values of convolutions to TF32, which makes input gradients wrong by a tenth: set \
+             {TF32_OVERRIDE}=0 before the start"
+        ),
+        _ => format!("there is no GPU {number}: libtorch found {found}, from 0 on"),
+    };
+    Err(DeviceError::Unavailable { backend: Backend::LibTorchCuda, reason })
+}
+
+/// Lets cuDNN time its algorithms for each shape of a convolution, and take the fastest one from then on: for computations of a
+/// few shapes over and over, such as training. Without effect on other backends.
+#[cfg(not(target_family = "wasm"))]
+pub fn tune_convolutions() {
+    #[cfg(feature = "libtorch")]
+    tch::Cuda::cudnn_set_benchmark(true);
+}
+
 /// Opens one of several devices, plain: GPU `number` (from 0) of the machine. The CPU is the same device under every number,
 /// so that code for several devices can be tried without them.
 ///
@@ -121,7 +158,7 @@ fn libtorch() -> Device {
 ///
 /// [`DeviceError`] if the build or the machine lacks the device.
 #[cfg(not(target_family = "wasm"))]
-#[cfg_attr(not(feature = "wgpu"), expect(unused_variables, reason = "a CPU has no number"))]
+#[cfg_attr(not(any(feature = "wgpu", feature = "libtorch")), expect(unused_variables, reason = "a CPU has no number"))]
 pub fn nth(backend: Backend, number: usize) -> Result<Device, DeviceError> {
     match backend {
         Backend::Flex => Ok(Device::flex()),
@@ -131,6 +168,8 @@ pub fn nth(backend: Backend, number: usize) -> Result<Device, DeviceError> {
         Backend::Vulkan => gpu::nth(backend, burn::tensor::wgpu::WgpuBackend::Vulkan, number),
         #[cfg(feature = "libtorch")]
         Backend::LibTorch => Ok(libtorch()),
+        #[cfg(feature = "libtorch")]
+        Backend::LibTorchCuda => cuda(number),
         other => Err(DeviceError::NotBuilt(other)),
     }
 }

@@ -1,6 +1,7 @@
-//! The GPU path (wgpu, WGSL) against the CPU path (flex): the same network must attack and learn alike on both.
+//! A GPU path against the CPU path (flex): the same network must attack and learn alike on both.
 //!
-//! `cargo xtask test --gpu` runs these, on a real adapter or on Mesa's software one (lavapipe).
+//! `cargo xtask test --gpu` runs these with wgpu (WGSL), on a real adapter or on Mesa's software one (lavapipe). `BASTION_GPU` names
+//! another backend: `vulkan` (SPIR-V) or `libtorch-cuda`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop and say where")]
 
@@ -14,11 +15,17 @@ use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfi
 const BATCH: usize = 4;
 const CLASSES: usize = 5;
 
-/// Returns wgpu's device, opened once: opening it again in one process is an error.
+/// Returns the GPU's device, opened once: opening it again in one process is an error.
 fn gpu() -> Device {
     static GPU: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
     let open_gpu = || {
-        let engine = pollster::block_on(open(Backend::Wgpu)).unwrap();
+        let backend = match std::env::var("BASTION_GPU").as_deref() {
+            Err(_) | Ok("wgpu") => Backend::Wgpu,
+            Ok("vulkan") => Backend::Vulkan,
+            Ok("libtorch-cuda") => Backend::LibTorchCuda,
+            Ok(other) => panic!("BASTION_GPU={other}: wgpu, vulkan or libtorch-cuda"),
+        };
+        let engine = pollster::block_on(open(backend)).unwrap();
         let kind = if engine.software { "software" } else { "hardware" };
         println!("adapter: {} ({kind})", engine.adapter.as_deref().unwrap_or("unnamed"));
         engine.device

@@ -22,6 +22,8 @@ pub enum DeviceChoice {
     Cpu,
     /// The CPU through PyTorch's libtorch, several times as fast (builds with the `libtorch` feature)
     Libtorch,
+    /// An NVIDIA GPU through PyTorch's libtorch (builds with the `libtorch` feature)
+    LibtorchCuda,
 }
 
 /// Opens the devices of these numbers, or the one that [`open`] opens if there are none. Returns them without autodiff, the
@@ -61,6 +63,7 @@ pub fn open(choice: DeviceChoice, progress: &Progress) -> Result<Engine> {
         DeviceChoice::Cpu => (open_backend(Backend::Flex)?, String::new()),
         DeviceChoice::Wgpu => (open_backend(Backend::Wgpu)?, String::new()),
         DeviceChoice::Vulkan => (open_backend(Backend::Vulkan)?, String::new()),
+        DeviceChoice::LibtorchCuda => (open_backend(Backend::LibTorchCuda)?, String::new()),
         DeviceChoice::Libtorch => (open_backend(Backend::LibTorch)?, String::new()),
         DeviceChoice::Auto => auto()?,
     };

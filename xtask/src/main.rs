@@ -105,6 +105,12 @@ enum Command {
 enum Benchmark {
     /// The page as visitors get it: bytes over the wire and their budgets, times, the longest task while an attack runs
     Page,
+    /// Pictures a second on a device: forward, input gradient, training step, PGD training step
+    Device {
+        /// flex, wgpu, vulkan, libtorch or libtorch-cuda
+        #[arg(default_value = "wgpu")]
+        name: bench::DeviceName,
+    },
 }
 
 fn main() -> ExitCode {
@@ -114,6 +120,7 @@ fn main() -> ExitCode {
         Command::Test { skip_browser, gpu, full } => checks::run(skip_browser, gpu, full),
         Command::Bench { what: None } => bench::run(),
         Command::Bench { what: Some(Benchmark::Page) } => bench_page::run(),
+        Command::Bench { what: Some(Benchmark::Device { name }) } => bench::device(name),
         Command::Serve { dir, port } => server::serve(&dir, port),
         Command::Scores => scores::run(false),
         Command::Shots { out, picture, webgpu } => shots::run(&out, picture.as_deref(), webgpu),
