@@ -3,6 +3,8 @@ use burn::tensor::{IndexingUpdateOp, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
+#[cfg(not(target_family = "wasm"))]
+use rayon::prelude::*;
 
 use super::rows::Rows;
 use super::{Norm, ThreatModel};
@@ -126,7 +128,7 @@ impl Ball {
     }
 
     /// Moves all channels of epsilon pixels, which are drawn at random, by what `draw` draws.
-    fn random_pixels(&self, seeds: Seeds<'_>, draw: impl Fn(&mut StdRng) -> f32) -> Tensor<4> {
+    fn random_pixels(&self, seeds: Seeds<'_>, draw: impl Fn(&mut StdRng) -> f32 + Sync) -> Tensor<4> {
         let [_, channels, height, width] = self.center.dims();
         self.moved_at_random(seeds, |rng, size| {
             let mut parts = vec![0.0; size];
@@ -239,17 +241,23 @@ impl Ball {
 
     /// Moves the center by parts of the radius that `draw` draws for the values of an image, as many as its second argument.
     /// The device's own generator is not used: each backend draws other numbers, and shares one state with the whole process.
-    fn moved_at_random(&self, seeds: Seeds<'_>, draw: impl Fn(&mut StdRng, usize) -> Vec<f32>) -> Tensor<4> {
+    fn moved_at_random(&self, seeds: Seeds<'_>, draw: impl Fn(&mut StdRng, usize) -> Vec<f32> + Sync) -> Tensor<4> {
         let shape = self.center.dims();
         let [batch, channels, height, width] = shape;
         let size = channels * height * width;
-        let parts: Vec<f32> = match seeds {
-            Seeds::Batch(seed) => {
-                let mut rng = StdRng::seed_from_u64(seed);
-                (0..batch).flat_map(|_| draw(&mut rng, size)).collect()
-            }
-            Seeds::Each(seeds) => seeds.iter().flat_map(|&seed| draw(&mut StdRng::seed_from_u64(seed), size)).collect(),
+        let seeds = match seeds {
+            // The first image has the numbers that it has alone.
+            Seeds::Batch(first) => [vec![first], seeds.of_images(batch).split_off(1.min(batch))].concat(),
+            Seeds::Each(seeds) => seeds.to_vec(),
         };
+        let mut parts = vec![0.0; batch * size];
+        let fill =
+            |(out, &seed): (&mut [f32], &u64)| out.copy_from_slice(&draw(&mut StdRng::seed_from_u64(seed), size));
+        // Drawing the noise of a large batch on one core takes longer than a GPU's step.
+        #[cfg(not(target_family = "wasm"))]
+        parts.par_chunks_mut(size).zip(&seeds).for_each(fill);
+        #[cfg(target_family = "wasm")]
+        parts.chunks_mut(size).zip(&seeds).for_each(fill);
         let parts = Tensor::<4>::from_data(TensorData::new(parts, shape), &self.center.device());
         // L0 bounds no value.
         let change = if self.threat.norm == Norm::L0 { parts } else { parts.mul(self.radius.clone()) };
