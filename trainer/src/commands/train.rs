@@ -80,6 +80,7 @@ pub struct TrainArgs {
 /// [`Stopped`] when the user ended it.
 pub fn run(args: &TrainArgs, choice: DeviceChoice, progress: &Progress) -> Result<()> {
     let nodes = args.nodes.open(progress)?;
+    shared::device::tune_convolutions();
     let devices = device::open_all(choice, &args.devices, progress)?;
     let places = if nodes.is_empty() { Places::here(devices) } else { Places::on(nodes, devices[0].clone()) };
     // Without --resume there is a --run: clap requires it.
@@ -135,7 +136,9 @@ fn job(args: &TrainArgs, path: &Path, places: &Places, progress: &Progress) -> R
         check_precision(&config, places)?;
         return Ok(Some(Job::resume(path, args.data.as_deref(), device, progress)?));
     }
-    let config = resolve(args.config_file.as_deref(), &args.config)?;
+    let mut config = resolve(args.config_file.as_deref(), &args.config)?;
+    // The run may be resumed from another folder.
+    config.teacher = config.teacher.map(std::path::absolute).transpose()?;
     check_precision(&config, places)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
@@ -149,7 +152,7 @@ fn job(args: &TrainArgs, path: &Path, places: &Places, progress: &Progress) -> R
             ));
         }
     }
-    if let Some(dir) = &args.init {
+    for dir in args.init.iter().chain(&config.teacher) {
         models::card(&models::dir_of(dir)?)?;
     }
     let new = NewRun {

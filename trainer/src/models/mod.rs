@@ -194,7 +194,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Returns card and weights of a small random network of five classes.
-    fn exported(name: &str, seed: u64, device: &Device) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn exported(name: &str, seed: u64, device: &Device) -> (Vec<u8>, Vec<u8>) {
         let architecture = Architecture::WideResNet(WideResNetConfig { depth: 10, width: 1, strides: [2, 2, 2] });
         let (mean, std) = ([0.5; 3], [0.25; 3]);
         let description = Description {

@@ -1,5 +1,7 @@
 //! The settings of a run: one struct is the command line, the recipe file and the record in the run folder.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::de::Error as _;
@@ -118,6 +120,18 @@ pub struct TrainConfig {
     /// Label smoothing, 0 to below 1
     #[arg(long, value_name = "PART", default_value_t = 0.1)]
     pub label_smoothing: f64,
+    /// A trained model, or the folder of its run, whose answers to the pictures before any attack are part of what is learned
+    #[arg(long, value_name = "DIR")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<PathBuf>,
+    /// Part of the teacher's answers in what is learned, 0 to 1; the labels are the rest
+    #[arg(long, value_name = "PART", default_value_t = 0.5)]
+    #[serde(default = "half")]
+    pub teacher_weight: f64,
+    /// Temperature of the teacher's answers: they are softer above 1
+    #[arg(long, value_name = "T", default_value_t = 2.0)]
+    #[serde(default = "two")]
+    pub teacher_temperature: f64,
     /// Decay of a moving average of the weights, which is then what is validated and exported; 0 is none
     #[arg(long, value_name = "DECAY", default_value_t = 0.0)]
     pub ema: f64,
@@ -127,6 +141,15 @@ pub struct TrainConfig {
     /// Pixels of padding from which crops are taken (at 64x64)
     #[arg(long, value_name = "PIXELS", default_value_t = 8)]
     pub crop_padding: usize,
+    /// Smallest part of a picture's area that is enlarged to the whole: 0.25, say, where what the pictures show differs in
+    /// size; 1 shifts the picture by the padding instead
+    #[arg(long, value_name = "PART", default_value_t = 1.0)]
+    #[serde(default = "one")]
+    pub crop_scale: f64,
+    /// Part of the pictures attacked while training that the paper's seven perturbations change first
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    #[serde(default)]
+    pub perturbed: f64,
     /// Radius of the attacks in training and of the probe
     #[arg(long, default_value = "4/255")]
     pub epsilon: Epsilon,
@@ -159,6 +182,18 @@ pub struct TrainConfig {
     #[arg(skip)]
     #[serde(default)]
     pub perturbations: Perturbations,
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn two() -> f64 {
+    2.0
 }
 
 /// Writes a seed as a number, and as a text where it is larger than a number of TOML may be.
@@ -231,6 +266,14 @@ impl TrainConfig {
         ensure!((0.0..1.0).contains(&self.momentum), "momentum must be 0 to below 1");
         ensure!(between(self.weight_decay(), 0.0, 1.0), "weight-decay must be 0 to 1");
         ensure!((0.0..1.0).contains(&self.label_smoothing), "label-smoothing must be 0 to below 1");
+        ensure!(between(self.teacher_weight, 0.0, 1.0), "teacher-weight must be 0 to 1");
+        ensure!(between(self.teacher_temperature, 0.1, 100.0), "teacher-temperature must be 0.1 to 100");
+        ensure!(between(self.crop_scale, 0.05, 1.0), "crop-scale must be 0.05 to 1");
+        ensure!(between(self.perturbed, 0.0, 1.0), "perturbed must be 0 to 1");
+        ensure!(
+            self.perturbed == 0.0 || self.mix.iter().any(|share| share.is_live()),
+            "perturbed applies to pictures attacked while training, and the mix has none: add augmented to it instead"
+        );
         ensure!((0.0..1.0).contains(&self.ema), "ema must be 0 to below 1");
         ensure!(
             (16..=SIDE).contains(&self.image_size) && SIDE.is_multiple_of(self.image_size),
@@ -267,6 +310,13 @@ impl TrainConfig {
             OptimizerName::Sgd => 5e-4,
             OptimizerName::Adamw => 0.05,
         })
+    }
+
+    /// Returns the settings for a card: the teacher by the name of its folder, wherever that is.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        let name = |path: &PathBuf| path.file_name().map_or_else(|| path.clone(), PathBuf::from);
+        Self { teacher: self.teacher.as_ref().map(name), ..self.clone() }
     }
 
     /// Returns the settings with all defaults filled in, which may differ in another version.

@@ -18,6 +18,7 @@ use super::position::Position;
 use super::run_dir::{Pretrained, RUN_FORMAT, RunDir, RunRecord};
 use super::session::{Outcome, Session};
 use super::sets::{self, CraftedPictures};
+use super::teacher::Teacher;
 use crate::data::{Dataset, PixelStats, sha256_of_file};
 use crate::error::UsageError;
 use crate::lock::Lock;
@@ -79,6 +80,7 @@ pub struct Job {
     config: TrainConfig,
     dataset: Dataset,
     crafted: CraftedPictures,
+    teacher: Option<Teacher>,
     checkpoint: Option<Checkpoint>,
     /// The network before the first step, into which a checkpoint is loaded later.
     network: Classifier,
@@ -115,8 +117,10 @@ impl Job {
                 "freeze keeps weights that were learned before: give --pretrained or --init, or no --freeze".into()
             )
         );
+        let (teacher, teacher_sha256) = Teacher::load(&new.config, &dataset.classes, device)?.unzip();
         let record = RunRecord {
             format: RUN_FORMAT,
+            teacher_sha256,
             command: new.command.clone(),
             init: init.map(std::path::absolute).transpose()?,
             pretrained,
@@ -128,7 +132,7 @@ impl Job {
         };
         let network = first_network(&record, &new.config, &dataset.classes, device, progress)?;
         let (run, lock) = RunDir::create(new.path, &record, &new.config)?;
-        Ok(Self { run, lock, record, config: new.config.clone(), dataset, crafted, checkpoint: None, network })
+        Ok(Self { run, lock, record, config: new.config.clone(), dataset, crafted, teacher, checkpoint: None, network })
     }
 
     /// Resumes the run in `path`, with the data set where it was or in `data`.
@@ -153,6 +157,11 @@ impl Job {
         let dirs: Vec<PathBuf> = record.crafted.iter().map(|set| set.dir.clone()).collect();
         let (crafted, notes) = sets::load(&dirs, &config.mix, &dataset)?;
         ensure!(notes == record.crafted, "the crafted sets of the run were made anew since: {}", names(&dirs));
+        let (teacher, teacher_sha256) = Teacher::load(&config, &dataset.classes, device)?.unzip();
+        ensure!(
+            teacher_sha256 == record.teacher_sha256,
+            "the teacher of the run has other weights than when the run was started: put those back, or start another run"
+        );
         let blank = || blank_network(&record, &config, dataset.classes.len(), device);
         let steps_total = Session::steps_total(&config, &dataset.train)?;
         let checkpoint = find_checkpoint(&run, &config, steps_total, blank()?, progress)?;
@@ -167,7 +176,7 @@ impl Job {
         if data.is_some() {
             run.write_record(&record)?;
         }
-        Ok(Self { run, lock, record, config, dataset, crafted, checkpoint, network })
+        Ok(Self { run, lock, record, config, dataset, crafted, teacher, checkpoint, network })
     }
 
     /// Returns the position at which the run begins: the first step, or the one after its checkpoint.
@@ -193,13 +202,14 @@ impl Job {
         dashboard: Option<Arc<Dashboard>>,
         progress: &Progress,
     ) -> Result<Outcome> {
-        let Self { run, lock, record, config, dataset, crafted, checkpoint, network } = self;
+        let Self { run, lock, record, config, dataset, crafted, teacher, checkpoint, network } = self;
         let (classes, data_sha256) = (dataset.classes.clone(), dataset.sha256.clone());
         let session = Session {
             config: config.clone(),
             run: run.clone(),
             dataset,
             crafted,
+            teacher,
             devices: places.devices.clone(),
             nodes: places.nodes.clone(),
             own: places.own.clone(),
@@ -220,7 +230,7 @@ impl Job {
                 recipe: Recipe {
                     name: config.recipe.clone(),
                     commands: [record.history, vec![record.command]].concat(),
-                    config: serde_json::to_value(&config)?,
+                    config: serde_json::to_value(config.public())?,
                 },
                 data_sha256,
                 scores: vec![],

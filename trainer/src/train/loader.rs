@@ -80,6 +80,10 @@ pub struct TrainLoader {
     pub mix: Vec<Share>,
     pub perturbations: Perturbations,
     pub crop_padding: usize,
+    /// Smallest part of a picture's area that is enlarged to the whole; 1 crops from the padding instead.
+    pub crop_scale: f64,
+    /// Part of each live portion that is perturbed before it is attacked.
+    pub perturbed: f64,
     pub seed: u64,
     /// Steps of the whole run.
     pub steps_total: usize,
@@ -93,6 +97,22 @@ impl TrainLoader {
     /// Returns the steps in which each picture is seen once; the incomplete last batch is dropped.
     pub fn steps_per_epoch(pictures: usize, batch_size: usize) -> usize {
         (pictures / batch_size).max(1)
+    }
+
+    /// Returns the rows that are perturbed, counted from this loader's first one: all of the augmented portions, and the first
+    /// rows of the live ones.
+    fn perturbed_rows(&self) -> Vec<Range<usize>> {
+        let whole = portions(&self.mix, self.batch_size, 0..self.batch_size);
+        let chosen = whole.into_iter().map(|Portion { share, rows }| {
+            let part = match share {
+                Share::Augmented => 1.0,
+                share if share.is_live() => self.perturbed,
+                _ => 0.0,
+            };
+            rows.start..rows.start + (part * rows.len() as f64).round() as usize
+        });
+        let within = |row: usize| row.clamp(self.rows.start, self.rows.end) - self.rows.start;
+        chosen.map(|rows| within(rows.start)..within(rows.end)).filter(|rows| !rows.is_empty()).collect()
     }
 
     /// Returns the indices of the pictures of step `step`.
@@ -120,20 +140,25 @@ impl TrainLoader {
         let indices = self.plan(step, order);
         let mut random = StdRng::seed_from_u64(derive(self.seed, step as u64, Purpose::Crops));
         // Drawn for all rows, so that a row does not depend on the number of devices.
-        let crops: Vec<Crop> = indices.iter().map(|_| Crop::random(self.crop_padding, &mut random)).collect();
+        let draw_crop = |_| match self.crop_scale < 1.0 {
+            true => Crop::resized(self.crop_scale, &mut random),
+            false => Crop::random(self.crop_padding, &mut random),
+        };
+        let crops: Vec<Crop> = indices.iter().map(draw_crop).collect();
         let (indices, crops) = (&indices[self.rows.clone()], &crops[self.rows.clone()]);
         let portions = portions(&self.mix, self.batch_size, self.rows.clone());
+        let perturbed = self.perturbed_rows();
         let mut views = Vec::with_capacity(indices.len());
         for Portion { share, rows } in &portions {
             views.extend(rows.clone().map(|row| PictureView {
                 index: indices[row],
                 crafted: share.crafted_by(),
                 // The seven perturbations shift and mirror by themselves.
-                crop: if *share == Share::Augmented { Crop::NONE } else { crops[row] },
+                crop: if perturbed.iter().any(|rows| rows.contains(&row)) { Crop::NONE } else { crops[row] },
             }));
         }
         let mut images = self.pictures.images(&views, &self.device);
-        for Portion { rows, .. } in portions.iter().filter(|portion| portion.share == Share::Augmented) {
+        for rows in perturbed {
             // A picture's perturbations differ in every epoch.
             let number = |row: usize| (step * self.batch_size + self.rows.start + row) as u64;
             let drawn: Vec<_> = rows.clone().map(|row| draw(&self.perturbations, self.seed, number(row))).collect();
@@ -242,6 +267,8 @@ mod tests {
             mix: vec![Share::Normal],
             perturbations: Perturbations::default(),
             crop_padding: 4,
+            crop_scale: 1.0,
+            perturbed: 0.0,
             seed: 5,
             steps_total: 8,
             steps_per_round: 4,
@@ -305,6 +332,27 @@ mod tests {
             assert_eq!(labels, rows);
         }
         assert!(first.next().is_none() && second.next().is_none());
+    }
+
+    #[test]
+    fn a_part_of_the_attacked_pictures_is_perturbed_first() {
+        let mix = vec![Share::Normal, Share::Augmented, Share::NFgsm];
+        let rows = |perturbed: f64, rows: Range<usize>| {
+            TrainLoader { batch_size: 12, rows, mix: mix.clone(), perturbed, ..loader(0) }.perturbed_rows()
+        };
+        assert_eq!(rows(0.0, 0..12), [4..8]);
+        assert_eq!(rows(0.5, 0..12), [4..8, 8..10]);
+        // Two devices perturb the rows that one does.
+        assert_eq!((rows(0.5, 0..6), rows(0.5, 6..12)), (vec![4..6], vec![0..2, 2..4]));
+        // The same picture ten times: only the perturbed ones differ.
+        let mix = vec![Share::NFgsm];
+        let loader = TrainLoader { batch_size: 4, rows: 0..4, mix, perturbed: 0.5, crop_padding: 0, ..loader(0) };
+        let values = loader.batch(0, &mut Order::default()).images.into_data().try_into_vec::<f32>().unwrap();
+        let plain = super::super::pictures::tests::picture().iter().map(|&byte| f32::from(byte) / 255.0).sum::<f32>();
+        let near = |row: &[f32]| (row.iter().sum::<f32>() - plain).abs() < 0.01 * plain;
+        let unchanged: Vec<bool> = values.chunks_exact(3 * SIDE * SIDE).map(near).collect();
+        assert_eq!(unchanged[2..], [true, true]);
+        assert!(unchanged[..2].contains(&false));
     }
 
     #[test]

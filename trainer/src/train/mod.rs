@@ -32,6 +32,7 @@ mod sets;
 mod spread;
 #[cfg(test)]
 mod spread_tests;
+mod teacher;
 #[cfg(test)]
 mod tests;
 mod validation;

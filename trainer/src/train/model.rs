@@ -20,6 +20,7 @@ use super::loader::Batch;
 use super::position::Position;
 use super::probe::ProbeInput;
 use super::spread::Spread;
+use super::teacher::Teacher;
 
 /// A classifier with its recipe's attacks and loss.
 #[derive(Module, Debug)]
@@ -29,6 +30,9 @@ pub struct TrainingModel {
     pub attacks: LiveAttacks,
     #[module(skip)]
     pub label_smoothing: f64,
+    /// The network whose answers are part of the targets, if any.
+    #[module(skip)]
+    pub teacher: Option<Teacher>,
     /// The average that is validated in place of the classifier, if any.
     #[module(skip)]
     pub ema: Option<Ema>,
@@ -78,6 +82,7 @@ impl TrainingModel {
             classifier: if checkpointing { classifier.with_gradient_checkpointing() } else { classifier },
             attacks,
             label_smoothing: config.label_smoothing,
+            teacher: None,
             ema,
             position,
             probe: AttackConfig::pgd(config.epsilon.value(), config.probe_steps, 0),
@@ -96,6 +101,7 @@ impl TrainingModel {
             classifier,
             attacks: LiveAttacks::none(),
             label_smoothing: 0.0,
+            teacher: None,
             ema: None,
             position: Arc::default(),
             probe: AttackConfig::fgsm(0.0),
@@ -108,14 +114,15 @@ impl TrainingModel {
     pub fn on(&self, device: &Device) -> Self {
         let classifier = self.classifier.valid().to_device(&device.clone().inner()).train();
         let classifier = if self.saving.checkpointing { classifier.with_gradient_checkpointing() } else { classifier };
-        Self { classifier, ema: None, spread: None, ..self.clone() }
+        let teacher = self.teacher.as_ref().map(|teacher| teacher.on(&device.clone().inner()));
+        Self { classifier, teacher, ema: None, spread: None, ..self.clone() }
     }
 
     /// Returns a copy to validate on another device.
     pub fn to_validate_on(&self, device: &Device) -> Self {
         let classifier = self.classifier.valid().to_device(device);
         let ema = self.ema.as_ref().map(|ema| ema.on(device));
-        Self { classifier, ema, spread: None, ..self.clone() }
+        Self { classifier, ema, teacher: None, spread: None, ..self.clone() }
     }
 
     /// Returns the classifier for a step, which shares weights and running statistics with `self.classifier`.
@@ -173,9 +180,13 @@ impl TrainStep for TrainingModel {
         let mut gradients = GradientsAccumulator::new();
         let mut outputs = Vec::with_capacity(self.saving.parts);
         for Batch { images, targets, portions, first_row, part, step, .. } in batch.parts(self.saving.parts) {
+            let taught = self.teacher.as_ref().map(|teacher| (teacher, teacher.probabilities(&images)));
             let images = self.attacks.apply(images, &targets, &portions, first_row, step, &current);
             let logits = classifier.forward(self.tracked(images));
-            let output = self.output(logits, self.tracked(targets), smoothing);
+            let mut output = self.output(logits, self.tracked(targets), smoothing);
+            if let Some((teacher, probabilities)) = taught {
+                output.loss = teacher.blend(output.loss, output.output.clone(), self.tracked(probabilities));
+            }
             // Gradients of parts, on one device or on several, are summed: each counts with its part of the batch, and the sum
             // is that of the mean.
             let loss = if part < 1.0 { output.loss.clone().mul_scalar(part) } else { output.loss.clone() };

@@ -23,24 +23,43 @@ pub struct Pictures {
     pub image_size: usize,
 }
 
-/// The position of a crop in the padded picture, and whether it is mirrored.
+/// The part of a picture that becomes the whole, and whether it is mirrored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Crop {
-    dx: isize,
-    dy: isize,
+    part: Part,
     flip: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part {
+    /// A square of the picture's side, so many pixels right of and below the picture's corner; black outside the picture.
+    Shifted { dx: isize, dy: isize },
+    /// A rectangle within the picture, in pixels, enlarged by bilinear interpolation.
+    Resized { left: f32, top: f32, width: f32, height: f32 },
 }
 
 impl Crop {
     /// The whole picture, not mirrored.
-    pub const NONE: Self = Self { dx: 0, dy: 0, flip: false };
+    pub const NONE: Self = Self { part: Part::Shifted { dx: 0, dy: 0 }, flip: false };
 
     /// Draws a crop from a border of `padding` pixels, mirrored with probability 1/2.
     pub fn random(padding: usize, random: &mut StdRng) -> Self {
         let padding = padding as i32;
         let mut shift = || random.random_range(-padding..=padding) as isize;
-        let (dx, dy) = (shift(), shift());
-        Self { dx, dy, flip: random.random_bool(0.5) }
+        let part = Part::Shifted { dx: shift(), dy: shift() };
+        Self { part, flip: random.random_bool(0.5) }
+    }
+
+    /// Draws a rectangle of `smallest` to all of the picture's area and of 3:4 to 4:3, as torchvision's `RandomResizedCrop`
+    /// does, mirrored with probability 1/2.
+    pub fn resized(smallest: f64, random: &mut StdRng) -> Self {
+        let side = SIDE as f64;
+        let area = random.random_range(smallest..=1.0);
+        let ratio = random.random_range((3.0f64 / 4.0).ln()..=(4.0f64 / 3.0).ln()).exp();
+        let (width, height) = ((area * ratio).sqrt().min(1.0) * side, (area / ratio).sqrt().min(1.0) * side);
+        let (left, top) = (random.random_range(0.0..=side - width), random.random_range(0.0..=side - height));
+        let part = Part::Resized { left: left as f32, top: top as f32, width: width as f32, height: height as f32 };
+        Self { part, flip: random.random_bool(0.5) }
     }
 }
 
@@ -74,16 +93,22 @@ impl Pictures {
 
 /// Converts `[64, 64, 3]` bytes to `[3, size, size]` in `[0, 1]`: cropped from zero padding, mirrored, averaged over squares.
 fn prepare(picture: &[u8], crop: Crop, size: usize, out: &mut [f32]) {
+    let (dx, dy) = match crop.part {
+        Part::Shifted { dx, dy } => (dx, dy),
+        Part::Resized { left, top, width, height } => {
+            return enlarge(picture, [left, top, width, height], crop.flip, size, out);
+        }
+    };
     let factor = SIDE / size;
     let scale = 1.0 / (255.0 * (factor * factor) as f32);
     let side = SIDE as isize;
     for y in 0..SIDE {
-        let from_y = y as isize + crop.dy;
+        let from_y = y as isize + dy;
         if !(0..side).contains(&from_y) {
             continue;
         }
         for x in 0..SIDE {
-            let from_x = if crop.flip { SIDE - 1 - x } else { x } as isize + crop.dx;
+            let from_x = if crop.flip { SIDE - 1 - x } else { x } as isize + dx;
             if !(0..side).contains(&from_x) {
                 continue;
             }
@@ -95,8 +120,35 @@ fn prepare(picture: &[u8], crop: Crop, size: usize, out: &mut [f32]) {
     }
 }
 
+/// Converts a rectangle `[left, top, width, height]` of `[64, 64, 3]` bytes to `[3, size, size]` in `[0, 1]`, by bilinear
+/// interpolation between the centres of pixels.
+fn enlarge(picture: &[u8], [left, top, width, height]: [f32; 4], flip: bool, size: usize, out: &mut [f32]) {
+    let last = SIDE - 1;
+    // The pixels on both sides of a position, and the weight of the second one.
+    let between = |start: f32, length: f32, at: usize| {
+        let position = (start + (at as f32 + 0.5) * length / size as f32 - 0.5).clamp(0.0, last as f32);
+        let first = position as usize;
+        (first, (first + 1).min(last), position - first as f32)
+    };
+    let columns: Vec<_> = (0..size).map(|x| between(left, width, if flip { size - 1 - x } else { x })).collect();
+    for y in 0..size {
+        let (above, below, down) = between(top, height, y);
+        for (x, &(before, after, right)) in columns.iter().enumerate() {
+            for channel in 0..3 {
+                let value = |row: usize, column: usize| f32::from(picture[3 * (row * SIDE + column) + channel]);
+                let mix = |a: f32, b: f32, part: f32| a + (b - a) * part;
+                let upper = mix(value(above, before), value(above, after), right);
+                let lower = mix(value(below, before), value(below, after), right);
+                out[(channel * size + y) * size + x] = mix(upper, lower, down) / 255.0;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     pub fn picture() -> Vec<u8> {
@@ -122,9 +174,38 @@ pub(super) mod tests {
     fn a_flip_mirrors_and_a_shift_pads_with_black() {
         let (plain, flipped) = (prepared(Crop::NONE, 64), prepared(Crop { flip: true, ..Crop::NONE }, 64));
         assert_eq!(plain[10], flipped[53]);
-        let shifted = prepared(Crop { dx: 8, dy: -8, flip: false }, 64);
+        let shifted = prepared(Crop { part: Part::Shifted { dx: 8, dy: -8 }, flip: false }, 64);
         assert_eq!(shifted[8 * 64], plain[8]);
         assert!(shifted[..8 * 64].iter().all(|&value| value == 0.0));
+    }
+
+    #[test]
+    fn a_rectangle_is_enlarged_between_the_centres_of_pixels() {
+        let whole = Part::Resized { left: 0.0, top: 0.0, width: 64.0, height: 64.0 };
+        let near = |a: Vec<f32>, b: Vec<f32>| assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6));
+        near(prepared(Crop { part: whole, flip: false }, 64), prepared(Crop::NONE, 64));
+        near(prepared(Crop { part: whole, flip: true }, 64), prepared(Crop { flip: true, ..Crop::NONE }, 64));
+        // Half of the side: each pixel of the crop is three quarters of one and a quarter of its neighbour.
+        let part = Part::Resized { left: 16.0, top: 8.0, width: 32.0, height: 32.0 };
+        let (plain, enlarged) = (prepared(Crop::NONE, 64), prepared(Crop { part, flip: false }, 64));
+        let row = |y: usize, x: usize| 0.75 * plain[y * 64 + x] + 0.25 * plain[y * 64 + x + 1];
+        assert!((enlarged[64 + 1] - (0.75 * row(8, 16) + 0.25 * row(9, 16))).abs() < 1e-6);
+    }
+
+    #[test]
+    fn rectangles_lie_within_the_picture_and_have_the_area_asked_for() {
+        let random = &mut StdRng::seed_from_u64(3);
+        let mut areas = vec![];
+        for _ in 0..1000 {
+            let Crop { part: Part::Resized { left, top, width, height }, .. } = Crop::resized(0.25, random) else {
+                panic!("not resized")
+            };
+            assert!(left >= 0.0 && top >= 0.0 && left + width <= 64.001 && top + height <= 64.001);
+            areas.push(width * height / 4096.0);
+        }
+        // Where the ratio would lead out of the picture, a rectangle is cut, to 3/4 of its area at the least.
+        assert!(areas.iter().all(|&area| (0.75 * 0.25..=1.0).contains(&area)));
+        assert!(areas.iter().any(|&area| area < 0.3) && areas.iter().any(|&area| area > 0.9));
     }
 
     #[test]

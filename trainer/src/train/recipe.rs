@@ -389,6 +389,9 @@ mod tests {
             ("[perturbations.rotation]\ndegrees = 300.0\n", &["rotation.degrees"]),
             ("epsilon = 8\n", &["epsilon"]),
             ("batch-size = 1\n", &["batch-size must be 2"]),
+            ("crop-scale = 0.0\n", &["crop-scale must be 0.05 to 1"]),
+            ("perturbed = 0.5\n", &["perturbed applies to pictures attacked while training"]),
+            ("teacher-weight = 1.5\n", &["teacher-weight must be 0 to 1"]),
             ("batch-size = \"auto\"\n", &["batch-size takes a number of pictures", "not \"auto\""]),
         ] {
             let (_dir, path) = file(text);

@@ -53,6 +53,9 @@ pub struct RunRecord {
     /// The file of pretrained weights that the run started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrained: Option<Pretrained>,
+    /// SHA-256 of the weights of the teacher, if the settings name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_sha256: Option<String>,
     /// The imported data set.
     pub data: PathBuf,
     /// SHA-256 of the data set.

@@ -33,6 +33,7 @@ use super::renderer::TaskRenderer;
 use super::run_dir::RunDir;
 use super::sets::CraftedPictures;
 use super::spread::Spread;
+use super::teacher::Teacher;
 use super::validation::ValidLoader;
 use super::watch::{AfterCheckpoint, EachRound, RunState, SharedRunState};
 use crate::data::{Dataset, HELD_OUT_SEED, Split};
@@ -50,6 +51,8 @@ pub struct Session {
     pub dataset: Dataset,
     /// The training pictures attacked beforehand, for recipes that need them.
     pub crafted: CraftedPictures,
+    /// The network whose answers are part of the targets, if any, on the device that leads.
+    pub teacher: Option<Teacher>,
     /// Devices without autodiff; the first one leads.
     pub devices: Vec<Device>,
     /// Other machines that compute. One of them is the device that leads; several share each step, and the device that leads
@@ -170,6 +173,8 @@ impl Session {
             mix: config.mix.clone(),
             perturbations: config.perturbations.clone(),
             crop_padding: config.crop_padding,
+            crop_scale: config.crop_scale,
+            perturbed: config.perturbed,
             seed: config.seed,
             steps_total,
             steps_per_round,
@@ -187,7 +192,7 @@ impl Session {
         let attacks = LiveAttacks::new(config, steps_total, checkpoint.map_or(0, |checkpoint| checkpoint.collapses));
         let model =
             TrainingModel::new(config, classifier, attacks, ema.clone(), position.clone(), plan.steps_per_epoch);
-        let model = TrainingModel { spread, ..model };
+        let model = TrainingModel { spread, teacher: self.teacher.clone(), ..model };
         if forecast && !self.nodes.is_empty() {
             let batch = train_loader.next_batch(&self.own);
             forecast::announce(&model, &batch, self.dataset.classes.len(), &self.nodes, &self.own, &self.progress)?;

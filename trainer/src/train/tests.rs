@@ -87,6 +87,7 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
             data: path.clone(),
             data_sha256: String::new(),
             crafted: vec![],
+            teacher_sha256: None,
             pixels: PIXELS,
         };
         RunDir::create(&path, &record, config).unwrap().0
@@ -99,6 +100,7 @@ pub(super) fn session(dir: &TempDir, config: &TrainConfig, stop_after: Option<us
         dataset: dataset(),
         // The clean pictures in place of attacked ones.
         crafted: [AttackKind::Fgsm, AttackKind::Bim].map(|kind| (kind, Arc::new(dataset().train))).into(),
+        teacher: None,
         devices: vec![Device::flex()],
         nodes: vec![],
         own: Device::flex(),
