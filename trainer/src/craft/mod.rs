@@ -2,17 +2,21 @@
 //!
 //! A crafted set has the layout of an imported data set, with the clean set's labels and a record of how it was made:
 //! training and evaluation take it by `--crafted` alone. It grows batch by batch in a folder beside its destination, where a
-//! killed run is resumed, and which no other command reads.
+//! killed run is resumed, and which no other command reads. Several machines craft a part each ([`craft_shard`]), and [`merge`] puts
+//! the parts together.
 
+mod merge;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::Bundle;
@@ -22,6 +26,7 @@ use shared::seed::{Purpose, derive};
 use crate::data::{Crafted, Dataset, IMAGE_BYTES, Meta, Split, beside, hex, images_file, seal};
 use crate::error::Stopped;
 use crate::files::write_atomically;
+use crate::kept::{Shard, VERSION};
 use crate::lock::Lock;
 use crate::models::read;
 use crate::nodes::{Place, in_turns};
@@ -31,6 +36,23 @@ use crate::progress::{Progress, Stop, Unit};
 const BATCH: usize = 100;
 /// Name of the file in an unfinished set's folder that records the set's network and attack.
 const PLAN: &str = "crafting.json";
+
+pub use self::merge::{is_shard, merge};
+
+/// The content of [`PLAN`].
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct Plan {
+    /// Version of Bastion that crafts: another one may draw other random numbers.
+    version: String,
+    #[serde(flatten)]
+    crafted: Crafted,
+}
+
+impl Plan {
+    fn new(crafted: &Crafted) -> Self {
+        Self { version: VERSION.into(), crafted: crafted.clone() }
+    }
+}
 
 /// The class that an attack leads away from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,45 +92,62 @@ pub fn craft_on(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Meta> {
-    ensure!(!out.exists(), "{} is there already; name another folder with --out", out.display());
+    check_free(out)?;
+    let crafted = record(dataset, places, attack)?;
+    let work = Work::open(beside(out, "crafting")?, beside(out, "crafting.lock")?, out, Shard::WHOLE, &crafted)?;
+    work.attack(dataset, places, attack, progress, stop)?;
+    let meta = seal(&work.dir, dataset, crafted, progress)?;
+    for file in [PLAN.into(), sums_file("train", Shard::WHOLE), sums_file("val", Shard::WHOLE)] {
+        fs::remove_file(work.dir.join(file)).with_context(|| format!("cannot tidy up {}", work.dir.display()))?;
+    }
+    publish(&work.dir, out)?;
+    Ok(meta)
+}
+
+/// Attacks the pictures of one part of `dataset`, cut at whole hundreds of each split, and leaves them in the folder `dir`, which
+/// other parts may share. [`merge`] makes the set of all parts. Returns the number of pictures of the part.
+///
+/// # Errors
+/// Under the conditions of [`craft_on`], and when `dir` holds parts of another set.
+pub fn craft_shard(
+    dataset: &Dataset,
+    places: &[Place<'_, Bundle>],
+    attack: &AttackConfig,
+    dir: &Path,
+    shard: Shard,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<usize> {
+    let crafted = record(dataset, places, attack)?;
+    let lock = dir.join(format!("{}.lock", part_of("crafting", shard)));
+    let work = Work::open(dir.to_path_buf(), lock, dir, shard, &crafted)?;
+    work.attack(dataset, places, attack, progress, stop)
+}
+
+fn record(dataset: &Dataset, places: &[Place<'_, Bundle>], attack: &AttackConfig) -> Result<Crafted> {
     let source = places.first().context("there is no device to craft on")?.on_it;
-    let crafted = Crafted {
+    Ok(Crafted {
         source: source.card.name.clone(),
         weights_sha256: source.card.weights.sha256.clone(),
         data_sha256: dataset.sha256.clone(),
         attack: attack.clone(),
-    };
-    let work = Work::open(out, &crafted)?;
-    let pictures = dataset.train.len() + dataset.val.len();
-    let task = progress.start("Crafting", Some(pictures as u64), Unit::Pictures);
-    for (name, split, from) in [("train", &dataset.train, AwayFrom::Predicted), ("val", &dataset.val, AwayFrom::True)] {
-        let mut file = work.images(name, split.len(), progress)?;
-        let done = file.done;
-        task.advance(done as u64);
-        let indices: Vec<usize> = (done..split.len()).collect();
-        let batches: Vec<&[usize]> = indices.chunks(BATCH).collect();
-        let kept = |done: usize| {
-            ensure!(!stop.requested(), Stopped(format!("Stopped; {done} pictures of {name} are kept")));
-            Ok(())
-        };
-        kept(file.done)?;
-        let work = |place: &Place<'_, Bundle>, batch: &&[usize]| {
-            attacked(split, batch, place.on_it, attack, from, place.device)
-        };
-        in_turns(places, &batches, work, |bytes| {
-            file.add(&bytes)?;
-            task.advance((bytes.len() / IMAGE_BYTES) as u64);
-            if file.done < split.len() { kept(file.done) } else { Ok(()) }
-        })?;
-        file.finish()?;
-    }
-    drop(task);
-    let meta = seal(&work.dir, dataset, crafted, progress)?;
-    for file in [PLAN.into(), sums_file("train"), sums_file("val")] {
-        fs::remove_file(work.dir.join(file)).with_context(|| format!("cannot tidy up {}", work.dir.display()))?;
-    }
-    fs::rename(&work.dir, out).with_context(|| format!("cannot move {} to {}", work.dir.display(), out.display()))?;
-    Ok(meta)
+    })
+}
+
+fn check_free(out: &Path) -> Result<()> {
+    ensure!(!out.exists(), "{} is there already; name another folder", out.display());
+    Ok(())
+}
+
+/// Gives a finished set its name.
+fn publish(dir: &Path, out: &Path) -> Result<()> {
+    fs::rename(dir, out).with_context(|| format!("cannot move {} to {}", dir.display(), out.display()))
+}
+
+/// Returns the numbers of the pictures of a part of a split of `count`.
+fn pictures_of(shard: Shard, count: usize) -> Range<usize> {
+    let hundreds = shard.hundreds(count.div_ceil(BATCH));
+    (hundreds.start * BATCH).min(count)..(hundreds.end * BATCH).min(count)
 }
 
 /// Returns the pictures `indices` of `split`, attacked: `[N, 64, 64, 3]` bytes, within epsilon after rounding to 8 bits.
@@ -141,41 +180,79 @@ fn attacked(
     Ok(bytes)
 }
 
-/// The folder of an unfinished set, locked.
+/// The folder of an unfinished set or of parts of one, and the part that is crafted, locked.
 struct Work {
     dir: PathBuf,
+    shard: Shard,
     _lock: Lock,
 }
 
 impl Work {
-    fn open(out: &Path, crafted: &Crafted) -> Result<Self> {
-        let dir = beside(out, "crafting")?;
+    /// Opens the folder `dir` of a set that will be `out`.
+    fn open(dir: PathBuf, lock: PathBuf, out: &Path, shard: Shard, crafted: &Crafted) -> Result<Self> {
         let context = || format!("cannot write to {}", dir.display());
-        if let Some(parent) = dir.parent() {
-            fs::create_dir_all(parent).with_context(context)?;
+        for folder in lock.parent().into_iter().chain(dir.parent()) {
+            fs::create_dir_all(folder).with_context(context)?;
         }
-        let lock = Lock::take(beside(out, "crafting.lock")?, &format!("crafts {}", out.display()))?;
+        let lock = Lock::take(lock, &format!("crafts {}", out.display()))?;
         fs::create_dir_all(&dir).with_context(context)?;
         let plan = dir.join(PLAN);
         if plan.exists() {
             let text = fs::read(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
             ensure!(
-                serde_json::from_slice::<Crafted>(&text).is_ok_and(|begun| begun == *crafted),
+                serde_json::from_slice::<Plan>(&text).is_ok_and(|begun| begun == Plan::new(crafted)),
                 "another set was begun for {} ({}): finish it with the settings it was begun with, or delete {}",
                 out.display(),
                 plan.display(),
                 dir.display()
             );
         } else {
-            write_atomically(&plan, &serde_json::to_vec_pretty(crafted)?)?;
+            write_atomically(&plan, &serde_json::to_vec_pretty(&Plan::new(crafted))?)?;
         }
-        Ok(Self { dir, _lock: lock })
+        Ok(Self { dir, shard, _lock: lock })
+    }
+
+    /// Attacks the pictures of the part that are not done yet. Returns the number of pictures of the part.
+    fn attack(
+        &self,
+        dataset: &Dataset,
+        places: &[Place<'_, Bundle>],
+        attack: &AttackConfig,
+        progress: &Progress,
+        stop: &Stop,
+    ) -> Result<usize> {
+        let splits = [("train", &dataset.train, AwayFrom::Predicted), ("val", &dataset.val, AwayFrom::True)];
+        let pictures = splits.iter().map(|(_, split, _)| pictures_of(self.shard, split.len()).len()).sum::<usize>();
+        let task = progress.start("Crafting", Some(pictures as u64), Unit::Pictures);
+        for (name, split, from) in splits {
+            let part = pictures_of(self.shard, split.len());
+            let mut file = self.images(name, part.len(), progress)?;
+            task.advance(file.done as u64);
+            let indices: Vec<usize> = (part.start + file.done..part.end).collect();
+            let batches: Vec<&[usize]> = indices.chunks(BATCH).collect();
+            let kept = |done: usize| {
+                ensure!(!stop.requested(), Stopped(format!("Stopped; {done} pictures of {name} are kept")));
+                Ok(())
+            };
+            kept(file.done)?;
+            let work = |place: &Place<'_, Bundle>, batch: &&[usize]| {
+                attacked(split, batch, place.on_it, attack, from, place.device)
+            };
+            in_turns(places, &batches, work, |bytes| {
+                file.add(&bytes)?;
+                task.advance((bytes.len() / IMAGE_BYTES) as u64);
+                if file.done < part.len() { kept(file.done) } else { Ok(()) }
+            })?;
+            file.finish()?;
+        }
+        Ok(pictures)
     }
 
     /// Opens the file of the finished pictures of a split of `count`. Batches that are not as they were written are crafted
     /// again, with all after them.
     fn images(&self, split: &str, count: usize, progress: &Progress) -> Result<Images> {
-        let (path, sums_path) = (self.dir.join(images_file(split)), self.dir.join(sums_file(split)));
+        let path = self.dir.join(images_file(&part_of(split, self.shard)));
+        let sums_path = self.dir.join(sums_file(split, self.shard));
         let open = |path: &Path| {
             let file = OpenOptions::new().create(true).read(true).append(true).open(path);
             file.with_context(|| format!("cannot write {}", path.display()))
@@ -208,9 +285,14 @@ impl Work {
     }
 }
 
-/// Returns the name of the file with the SHA-256 of each finished batch of a split, a line each.
-fn sums_file(split: &str) -> String {
-    format!("{split}.sums")
+/// Returns `train-3-of-8` for the third of eight parts of `train`, and `train` for the whole.
+fn part_of(name: &str, shard: Shard) -> String {
+    if shard.is_whole() { name.into() } else { format!("{name}-{}", shard.in_a_name()) }
+}
+
+/// Returns the name of the file with the SHA-256 of each finished batch of a part of a split, a line each.
+fn sums_file(split: &str, shard: Shard) -> String {
+    format!("{}.sums", part_of(split, shard))
 }
 
 /// Bytes of a line of such a file.

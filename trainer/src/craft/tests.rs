@@ -111,3 +111,63 @@ fn two_devices_make_the_set_of_one() {
     let together = craft_on(&dataset(), &places, &attack, &out, &Progress::silent(), &Stop::default()).unwrap();
     assert_eq!(alone.sha256, together.sha256);
 }
+
+/// Crafts a part into `dir`.
+fn craft_part(dir: &Path, shard: (usize, usize), seed: u64, stop: &Stop) -> Result<usize> {
+    let device = Device::flex();
+    let bundle = bundle("source", seed, &device);
+    let places = [Place { name: "", device: &device, on_it: &bundle }];
+    let attack = AttackConfig::pgd(0.05, 1, 3);
+    let shard = Shard::new(shard.0, shard.1).unwrap();
+    craft_shard(&dataset(), &places, &attack, dir, shard, &Progress::silent(), stop)
+}
+
+#[test]
+fn parts_make_the_set_of_one_run() {
+    let dir = TempDir::new().unwrap();
+    let whole = craft_to(&dir.path().join("whole"), 1, &AttackConfig::pgd(0.05, 1, 3), &Stop::default()).unwrap();
+    let [here, there] = ["here", "there"].map(|name| dir.path().join(name));
+    let stopped = Stop::default();
+    stopped.request();
+    // Three parts in two folders, one of them stopped and gone on with.
+    assert!(craft_part(&here, (1, 3), 1, &stopped).unwrap_err().is::<Stopped>());
+    let of = |parts: &[&PathBuf], out: &str| {
+        let dirs: Vec<PathBuf> = parts.iter().map(|&part| part.clone()).collect();
+        merge(&dirs, &dataset(), &dir.path().join(out), &Progress::silent())
+    };
+    let error = |parts: &[&PathBuf]| format!("{:#}", of(parts, "none").unwrap_err());
+    assert!(error(&[&here]).contains("shard 2/3 is missing"), "{}", error(&[&here]));
+    let pictures = [(&here, 1), (&there, 2), (&here, 3)]
+        .map(|(dir, part)| craft_part(dir, (part, 3), 1, &Stop::default()).unwrap());
+    assert_eq!(pictures.iter().sum::<usize>(), 250);
+    let merged = of(&[&there, &here], "merged").unwrap();
+    assert_eq!(merged, whole);
+    Cache::open(&dir.path().join("merged")).unwrap().verify(&Progress::silent()).unwrap();
+    // Said again, a part that is done stays as it is.
+    assert_eq!(craft_part(&here, (3, 3), 1, &Stop::default()).unwrap(), pictures[2]);
+
+    let double = dir.path().join("double");
+    craft_part(&double, (2, 3), 1, &Stop::default()).unwrap();
+    let text = error(&[&here, &there, &double]);
+    assert!(text.contains("shard 2/3 is in both") && text.contains("double"), "{text}");
+    let foreign = dir.path().join("foreign");
+    craft_part(&foreign, (2, 3), 2, &Stop::default()).unwrap();
+    let text = error(&[&here, &foreign]);
+    assert!(text.contains("foreign") && text.contains("another network"), "{text}");
+    assert!(craft_part(&here, (2, 3), 2, &Stop::default()).unwrap_err().to_string().contains("another set was begun"));
+    let halves = dir.path().join("halves");
+    craft_part(&halves, (1, 2), 1, &Stop::default()).unwrap();
+    let text = error(&[&here, &there, &halves]);
+    assert!(text.contains("is cut into other parts") && text.contains("halves"), "{text}");
+    // A byte that was flipped, and a file that was cut.
+    let file = there.join("train-2-of-3.rgb8");
+    let bytes = fs::read(&file).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[7] ^= 1;
+    for (content, words) in [(&flipped[..], "is damaged from picture 0"), (&bytes[..5000], "shard 2/3")] {
+        fs::write(&file, content).unwrap();
+        let text = error(&[&here, &there]);
+        assert!(text.contains(words) && text.contains("train-2-of-3.rgb8"), "{text}");
+    }
+    assert!(!dir.path().join("none").exists());
+}

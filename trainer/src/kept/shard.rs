@@ -44,9 +44,20 @@ impl Shard {
         (1..=self.of).map(move |number| Self { number, ..self })
     }
 
+    /// Returns `3-of-8`, for the name of a file.
+    pub fn in_a_name(self) -> String {
+        format!("{}-of-{}", self.number, self.of)
+    }
+
+    /// Returns the part that [`Shard::in_a_name`] writes as `text`.
+    pub fn from_a_name(text: &str) -> Option<Self> {
+        let (number, of) = text.split_once("-of-")?;
+        Self::new(number.parse().ok()?, of.parse().ok()?)
+    }
+
     /// Returns the name of the file with the results of this part.
     pub fn file(self) -> String {
-        if self.is_whole() { "results.jsonl".into() } else { format!("results-{}-of-{}.jsonl", self.number, self.of) }
+        if self.is_whole() { "results.jsonl".into() } else { format!("results-{}.jsonl", self.in_a_name()) }
     }
 
     /// Returns the part whose results are in the file `name`; `None` for any other file.
@@ -55,8 +66,7 @@ impl Shard {
         if middle.is_empty() {
             return Some(Self::WHOLE);
         }
-        let (number, of) = middle.strip_prefix('-')?.split_once("-of-")?;
-        Self::new(number.parse().ok()?, of.parse().ok()?)
+        Self::from_a_name(middle.strip_prefix('-')?)
     }
 }
 
