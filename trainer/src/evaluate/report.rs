@@ -1,5 +1,6 @@
 //! Report of an evaluation: as a table for the terminal, as JSON, CSV and Markdown, and as figures.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -26,11 +27,25 @@ pub struct Figure {
 const MARK: &str = "* crafted on this very network: its own gradients, not transfer";
 
 impl ModelReport {
-    /// Returns the mean top-1 accuracy over the corruptions and severities that were evaluated.
-    fn mean_under_corruption(&self) -> Option<f64> {
-        let corrupted = |score: &&Score| matches!(score.set, ImageSet::Corrupted { .. });
-        let values: Vec<f64> = self.scores.iter().filter(corrupted).map(|score| score.top1.value()).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    /// Returns the mean corruption error and the number of corruptions: the share of wrong answers, averaged over the severities of
+    /// each corruption and then over the corruptions that were evaluated (Hendrycks and Dietterich, 2019, arXiv 1903.12261, section
+    /// 4, without the division by another network's errors).
+    fn mean_corruption_error(&self) -> Option<(f64, usize)> {
+        let mut errors = BTreeMap::<&str, Vec<f64>>::new();
+        for score in &self.scores {
+            if let ImageSet::Corrupted { corruption, .. } = score.set {
+                errors.entry(corruption.name()).or_default().push(1.0 - score.top1.value());
+            }
+        }
+        let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let count = errors.len();
+        (count > 0).then(|| (errors.values().map(mean).sum::<f64>() / count as f64, count))
+    }
+
+    /// Returns the mean corruption error in words; `None` without corruptions.
+    fn corruption_error_in_words(&self) -> Option<String> {
+        let (error, count) = self.mean_corruption_error()?;
+        Some(format!("mean corruption error {:.1}% over {count} corruptions", 100.0 * error))
     }
 }
 
@@ -71,8 +86,8 @@ impl Report {
                     text += &format!("    {smallest}\n");
                 }
             }
-            if let Some(mean) = model.mean_under_corruption() {
-                text += &format!("  {:<width$}{:>7.2}%\n", "mean under corruption", 100.0 * mean);
+            if let Some(words) = model.corruption_error_in_words() {
+                text += &format!("  {words}\n");
             }
             if self.has_marks(model) {
                 text += &format!("  {MARK}\n");
@@ -151,6 +166,11 @@ impl Report {
         {
             if let Some(smallest) = smallest(score) {
                 text += &format!("\n{}, {score}: {smallest}.\n", model.name);
+            }
+        }
+        for model in &self.models {
+            if let Some(words) = model.corruption_error_in_words() {
+                text += &format!("\n{}: {words}.\n", model.name);
             }
         }
         for Figure { file, title } in figures {
