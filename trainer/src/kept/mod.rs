@@ -35,6 +35,7 @@ pub use self::plan::{KeptPlan, PlannedModel, VERSION, Work};
 pub use self::shard::{Shard, ShardChoice};
 use crate::error::Stopped;
 use crate::evaluate::Trial;
+use crate::files::write_atomically;
 use crate::lock::Lock;
 use crate::progress::Progress;
 
@@ -119,15 +120,16 @@ impl Kept {
         kept.hundreds = shard.hundreds(kept.hundreds.end);
         kept.refuse_overlap(dir, shard)?;
         let context = || format!("cannot write {}", path.display());
-        let file = OpenOptions::new().create(true).append(true).open(&path).with_context(context)?;
-        let (whole_bytes, damage) = kept.read(&path, shard)?;
+        let open = || OpenOptions::new().create(true).append(true).open(&path).with_context(context);
+        let mut file = open()?;
+        let (whole_lines, damage) = kept.read(&path, shard)?;
         if let Some(Damage::Line(number)) = damage {
-            progress.warn(format!(
-                "line {number} of {} is damaged: it and what follows are measured again",
-                path.display()
-            ));
+            progress.warn(format!("line {number} of {} is damaged: it is measured again", path.display()));
         }
-        file.set_len(whole_bytes).with_context(context)?;
+        if damage.is_some() {
+            write_atomically(&path, &whole_lines)?;
+            file = open()?;
+        }
         if !kept.entries().is_empty() {
             progress.note(format!("Going on with what is finished in {}", path.display()));
         }
@@ -152,19 +154,22 @@ impl Kept {
         Ok(())
     }
 
-    /// Reads the results in a file, up to the first line that is not whole. Returns the bytes of the whole lines, and what is wrong
-    /// with the line after them.
-    fn read(&mut self, path: &Path, shard: Shard) -> Result<(u64, Option<Damage>)> {
+    /// Reads the results in a file. Returns its whole lines, and what is wrong with the first one that is not whole.
+    fn read(&mut self, path: &Path, shard: Shard) -> Result<(Vec<u8>, Option<Damage>)> {
         let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let place = self.files.len();
         self.files.push((shard, path.to_path_buf()));
-        let mut bytes = 0;
+        let (mut whole_lines, mut damage) = (Vec::with_capacity(content.len()), None);
         for (number, line) in content.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let Some(line) = line.strip_suffix(b"\n") else { return Ok((bytes, Some(Damage::Cut))) };
+            let Some(line) = line.strip_suffix(b"\n") else {
+                damage.get_or_insert(Damage::Cut);
+                break;
+            };
             let parsed = std::str::from_utf8(line).ok();
             let parsed = parsed.and_then(|text| Some((text, serde_json::from_str::<Line<IgnoredAny>>(text).ok()?)));
             let Some((text, Line { of, seconds, .. })) = parsed else {
-                return Ok((bytes, Some(Damage::Line(number + 1))));
+                damage.get_or_insert(Damage::Line(number + 1));
+                continue;
             };
             let entry = Entry { seconds, line: text.into(), file: place };
             if let Some(other) = self.entries().insert(serde_json::to_string(&of)?, entry) {
@@ -176,9 +181,10 @@ impl Kept {
                     path.display()
                 );
             }
-            bytes += line.len() as u64 + 1;
+            whole_lines.extend_from_slice(line);
+            whole_lines.push(b'\n');
         }
-        Ok((bytes, None))
+        Ok((whole_lines, damage))
     }
 
     /// Returns whether all images are measured here, and not a part of them.

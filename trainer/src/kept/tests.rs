@@ -272,10 +272,12 @@ fn shards_that_are_half_written_or_damaged_are_refused_by_name() {
     // The shard itself goes on behind the damage, and says so.
     let recorder = Arc::new(Recorder::default());
     let progress = Progress::silent().shown_by(recorder.clone());
-    fs::write(&file, lines[0].to_owned() + "\0\0\0\n" + lines[1]).unwrap();
+    fs::write(&file, lines[0].to_owned() + "\0\0\0\n" + &lines[1..].concat()).unwrap();
     case.evaluate(&Kept::open(dir.path(), &case.evaluation_plan(), part("2/2"), BATCH, &progress).unwrap()).unwrap();
     let told: Vec<String> = recorder.events().iter().filter_map(Event::text).collect();
     assert!(told[0].contains("line 2 of ") && told[0].contains("measured again"), "{told:?}");
+    // The lines behind the damage are still as they were.
+    assert_eq!(fs::read_to_string(&file).unwrap(), content);
     assert_eq!(merged(&[dir.path()]).unwrap(), case.whole());
     fs::write(&file, lines[0].to_owned() + lines[0]).unwrap();
     refused(&[dir.path()], &["images", name, "twice"]);
