@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
@@ -9,7 +11,7 @@ use burn::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use shared::perturb::{Perturbations, draw, perturb};
+use shared::perturb::{Drawn, Perturbations, draw, perturb};
 use shared::seed::{Purpose, derive};
 
 use super::mix::{Portion, Share, portions};
@@ -132,11 +134,11 @@ impl TrainLoader {
     /// Returns this loader's rows of the batch of the next step, which stays the next, on `device`.
     pub fn next_batch(&self, device: &Device) -> Batch {
         let step = self.position.steps_done().min(self.steps_total.saturating_sub(1));
-        Self { device: device.clone(), ..self.clone() }.batch(step, &mut Order::default())
+        self.prepare(step, &mut Order::default()).on(device)
     }
 
-    /// Returns this loader's rows of the batch of step `step`.
-    fn batch(&self, step: usize, order: &mut Order) -> Batch {
+    /// Prepares this loader's rows of the batch of step `step`, without the device.
+    fn prepare(&self, step: usize, order: &mut Order) -> Prepared {
         let indices = self.plan(step, order);
         let mut random = StdRng::seed_from_u64(derive(self.seed, step as u64, Purpose::Crops));
         // Drawn for all rows, so that a row does not depend on the number of devices.
@@ -157,18 +159,63 @@ impl TrainLoader {
                 crop: if perturbed.iter().any(|rows| rows.contains(&row)) { Crop::NONE } else { crops[row] },
             }));
         }
-        let mut images = self.pictures.images(&views, &self.device);
-        for rows in perturbed {
-            // A picture's perturbations differ in every epoch.
-            let number = |row: usize| (step * self.batch_size + self.rows.start + row) as u64;
-            let drawn: Vec<_> = rows.clone().map(|row| draw(&self.perturbations, self.seed, number(row))).collect();
-            let size = self.pictures.image_size;
-            let perturbed = perturb(images.clone().narrow(0, rows.start, rows.len()), &drawn);
-            images = images.slice_assign([rows.clone(), 0..3, 0..size, 0..size], perturbed);
+        // A picture's perturbations differ in every epoch.
+        let number = |row: usize| (step * self.batch_size + self.rows.start + row) as u64;
+        let draw = |row: usize| draw(&self.perturbations, self.seed, number(row));
+        Prepared {
+            pixels: self.pictures.pixels(&views),
+            labels: self.pictures.labels(indices),
+            perturbed: perturbed.into_iter().map(|rows| (rows.clone(), rows.map(draw).collect())).collect(),
+            portions,
+            first_row: self.rows.start,
+            part: self.rows.len() as f64 / self.batch_size as f64,
+            step,
         }
-        let part = self.rows.len() as f64 / self.batch_size as f64;
-        let targets = self.pictures.targets(indices, &self.device);
-        Batch { images, targets, portions, first_row: self.rows.start, part, step, probed: false }
+    }
+
+    /// Prepares the batches of `steps` in a thread of its own, one ahead of the one that is asked for, so that a device computes
+    /// meanwhile.
+    fn prepare_ahead(&self, steps: Range<usize>) -> Receiver<Prepared> {
+        let (sender, receiver) = sync_channel(1);
+        let loader = self.clone();
+        thread::spawn(move || {
+            let mut order = Order::default();
+            for step in steps {
+                // The receiver is gone after a stop.
+                if sender.send(loader.prepare(step, &mut order)).is_err() {
+                    return;
+                }
+            }
+        });
+        receiver
+    }
+}
+
+/// A batch that is not on the device yet, nor perturbed.
+struct Prepared {
+    pixels: TensorData,
+    labels: TensorData,
+    /// Rows to be perturbed, with the perturbation of each.
+    perturbed: Vec<(Range<usize>, Vec<Drawn>)>,
+    portions: Vec<Portion>,
+    first_row: usize,
+    part: f64,
+    step: usize,
+}
+
+impl Prepared {
+    /// Returns the batch on `device`, without autodiff.
+    fn on(self, device: &Device) -> Batch {
+        let device = device.clone().inner();
+        let Self { pixels, labels, perturbed, portions, first_row, part, step } = self;
+        let mut images = Tensor::<4>::from_data(pixels, &device);
+        let [_, channels, height, width] = images.dims();
+        for (rows, drawn) in perturbed {
+            let perturbed = perturb(images.clone().narrow(0, rows.start, rows.len()), &drawn);
+            images = images.slice_assign([rows, 0..channels, 0..height, 0..width], perturbed);
+        }
+        let targets = Tensor::from_data(labels, &device);
+        Batch { images, targets, portions, first_row, part, step, probed: false }
     }
 }
 
@@ -183,14 +230,8 @@ impl DataLoader<Batch> for TrainLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         let start = self.position.steps_done();
         // Rounds begin at the same steps, even after a stop between.
-        let end = (start / self.steps_per_round + 1) * self.steps_per_round;
-        Box::new(TrainIterator {
-            loader: self,
-            order: Order::default(),
-            start,
-            next: start,
-            end: end.min(self.steps_total),
-        })
+        let end = ((start / self.steps_per_round + 1) * self.steps_per_round).min(self.steps_total);
+        Box::new(TrainIterator { loader: self, prepared: self.prepare_ahead(start..end), start, next: start, end })
     }
 
     fn num_items(&self) -> usize {
@@ -210,7 +251,7 @@ impl DataLoader<Batch> for TrainLoader {
 
 struct TrainIterator<'a> {
     loader: &'a TrainLoader,
-    order: Order,
+    prepared: Receiver<Prepared>,
     start: usize,
     next: usize,
     end: usize,
@@ -232,7 +273,9 @@ impl Iterator for TrainIterator<'_> {
         if leads {
             position.move_to(self.next);
         }
-        Some(Ok(self.loader.batch(step, &mut self.order)))
+        // A thread that has panicked sends nothing: the same panic comes here.
+        let prepared = self.prepared.recv().unwrap_or_else(|_| self.loader.prepare(step, &mut Order::default()));
+        Some(Ok(prepared.on(&self.loader.device)))
     }
 }
 
@@ -348,7 +391,7 @@ mod tests {
         // The same picture ten times: only the perturbed ones differ.
         let mix = vec![Share::NFgsm];
         let loader = TrainLoader { batch_size: 4, rows: 0..4, mix, perturbed: 0.5, crop_padding: 0, ..loader(0) };
-        let values = loader.batch(0, &mut Order::default()).images.into_data().try_into_vec::<f32>().unwrap();
+        let values = loader.next_batch(&Device::flex()).images.into_data().try_into_vec::<f32>().unwrap();
         let plain = picture().iter().map(|&byte| f32::from(byte) / 255.0).sum::<f32>();
         let near = |row: &[f32]| (row.iter().sum::<f32>() - plain).abs() < 0.01 * plain;
         let unchanged: Vec<bool> = values.chunks_exact(3 * SIDE * SIDE).map(near).collect();
@@ -370,7 +413,7 @@ mod tests {
             ..plain
         };
         let rows = |step: usize| {
-            let batch = loader.batch(step, &mut Order::default());
+            let batch = loader.prepare(step, &mut Order::default()).on(&Device::flex());
             let values = batch.images.into_data().try_into_vec::<f32>().unwrap();
             values.chunks_exact(3 * SIDE * SIDE).map(<[f32]>::to_vec).collect::<Vec<_>>()
         };

@@ -72,8 +72,8 @@ pub struct PictureView {
 }
 
 impl Pictures {
-    /// Returns the pictures of `views`, `[N, 3, size, size]` in `[0, 1]`, on `device` without autodiff.
-    pub fn images(&self, views: &[PictureView], device: &Device) -> Tensor<4> {
+    /// Returns the pictures of `views`: `[N, 3, size, size]` in `[0, 1]`.
+    pub fn pixels(&self, views: &[PictureView]) -> TensorData {
         let size = self.image_size;
         let mut pixels = vec![0.0f32; views.len() * 3 * size * size];
         pixels.par_chunks_mut(3 * size * size).zip(views).for_each(|(out, view)| {
@@ -81,13 +81,13 @@ impl Pictures {
             let split = view.crafted.map_or(&self.split, |kind| &self.crafted[&kind]);
             prepare(split.image(view.index), view.crop, size, out);
         });
-        Tensor::from_data(TensorData::new(pixels, [views.len(), 3, size, size]), &device.clone().inner())
+        TensorData::new(pixels, [views.len(), 3, size, size])
     }
 
-    /// Returns the labels of the pictures `indices`, `[N]`, on `device` without autodiff.
-    pub fn targets(&self, indices: &[usize], device: &Device) -> Tensor<1, Int> {
+    /// Returns the labels of the pictures `indices`: `[N]`.
+    pub fn labels(&self, indices: &[usize]) -> TensorData {
         let labels: Vec<i64> = indices.iter().map(|&index| self.split.label(index) as i64).collect();
-        Tensor::from_data(TensorData::new(labels, [indices.len()]), &device.clone().inner())
+        TensorData::new(labels, [indices.len()])
     }
 }
 

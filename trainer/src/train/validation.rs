@@ -63,12 +63,13 @@ impl Iterator for ValidIterator<'_> {
         }
         let (start, end) = (self.next, (self.next + self.loader.batch_size).min(pictures.indices.len()));
         self.next = end;
+        let device = device.clone().inner();
         let chosen = &pictures.indices[start..end];
         let views: Vec<PictureView> =
             chosen.iter().map(|&index| PictureView { index, crafted: None, crop: Crop::NONE }).collect();
         Some(Ok(Batch {
-            images: pictures.images(&views, device),
-            targets: pictures.targets(chosen, device),
+            images: Tensor::from_data(pictures.pixels(&views), &device),
+            targets: Tensor::from_data(pictures.labels(chosen), &device),
             portions: vec![],
             first_row: 0,
             part: 1.0,
