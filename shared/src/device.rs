@@ -144,7 +144,8 @@ fn cuda(number: usize) -> Result<Device, DeviceError> {
 }
 
 /// Lets cuDNN time its algorithms for each shape of a convolution, and take the fastest one from then on: for computations of a
-/// few shapes over and over, such as training. Without effect on other backends.
+/// few shapes over and over, such as training. Sums may then be taken in another order in another run. Without effect on other
+/// backends.
 #[cfg(not(target_family = "wasm"))]
 pub fn tune_convolutions() {
     #[cfg(feature = "libtorch")]

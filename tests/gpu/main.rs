@@ -1,7 +1,11 @@
 //! A GPU path against the CPU path (flex): the same network must attack and learn alike on both.
 //!
-//! `cargo xtask test --gpu` runs these with wgpu (WGSL), on a real adapter or on Mesa's software one (lavapipe). `BASTION_GPU` names
-//! another backend: `vulkan` (SPIR-V) or `libtorch-cuda`.
+//! `cargo xtask test --gpu` runs these with wgpu (WGSL), on a real adapter or on Mesa's software one (lavapipe). Another backend:
+//!
+//! ```sh
+//! BASTION_GPU=vulkan cargo test -p tests --features vulkan --test gpu -- --ignored                 # SPIR-V
+//! BASTION_GPU=libtorch-cuda cargo test -p tests --features gpu,libtorch --test gpu -- --ignored
+//! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop and say where")]
 

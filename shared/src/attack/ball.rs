@@ -247,9 +247,12 @@ impl Ball {
         let size = channels * height * width;
         let seeds = match seeds {
             // The first image has the numbers that it has alone.
-            Seeds::Batch(first) => [vec![first], seeds.of_images(batch).split_off(1.min(batch))].concat(),
+            Seeds::Batch(first) => {
+                std::iter::once(first).chain(seeds.of_images(batch).into_iter().skip(1)).take(batch).collect()
+            }
             Seeds::Each(seeds) => seeds.to_vec(),
         };
+        assert_eq!(seeds.len(), batch, "one seed for each image");
         let mut parts = vec![0.0; batch * size];
         let fill =
             |(out, &seed): (&mut [f32], &u64)| out.copy_from_slice(&draw(&mut StdRng::seed_from_u64(seed), size));

@@ -72,6 +72,10 @@ pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let ChosenAttack { config, restarts, .. } = args.attack.one_attack(USUAL_ATTACK, args.epsilon_space)?;
     ensure!(restarts == 1, UsageError("--restarts is not for craft: a set holds what one start gives".into()));
     let config = AttackConfig { channel_scale: args.epsilon_space.scale(&models::card(&dir)?), ..config };
+    ensure!(
+        args.shard.is_none() || !args.json,
+        UsageError("--json is for a whole set, and --shard crafts a part: give --json to bastion merge".into())
+    );
     let shard = args.shard.map(|choice| choice.resolve(|name| std::env::var(name).ok())).transpose()?;
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;
     let nodes = args.nodes.open(progress)?;
@@ -89,7 +93,7 @@ pub fn run(args: &CraftArgs, device: DeviceChoice, progress: &Progress) -> Resul
         let pictures = nodes::guard(&nodes, craft)?;
         let out = args.out.display();
         return output::text(&format!(
-            "Shard {shard} is done ({pictures} pictures). When all shards are: bastion merge {out} --set DIR"
+            "Shard {shard} is done ({pictures} pictures). After the last shard, make the set: bastion merge {out} --set DIR"
         ));
     }
     let meta = nodes::guard(&nodes, || craft_on(&dataset, &places, &config, &args.out, progress, &stop))?;

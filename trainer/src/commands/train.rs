@@ -133,13 +133,13 @@ fn job(args: &TrainArgs, path: &Path, places: &Places, progress: &Progress) -> R
             progress.note(format!("Trained already. The network is in {}", run.final_bundle().display()));
             return Ok(None);
         }
-        check_precision(&config, places)?;
+        check_devices(&config, places)?;
         return Ok(Some(Job::resume(path, args.data.as_deref(), device, progress)?));
     }
     let mut config = resolve(args.config_file.as_deref(), &args.config)?;
     // The run may be resumed from another folder.
     config.teacher = config.teacher.map(std::path::absolute).transpose()?;
-    check_precision(&config, places)?;
+    check_devices(&config, places)?;
     let data = data::dir_or_default(args.data.as_deref());
     RunDir::check_free(path)?;
     // The files are checked first, since loading the data set takes a while.
@@ -167,8 +167,12 @@ fn job(args: &TrainArgs, path: &Path, places: &Places, progress: &Progress) -> R
     Ok(Some(Job::start(&new, device, progress)?))
 }
 
-/// Checks that the devices compute in the precision of `config`: otherwise the run would fail inside of a kernel.
-fn check_precision(config: &TrainConfig, places: &Places) -> Result<()> {
+/// Checks that the devices can do what `config` asks for: in another precision the run would fail inside of a kernel.
+fn check_devices(config: &TrainConfig, places: &Places) -> Result<()> {
+    ensure!(
+        config.teacher.is_none() || places.nodes.len() < 2,
+        UsageError("a teacher is on one device, and several nodes share each step: give one of --nodes".into())
+    );
     let devices: Vec<&Device> = match &places.nodes[..] {
         [] => places.devices.iter().collect(),
         nodes => nodes.iter().map(|node| &node.device).collect(),

@@ -24,7 +24,6 @@ pub fn is_shard(dir: &Path) -> bool {
 /// Names the folder that is of another network, attack, data set or division; the part that is missing, in two folders, not finished
 /// or damaged; when `out` is there already or cannot be written.
 pub fn merge(dirs: &[PathBuf], clean: &Dataset, out: &Path, progress: &Progress) -> Result<Meta> {
-    check_free(out)?;
     let crafted = common_plan(dirs)?;
     ensure!(
         crafted.data_sha256 == clean.sha256,
@@ -36,44 +35,51 @@ pub fn merge(dirs: &[PathBuf], clean: &Dataset, out: &Path, progress: &Progress)
     let parts = parts_in(dirs)?;
     let dir = beside(out, "merging")?;
     let context = || format!("cannot write to {}", dir.display());
-    fs::create_dir_all(&dir).with_context(context)?;
+    dir.parent().map_or(Ok(()), fs::create_dir_all).with_context(context)?;
     let _lock = Lock::take(beside(out, "merging.lock")?, &format!("merges {}", out.display()))?;
+    check_free(out)?;
+    fs::create_dir_all(&dir).with_context(context)?;
+    let merged = put_together(&parts, clean, crafted, &dir, progress);
+    if merged.is_err() {
+        // What is there by then is no set, and some gigabyte.
+        let _ = fs::remove_dir_all(&dir);
+    }
+    let meta = merged?;
+    publish(&dir, out)?;
+    Ok(meta)
+}
+
+/// Writes the set of all `parts` into the folder `dir`.
+fn put_together(
+    parts: &[(Shard, &Path)],
+    clean: &Dataset,
+    crafted: Crafted,
+    dir: &Path,
+    progress: &Progress,
+) -> Result<Meta> {
     let pictures = clean.train.len() + clean.val.len();
     let task = progress.start("Merging", Some(pictures as u64), Unit::Pictures);
     for (split, count) in [("train", clean.train.len()), ("val", clean.val.len())] {
         let path = dir.join(images_file(split));
-        let mut whole = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        for (shard, from) in &parts {
+        let cannot = || format!("cannot write {}: make room, and merge again", path.display());
+        let mut whole = File::create(&path).with_context(cannot)?;
+        for (shard, from) in parts {
             let part = pictures_of(*shard, count).len();
-            copy(from, split, *shard, part, &mut whole)?;
+            copy(from, split, *shard, part, |bytes| whole.write_all(bytes).with_context(cannot))?;
             task.advance(part as u64);
         }
-        whole.sync_all().with_context(|| format!("cannot write {}", path.display()))?;
+        whole.sync_all().with_context(cannot)?;
     }
     drop(task);
-    let meta = seal(&dir, clean, crafted, progress)?;
-    publish(&dir, out)?;
-    Ok(meta)
+    seal(dir, clean, crafted, progress)
 }
 
 /// Returns the network, attack and data set that all folders are of.
 fn common_plan(dirs: &[PathBuf]) -> Result<Crafted> {
     let mut common: Option<Plan> = None;
     for dir in dirs {
-        let path = dir.join(PLAN);
-        let text = fs::read(&path).with_context(|| {
-            format!("cannot read {}: a part is a folder that `bastion craft --shard` wrote", path.display())
-        })?;
-        let plan: Plan =
-            serde_json::from_slice(&text).with_context(|| format!("{} cannot be understood", path.display()))?;
-        let Plan { version, crafted: first } = common.get_or_insert_with(|| plan.clone());
-        let differs = [
-            ("version of Bastion", *version != plan.version),
-            ("network", first.weights_sha256 != plan.crafted.weights_sha256),
-            ("data set", first.data_sha256 != plan.crafted.data_sha256),
-            ("attack", first.attack != plan.crafted.attack),
-        ];
-        let differs: Vec<&str> = differs.iter().filter(|(_, differs)| *differs).map(|(what, _)| *what).collect();
+        let plan = Plan::read(dir)?;
+        let differs = common.get_or_insert_with(|| plan.clone()).differences(&plan);
         ensure!(
             differs.is_empty(),
             "{} holds no part of what {} does: another {}",
@@ -89,11 +95,7 @@ fn common_plan(dirs: &[PathBuf]) -> Result<Crafted> {
 fn parts_in(dirs: &[PathBuf]) -> Result<Vec<(Shard, &Path)>> {
     let mut found: Vec<(Shard, &Path)> = Vec::new();
     for dir in dirs {
-        let context = || format!("cannot read {}", dir.display());
-        for entry in fs::read_dir(dir).with_context(context)? {
-            let name = entry.with_context(context)?.file_name();
-            let name = name.to_str().and_then(|name| name.strip_prefix("train-")?.strip_suffix(".sums"));
-            let Some(shard) = name.and_then(Shard::from_a_name) else { continue };
+        for shard in shards_in(dir)? {
             if let Some((_, other)) = found.iter().find(|(other, _)| *other == shard) {
                 bail!("shard {shard} is in both {} and {}: leave one of the two out", other.display(), dir.display());
             }
@@ -104,7 +106,7 @@ fn parts_in(dirs: &[PathBuf]) -> Result<Vec<(Shard, &Path)>> {
     for (shard, from) in &found {
         ensure!(
             first.siblings().any(|sibling| sibling == *shard),
-            "{} is cut into other parts than {}: shard {shard} and shard {first}",
+            "{} is cut into other parts than {}: shard {shard} and shard {first}; give the parts of one division alone",
             from.display(),
             dir.display()
         );
@@ -116,8 +118,37 @@ fn parts_in(dirs: &[PathBuf]) -> Result<Vec<(Shard, &Path)>> {
     first.siblings().map(of).collect()
 }
 
-/// Appends the pictures of a part of a split to `whole`, each batch after its hash was compared.
-fn copy(dir: &Path, split: &str, shard: Shard, pictures: usize, whole: &mut File) -> Result<()> {
+/// Returns the parts in a folder, finished or not.
+fn shards_in(dir: &Path) -> Result<Vec<Shard>> {
+    let context = || format!("cannot read {}", dir.display());
+    let mut shards = vec![];
+    for entry in fs::read_dir(dir).with_context(context)? {
+        let name = entry.with_context(context)?.file_name();
+        let name = name.to_str().and_then(|name| name.strip_prefix("train-")?.strip_suffix(".sums"));
+        shards.extend(name.and_then(Shard::from_a_name));
+    }
+    Ok(shards)
+}
+
+/// Refuses a part where the folder `dir` holds parts of another division, since no merge takes both.
+pub(super) fn refuse_other_division(dir: &Path, shard: Shard) -> Result<()> {
+    let found = if dir.exists() { shards_in(dir)? } else { vec![] };
+    let other = found.into_iter().find(|found| !shard.siblings().any(|sibling| sibling == *found));
+    let Some(other) = other else { return Ok(()) };
+    bail!(
+        "{} is cut into other parts: it holds shard {other}; give the same division again, or another folder",
+        dir.display()
+    )
+}
+
+/// Gives the pictures of a part of a split to `write`, each batch after its hash was compared.
+fn copy(
+    dir: &Path,
+    split: &str,
+    shard: Shard,
+    pictures: usize,
+    mut write: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let path = dir.join(images_file(&part_of(split, shard)));
     let unfinished =
         || format!("shard {shard} ({}) is not finished: give its command again to go on with it", path.display());
@@ -134,7 +165,7 @@ fn copy(dir: &Path, split: &str, shard: Shard, pictures: usize, whole: &mut File
             "{} is damaged from picture {start} on: give the command of shard {shard} again",
             path.display()
         );
-        whole.write_all(bytes).context("cannot write the set: make room")?;
+        write(bytes)?;
     }
     let more = file.read(&mut batch).with_context(unfinished)? > 0 || noted.next().is_some();
     ensure!(!more, "{} holds more pictures than shard {shard} has: it is no part of this set", path.display());

@@ -6,6 +6,7 @@
 //! the parts together.
 
 mod merge;
+mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::attack::{AttackConfig, AttackRun, Goal};
 use shared::bundle::Bundle;
@@ -25,8 +25,7 @@ use shared::seed::{Purpose, derive};
 
 use crate::data::{Crafted, Dataset, IMAGE_BYTES, Meta, Split, beside, hex, images_file, seal};
 use crate::error::Stopped;
-use crate::files::write_atomically;
-use crate::kept::{Shard, VERSION};
+use crate::kept::Shard;
 use crate::lock::Lock;
 use crate::models::read;
 use crate::nodes::{Place, in_turns};
@@ -34,25 +33,9 @@ use crate::progress::{Progress, Stop, Unit};
 
 /// Number of pictures attacked at once.
 const BATCH: usize = 100;
-/// Name of the file in an unfinished set's folder that records the set's network and attack.
-const PLAN: &str = "crafting.json";
 
 pub use self::merge::{is_shard, merge};
-
-/// The content of [`PLAN`].
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-struct Plan {
-    /// Version of Bastion that crafts: another one may draw other random numbers.
-    version: String,
-    #[serde(flatten)]
-    crafted: Crafted,
-}
-
-impl Plan {
-    fn new(crafted: &Crafted) -> Self {
-        Self { version: VERSION.into(), crafted: crafted.clone() }
-    }
-}
+use self::plan::{PLAN, Plan};
 
 /// The class that an attack leads away from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +91,7 @@ pub fn craft_on(
 /// other parts may share. [`merge`] makes the set of all parts. Returns the number of pictures of the part.
 ///
 /// # Errors
-/// Under the conditions of [`craft_on`], and when `dir` holds parts of another set.
+/// Under the conditions of [`craft_on`], and when `dir` holds other things, or parts of another set or of another division.
 pub fn craft_shard(
     dataset: &Dataset,
     places: &[Place<'_, Bundle>],
@@ -119,6 +102,7 @@ pub fn craft_shard(
     stop: &Stop,
 ) -> Result<usize> {
     let crafted = record(dataset, places, attack)?;
+    merge::refuse_other_division(dir, shard)?;
     let lock = dir.join(format!("{}.lock", part_of("crafting", shard)));
     let work = Work::open(dir.to_path_buf(), lock, dir, shard, &crafted)?;
     work.attack(dataset, places, attack, progress, stop)
@@ -196,19 +180,7 @@ impl Work {
         }
         let lock = Lock::take(lock, &format!("crafts {}", out.display()))?;
         fs::create_dir_all(&dir).with_context(context)?;
-        let plan = dir.join(PLAN);
-        if plan.exists() {
-            let text = fs::read(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
-            ensure!(
-                serde_json::from_slice::<Plan>(&text).is_ok_and(|begun| begun == Plan::new(crafted)),
-                "another set was begun for {} ({}): finish it with the settings it was begun with, or delete {}",
-                out.display(),
-                plan.display(),
-                dir.display()
-            );
-        } else {
-            write_atomically(&plan, &serde_json::to_vec_pretty(&Plan::new(crafted))?)?;
-        }
+        Plan::new(crafted).take(&dir)?;
         Ok(Self { dir, shard, _lock: lock })
     }
 

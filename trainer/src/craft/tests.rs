@@ -155,6 +155,10 @@ fn parts_make_the_set_of_one_run() {
     let text = error(&[&here, &foreign]);
     assert!(text.contains("foreign") && text.contains("another network"), "{text}");
     assert!(craft_part(&here, (2, 3), 2, &Stop::default()).unwrap_err().to_string().contains("another set was begun"));
+    let refused = |dir: &Path, part| craft_part(dir, part, 1, &Stop::default()).unwrap_err().to_string();
+    assert!(refused(&here, (2, 2)).contains("is cut into other parts: it holds shard"), "{}", refused(&here, (2, 2)));
+    // A set that is finished is no folder for parts.
+    assert!(refused(&dir.path().join("whole"), (1, 2)).contains("holds other things than parts"));
     let halves = dir.path().join("halves");
     craft_part(&halves, (1, 2), 1, &Stop::default()).unwrap();
     let text = error(&[&here, &there, &halves]);
@@ -169,5 +173,7 @@ fn parts_make_the_set_of_one_run() {
         let text = error(&[&here, &there]);
         assert!(text.contains(words) && text.contains("train-2-of-3.rgb8"), "{text}");
     }
-    assert!(!dir.path().join("none").exists());
+    for name in ["none", "none.merging"] {
+        assert!(!dir.path().join(name).exists(), "{name}");
+    }
 }

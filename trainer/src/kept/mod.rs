@@ -124,7 +124,10 @@ impl Kept {
         let mut file = open()?;
         let (whole_lines, damage) = kept.read(&path, shard)?;
         if let Some(Damage::Line(number)) = damage {
-            progress.warn(format!("line {number} of {} is damaged: it is measured again", path.display()));
+            progress.warn(format!(
+                "line {number} of {} is damaged: this line, and any other that is, is measured again",
+                path.display()
+            ));
         }
         if damage.is_some() {
             write_atomically(&path, &whole_lines)?;

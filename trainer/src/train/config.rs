@@ -268,7 +268,15 @@ impl TrainConfig {
         ensure!((0.0..1.0).contains(&self.label_smoothing), "label-smoothing must be 0 to below 1");
         ensure!(between(self.teacher_weight, 0.0, 1.0), "teacher-weight must be 0 to 1");
         ensure!(between(self.teacher_temperature, 0.1, 100.0), "teacher-temperature must be 0.1 to 100");
+        ensure!(
+            self.teacher.is_none() || self.mix.iter().all(|share| share.crafted_by().is_none()),
+            "a teacher answers to pictures before an attack, and the mix takes crafted ones: leave out one of the two"
+        );
         ensure!(between(self.crop_scale, 0.05, 1.0), "crop-scale must be 0.05 to 1");
+        ensure!(
+            self.crop_scale == 1.0 || self.image_size == SIDE,
+            "crop-scale is for pictures of 64: image-size must be 64"
+        );
         ensure!(between(self.perturbed, 0.0, 1.0), "perturbed must be 0 to 1");
         ensure!(
             self.perturbed == 0.0 || self.mix.iter().any(|share| share.is_live()),

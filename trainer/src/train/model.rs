@@ -30,7 +30,7 @@ pub struct TrainingModel {
     pub attacks: LiveAttacks,
     #[module(skip)]
     pub label_smoothing: f64,
-    /// The network whose answers are part of the targets, if any.
+    /// The network whose answers are part of the targets, if any; on one device, and on no copy of the model.
     #[module(skip)]
     pub teacher: Option<Teacher>,
     /// The average that is validated in place of the classifier, if any.
@@ -114,8 +114,7 @@ impl TrainingModel {
     pub fn on(&self, device: &Device) -> Self {
         let classifier = self.classifier.valid().to_device(&device.clone().inner()).train();
         let classifier = if self.saving.checkpointing { classifier.with_gradient_checkpointing() } else { classifier };
-        let teacher = self.teacher.as_ref().map(|teacher| teacher.on(&device.clone().inner()));
-        Self { classifier, teacher, ema: None, spread: None, ..self.clone() }
+        Self { classifier, ema: None, teacher: None, spread: None, ..self.clone() }
     }
 
     /// Returns a copy to validate on another device.

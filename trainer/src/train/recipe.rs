@@ -218,7 +218,8 @@ fn read(path: &Path, defaults: &Table) -> Result<Table> {
 const LARGEST_FILE: usize = 1 << 20;
 
 /// Settings whose default depends on others, so that a table of defaults lacks them.
-const OPTIONAL: &[&str] = &["backbone-learning-rate", "input-size", "steps", "learning-rate", "weight-decay"];
+const OPTIONAL: &[&str] =
+    &["backbone-learning-rate", "input-size", "steps", "learning-rate", "weight-decay", "teacher"];
 
 /// Returns a hint for an unknown key: ` (did you mean 'epochs'?)`, or how to list all keys.
 fn nearest(key: &str, defaults: &Table) -> String {
@@ -390,6 +391,8 @@ mod tests {
             ("epsilon = 8\n", &["epsilon"]),
             ("batch-size = 1\n", &["batch-size must be 2"]),
             ("crop-scale = 0.0\n", &["crop-scale must be 0.05 to 1"]),
+            ("crop-scale = 0.5\nimage-size = 32\n", &["image-size must be 64"]),
+            ("teacher = \"t\"\nmix = [\"crafted-bim\"]\n", &["before an attack", "crafted ones"]),
             ("perturbed = 0.5\n", &["perturbed applies to pictures attacked while training"]),
             ("teacher-weight = 1.5\n", &["teacher-weight must be 0 to 1"]),
             ("batch-size = \"auto\"\n", &["batch-size takes a number of pictures", "not \"auto\""]),

@@ -1,4 +1,5 @@
-//! A teacher: a trained network whose answers are part of what another one learns (Hinton et al., 2015, arXiv 1503.02531).
+//! A teacher: a trained network whose answers are part of what another one learns (Hinton et al., 2015, arXiv 1503.02531). The
+//! temperature softens the teacher's answers alone, as label smoothing does, and not those of the network that learns.
 
 use anyhow::{Context, Result};
 use burn::prelude::*;
@@ -42,11 +43,6 @@ impl Teacher {
             temperature: config.teacher_temperature,
         };
         Ok(Some((teacher, card.weights.sha256)))
-    }
-
-    /// Returns a copy on another device.
-    pub fn on(&self, device: &Device) -> Self {
-        Self { classifier: self.classifier.valid().to_device(device), device: device.clone(), ..*self }
     }
 
     /// Returns the teacher's probabilities for images without autodiff, on their device.
