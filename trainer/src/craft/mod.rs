@@ -2,7 +2,7 @@
 //!
 //! A crafted set has the layout of an imported data set, with the clean set's labels and a record of how it was made:
 //! training and evaluation take it by `--crafted` alone. It grows batch by batch in a folder beside its destination, where a
-//! killed run is resumed, and which no other command reads. Several machines craft a part each ([`craft_shard`]), and [`merge`] puts
+//! killed run is resumed, and which no other command reads. Several machines craft a part each ([`craft_shard`]), and [`merge()`] puts
 //! the parts together.
 
 mod merge;
@@ -88,7 +88,7 @@ pub fn craft_on(
 }
 
 /// Attacks the pictures of one part of `dataset`, cut at whole hundreds of each split, and leaves them in the folder `dir`, which
-/// other parts may share. [`merge`] makes the set of all parts. Returns the number of pictures of the part.
+/// other parts may share. [`merge()`] makes the set of all parts. Returns the number of pictures of the part.
 ///
 /// # Errors
 /// Under the conditions of [`craft_on`], and when `dir` holds other things, or parts of another set or of another division.
