@@ -41,7 +41,7 @@ pub fn merge(dirs: &[PathBuf], clean: &Dataset, out: &Path, progress: &Progress)
     fs::create_dir_all(&dir).with_context(context)?;
     let merged = put_together(&parts, clean, crafted, &dir, progress);
     if merged.is_err() {
-        // What is there by then is no set, and some gigabyte.
+        // The folder holds a part of a set, of a gigabyte or more.
         let _ = fs::remove_dir_all(&dir);
     }
     let meta = merged?;
