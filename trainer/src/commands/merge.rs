@@ -17,9 +17,8 @@ use crate::progress::Progress;
 /// Arguments of `bastion merge`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Takes folders that `bastion evaluate`, `bastion check` or `bastion craft` wrote with --out and --shard. It needs no networks, and data
-for a crafted set alone. The
-shards must be of one plan, one version of Bastion, the same weights and the same data, and hold every image once; what is missing,
+Takes folders that `bastion evaluate`, `bastion check` or `bastion craft` wrote with --out and --shard. It needs no networks, and
+data for a crafted set alone. The shards must be of one plan, one version of Bastion, the same weights and the same data, and hold every image once; what is missing,
 twice, foreign or half written is named. The report is that of one run over all images.
 
 Examples:
