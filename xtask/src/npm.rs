@@ -19,6 +19,8 @@ pub struct Package {
 pub const AXE: Package = Package { name: "axe-core", version: "4.14.1" };
 /// `wasm-opt`, compiled to WebAssembly, for Node.js.
 pub const BINARYEN: Package = Package { name: "binaryen", version: "132.0.0" };
+/// `esbuild`, which makes scripts and style sheets smaller.
+pub const ESBUILD: Package = Package { name: "esbuild", version: "0.28.2" };
 /// Lighthouse in the last major version that Node.js 18 runs.
 pub const LIGHTHOUSE: Package = Package { name: "lighthouse", version: "12.8.2" };
 

@@ -7,6 +7,7 @@
 mod budget;
 mod compress;
 mod headers;
+mod minify;
 mod wasm_opt;
 
 use std::fs;
@@ -93,11 +94,12 @@ fn assemble(steps: &mut Steps, root: &Path, programs: &Path, out: &Path, effort:
     steps.run("copy", || page::copy(root, programs, out, Samples::Public))?;
     fs::write(out.join(".nojekyll"), "").context("cannot write .nojekyll")?;
     if effort == Effort::Thorough {
+        steps.run("esbuild", || minify::all(out))?;
         steps.run("wasm-opt", || wasm_opt::shrink(&files(out)?))?;
     }
     // Steps that depend on the files' final content come last: names, headers for these names, then copies of all
     // files.
-    steps.run("names", || names::assign(root, out))?;
+    steps.run("names", || names::assign(out))?;
     steps.run("headers", || headers::write(out))?;
     steps.run("compressed copies", || compress::all(&files(out)?, effort))
 }

@@ -1,8 +1,7 @@
-//! Builds the page as a folder for any web server: two programs, one style sheet, and the files of `static/`.
-//!
-//! `index.html` lists the page's style sheets and programs. Only their names are replaced.
+//! Builds the page as a folder for any web server: its programs, one style sheet, and the files of `static/`.
 
 pub mod folder;
+mod html;
 pub mod names;
 pub mod programs;
 mod stamp;
@@ -19,7 +18,10 @@ use crate::steps::Steps;
 use programs::Profile;
 
 /// The page's HTML, in the workspace root and at the top of the built folder.
-const INDEX_HTML: &str = "index.html";
+pub const INDEX_HTML: &str = "index.html";
+
+/// The page's style sheet, at the top of the built folder.
+pub const STYLES: &str = "styles.css";
 
 /// Folder of files that are served unchanged.
 const STATIC: &str = "static";
@@ -46,7 +48,7 @@ pub fn ensure_built(steps: &mut Steps) -> Result<PathBuf> {
     let root = process::root()?;
     let dist = folder::create_empty(&root.join("dist"))?;
     steps.run("copy", || copy(&root, &programs, &dist, Samples::Local))?;
-    steps.run("names", || names::assign(&root, &dist))?;
+    steps.run("names", || names::assign(&dist))?;
     Ok(dist)
 }
 
@@ -59,7 +61,8 @@ pub fn ensure_programs(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
     programs::ensure(steps, profile)
 }
 
-/// Copies programs and static files into `out`; programs keep the names that wasm-bindgen chose.
+/// Copies programs and static files into `out`, and writes the page and its style sheet; programs keep the names that wasm-bindgen
+/// chose.
 ///
 /// # Errors
 /// If a file cannot be read or written.
@@ -68,10 +71,27 @@ pub fn copy(root: &Path, programs: &Path, out: &Path, samples: Samples) -> Resul
     let local = Some(source.join(LOCAL_SAMPLES)).filter(|local| samples == Samples::Public && local.is_dir());
     folder::copy(programs, out, None)?;
     folder::copy(&source, out, local.as_deref())?;
+    html::write_page(root, out)?;
     if local.is_some() {
         println!("    without {LOCAL_SAMPLES}: those pictures are under ImageNet's terms and stay on this machine");
     }
     Ok(())
+}
+
+/// Returns the text of a file.
+///
+/// # Errors
+/// If the file cannot be read; with its name.
+pub fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Writes the text of a file.
+///
+/// # Errors
+/// If the file cannot be written; with its name.
+pub fn write(file: &Path, content: &str) -> Result<()> {
+    fs::write(file, content).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Checks that the files of the default networks exist, before a build of many minutes.

@@ -1,11 +1,12 @@
 //! Compiles the page's programs with cargo, and generates their JavaScript with wasm-bindgen as a library.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use wasm_bindgen_cli_support::Bindgen;
+use wasm_bindgen_cli_support::{Bindgen, Output};
 
 use super::stamp;
 use crate::process;
@@ -18,6 +19,9 @@ const PROGRAMS: [Program; 3] = [
     Program { package: "engine", name: "engine" },
     Program { package: "decoder", name: "decoder" },
 ];
+
+/// Part of the names of wasm-streams' exports. leptos brings that crate for server functions, which the page has none of.
+const UNUSED: &str = "intounderlying";
 
 /// A program of the page.
 struct Program {
@@ -125,7 +129,54 @@ fn bind(program: &Path, folder: &Path) -> Result<()> {
         .with_context(|| format!("wasm-bindgen cannot use {}", program.display()))?;
     refuse_command_exports(output.wasm().funcs.iter().filter_map(|function| function.name.as_deref()))
         .with_context(|| program.display().to_string())?;
-    output.emit(folder).with_context(|| format!("cannot write to {}", folder.display()))
+    let names = slim(&mut output)?;
+    output.emit(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+    let script = folder.join(program.file_name().context("a program without a name")?).with_extension("js");
+    super::write(&script, &renamed(&super::read(&script)?, &names))
+}
+
+/// Removes exports that nothing in the page calls, so that wasm-opt removes what only they call; and gives short names to imports
+/// and exports with a hash in theirs: 16 hexadecimal digits in the program and again in its script, which no compression makes
+/// shorter. Returns the new names by the old ones, for the script.
+fn slim(output: &mut Output) -> Result<HashMap<String, String>> {
+    let module = output.wasm_mut();
+    let unused: Vec<_> =
+        module.exports.iter().map(|export| export.name.clone()).filter(|name| name.contains(UNUSED)).collect();
+    for name in unused {
+        module.exports.remove(&name)?;
+    }
+    let mut names = HashMap::new();
+    let imports = module.imports.iter_mut().map(|import| &mut import.name);
+    let exports = module.exports.iter_mut().map(|export| &mut export.name);
+    for name in imports.chain(exports).filter(|name| has_hash(name)) {
+        let short = format!("_{}", names.len());
+        names.insert(name.clone(), short.clone());
+        *name = short;
+    }
+    Ok(names)
+}
+
+/// Returns whether a part of a name is a hash, as in `__wbg_fetch_0123456789abcdef` and `invoke__h0123456789abcdef_14`.
+fn has_hash(name: &str) -> bool {
+    name.split('_').any(|part| {
+        let digits = part.strip_prefix('h').unwrap_or(part);
+        digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+/// Returns a script with other names in the places of those that `names` has.
+fn renamed(script: &str, names: &HashMap<String, String>) -> String {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+    let mut result = String::with_capacity(script.len());
+    let mut rest = script;
+    while let Some(begin) = rest.find(in_name) {
+        let (before, from_name) = rest.split_at(begin);
+        let (name, after) = from_name.split_at(from_name.find(|c| !in_name(c)).unwrap_or(from_name.len()));
+        result += before;
+        result += names.get(name).map_or(name, String::as_str);
+        rest = after;
+    }
+    result + rest
 }
 
 /// Refuses a program whose exports each run all static constructors, given the names of its functions.
@@ -148,8 +199,31 @@ fn refuse_command_exports<'a>(mut functions: impl Iterator<Item = &'a str>) -> R
 mod tests {
     use super::*;
 
-    /// Returns a module that exports one empty function, `run`, with this name in its name section.
-    fn module(name: &str) -> Vec<u8> {
+    #[test]
+    fn names_with_a_hash_become_short_in_program_and_script() {
+        assert!(has_hash("__wbg_fetch_0123456789abcdef") && has_hash("invoke__h0123456789abcdef_14"));
+        assert!(
+            !has_hash("__wbindgen_malloc") && !has_hash("run_0123456789abcdeg") && !has_hash("a_0123456789abcdef0")
+        );
+        let (hash, longer) = ("invoke__h0123456789abcdef", "invoke__h0123456789abcdef_14");
+        let names = [(hash, "_0"), (longer, "_1")].map(|(old, new)| (old.to_owned(), new.to_owned()));
+        let script = format!("a({{ {hash}: wasm.{longer}, \"{hash}\": $x }});\nx{hash}");
+        let expected = format!("a({{ _0: wasm._1, \"_0\": $x }});\nx{hash}");
+        assert_eq!(renamed(&script, &HashMap::from(names)), expected);
+
+        let folder = tempfile::tempdir().unwrap();
+        let (program, out) = (folder.path().join("engine.wasm"), folder.path().join("out"));
+        fs::write(&program, exporting(longer, "run")).unwrap();
+        bind(&program, &out).unwrap();
+        assert!(fs::read(out.join("engine_bg.wasm")).unwrap().windows(2).any(|bytes| bytes == b"_0"));
+        fs::write(&program, exporting("intounderlyingsource_pull", "run")).unwrap();
+        bind(&program, &out).unwrap();
+        let bytes = fs::read(out.join("engine_bg.wasm")).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains(UNUSED));
+    }
+
+    /// Returns a module that exports one empty function as `export`, with this name in its name section.
+    fn exporting(export: &str, name: &str) -> Vec<u8> {
         let section = |id: u8, content: &[u8]| [&[id, content.len() as u8], content].concat();
         let named = |name: &str| [&[name.len() as u8], name.as_bytes()].concat();
         let functions = [&[1, 0], named(name).as_slice()].concat();
@@ -157,7 +231,7 @@ mod tests {
             b"\0asm\x01\0\0\0".to_vec(),
             section(1, &[1, 0x60, 0, 0]),
             section(3, &[1, 0]),
-            section(7, &[&[1], named("run").as_slice(), &[0, 0]].concat()),
+            section(7, &[&[1], named(export).as_slice(), &[0, 0]].concat()),
             section(10, &[1, 2, 0, 0x0b]),
             section(0, &[named("name"), section(1, &functions)].concat()),
         ]
@@ -168,10 +242,10 @@ mod tests {
     fn a_program_that_runs_constructors_at_each_call_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (program, out) = (folder.path().join("engine.wasm"), folder.path().join("out"));
-        fs::write(&program, module("run.command_export")).unwrap();
+        fs::write(&program, exporting("run", "run.command_export")).unwrap();
         let error = format!("{:#}", bind(&program, &out).unwrap_err());
         assert!(error.contains("engine.wasm") && error.contains("`run.command_export`"), "{error}");
-        fs::write(&program, module("run")).unwrap();
+        fs::write(&program, exporting("run", "run")).unwrap();
         bind(&program, &out).unwrap();
         assert!(out.join("engine.js").is_file() && out.join("engine_bg.wasm").is_file());
     }
@@ -180,14 +254,14 @@ mod tests {
     fn programs_are_bound_again_once_they_change_or_the_result_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let (program, out) = (folder.path().join("app.wasm"), folder.path().join("out"));
-        fs::write(&program, module("run")).unwrap();
+        fs::write(&program, exporting("run", "run")).unwrap();
         let made = || {
             bind_all(std::slice::from_ref(&program), &out).unwrap();
             fs::metadata(out.join("app.js")).unwrap().modified().unwrap()
         };
         let first = made();
         assert_eq!(made(), first);
-        fs::write(&program, module("walk")).unwrap();
+        fs::write(&program, exporting("walk", "walk")).unwrap();
         let second = made();
         assert!(second > first);
         fs::remove_file(out.join("app_bg.wasm")).unwrap();

@@ -1,5 +1,6 @@
 //! What an attack aims at: any other answer, or one of the classes, found by typing.
 
+use js_sys::JsString;
 use leptos::prelude::*;
 
 use crate::app::browser::Store;
@@ -73,18 +74,23 @@ pub(super) fn Target() -> impl IntoView {
 
 /// Returns the classes one of whose names has `text` in it, by name; those that begin with it come first.
 fn matching(classes: &[Class], text: &str) -> Vec<(usize, String)> {
-    let text = text.trim().to_lowercase();
+    let text = lower_case(text.trim());
     let mut found: Vec<(bool, String, usize)> = classes
         .iter()
         .enumerate()
-        .filter(|(_, class)| class.name.to_lowercase().contains(&text) || class.wnid == text)
+        .filter(|(_, class)| lower_case(&class.name).contains(&text) || class.wnid == text)
         .map(|(index, class)| {
-            let name = class.short_name().to_owned();
-            (!name.to_lowercase().starts_with(&text), name, index)
+            let name = lower_case(class.short_name());
+            (!name.starts_with(&text), name, index)
         })
         .collect();
-    found.sort_by_key(|(later, name, _)| (*later, name.to_lowercase()));
-    found.into_iter().map(|(_, name, index)| (index, name)).collect()
+    found.sort_unstable();
+    found.into_iter().map(|(_, _, index)| (index, classes[index].short_name().to_owned())).collect()
+}
+
+/// Returns a text in small letters. The browser has the tables of all alphabets, so the program needs none.
+fn lower_case(text: &str) -> String {
+    if cfg!(target_arch = "wasm32") { JsString::from(text).to_lower_case().into() } else { text.to_lowercase() }
 }
 
 #[cfg(test)]
