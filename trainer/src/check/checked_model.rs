@@ -212,17 +212,21 @@ impl<'a> CheckedModel<'a> {
         let mut clock = Clock::start();
         let of_hundred = |hundred: usize| {
             let key = Key { network: self.plan.index, measured: measured.clone(), stage: 0, hundred };
+            let units = self.kept.places(hundred).len() as u64 * passes;
             let found = match self.kept.get(&key)? {
-                Some(found) => found,
+                Some(found) => {
+                    task.skip(units);
+                    found
+                }
                 None => {
                     self.check_stop()?;
                     let batch = evaluation.batch(hundred, self.kept, device)?;
                     let found = measure(&evaluation.bundles[self.plan.index], batch)?;
                     self.kept.add(key, &found, clock.lap())?;
+                    task.advance(units);
                     found
                 }
             };
-            task.advance(self.kept.places(hundred).len() as u64 * passes);
             Ok(found)
         };
         hundreds.map(of_hundred).collect()

@@ -294,11 +294,11 @@ pub fn check(
     let task = progress.start("Checking", Some(passes * bundles.len() as u64), Unit::Passes);
     let checked = |index: usize| {
         let plan = CheckPlan { networks: bundles.len(), index, epsilon };
-        task.set(passes * index as u64 + evaluation.done(&plan.trials(), &[index], kept)?);
+        task.skip_to(passes * index as u64 + evaluation.done(&plan.trials(), &[index], kept)?);
         let live = Live { evaluation: &evaluation, device, task: &task };
         let checked = check_one(&CheckedModel::new(&subject, plan, kept, Some(live)))?;
         // Skipped items count as done too.
-        task.set(passes * (index as u64 + 1));
+        task.skip_to(passes * (index as u64 + 1));
         Ok(checked)
     };
     (0..bundles.len()).map(checked).collect()

@@ -199,7 +199,7 @@ impl Work {
         for (name, split, from) in splits {
             let part = pictures_of(self.shard, split.len());
             let mut file = self.images(name, part.len(), progress)?;
-            task.advance(file.done as u64);
+            task.skip(file.done as u64);
             let indices: Vec<usize> = (part.start + file.done..part.end).collect();
             let batches: Vec<&[usize]> = indices.chunks(BATCH).collect();
             let kept = |done: usize| {

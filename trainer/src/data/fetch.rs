@@ -172,7 +172,7 @@ impl Download<'_> {
             part.note(&Origin { url: self.url.into(), version: version(&response) })?;
         }
         task.set_total(total);
-        task.set(start);
+        task.skip_to(start);
         part.append(response.into_body().into_reader(), total, task)
     }
 }

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_task_does_not_silence_another() {
         let view = JsonLines::default();
-        let advance = |task| view.is_due(&Event::Advanced { task, done: 1, total: None });
+        let advance = |task| view.is_due(&Event::Advanced { task, done: 1, skipped: 0, total: None });
         assert_eq!([1, 2, 1, 2].map(advance), [true, true, false, false]);
         assert!(view.is_due(&Event::Finished { task: 1, done: 1, seconds: 0.5 }));
         assert_eq!(view.advanced_at.lock().unwrap().keys().collect::<Vec<_>>(), [&2]);

@@ -101,6 +101,7 @@ impl Progress {
             id,
             began: Instant::now(),
             done: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
             total: AtomicU64::new(total.unwrap_or(0)),
             sent_ms: AtomicU64::new(0),
         }
@@ -113,6 +114,8 @@ pub struct Task {
     id: u64,
     began: Instant,
     done: AtomicU64,
+    /// Units of `done` that took no work.
+    skipped: AtomicU64,
     /// Number of units of the whole work; 0 if unknown.
     total: AtomicU64,
     /// Time of the last event since the beginning, in milliseconds.
@@ -130,6 +133,18 @@ impl Task {
     pub fn set(&self, done: u64) {
         self.done.store(done, Ordering::Relaxed);
         self.show();
+    }
+
+    /// Adds `units` that take no work, done before or no longer needed: they say nothing of the pace.
+    pub fn skip(&self, units: u64) {
+        self.skipped.fetch_add(units, Ordering::Relaxed);
+        self.advance(units);
+    }
+
+    /// Sets the number of units done; what is between it and the number before took no work.
+    pub fn skip_to(&self, done: u64) {
+        self.skip(done.saturating_sub(self.done()));
+        self.set(done);
     }
 
     /// Sets the number of units of the whole work; `None` if unknown.
@@ -162,7 +177,8 @@ impl Task {
             && self.sent_ms.compare_exchange(sent, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due {
             let total = Some(self.total.load(Ordering::Relaxed)).filter(|&total| total > 0);
-            self.progress.send(&Event::Advanced { task: self.id, done: self.done(), total });
+            let skipped = self.skipped.load(Ordering::Relaxed);
+            self.progress.send(&Event::Advanced { task: self.id, done: self.done(), skipped, total });
         }
     }
 }
@@ -244,10 +260,24 @@ mod tests {
         let events = recorder.events();
         assert!(events.len() < 1000, "{} events", events.len());
         assert!(matches!(events[0], Event::Started { title: "Crafting", total: Some(5000), .. }), "{events:?}");
-        let [.., Event::Advanced { done: 7, total: Some(5000), .. }, Event::Finished { done: 7, .. }] = &events[..]
+        let [.., Event::Advanced { done: 7, skipped: 0, total: Some(5000), .. }, Event::Finished { done: 7, .. }] =
+            &events[..]
         else {
             panic!("{events:?}");
         };
+    }
+
+    #[test]
+    fn what_took_no_work_is_told_apart() {
+        let recorder = Arc::new(Recorder::default());
+        let task = Progress::silent().shown_by(recorder.clone()).start("Evaluating", Some(100), Unit::Passes);
+        task.skip(10);
+        task.advance(5);
+        task.skip_to(40);
+        std::thread::sleep(std::time::Duration::from_millis(110));
+        task.advance(1);
+        let last = recorder.events().pop();
+        assert!(matches!(last, Some(Event::Advanced { done: 41, skipped: 35, .. })), "{last:?}");
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub struct Terminal {
 struct Bar {
     task: u64,
     bar: ProgressBar,
-    /// Units that were done before the task began, as of a download that goes on.
-    before: Arc<AtomicU64>,
+    /// Units that took no work.
+    skipped: Arc<AtomicU64>,
 }
 
 impl Terminal {
@@ -44,18 +44,16 @@ impl View for Terminal {
     fn show(&self, event: &Event) {
         match event {
             Event::Started { task, title, total, unit } => {
-                let before = Arc::default();
-                let bar = bar((self.target)(), title, *total, *unit, &before);
-                self.bars().push(Bar { task: *task, bar, before });
+                let skipped = Arc::default();
+                let bar = bar((self.target)(), title, *total, *unit, &skipped);
+                self.bars().push(Bar { task: *task, bar, skipped });
             }
-            Event::Advanced { task, done, total } => {
-                if let Some(Bar { bar, before, .. }) = self.bars().iter().find(|bar| bar.task == *task) {
+            Event::Advanced { task, done, skipped: now_skipped, total } => {
+                if let Some(Bar { bar, skipped, .. }) = self.bars().iter().find(|bar| bar.task == *task) {
                     if let Some(total) = total {
                         bar.set_length(*total);
                     }
-                    if bar.elapsed() < AT_ONCE {
-                        before.store(*done, Ordering::Relaxed);
-                    }
+                    skipped.store(*now_skipped, Ordering::Relaxed);
                     bar.set_position(*done);
                 }
             }
@@ -75,15 +73,12 @@ impl View for Terminal {
     }
 }
 
-/// Time in which nothing of a task's own work is done: what is done by then was done before.
-const AT_ONCE: Duration = Duration::from_millis(50);
-
 fn bar(
     target: ProgressDrawTarget,
     title: &'static str,
     total: Option<u64>,
     unit: Unit,
-    before: &Arc<AtomicU64>,
+    skipped: &Arc<AtomicU64>,
 ) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, target).with_message(title);
     let amount: fn(u64) -> String = match unit {
@@ -101,18 +96,18 @@ fn bar(
     // The templates are the literals above; a wrong one would only give the default style.
     let style = ProgressStyle::with_template(&format!("{{msg:<12}} {numbers}"));
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-    let of_bar = before.clone();
+    let of_bar = skipped.clone();
     bar.set_style(style.with_key("left", move |state: &ProgressState, text: &mut dyn std::fmt::Write| {
         let left = left(of_bar.load(Ordering::Relaxed), state.pos(), state.len(), state.elapsed());
         // Only a text that takes nothing more fails.
         let _ = text.write_str(&left);
     }));
-    spawn_line_printer(&bar, title, amount, before.clone());
+    spawn_line_printer(&bar, title, amount, skipped.clone());
     bar
 }
 
 /// Starts a thread that prints a line now and then while a `bar` that is not drawn exists, so that a log shows progress.
-fn spawn_line_printer(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String, before: Arc<AtomicU64>) {
+fn spawn_line_printer(bar: &ProgressBar, title: &'static str, amount: fn(u64) -> String, skipped: Arc<AtomicU64>) {
     const INTERVAL: Duration = Duration::from_millis(500);
     if !bar.is_hidden() {
         return;
@@ -126,7 +121,7 @@ fn spawn_line_printer(bar: &ProgressBar, title: &'static str, amount: fn(u64) ->
             // The length may become known later.
             let total = bar.length().filter(|&total| total > 0);
             if lines.is_due(bar.position(), total, bar.elapsed()) {
-                let left = left(before.load(Ordering::Relaxed), bar.position(), total, bar.elapsed());
+                let left = left(skipped.load(Ordering::Relaxed), bar.position(), total, bar.elapsed());
                 write_line(&line(title, bar.position(), total, bar.elapsed(), &left, amount));
             }
         }
@@ -156,10 +151,10 @@ impl Lines {
     }
 }
 
-/// Returns `, 12:13 left` by the mean of the work so far, without the units `before` it; nothing where that is not known.
+/// Returns `, 12:13 left` by the mean of the work so far, without the units `skipped`; nothing where that is not known.
 /// Estimates by the last steps alone run away when steps are slow.
-fn left(before: u64, position: u64, total: Option<u64>, elapsed: Duration) -> String {
-    let (done, rest) = (position.saturating_sub(before), total.unwrap_or(position).saturating_sub(position));
+fn left(skipped: u64, position: u64, total: Option<u64>, elapsed: Duration) -> String {
+    let (done, rest) = (position.saturating_sub(skipped), total.unwrap_or(position).saturating_sub(position));
     if done == 0 || rest == 0 {
         return String::new();
     }
@@ -221,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_time_left_is_the_mean_of_this_work_and_never_runs_away() {
-        let left = |before, position, seconds| left(before, position, Some(200), Duration::from_secs(seconds));
+        let left = |skipped, position, seconds| left(skipped, position, Some(200), Duration::from_secs(seconds));
         assert_eq!(left(0, 100, 60), ", 1:00 left");
         // Half of a download that was there already says nothing of its pace.
         assert_eq!(left(100, 150, 60), ", 1:00 left");
