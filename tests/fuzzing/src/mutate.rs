@@ -118,30 +118,73 @@ mod tests {
         std::env::var("BASTION_FUZZ_SECONDS").ok()?.parse().ok()
     }
 
-    #[test]
-    fn files_of_strangers_are_read_or_refused() {
+    /// Gives mutated files of a target's corpus to the target, for as long as is asked for.
+    fn read_or_refused(name: &str) {
         let (most_files, most_time, seed) = match seconds_given() {
             // Other files than in every other run.
             Some(seconds) => (usize::MAX, Duration::from_secs(seconds), u64::from(std::process::id())),
             None => (MOST_FILES, MOST_TIME, 7),
         };
-        for (name, target) in TARGETS {
-            let corpus = corpus(name);
-            let accepted = corpus.iter().filter(|file| target(file)).count();
-            assert!(accepted > 0, "{name}: not one file of the corpus is accepted");
-            let mut mutator = Mutator::new(&corpus, seed);
-            let started = Instant::now();
-            let mut files = 0;
-            while files < most_files && started.elapsed() < most_time {
-                let file = mutator.next_file();
-                if std::panic::catch_unwind(|| target(&file)).is_err() {
-                    let saved = std::env::temp_dir().join(format!("bastion-fuzz-{name}-{seed}-{files}"));
-                    std::fs::write(&saved, &file).unwrap();
-                    panic!("{name}: {} is neither read nor refused", saved.display());
-                }
-                files += 1;
+        let (_, target) = TARGETS.into_iter().find(|(known, _)| *known == name).unwrap();
+        let corpus = corpus(name);
+        let accepted = corpus.iter().filter(|file| target(file)).count();
+        assert!(accepted > 0, "{name}: not one file of the corpus is accepted");
+        let mut mutator = Mutator::new(&corpus, seed);
+        let started = Instant::now();
+        let mut files = 0;
+        while files < most_files && started.elapsed() < most_time {
+            let file = mutator.next_file();
+            if std::panic::catch_unwind(|| target(&file)).is_err() {
+                let saved = std::env::temp_dir().join(format!("bastion-fuzz-{name}-{seed}-{files}"));
+                std::fs::write(&saved, &file).unwrap();
+                panic!("{name}: {} is neither read nor refused", saved.display());
             }
-            println!("{name}: {files} files, {accepted} of {} in the corpus accepted", corpus.len());
+            files += 1;
+        }
+        println!("{name}: {files} files, {accepted} of {} in the corpus accepted", corpus.len());
+    }
+
+    mod files_of_strangers {
+        use super::{TARGETS, read_or_refused};
+
+        #[test]
+        fn picture() {
+            read_or_refused("picture");
+        }
+
+        #[test]
+        fn card() {
+            read_or_refused("card");
+        }
+
+        #[test]
+        fn weights() {
+            read_or_refused("weights");
+        }
+
+        #[test]
+        fn link() {
+            read_or_refused("link");
+        }
+
+        #[test]
+        fn archive() {
+            read_or_refused("archive");
+        }
+
+        #[test]
+        fn pth() {
+            read_or_refused("pth");
+        }
+
+        #[test]
+        fn every_target_is_tried() {
+            let names = TARGETS.map(|(name, _)| name);
+            assert_eq!(
+                names,
+                ["picture", "card", "weights", "link", "archive", "pth"],
+                "and each is a test of its own here"
+            );
         }
     }
 
