@@ -74,6 +74,9 @@ pub struct Outcome {
     pub pixels: usize,
     /// Number of passes of the image through the network, forward and back.
     pub passes: usize,
+    /// Largest absolute value of the image's input gradients over all starts. Where it is 0, there was no gradient to follow, and
+    /// that the network held says nothing about it.
+    pub slope: f32,
 }
 
 /// An image that leaves the attack.
@@ -114,6 +117,11 @@ impl UntilFooled {
         config.validate()?;
         let starts = config.starts(restarts);
         Ok(Self { config: config.clone(), starts, goal, rows: Vec::new(), executor: None })
+    }
+
+    /// Returns the settings of the attack.
+    pub fn config(&self) -> &AttackConfig {
+        &self.config
     }
 
     /// Returns the number of images under attack.
@@ -173,9 +181,10 @@ impl UntilFooled {
             }
         }
         let (originals, images) = (read(selected.originals()).await?, read(images).await?);
+        let slopes = read(selected.slope()).await?;
         let size = originals.len() / done.len();
         let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
-        let outcome = |(done, (original, image)): (Leaving, (&[f32], &[f32]))| Outcome {
+        let outcome = |((done, slope), (original, image)): ((Leaving, f32), (&[f32], &[f32]))| Outcome {
             id: done.row.image.id,
             reached: done.reached,
             logits: done.logits,
@@ -184,8 +193,9 @@ impl UntilFooled {
             pixels: l0_distance(original, image),
             image: image.to_vec(),
             passes: done.row.passes,
+            slope,
         };
-        Ok(done.into_iter().zip(pairs).map(outcome).collect())
+        Ok(done.into_iter().zip(slopes).zip(pairs).map(outcome).collect())
     }
 
     /// Returns the classes that rows are led from, or to, from their starts.

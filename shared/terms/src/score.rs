@@ -98,6 +98,13 @@ pub struct Score {
     /// The smallest changes that fool, of an attack that looks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smallest: Option<SmallestChanges>,
+    /// Images that withstood an attack which met no gradient but zero: that they did says nothing about the network.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub no_gradient: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The smallest changes that fool a network, as an attack found them: an upper bound on what there is.
@@ -225,6 +232,7 @@ mod tests {
             median_linf: None,
             median_l2: None,
             smallest: None,
+            no_gradient: 0,
         }
     }
 

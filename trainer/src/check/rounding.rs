@@ -28,7 +28,7 @@ pub fn png(model: &CheckedModel<'_>, outcomes: &[Rc<TrialOutcome>]) -> Result<Fi
     let trial = model.plan.bim(model.plan.epsilon);
     let batches = model.each_batch("png", PASSES, |bundle, batch| {
         let (mut exact, mut rounded) = (TrialOutcome::default(), TrialOutcome::default());
-        let attacked = batch.attacked(&batch.images, &trial, bundle)?;
+        let attacked = batch.attacked(&batch.images, &trial, bundle)?.images;
         let mut files = Vec::with_capacity(batch.pictures.len());
         for (values, original) in read(attacked.clone())?.chunks_exact(IMAGE_BYTES).zip(&batch.pictures) {
             let picture = Picture::from_attacked(values, original, &ThreatModel::linf(model.plan.epsilon))?;

@@ -1,11 +1,10 @@
-use burn::module::{ModuleMapper, Param};
 use shared::attack::AttackConfig;
 use shared::metrics::top_k;
 
 use super::*;
 use crate::data::made;
 use crate::evaluate::{BATCH, Evaluation, EvaluationBatch, Trial, logits};
-use crate::models::tests::bundle;
+use crate::models::tests::{bundle, masked};
 use crate::progress::Task;
 
 const CLASSES: usize = 5;
@@ -52,16 +51,6 @@ fn names(checked: &Checked, verdict: Verdict) -> Vec<&'static str> {
     checked.checks.iter().filter(|check| check.verdict == verdict).map(|check| check.name).collect()
 }
 
-/// Multiplies the weights of the linear layer, and so the logits: with a large factor the softmax is exactly 0 or 1 and has
-/// no gradient, as after defensive distillation (Papernot et al., 2016).
-struct Sharpen(f32);
-
-impl ModuleMapper for Sharpen {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if D == 2 { param.map(|weights| weights.mul_scalar(self.0)) } else { param }
-    }
-}
-
 #[test]
 fn a_sound_evaluation_passes_all_that_can_be_measured() {
     let device = Device::flex();
@@ -76,7 +65,7 @@ fn a_sound_evaluation_passes_all_that_can_be_measured() {
 #[test]
 fn masked_gradients_are_found() {
     let device = Device::flex();
-    let masked = Bundle { model: bundle("a", 1, &device).model.map(&mut Sharpen(1e6)), ..bundle("masked", 1, &device) };
+    let masked = masked(1, &device);
     let split = labelled_by(&masked);
     // The score alone makes the network look robust.
     let indices: Vec<usize> = (0..IMAGES).collect();

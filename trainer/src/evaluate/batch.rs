@@ -87,9 +87,9 @@ impl EvaluationBatch {
     }
 
     /// Returns `images` under the attack of `trial`, through the gradients of `source`; unchanged if there is no attack.
-    pub(crate) fn attacked(&self, images: &Tensor<4>, trial: &Trial, source: &Bundle) -> Result<Tensor<4>> {
+    pub(crate) fn attacked(&self, images: &Tensor<4>, trial: &Trial, source: &Bundle) -> Result<Attacked> {
         let images = images.clone();
-        let Some(attack) = &trial.attack else { return Ok(images) };
+        let Some(attack) = &trial.attack else { return Ok(Attacked::before(images)) };
         // Other random starts for every batch.
         let seed = derive(attack.config.seed, self.number as u64, Purpose::BatchStarts);
         let config = AttackConfig { seed, ..attack.config.clone() };
@@ -99,8 +99,29 @@ impl EvaluationBatch {
         };
         let towards: Vec<i64> = towards.iter().map(|&label| label as i64).collect();
         let towards = Tensor::from_data(TensorData::new(towards, [self.labels.len()]), &images.device());
-        let run = AttackRun::new(&config, images, towards, attack.goal)?;
-        Ok(run.with_restarts(attack.restarts).finish(&source.model))
+        let mut run = AttackRun::new(&config, images, towards, attack.goal)?.with_restarts(attack.restarts);
+        while !run.is_done() {
+            run.step(&source.model);
+        }
+        let no_gradient = match config.kind.is_control() {
+            true => vec![],
+            false => read(run.slope())?.into_iter().map(|slope| slope == 0.0).collect(),
+        };
+        Ok(Attacked { images: run.adversarial(), no_gradient })
+    }
+}
+
+/// Images after an attack.
+pub(crate) struct Attacked {
+    pub images: Tensor<4>,
+    /// Whether the attack met no gradient but zero on an image; empty for an attack that follows none, and where this is not known.
+    no_gradient: Vec<bool>,
+}
+
+impl Attacked {
+    /// Returns images that were attacked before, or not at all.
+    pub fn before(images: Tensor<4>) -> Self {
+        Self { images, no_gradient: vec![] }
     }
 }
 
@@ -145,13 +166,16 @@ impl Shown {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn attacked(originals: &Originals, images: Tensor<4>) -> Result<Self> {
+    pub fn attacked(originals: &Originals, attacked: Attacked) -> Result<Self> {
+        let Attacked { images, no_gradient } = attacked;
         let (still, moved) = (originals.values()?, read(images.clone())?);
         let size = moved.len() / images.dims()[0];
         let pairs = still.chunks_exact(size).zip(moved.chunks_exact(size));
-        let change =
-            |(a, b): (&[f32], &[f32])| Change::new(linf_distance(a, b), l2_distance(a, b), l0_distance(a, b), b);
-        Ok(Self { images, changes: pairs.map(change).collect() })
+        let change = |(row, (a, b)): (usize, (&[f32], &[f32]))| Change {
+            no_gradient: no_gradient.get(row) == Some(&true),
+            ..Change::new(linf_distance(a, b), l2_distance(a, b), l0_distance(a, b), b)
+        };
+        Ok(Self { images, changes: pairs.enumerate().map(change).collect() })
     }
 
     /// Returns the result of a network on each image; the images were made of those of `batch`.

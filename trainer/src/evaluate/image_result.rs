@@ -52,14 +52,17 @@ pub(crate) struct Change {
     /// Values of the attacked image that are not finite.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_finite: usize,
+    /// Whether an attack met no gradient other than zero.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_gradient: bool,
 }
 
 impl Change {
-    /// Returns a change of the given sizes that led to the values `attacked`.
+    /// Returns a change of the given sizes that led to the values `attacked` along some gradient.
     pub fn new(linf: f32, l2: f32, pixels: usize, attacked: &[f32]) -> Self {
         let outside = attacked.iter().filter(|value| value.is_finite() && !(0.0..=1.0).contains(*value)).count();
         let not_finite = attacked.iter().filter(|value| !value.is_finite()).count();
-        Self { linf, l2, pixels, outside, not_finite }
+        Self { linf, l2, pixels, outside, not_finite, no_gradient: false }
     }
 }
 

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use shared::attack::{AttackConfig, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 
+use self::batch::{Attacked, Originals, Shown};
 pub(crate) use self::batch::{BATCH, EvaluationBatch, logits};
-use self::batch::{Originals, Shown};
 pub(crate) use self::image_result::ImageResult;
 pub use self::origins::Origins;
 use self::until_fooled::UntilFooledTrial;
@@ -247,7 +247,7 @@ impl Evaluation<'_> {
         let work = self.trials.iter().map(|trial| trial.work(networks.len())).sum::<u64>();
         let done = self.done(self.trials, &networks, kept)?;
         let task = progress.start("Evaluating", Some(work * kept.images() as u64), Unit::Passes);
-        task.set(done);
+        task.skip(done);
         let origins = self.origins();
         let mut scores: Vec<Vec<Score>> = vec![Vec::with_capacity(self.trials.len()); networks.len()];
         let mut clean: Option<Vec<Vec<ImageResult>>> = None;
@@ -392,7 +392,7 @@ impl Evaluation<'_> {
     fn common(&self, batch: &EvaluationBatch, originals: &Originals, trial: &Trial) -> Result<Option<Shown>> {
         let images = match (&trial.attack, trial.crafted) {
             (None, _) => return Ok(Some(Shown::as_they_are(originals))),
-            (Some(_), Some(set)) => batch.images_of(&self.crafted[set].val)?,
+            (Some(_), Some(set)) => Attacked::before(batch.images_of(&self.crafted[set].val)?),
             (Some(Attack { crafted_on: Some(source), .. }), None) => {
                 let source = &self.bundles[*source];
                 batch.attacked(&originals.images, &trial.on(source.card.std), source)?

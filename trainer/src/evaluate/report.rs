@@ -82,8 +82,8 @@ impl Report {
                     interval(score),
                 );
                 text += &stages(score, model.seconds.get(place).map_or(&[], Vec::as_slice), width);
-                if let Some(smallest) = smallest(score) {
-                    text += &format!("    {smallest}\n");
+                for remark in [smallest(score), no_gradient(score)].into_iter().flatten() {
+                    text += &format!("    {remark}\n");
                 }
             }
             if let Some(words) = model.corruption_error_in_words() {
@@ -164,8 +164,8 @@ impl Report {
         }
         for (model, score) in self.models.iter().flat_map(|model| model.scores.iter().map(move |score| (model, score)))
         {
-            if let Some(smallest) = smallest(score) {
-                text += &format!("\n{}, {score}: {smallest}.\n", model.name);
+            for remark in [smallest(score), no_gradient(score)].into_iter().flatten() {
+                text += &format!("\n{}, {score}: {remark}.\n", model.name);
             }
         }
         for model in &self.models {
@@ -217,6 +217,13 @@ fn smallest(score: &Score) -> Option<String> {
     let within: Vec<String> = within.collect();
     let within = if within.is_empty() { String::new() } else { format!("; right within L2 {}", within.join(", ")) };
     Some(format!("smallest change that fools: median {}{within}", smallest.median_in_words(attack.epsilon)))
+}
+
+/// Returns a remark about images that no gradient led anywhere; `None` where there are none.
+fn no_gradient(score: &Score) -> Option<String> {
+    let Score { no_gradient: count, top1, .. } = score;
+    let words = "withstood it where every input gradient is zero, which says nothing of how the network holds: `bastion check` tells more";
+    (*count > 0).then(|| format!("{count} of {} images {words}", top1.of))
 }
 
 /// Returns the proportion of images that the attack succeeded on; `None` where no image was right before it.

@@ -83,6 +83,7 @@ pub(super) mod tests {
             median_linf: None,
             median_l2: None,
             smallest: None,
+            no_gradient: 0,
         }
     }
 

@@ -38,7 +38,14 @@ pub fn score(trial: &Trial, results: &[ImageResult], clean: &[ImageResult]) -> S
         median_linf: attack.and_then(|_| median(&changes().map(|change| change.linf).collect::<Vec<_>>())),
         median_l2: attack.and_then(|_| median(&changes().map(|change| change.l2).collect::<Vec<_>>())),
         smallest: smallest(trial, results, clean),
+        no_gradient: attack.map_or(0, |attack| no_gradient(attack.goal, results, clean)),
     }
+}
+
+/// Counts the images that withstood an attack which met no gradient but zero.
+fn no_gradient(goal: Goal, results: &[ImageResult], clean: &[ImageResult]) -> usize {
+    let met_none = |after: &&&ImageResult| after.change.is_some_and(|change| change.no_gradient);
+    begun(goal, results, clean).iter().filter(|after| !reached(goal, after)).filter(met_none).count()
 }
 
 /// Counts the images whose true class is among the first `k`.

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use shared::attack::{AttackKind, AttackRun};
 use shared::image::{Picture, pictures_to_tensor};
-use shared::metrics::{median, rank};
+use shared::metrics::{median, rank, top_k};
 use shared::seed::{Purpose, derive};
 
 use super::*;
 use crate::data::{Crafted, made};
 use crate::models::read;
-use crate::models::tests::bundle;
+use crate::models::tests::{bundle, masked};
 use crate::progress::{Event, Recorder};
 
 const CLASSES: usize = 5;
@@ -123,6 +123,45 @@ fn more_restarts_never_help_the_network() {
     };
     let (one, five) = (with(1), with(5));
     assert!(one.iter().zip(&five).all(|(one, five)| five <= one), "{one:?} {five:?}");
+}
+
+#[test]
+fn images_without_a_gradient_are_counted_where_an_attack_needs_one() {
+    let device = Device::flex();
+    let (masked, indices) = (masked(1, &device), (0..30).collect::<Vec<_>>());
+    let batch = EvaluationBatch::new(&split(), &indices, 0, CLASSES, &device).unwrap();
+    // The network is right about all images.
+    let labels = logits(&masked, batch.images).unwrap().iter().map(|row| top_k(row, 1)[0] as u16).collect();
+    let clean = Split { labels, ..split() };
+    let bim = AttackConfig::bim(4.0 / 255.0, 3);
+    let attacks = [bim.clone(), AttackConfig::new(AttackKind::Noise, 4.0 / 255.0, 1)];
+    let mut trials = vec![Trial::CLEAN];
+    trials.extend(
+        attacks.iter().flat_map(|attack| [Trial::attack(attack.clone(), None), Trial::until_fooled(attack.clone())]),
+    );
+    // Square needs none, but that BIM met none is not forgotten.
+    let mut two = Trial::until_fooled(bim);
+    two.attack.as_mut().unwrap().then = vec![AttackConfig::new(AttackKind::Square, 4.0 / 255.0, 2)];
+    trials.push(two);
+    let count = |bundle: Bundle| {
+        let (bundles, stop) = ([bundle], Stop::default());
+        let evaluation = Evaluation {
+            bundles: &bundles,
+            clean: &clean,
+            indices: &indices,
+            crafted: &[],
+            trials: &trials,
+            stop: &stop,
+        };
+        let scores = evaluation.run(&device, &Progress::silent()).unwrap();
+        scores[0].iter().map(|score| (score.no_gradient, score.top1.hits)).collect::<Vec<_>>()
+    };
+    let found = count(masked);
+    assert_eq!(found[..3], [(0, 30), (30, 30), (30, 30)]);
+    assert!(found[3..5].iter().all(|(without, _)| *without == 0), "{found:?}");
+    assert!(found[5].0 > 0 && found[5].0 == found[5].1, "{found:?}");
+    let others = count(bundle("a", 1, &device));
+    assert!(others.iter().all(|(without, _)| *without == 0), "{others:?}");
 }
 
 /// Returns PGD from so many starts, until an image is fooled.

@@ -158,6 +158,7 @@ impl UntilFooledTrial<'_> {
         task: &Task,
     ) -> Result<()> {
         let batch_size = self.kept.batch_size();
+        let is_guided = !attack.config().kind.is_control();
         let mut not_begun = stage.waiting.keys().copied().collect::<Vec<_>>().into_iter();
         let mut queue = Queue { entries: Vec::new(), images: None };
         loop {
@@ -180,14 +181,19 @@ impl UntilFooledTrial<'_> {
                 let finite = outcome.logits.iter().all(|logit| logit.is_finite());
                 ensure!(finite, "{} computed something that is not a number", self.bundle.card.name);
                 let most = if outcome.reached { stage.passes_left } else { stage.most_passes };
-                task.advance((most - outcome.passes as u64) * GRADIENT);
+                task.skip((most - outcome.passes as u64) * GRADIENT);
                 let change = Change::new(outcome.linf, outcome.l2, outcome.pixels, &outcome.image);
+                let no_gradient = is_guided && outcome.slope == 0.0;
                 let fooled_by = outcome.reached.then_some(stage.number);
                 let classes = stage.classes.remove(&outcome.id).context("an image came out of the attack twice")?;
-                let result = ImageResult { fooled_by, ..classes.result(&outcome.logits, Some(change)) };
                 let hundred = outcome.id / batch_size;
                 if let Some(waiting) = stage.waiting.get_mut(&hundred) {
-                    waiting.results[outcome.id % batch_size] = Some(result);
+                    let result = &mut waiting.results[outcome.id % batch_size];
+                    // Or one of the attacks before met none.
+                    let before =
+                        result.as_ref().and_then(|result| result.change).is_some_and(|change| change.no_gradient);
+                    let change = Change { no_gradient: no_gradient || before, ..change };
+                    *result = Some(ImageResult { fooled_by, ..classes.result(&outcome.logits, Some(change)) });
                     waiting.open -= 1;
                 }
                 self.end(&mut stage, hundred, results)?;
@@ -234,7 +240,7 @@ impl UntilFooledTrial<'_> {
             };
             if stage.number == 0 && self.attack.goal.is_reached(logits, label) {
                 waiting.results[place % self.kept.batch_size()] = Some(image.result(logits, None));
-                task.advance(stage.passes_left * GRADIENT);
+                task.skip(stage.passes_left * GRADIENT);
             } else {
                 let seed = derive(self.attack.config.seed, indices[row] as u64, Purpose::ImageStart);
                 let targets = if leads_to_others { likeliest_others(logits, label) } else { vec![] };

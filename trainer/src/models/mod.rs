@@ -187,6 +187,7 @@ pub fn check_classes(dir: &Path, card: &Card, classes: &[Class]) -> Result<()> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use burn::module::{Module as _, ModuleMapper, Param};
     use shared::bundle::{Class, Description, Precision, Recipe};
     use shared::model::{Architecture, BuildNetwork as _, WideResNetConfig};
     use tempfile::TempDir;
@@ -217,6 +218,22 @@ pub(crate) mod tests {
     pub(crate) fn bundle(name: &str, seed: u64, device: &Device) -> Bundle {
         let (json, weights) = exported(name, seed, device);
         pollster::block_on(Bundle::load(&json, &weights, device)).unwrap()
+    }
+
+    /// Multiplies the weights of the linear layer, and so the logits: with a large factor the softmax is exactly 0 or 1 and has
+    /// no gradient, as after defensive distillation (Papernot et al., 2016).
+    struct Sharpen(f32);
+
+    impl ModuleMapper for Sharpen {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if D == 2 { param.map(|weights| weights.mul_scalar(self.0)) } else { param }
+        }
+    }
+
+    /// Returns [`bundle`], but so sure that no gradient is left in 32-bit numbers.
+    pub(crate) fn masked(seed: u64, device: &Device) -> Bundle {
+        let bundle = bundle("masked", seed, device);
+        Bundle { model: bundle.model.map(&mut Sharpen(1e6)), ..bundle }
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn score(set: ImageSet, hits: usize, of: usize) -> Score {
         median_linf: None,
         median_l2: None,
         smallest: None,
+        no_gradient: 0,
     }
 }
 
