@@ -3,6 +3,7 @@
 mod attacks;
 mod autoattack;
 mod corruptions;
+mod efficientnet_lite;
 mod metrics;
 mod network;
 mod perturbations;

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 import attacks
 import autoattack
 import corruptions
+import efficientnet_lite
 import metrics
 import network
 import perturbations
@@ -94,6 +95,10 @@ def main():
     values, trained = resnet.run(images_u8, labels % resnet.NUM_CLASSES)
     save_file(values, GOLDEN / "resnet.safetensors")
     save_file(trained, GOLDEN / "resnet_trained.safetensors")
+    shapes = efficientnet_lite.state_dict_shapes()
+    (GOLDEN / "efficientnet_lite_shapes.json").write_text(json.dumps(shapes, separators=(",", ":")) + "\n")
+    values = efficientnet_lite.run(images_u8, labels % resnet.NUM_CLASSES)
+    save_file(values, GOLDEN / "efficientnet_lite.safetensors")
     # The same weights in the format of PyTorch.
     torch.save(model.backbone.state_dict(), GOLDEN / "wrn_10_1.pth")
     weights.write(GOLDEN / "weights")

@@ -89,13 +89,20 @@ pub(super) fn multiplied_out(mut stored: BTreeMap<String, Stored>) -> Result<Vec
 mod tests {
     use super::*;
     use crate::bundle::{Precision, load_weights, save_weights};
-    use crate::model::{Architecture, BuildNetwork as _, Classifier, HeadKind, ResNetConfig, WideResNetConfig};
+    use crate::model::{
+        Architecture, BuildNetwork as _, Classifier, EfficientNetLiteConfig, HeadKind, ResNetConfig, WideResNetConfig,
+    };
     use burn::prelude::*;
 
-    fn networks() -> [Architecture; 2] {
+    fn networks() -> [Architecture; 3] {
         let head = HeadKind::Paper;
         let bottleneck = ResNetConfig { layers: [1; 4], width_per_group: 4, head, ..ResNetConfig::resnet50() };
-        [Architecture::WideResNet(WideResNetConfig::new(10, 1)), Architecture::ResNet(bottleneck)]
+        let lite = EfficientNetLiteConfig::lite(0);
+        [
+            Architecture::WideResNet(WideResNetConfig::new(10, 1)),
+            Architecture::ResNet(bottleneck),
+            Architecture::EfficientNetLite(lite),
+        ]
     }
 
     fn build(architecture: &Architecture, seed: u64) -> Classifier {

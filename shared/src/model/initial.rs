@@ -7,7 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
-/// Draws every weight of a module from one seed: convolutions as He et al. (2015) with the fan-out, linear layers as
+/// Draws every weight of a module from one seed: convolutions as He et al. (2015) with the fan-out (of a depthwise one that of a
+/// channel), linear layers as
 /// PyTorch does, their biases zero. Batch norm keeps burn's initial values.
 ///
 /// A weight that has a value already keeps it; the draws of the other weights do not depend on that.
@@ -31,8 +32,9 @@ impl Initial {
         let count = dims.iter().product();
         let (layer, name) = (self.around.last()?, self.path.last()?);
         match (layer.as_str(), name.as_str(), dims) {
-            ("Struct:Conv2d", "weight", &[output, _, height, width]) => {
-                let std = (2.0 / (output * height * width) as f32).sqrt();
+            ("Struct:Conv2d", "weight", &[output, input, height, width]) => {
+                let outputs = if input == 1 { 1 } else { output };
+                let std = (2.0 / (outputs * height * width) as f32).sqrt();
                 Some((0..count).map(|_| std * self.rng.sample::<f32, _>(StandardNormal)).collect())
             }
             ("Struct:Linear", "weight", &[input, _]) => {

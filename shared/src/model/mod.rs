@@ -1,6 +1,7 @@
 //! Classifiers: pixels in, logits out.
 
 mod checkpointing;
+mod efficientnet_lite;
 mod initial;
 mod mixed;
 mod normalize;
@@ -13,9 +14,12 @@ use burn::prelude::*;
 use burn::tensor::{FloatDType, assert_shape};
 
 pub use checkpointing::checkpointed;
+pub use efficientnet_lite::EfficientNetLite;
 pub use normalize::Normalize;
 pub use resnet::ResNet;
-pub use terms::model::{Architecture, BlockKind, Cost, HeadKind, ResNetConfig, Stem, WideResNetConfig};
+pub use terms::model::{
+    Architecture, BlockKind, Cost, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem, WideResNetConfig,
+};
 pub use wide_resnet::WideResNet;
 
 /// Builds the network that an [`Architecture`] describes.
@@ -53,6 +57,9 @@ impl BuildNetwork for Architecture {
         let backbone = match self {
             Self::WideResNet(config) => Backbone::WideResNet(WideResNet::new(config, num_classes, device)?),
             Self::ResNet(config) => Backbone::ResNet(ResNet::new(config, num_classes, device)?),
+            Self::EfficientNetLite(config) => {
+                Backbone::EfficientNetLite(EfficientNetLite::new(config, num_classes, device)?)
+            }
         };
         Ok(Classifier { normalize, backbone, activations: FloatDType::F32 })
     }
@@ -77,6 +84,8 @@ pub enum Backbone {
     WideResNet(WideResNet),
     /// Residual network of torchvision.
     ResNet(ResNet),
+    /// EfficientNet-Lite.
+    EfficientNetLite(EfficientNetLite),
 }
 
 impl Backbone {
@@ -84,6 +93,7 @@ impl Backbone {
         match self {
             Self::WideResNet(network) => network.forward(images, activations),
             Self::ResNet(network) => network.forward(images, activations),
+            Self::EfficientNetLite(network) => network.forward(images, activations),
         }
     }
 }
@@ -133,6 +143,7 @@ impl Classifier {
         let backbone = match self.backbone {
             Backbone::WideResNet(network) => Backbone::WideResNet(network.freeze_backbone()),
             Backbone::ResNet(network) => Backbone::ResNet(network.freeze_backbone()),
+            Backbone::EfficientNetLite(network) => Backbone::EfficientNetLite(network.freeze_backbone()),
         };
         Self { backbone, ..self }
     }
@@ -169,7 +180,9 @@ mod tests {
         let basic = ResNetConfig { layers: [1, 1, 2, 1], ..ResNetConfig::resnet18() };
         let wide = WideResNetConfig { strides: [1, 2, 1], ..WideResNetConfig::new(16, 2) };
         let networks = [small, paper, basic].map(Architecture::ResNet);
-        for architecture in networks.into_iter().chain([Architecture::WideResNet(wide)]) {
+        let lite = EfficientNetLiteConfig::lite(1);
+        let others = [Architecture::WideResNet(wide), Architecture::EfficientNetLite(lite)];
+        for architecture in networks.into_iter().chain(others) {
             let model = architecture.init(7, [0.5; 3], [0.25; 3], &Device::flex()).unwrap();
             let trained = model.backbone.state_shapes().into_iter().filter(|(name, _)| !name.contains("running"));
             let parameters: usize = trained.map(|(_, shape)| shape.iter().product::<usize>()).sum();

@@ -43,7 +43,7 @@ Examples:
 struct InspectArgs {
     /// A state dict of PyTorch: .pth, .pt or .safetensors
     file: PathBuf,
-    /// Say what this network would take of it [default: name those of torchvision that take all of it]
+    /// Say what this network would take of it [default: name those that take all of it]
     #[arg(long, value_enum)]
     arch: Option<ArchName>,
     /// First layers of a network of torchvision: conv7, conv3-stride2 or conv3
@@ -115,7 +115,7 @@ struct Report<'a> {
     prefix: &'a str,
     tensors: Vec<Row<'a>>,
     bytes: usize,
-    /// Networks of torchvision that can load the file; only without --arch.
+    /// Networks that can load the file; only without --arch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fits: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

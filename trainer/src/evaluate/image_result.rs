@@ -52,7 +52,7 @@ pub(crate) struct Change {
     /// Values of the attacked image that are not finite.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_finite: usize,
-    /// Whether an attack met no gradient other than zero.
+    /// Whether the attack, and all before it, met no gradient other than zero.
     #[serde(default, skip_serializing_if = "is_false")]
     pub no_gradient: bool,
 }

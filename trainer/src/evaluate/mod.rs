@@ -351,7 +351,9 @@ impl Evaluation<'_> {
                 let batch = self.batch(hundred, kept, device)?;
                 let originals = Originals::new(&batch, trial.set);
                 let common = self.common(&batch, &originals, trial)?;
+                let mut measured_now = 0;
                 for (&network, found) in networks.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+                    measured_now += 1;
                     let bundle = &self.bundles[network];
                     let measured = match &common {
                         Some(shown) => shown.results(&batch, bundle)?,
@@ -363,7 +365,9 @@ impl Evaluation<'_> {
                     kept.add(Key::of_trial(network, trial, 0, hundred), &measured, clock.lap())?;
                     *found = Some(measured);
                 }
-                task.advance(trial.work(networks.len()) * batch.labels.len() as u64);
+                let (all, now) = (trial.work(networks.len()), trial.work(measured_now));
+                task.skip((all - now) * batch.labels.len() as u64);
+                task.advance(now * batch.labels.len() as u64);
             }
             results.iter_mut().zip(found).for_each(|(results, found)| results.extend(found.into_iter().flatten()));
         }

@@ -139,7 +139,7 @@ fn images_without_a_gradient_are_counted_where_an_attack_needs_one() {
     trials.extend(
         attacks.iter().flat_map(|attack| [Trial::attack(attack.clone(), None), Trial::until_fooled(attack.clone())]),
     );
-    // Square needs none, but that BIM met none is not forgotten.
+    // Square needs none, so it says something of the network.
     let mut two = Trial::until_fooled(bim);
     two.attack.as_mut().unwrap().then = vec![AttackConfig::new(AttackKind::Square, 4.0 / 255.0, 2)];
     trials.push(two);
@@ -159,7 +159,7 @@ fn images_without_a_gradient_are_counted_where_an_attack_needs_one() {
     let found = count(masked);
     assert_eq!(found[..3], [(0, 30), (30, 30), (30, 30)]);
     assert!(found[3..5].iter().all(|(without, _)| *without == 0), "{found:?}");
-    assert!(found[5].0 > 0 && found[5].0 == found[5].1, "{found:?}");
+    assert!(found[5].0 == 0 && found[5].1 > 0, "{found:?}");
     let others = count(bundle("a", 1, &device));
     assert!(others.iter().all(|(without, _)| *without == 0), "{others:?}");
 }
@@ -181,7 +181,7 @@ fn what_is_left_of_an_attack_until_fooled_has_held_at_every_step() {
     let indices: Vec<usize> = (0..30).collect();
     let batch = EvaluationBatch::new(&split, &indices, 0, CLASSES, &device).unwrap();
     let rows = logits(&bundles[0], batch.images).unwrap();
-    let labels = rows.iter().map(|row| shared::metrics::top_k(row, 1)[0] as u16).collect();
+    let labels = rows.iter().map(|row| top_k(row, 1)[0] as u16).collect();
     let split = Split { labels, ..split };
     let strengths = [0.05, 0.1, 0.2, 0.4, 4.0];
     let mut trials = vec![Trial::CLEAN];

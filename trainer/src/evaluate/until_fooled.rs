@@ -189,10 +189,10 @@ impl UntilFooledTrial<'_> {
                 let hundred = outcome.id / batch_size;
                 if let Some(waiting) = stage.waiting.get_mut(&hundred) {
                     let result = &mut waiting.results[outcome.id % batch_size];
-                    // Or one of the attacks before met none.
-                    let before =
-                        result.as_ref().and_then(|result| result.change).is_some_and(|change| change.no_gradient);
-                    let change = Change { no_gradient: no_gradient || before, ..change };
+                    let before = result.as_ref().and_then(|result| result.change);
+                    // Nor did any of the attacks before.
+                    let no_gradient = no_gradient && before.is_none_or(|change| change.no_gradient);
+                    let change = Change { no_gradient, ..change };
                     *result = Some(ImageResult { fooled_by, ..classes.result(&outcome.logits, Some(change)) });
                     waiting.open -= 1;
                 }

@@ -173,8 +173,8 @@ impl KeptPlan {
     }
 }
 
-/// Version of this program.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Version of this program and of the form of its results: results of another one are not added to.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-2");
 
 impl Plan for KeptPlan {
     const NOUN: &'static str = "measurement";

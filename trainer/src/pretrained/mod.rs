@@ -18,7 +18,7 @@ use burn::module::{ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter};
 use burn::tensor::DType;
-use shared::model::{Architecture, BuildNetwork, Classifier, HeadKind, ResNet, ResNetConfig, Stem};
+use shared::model::{Architecture, BuildNetwork, Classifier, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem};
 
 use crate::data::PixelStats;
 use crate::error::UsageError;
@@ -29,6 +29,17 @@ pub use plan::{Head, LoadPlan, Misfit, shape_text};
 
 /// Mean and standard deviation of ImageNet's pictures, by which torchvision normalises: its weights need the same.
 pub const IMAGENET: PixelStats = PixelStats { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+/// Mean and standard deviation by which the published weights of an EfficientNet-Lite normalise: `(x - 127) / 128` for bytes `x`.
+const LITE: PixelStats = PixelStats { mean: [127.0 / 255.0; 3], std: [128.0 / 255.0; 3] };
+
+/// Returns the mean and standard deviation by which the published weights of a network normalise.
+pub fn pixels_of(architecture: &Architecture) -> PixelStats {
+    match architecture {
+        Architecture::EfficientNetLite(_) => LITE,
+        Architecture::WideResNet(_) | Architecture::ResNet(_) => IMAGENET,
+    }
+}
 
 /// Returns a network with the weights of the file `path`, and the plan that they were loaded by. A head that the file lacks, or
 /// has for other classes, is drawn from `seed` as [`BuildNetwork::init_seeded`] draws it.
@@ -107,22 +118,27 @@ pub fn check(path: &Path, architecture: &Architecture) -> Result<()> {
     }
 }
 
-/// Returns torchvision's networks that the file fits, each as the flags of `bastion train`.
+/// Returns the networks for ImageNet that the file fits, each as the flags of `bastion train`.
 pub fn fitting(file: &WeightsFile) -> Vec<String> {
-    let mut found = vec![];
+    let mut networks = vec![];
     for (name, network) in ResNetConfig::TORCHVISION {
         for (stem, flag) in [(Stem::Conv7, ""), (Stem::Conv3, " --stem conv3")] {
             let config = ResNetConfig { stem, head: HeadKind::Plain, ..network.clone() };
-            // No weights are drawn: only names and shapes are read.
-            let Ok(blank) = ResNet::new(&config, 1, &Device::flex()) else { continue };
-            let plan = LoadPlan::new(file, &shared::model::Backbone::ResNet(blank).state_shapes());
-            // With a smaller stem, a 7x7 kernel fits as well.
-            if plan.objection().is_none() && plan.shrunk.is_empty() {
-                found.push(format!("{name}{flag}"));
-            }
+            networks.push((Architecture::ResNet(config), format!("{name}{flag}")));
         }
     }
-    found
+    networks.extend((0..3).map(EfficientNetLiteConfig::lite).map(|config| {
+        let name = config.name();
+        (Architecture::EfficientNetLite(config), name)
+    }));
+    let fits = |(architecture, _): &(Architecture, String)| {
+        // No weights are drawn: only names and shapes are read.
+        let Ok(blank) = architecture.init(1, IMAGENET.mean, IMAGENET.std, &Device::flex()) else { return false };
+        let plan = LoadPlan::new(file, &blank.backbone.state_shapes());
+        // With a smaller stem, a 7x7 kernel fits as well.
+        plan.objection().is_none() && plan.shrunk.is_empty()
+    };
+    networks.into_iter().filter(fits).map(|(_, flags)| flags).collect()
 }
 
 /// Returns advice for a file that does not fit: the networks that do, if any.
@@ -131,7 +147,7 @@ pub fn hint(file: &WeightsFile) -> String {
     if !fitting.is_empty() {
         format!("It fits --arch {}", fitting.join(", or --arch "))
     } else {
-        "No network of torchvision that is known here takes it".into()
+        "No network that is known here takes it".into()
     }
 }
 

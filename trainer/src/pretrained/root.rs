@@ -13,7 +13,7 @@ const COPIES: [&str; 9] = ["ema", "swa", "avg", "average", "averaged", "teacher"
 pub(super) fn root<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut found: BTreeMap<&str, Found> = BTreeMap::new();
     for name in names {
-        for (own, of) in [("conv1.weight", 0), ("layer1.", 1), ("fc.", 2)] {
+        for (own, of) in [("conv1.weight", 0), ("conv_stem.weight", 0), ("layer1.", 1), ("blocks.", 1), ("fc.", 2)] {
             if let Some(place) = starts(name, own).find(|&place| !is_in_layer(&name[..place])) {
                 found.entry(&name[..place]).or_default().has[of] = true;
             }
@@ -54,7 +54,8 @@ fn is_in_layer(path: &str) -> bool {
 /// the network's own parts, with whatever number.
 pub(super) fn is_beside(name: &str) -> bool {
     let first = name.split('.').next().unwrap_or_default();
-    !["conv", "bn", "layer", "fc"].contains(&first.trim_end_matches(|letter: char| letter.is_ascii_digit()))
+    !["conv", "bn", "layer", "fc", "conv_stem", "blocks", "conv_head"]
+        .contains(&first.trim_end_matches(|letter: char| letter.is_ascii_digit()))
 }
 
 #[cfg(test)]

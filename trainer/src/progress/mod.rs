@@ -143,8 +143,14 @@ impl Task {
 
     /// Sets the number of units done; what is between it and the number before took no work.
     pub fn skip_to(&self, done: u64) {
-        self.skip(done.saturating_sub(self.done()));
-        self.set(done);
+        match done.checked_sub(self.done()) {
+            Some(more) => self.skip(more),
+            // What was there has to be done again.
+            None => {
+                self.skipped.fetch_min(done, Ordering::Relaxed);
+                self.set(done);
+            }
+        }
     }
 
     /// Sets the number of units of the whole work; `None` if unknown.
@@ -172,7 +178,7 @@ impl Task {
         let now = self.began.elapsed().as_millis() as u64;
         let sent = self.sent_ms.load(Ordering::Relaxed);
         // Of several threads, only one sends the event.
-        // What is done at the very beginning was done before, as of a download that goes on.
+        // The first event is shown at once.
         let due = (sent == 0 || now >= sent + PAUSE_MS)
             && self.sent_ms.compare_exchange(sent, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due {
@@ -278,6 +284,12 @@ mod tests {
         task.advance(1);
         let last = recorder.events().pop();
         assert!(matches!(last, Some(Event::Advanced { done: 41, skipped: 35, .. })), "{last:?}");
+        // A server that begins anew.
+        task.skip_to(0);
+        std::thread::sleep(std::time::Duration::from_millis(110));
+        task.advance(1);
+        let last = recorder.events().pop();
+        assert!(matches!(last, Some(Event::Advanced { done: 1, skipped: 0, .. })), "{last:?}");
     }
 
     #[test]

@@ -49,13 +49,13 @@ pub struct TrainConfig {
     #[arg(long, value_enum, default_value = "wide-resnet")]
     pub arch: ArchName,
     /// First layers of a network of torchvision: conv7 are its own, for 224x224; conv3-stride2 and conv3 suit 64x64, and shrink
-    /// pretrained 7x7 weights to 3x3
+    /// pretrained 7x7 weights to 3x3. Those of an EfficientNet-Lite are conv3-stride2; conv3 keeps the side
     #[arg(long, default_value = "conv7", value_parser = network::stems(), value_name = "STEM")]
     pub stem: Stem,
     /// Last layers of a network of torchvision: paper is linear 512, ReLU, linear; plain is one linear layer
     #[arg(long, default_value = "paper", value_parser = network::heads(), value_name = "HEAD")]
     pub head: HeadKind,
-    /// Side that a network of torchvision enlarges its pictures to, on the device: 128 or 224, say; 64 at least [default: as they
+    /// Side that a network for ImageNet enlarges its pictures to, on the device: 128 or 224, say; 64 at least [default: as they
     /// are]
     #[arg(long, value_name = "PIXELS")]
     #[serde(default, skip_serializing_if = "Option::is_none")]

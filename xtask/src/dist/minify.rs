@@ -1,7 +1,7 @@
 //! Makes the page's scripts and style sheet smaller with esbuild, where npm is available: no comments, no space, short local names.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -23,28 +23,39 @@ enum Loader {
     Style,
 }
 
-/// Minifies scripts, style sheet and page in `out`. Without npm they stay as they are, and work as before.
+/// Minifies scripts, style sheet and page in `out`. Without an esbuild that starts they stay as they are, and work as before.
 ///
 /// # Errors
 /// If a file is missing or cannot be written, or esbuild does not take what it has to.
 pub fn all(out: &Path) -> Result<()> {
-    let package = match npm::ESBUILD.ensure() {
-        Ok(package) => package,
+    let esbuild = match find() {
+        Ok(esbuild) => esbuild,
         Err(error) => {
-            println!("    scripts and styles stay as they are: {error:#}. With esbuild the page comes with 7 kB less.");
+            println!("    scripts and styles stay as they are, some kilobytes larger: {error:#}");
             return Ok(());
         }
     };
-    let node = npm::node().context("Node.js is not on PATH")?;
     let shrink = |loader: Loader, text: &str| {
-        let mut command = process::command(&node)?;
-        esbuild(command.arg(package.join("bin/esbuild")), loader, text)
+        let (program, before) = esbuild.split_first().context("no program")?;
+        minified(process::command(program)?.args(before), loader, text)
     };
     for name in SCRIPTS {
         replace(&out.join(name), |text| shrink(Loader::Script, text))?;
     }
     replace(&out.join(STYLES), |text| shrink(Loader::Style, text))?;
     replace(&out.join(INDEX_HTML), |page| page_without_space(page, |script| shrink(Loader::Script, script)))
+}
+
+/// Returns the command that starts esbuild, a program and its first arguments.
+///
+/// # Errors
+/// If npm cannot install esbuild, or it does not start: npm leaves out a program for this machine where there is none.
+fn find() -> Result<Vec<PathBuf>> {
+    let package = npm::ESBUILD.ensure()?;
+    let node = npm::node().context("Node.js is not on PATH")?;
+    let found = vec![node, package.join("bin/esbuild")];
+    process::output(process::command(&found[0])?.arg(&found[1]).arg("--version")).context("esbuild does not start")?;
+    Ok(found)
 }
 
 /// Replaces the text of a file, and prints by how much it shrank.
@@ -58,7 +69,7 @@ fn replace(file: &Path, shrink: impl FnOnce(&str) -> Result<String>) -> Result<(
 
 /// Gives a text to esbuild's standard input and returns what esbuild makes of it. Syntax stays as it is written, since the page
 /// tells old browsers what they lack.
-fn esbuild(command: &mut Command, loader: Loader, text: &str) -> Result<String> {
+fn minified(command: &mut Command, loader: Loader, text: &str) -> Result<String> {
     let loader = match loader {
         Loader::Script => "--loader=js",
         Loader::Style => "--loader=css",
@@ -66,9 +77,10 @@ fn esbuild(command: &mut Command, loader: Loader, text: &str) -> Result<String> 
     command.args(["--minify-whitespace", "--minify-identifiers", "--charset=utf8", "--log-level=warning", loader]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("esbuild does not start")?;
     // esbuild reads all of its input before it writes.
-    child.stdin.take().context("no input")?.write_all(text.as_bytes()).context("esbuild does not read")?;
+    let written = child.stdin.take().context("no input")?.write_all(text.as_bytes());
     let output = child.wait_with_output().context("esbuild does not end")?;
     ensure!(output.status.success(), "esbuild failed ({})", output.status);
+    written.context("esbuild does not read")?;
     String::from_utf8(output.stdout).context("esbuild wrote no text")
 }
 
@@ -95,7 +107,11 @@ fn page_without_space(page: &str, mut shrink: impl FnMut(&str) -> Result<String>
 fn without_space(html: &str) -> Result<String> {
     // Where space counts, none may go.
     for kind in ["<pre", "<textarea", "<script"] {
-        ensure!(!html.contains(kind), "{INDEX_HTML} has an element {kind} whose spaces may count");
+        ensure!(
+            !html.contains(kind),
+            "{INDEX_HTML} has an element {kind} whose spaces may count: write it without line breaks, or teach {} to keep it",
+            file!()
+        );
     }
     let mut visible = String::new();
     let mut rest = html;
@@ -104,7 +120,7 @@ fn without_space(html: &str) -> Result<String> {
         rest = after.split_once("-->").with_context(|| format!("a comment of {INDEX_HTML} has no end"))?.1;
     }
     visible += rest;
-    let lines = visible.split('\n').map(str::trim_start);
+    let lines = visible.split('\n').map(|line| line.trim_start_matches([' ', '\t']));
     // Of what is empty, one end of line is enough.
     let mut kept = String::new();
     for (number, line) in lines.enumerate() {

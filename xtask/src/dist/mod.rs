@@ -86,15 +86,23 @@ pub fn ensure_for(purpose: &str, steps: &mut Steps, effort: Effort) -> Result<Pa
 
 fn build(steps: &mut Steps, out: &Path, effort: Effort) -> Result<()> {
     let programs = page::ensure_programs(steps, effort.profile())?;
-    assemble(steps, &process::root()?, &programs, out, effort)
+    assemble(steps, &process::root()?, &programs, out, effort, minify::all)
 }
 
-/// Fills the empty folder `out` from the folder `programs` and the page of the workspace `root`.
-fn assemble(steps: &mut Steps, root: &Path, programs: &Path, out: &Path, effort: Effort) -> Result<()> {
+/// Fills the empty folder `out` from the folder `programs` and the page of the workspace `root`. `minify` makes scripts and styles
+/// smaller, for tests too: they open what visitors get.
+fn assemble(
+    steps: &mut Steps,
+    root: &Path,
+    programs: &Path,
+    out: &Path,
+    effort: Effort,
+    minify: fn(&Path) -> Result<()>,
+) -> Result<()> {
     steps.run("copy", || page::copy(root, programs, out, Samples::Public))?;
     fs::write(out.join(".nojekyll"), "").context("cannot write .nojekyll")?;
+    steps.run("esbuild", || minify(out))?;
     if effort == Effort::Thorough {
-        steps.run("esbuild", || minify::all(out))?;
         steps.run("wasm-opt", || wasm_opt::shrink(&files(out)?))?;
     }
     // Steps that depend on the files' final content come last: names, headers for these names, then copies of all

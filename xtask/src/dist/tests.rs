@@ -46,7 +46,7 @@ fn workspace() -> TempDir {
 fn assembled(root: &TempDir) -> TempDir {
     let out = tempfile::tempdir().unwrap();
     let root = root.path();
-    assemble(&mut Steps::new(), root, &root.join("programs"), out.path(), Effort::Quick).unwrap();
+    assemble(&mut Steps::new(), root, &root.join("programs"), out.path(), Effort::Quick, |_| Ok(())).unwrap();
     out
 }
 
@@ -115,7 +115,7 @@ fn an_engine_that_is_not_there_is_named() {
     let (root, programs) = (root.path(), root.path().join("programs"));
     fs::remove_file(programs.join("engine_bg.wasm")).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let error = assemble(&mut Steps::new(), root, &programs, out.path(), Effort::Quick).unwrap_err();
+    let error = assemble(&mut Steps::new(), root, &programs, out.path(), Effort::Quick, |_| Ok(())).unwrap_err();
     assert!(format!("{error:#}").contains("there is no engine_bg.wasm"), "{error:#}");
 }
 

@@ -65,7 +65,8 @@ pub fn ensure_programs(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
 /// chose.
 ///
 /// # Errors
-/// If a file cannot be read or written.
+/// If a file cannot be read or written, or `index.html` has no place for the texts about attacks or links a style sheet in another
+/// form.
 pub fn copy(root: &Path, programs: &Path, out: &Path, samples: Samples) -> Result<()> {
     let source = root.join(STATIC);
     let local = Some(source.join(LOCAL_SAMPLES)).filter(|local| samples == Samples::Public && local.is_dir());

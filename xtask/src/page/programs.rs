@@ -104,7 +104,9 @@ fn compiled(profile: Profile) -> Result<[PathBuf; PROGRAMS.len()]> {
 /// Writes the programs' WebAssembly and JavaScript into `folder`, unless `folder` is up to date.
 fn bind_all(programs: &[PathBuf], folder: &Path) -> Result<()> {
     let stamp_file = folder.with_extension("stamp");
-    let stamp = || stamp::take(programs.iter().map(PathBuf::as_path).chain([folder]));
+    // Another xtask may bind in another way.
+    let xtask = std::env::current_exe().context("cannot tell which program this is")?;
+    let stamp = || stamp::take(programs.iter().map(PathBuf::as_path).chain([folder, &xtask]));
     if fs::read_to_string(&stamp_file).is_ok_and(|old| stamp().is_ok_and(|new| old == new)) {
         println!("    nothing has changed");
         return Ok(());
@@ -129,29 +131,46 @@ fn bind(program: &Path, folder: &Path) -> Result<()> {
         .with_context(|| format!("wasm-bindgen cannot use {}", program.display()))?;
     refuse_command_exports(output.wasm().funcs.iter().filter_map(|function| function.name.as_deref()))
         .with_context(|| program.display().to_string())?;
-    let names = slim(&mut output)?;
+    let names = drop_unused_and_shorten(&mut output).with_context(|| program.display().to_string())?;
     output.emit(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     let script = folder.join(program.file_name().context("a program without a name")?).with_extension("js");
-    super::write(&script, &renamed(&super::read(&script)?, &names))
+    let text = renamed(&super::read(&script)?, &names);
+    let kept = names.keys().find(|name| text.contains(name.as_str()));
+    ensure!(kept.is_none(), "{} still has the old name {}", script.display(), kept.map_or("", String::as_str));
+    super::write(&script, &text)
 }
 
 /// Removes exports that nothing in the page calls, so that wasm-opt removes what only they call; and gives short names to imports
 /// and exports with a hash in theirs: 16 hexadecimal digits in the program and again in its script, which no compression makes
 /// shorter. Returns the new names by the old ones, for the script.
-fn slim(output: &mut Output) -> Result<HashMap<String, String>> {
+///
+/// # Errors
+/// If the program uses what is removed, or has a name twice.
+fn drop_unused_and_shorten(output: &mut Output) -> Result<HashMap<String, String>> {
     let module = output.wasm_mut();
-    let unused: Vec<_> =
-        module.exports.iter().map(|export| export.name.clone()).filter(|name| name.contains(UNUSED)).collect();
-    for name in unused {
+    // To hand an object to JavaScript, a program imports a function that wraps it in its exported class.
+    let used = module.imports.iter().find(|import| import.name.replace('_', "").contains(UNUSED));
+    ensure!(
+        used.is_none(),
+        "the program hands streams of wasm-streams to JavaScript (`{}`): keep their exports, `UNUSED` in {}",
+        used.map_or("", |import| &import.name),
+        file!()
+    );
+    let exports = module.exports.iter().map(|export| export.name.clone());
+    for name in exports.filter(|name| name.contains(UNUSED)).collect::<Vec<_>>() {
         module.exports.remove(&name)?;
     }
     let mut names = HashMap::new();
     let imports = module.imports.iter_mut().map(|import| &mut import.name);
     let exports = module.exports.iter_mut().map(|export| &mut export.name);
-    for name in imports.chain(exports).filter(|name| has_hash(name)) {
-        let short = format!("_{}", names.len());
-        names.insert(name.clone(), short.clone());
-        *name = short;
+    for (number, name) in imports.chain(exports).filter(|name| has_hash(name)).enumerate() {
+        let short = format!("_{number}");
+        let before = names.insert(std::mem::replace(name, short.clone()), short);
+        ensure!(
+            before.is_none(),
+            "two imports or exports have one name, which became {name} and {}",
+            before.unwrap_or_default()
+        );
     }
     Ok(names)
 }

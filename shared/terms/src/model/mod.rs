@@ -1,12 +1,14 @@
 //! Architectures of networks: layers, names and costs.
 
 mod cost;
+mod efficientnet_lite;
 mod resnet;
 mod wide_resnet;
 
 use serde::{Deserialize, Serialize};
 
 pub use cost::Cost;
+pub use efficientnet_lite::{EfficientNetLiteConfig, HEAD_CHANNELS, InvertedResidual, STEM_CHANNELS};
 pub use resnet::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
 pub use wide_resnet::{BASE_CHANNELS, WideResNetConfig};
 
@@ -22,6 +24,9 @@ pub enum Architecture {
     /// torchvision's residual networks.
     #[serde(rename = "resnet")]
     ResNet(ResNetConfig),
+    /// EfficientNet-Lite: small networks with published weights of ImageNet.
+    #[serde(rename = "efficientnet-lite")]
+    EfficientNetLite(EfficientNetLiteConfig),
 }
 
 impl Architecture {
@@ -30,6 +35,7 @@ impl Architecture {
         match self {
             Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
             Self::ResNet(config) => config.name(),
+            Self::EfficientNetLite(config) => config.name(),
         }
     }
 
@@ -38,6 +44,7 @@ impl Architecture {
         match self {
             Self::WideResNet(config) => config.cost(num_classes, side),
             Self::ResNet(config) => config.cost(num_classes, side),
+            Self::EfficientNetLite(config) => config.cost(num_classes, side),
         }
     }
 }
