@@ -106,20 +106,27 @@ struct Driver {
 }
 
 impl Driver {
+    /// Starts a driver on a port of its choice. Another program may take that port first, so this is tried again.
     fn start() -> Self {
+        (0..3).find_map(|_| Self::started()).expect("chromedriver ended three times without naming its port")
+    }
+
+    fn started() -> Option<Self> {
         let mut process = Command::new(from_environment("CHROMEDRIVER"))
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let said = BufReader::new(process.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+        let mut said = BufReader::new(process.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
         // "ChromeDriver was started successfully on port 35347."
-        let port = said
-            .filter_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok())
-            .next()
-            .expect("chromedriver ended without naming its port");
-        Self { process, port }
+        let port = said.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
+        drop(said);
+        match port {
+            Some(port) => Some(Self { process, port }),
+            // Its output has ended, and so does the process.
+            None => process.wait().ok().and(None),
+        }
     }
 }
 

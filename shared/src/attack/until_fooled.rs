@@ -184,7 +184,7 @@ impl UntilFooled {
         let slopes = read(selected.slope()).await?;
         let size = originals.len() / done.len();
         let pairs = originals.chunks_exact(size).zip(images.chunks_exact(size));
-        let outcome = |((done, slope), (original, image)): ((Leaving, f32), (&[f32], &[f32]))| Outcome {
+        let outcome = |done: Leaving, slope: f32, original: &[f32], image: &[f32]| Outcome {
             id: done.row.image.id,
             reached: done.reached,
             logits: done.logits,
@@ -195,7 +195,8 @@ impl UntilFooled {
             passes: done.row.passes,
             slope,
         };
-        Ok(done.into_iter().zip(slopes).zip(pairs).map(outcome).collect())
+        let all = done.into_iter().zip(slopes).zip(pairs);
+        Ok(all.map(|((done, slope), (original, image))| outcome(done, slope, original, image)).collect())
     }
 
     /// Returns the classes that rows are led from, or to, from their starts.
