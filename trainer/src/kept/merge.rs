@@ -26,10 +26,11 @@ pub(super) fn gather_in(dirs: &[PathBuf], batch_size: usize) -> Result<(KeptPlan
     let mut merged: Option<(KeptPlan, Kept)> = None;
     for dir in dirs {
         let plan = KeptPlan::read(dir)?;
-        let (first, kept) = merged.get_or_insert_with(|| {
-            let kept = Kept::nothing(plan.images, batch_size);
-            (plan.clone(), kept)
-        });
+        if merged.is_none() {
+            let kept = Kept { plan: plan.digest()?, ..Kept::nothing(plan.images, batch_size) };
+            merged = Some((plan.clone(), kept));
+        }
+        let Some((first, kept)) = &mut merged else { continue };
         let differences = first.differences(&plan)?;
         ensure!(
             differences.is_empty(),

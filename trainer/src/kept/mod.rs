@@ -9,6 +9,9 @@
 //!   scores.json, ...        the report, once all is done
 //! ```
 //!
+//! Each line carries a digest of the plan and one of itself: a file of another measurement is refused, and a line that was changed
+//! is measured again.
+//!
 //! Random numbers of a hundred depend on the hundred's number or on those of its images alone, so it does not matter which process
 //! measures it. A line that was not written to its end counts as not done.
 
@@ -63,12 +66,30 @@ pub enum Measured {
     Item(String),
 }
 
-/// A line of a file of results.
+/// A line of a file of results. Behind it, as its last field, stands a seal: a digest of the line so far and of the plan.
 #[derive(Serialize, Deserialize)]
 struct Line<V> {
+    /// Digest of the plan.
+    plan: String,
     of: Key,
     seconds: f64,
     value: V,
+}
+
+/// Begin and end of the seal of a line.
+const SEAL: [&str; 2] = [",\"seal\":\"", "\"}"];
+
+/// Returns a line with its seal.
+fn sealed<V: Serialize>(line: &Line<V>) -> Result<String> {
+    let text = serde_json::to_string(line)?;
+    let text = text.strip_suffix('}').context("a line is an object")?;
+    Ok([text, SEAL[0], &plan::digest(text)?, SEAL[1]].concat())
+}
+
+/// Returns a line without its seal; `None` if it lacks the seal or was changed since.
+fn unsealed(line: &str) -> Option<String> {
+    let (text, seal) = line.strip_suffix(SEAL[1])?.rsplit_once(SEAL[0])?;
+    (plan::digest(text).ok()? == seal).then(|| text.to_owned() + "}")
 }
 
 /// A result that is there.
@@ -82,6 +103,8 @@ struct Entry {
 
 /// The results of one part of the images, in a file or, where none is kept, in memory as far as reports need them.
 pub struct Kept {
+    /// Digest of the plan; empty where nothing is kept.
+    plan: String,
     images: usize,
     /// Images that go together: a hundred, but where memory is measured.
     batch_size: usize,
@@ -97,6 +120,7 @@ impl Kept {
     /// Keeps nothing of the results of `images` images, measured so many at once.
     pub fn nothing(images: usize, batch_size: usize) -> Self {
         Self {
+            plan: String::new(),
             images,
             batch_size,
             hundreds: 0..images.div_ceil(batch_size),
@@ -116,7 +140,7 @@ impl Kept {
         let path = dir.join(shard.file());
         let does = if shard.is_whole() { "measures in".into() } else { format!("measures shard {shard} in") };
         let lock = Lock::take(path.with_extension("lock"), &format!("{does} {}", dir.display()))?;
-        let mut kept = Self::nothing(plan.images, batch_size);
+        let mut kept = Self { plan: plan.digest()?, ..Self::nothing(plan.images, batch_size) };
         kept.hundreds = shard.hundreds(kept.hundreds.end);
         kept.refuse_overlap(dir, shard)?;
         let context = || format!("cannot write {}", path.display());
@@ -169,15 +193,28 @@ impl Kept {
                 break;
             };
             let parsed = std::str::from_utf8(line).ok();
-            let parsed = parsed.and_then(|text| Some((text, serde_json::from_str::<Line<IgnoredAny>>(text).ok()?)));
-            let Some((text, Line { of, seconds, .. })) = parsed else {
+            let parsed = parsed.and_then(unsealed);
+            let parsed = parsed.and_then(|text| Some((serde_json::from_str::<Line<IgnoredAny>>(&text).ok()?, text)));
+            let Some((Line { plan, of, seconds, .. }, text)) = parsed else {
                 damage.get_or_insert(Damage::Line(number + 1));
                 continue;
             };
-            let entry = Entry { seconds, line: text.into(), file: place };
+            ensure!(
+                plan == self.plan,
+                "{} holds results of another measurement than the plan.json beside it: put the file back to its own",
+                path.display()
+            );
+            let (images, entry) = (self.in_words(&[of.hundred]), Entry { seconds, line: text, file: place });
+            let again = entry.line.clone();
             if let Some(other) = self.entries().insert(serde_json::to_string(&of)?, entry) {
-                let images = self.in_words(&[of.hundred]);
-                ensure!(other.file != place, "{images} are in {} twice: delete it, and measure again", path.display());
+                if other.file == place && other.line == again {
+                    continue;
+                }
+                ensure!(
+                    other.file != place,
+                    "{images} are in {} twice, with two results: delete the file, and measure again",
+                    path.display()
+                );
                 bail!(
                     "{images} are in both {} and {}: leave one of the two out",
                     self.files[other.file].1.display(),
@@ -226,7 +263,7 @@ impl Kept {
         };
         let line: Line<V> = serde_json::from_str(&entry.line).with_context(|| {
             let file = self.files[entry.file].1.display();
-            format!("{file} holds a result that cannot be understood: delete it, and measure again")
+            format!("{file} holds a result that cannot be understood: delete the file, and measure again")
         })?;
         Ok(Some(line.value))
     }
@@ -251,9 +288,11 @@ impl Kept {
         let mut entries = self.entries();
         if let Some((file, _)) = &self.growing {
             let mut file = file;
-            line = serde_json::to_string(&Line { of: key, seconds, value })?;
+            let result = Line { plan: self.plan.clone(), of: key, seconds, value };
+            line = serde_json::to_string(&result)?;
+            let sealed = sealed(&result)?;
             // In one piece, so that only a kill in the middle of it leaves a part.
-            file.write_all(format!("{line}\n").as_bytes()).with_context(|| {
+            file.write_all(format!("{sealed}\n").as_bytes()).with_context(|| {
                 let path = self.files.last().map(|(_, path)| path.display().to_string()).unwrap_or_default();
                 format!("cannot write {path}; what is finished is kept: make room and give the same command again")
             })?;

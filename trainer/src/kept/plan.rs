@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use shared::attack::in_255ths;
 use shared::bundle::Bundle;
 
@@ -73,14 +74,15 @@ pub enum Work {
 impl Work {
     /// Returns whether the same is measured, wherever crafted sets lie.
     fn is_same(&self, other: &Self) -> bool {
-        let without_folders = |work: &Self| {
-            let mut work = work.clone();
-            if let Self::Evaluate { crafted, .. } = &mut work {
-                crafted.iter_mut().for_each(|set| set.dir = PathBuf::new());
-            }
-            work
-        };
-        without_folders(self) == without_folders(other)
+        self.without_folders() == other.without_folders()
+    }
+
+    fn without_folders(&self) -> Self {
+        let mut work = self.clone();
+        if let Self::Evaluate { crafted, .. } = &mut work {
+            crafted.iter_mut().for_each(|set| set.dir = PathBuf::new());
+        }
+        work
     }
 }
 
@@ -105,6 +107,14 @@ impl KeptPlan {
             Work::Check { .. } => vec![],
         };
         Origins { networks: self.models.iter().map(|model| (model.name.as_str(), model.std)).collect(), crafted }
+    }
+
+    /// Returns the beginning of a SHA-256 of all that results depend on: every line of results carries it, so that files of two
+    /// measurements are told apart in one folder too.
+    pub(super) fn digest(&self) -> Result<String> {
+        let weights: Vec<&str> = self.models.iter().map(|model| model.weights_sha256.as_str()).collect();
+        let work = self.work.without_folders();
+        digest(&serde_json::to_string(&(&self.version, &self.data, self.images, weights, work))?)
     }
 
     /// Makes `dir` the folder of this plan, unless it is already.
@@ -173,8 +183,14 @@ impl KeptPlan {
     }
 }
 
-/// Version of this program and of the form of its results: results of another one are not added to.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-2");
+/// Version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Returns the first 16 hexadecimal digits of a SHA-256.
+pub(super) fn digest(text: &str) -> Result<String> {
+    let digits: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.get(..16).map(Into::into).context("a SHA-256 is shorter than it is")
+}
 
 impl Plan for KeptPlan {
     const NOUN: &'static str = "measurement";

@@ -267,7 +267,7 @@ fn shards_that_are_half_written_or_damaged_are_refused_by_name() {
     let lines: Vec<&str> = content.split_inclusive('\n').collect();
     fs::write(&file, lines[..lines.len() - 1].concat()).unwrap();
     refused(&[dir.path()], &["shard 2/2 (", name, "is not finished: images ", " are missing; give its command again"]);
-    fs::write(&file, content.replacen("{\"of\"", "{of", 5)).unwrap();
+    fs::write(&file, content.replacen("{\"plan\"", "{plan", 5)).unwrap();
     refused(&[dir.path()], &["line 1 of ", name, "is damaged"]);
     // The shard itself goes on behind the damage, and says so.
     let recorder = Arc::new(Recorder::default());
@@ -279,8 +279,32 @@ fn shards_that_are_half_written_or_damaged_are_refused_by_name() {
     // The lines behind the damage are still as they were.
     assert_eq!(fs::read_to_string(&file).unwrap(), content);
     assert_eq!(merged(&[dir.path()]).unwrap(), case.whole());
-    fs::write(&file, lines[0].to_owned() + lines[0]).unwrap();
-    refused(&[dir.path()], &["images", name, "twice"]);
+    // What is still JSON, but not what was written.
+    for (from, to) in [("\"rank\":", "\"rank\":1"), ("\"loss\":", "\"lost\":"), ("},{", "},null,{")] {
+        let changed = content.replacen(from, to, 1);
+        assert_ne!(changed, content);
+        fs::write(&file, changed).unwrap();
+        refused(&[dir.path()], &["line ", name, "is damaged"]);
+        case.evaluate_shard(dir.path(), "2/2").unwrap();
+        assert_eq!(merged(&[dir.path()]).unwrap(), case.whole(), "{from}");
+    }
+    // The same line twice says nothing new.
+    fs::write(&file, content.clone() + lines[0]).unwrap();
+    assert_eq!(merged(&[dir.path()]).unwrap(), case.whole());
+}
+
+#[test]
+fn a_part_of_another_measurement_in_the_same_folder_is_refused_by_name() {
+    let (case, dir) = (Case::new(), TempDir::new().unwrap());
+    let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+    case.evaluate_shard(&ours, "1/2").unwrap();
+    let mut plan = case.evaluation_plan();
+    plan.models[0].weights_sha256 = "of another network".into();
+    case.evaluate(&Kept::open(&theirs, &plan, part("2/2"), BATCH, &Progress::silent()).unwrap()).unwrap();
+    fs::copy(theirs.join("results-2-of-2.jsonl"), ours.join("results-2-of-2.jsonl")).unwrap();
+    refused(&[&ours], &["results-2-of-2.jsonl", "of another measurement"]);
+    let error = format!("{:#}", case.evaluate_shard(&ours, "2/2").unwrap_err());
+    assert!(error.contains("results-2-of-2.jsonl") && error.contains("of another measurement"), "{error}");
 }
 
 #[test]
