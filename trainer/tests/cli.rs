@@ -507,6 +507,19 @@ fn a_network_is_trained_further_as_it_was_trained_and_without_its_parent_once_it
     assert_fails(&dir, &["train", "--resume", "second"], 1, "first/final");
 }
 
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_work() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("file"), "kept").unwrap();
+    for command in ["evaluate", "check"] {
+        for flag in ["--report", "--out"] {
+            // Neither data nor networks are looked for before.
+            assert_fails(&dir, &[command, flag, "file"], 2, "file is a file, and a folder is asked for");
+        }
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "kept");
+}
+
 /// Weights of a network with 20 classes, as `torch.save` writes them.
 const PRETRAINED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/wrn_10_1.pth");
 

@@ -1,4 +1,4 @@
-//! Makes the smallest change that fools long enough to survive rounding to 8 bits.
+//! Makes a change that ends at the boundary between two classes long enough to survive rounding to 8 bits.
 
 use burn::prelude::*;
 use burn::tensor::TensorData;
@@ -22,7 +22,7 @@ pub enum RoundingError {
     Picture(#[from] ImageError),
 }
 
-/// Returns what an attack that looks for the smallest change made of `clean`, rounded to 8 bits within epsilon: the values
+/// Returns what an attack that ends at the boundary between two classes made of `clean`, rounded to 8 bits within epsilon: the values
 /// `[3, 64, 64]` as they are or, since rounding undoes much of so small a change, the shortest of some longer changes in the same
 /// direction whose picture still reaches the goal. Where none does, and where the values do not reach the goal themselves, it is
 /// the values as they are.

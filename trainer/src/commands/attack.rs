@@ -213,7 +213,7 @@ fn attack(
     let values = models::read(run.adversarial())?;
     let had_gradient = config.kind.is_control() || models::read(run.slope())?.iter().any(|&slope| slope != 0.0);
     drop(task);
-    let attacked = match config.kind.seeks_smallest() {
+    let attacked = match config.kind.ends_at_the_boundary() {
         true => pollster::block_on(smallest_in_8_bits(&bundle.model, picture, &values, config, label, goal, device))?,
         false => Picture::from_attacked(&values, picture, &config.threat())?,
     };

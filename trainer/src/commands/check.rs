@@ -98,6 +98,7 @@ pub fn run(args: &CheckArgs, device: DeviceChoice, progress: &Progress) -> Resul
         return Err(UsageError("--epsilon 0 is no attack: there is nothing to check".into()).into());
     }
     let shard = args.kept.part(&[("--save", args.save), ("--report", args.report.is_some()), ("--json", args.json)])?;
+    args.kept.check_report(args.report.as_deref())?;
     let val = match args.made {
         true => None,
         false => Some(Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?),

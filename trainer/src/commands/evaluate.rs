@@ -160,6 +160,7 @@ pub enum Protocol {
 pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let chosen = args.chosen()?;
     let shard = args.kept.part(&[("--save", args.save), ("--report", args.report.is_some()), ("--json", args.json)])?;
+    args.kept.check_report(args.report.as_deref())?;
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
     let crafted = args.load_crafted(&dataset)?;
     let dirs = models::dirs_or_shipped(&args.models)?;

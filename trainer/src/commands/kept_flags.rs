@@ -1,5 +1,6 @@
 //! The flags of commands whose results outlive a stop.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -75,6 +76,16 @@ impl KeptFlags {
     /// Returns the folder for the report: the one that is named for it, else that of the results.
     pub fn report<'a>(&'a self, named: Option<&'a Path>) -> Option<&'a Path> {
         named.or(self.out.as_deref())
+    }
+
+    /// Makes the folder of the report, before hours of work that it would be too late after.
+    ///
+    /// # Errors
+    /// When there cannot be such a folder.
+    pub fn check_report(&self, named: Option<&Path>) -> Result<()> {
+        let Some(dir) = self.report(named) else { return Ok(()) };
+        ensure!(!dir.is_file(), UsageError(format!("{} is a file, and a folder is asked for", dir.display())));
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
     }
 
     /// Prints what is done of a part.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
 use sha2::{Digest, Sha256};
-use shared::attack::{AttackConfig, AttackRun, Goal};
+use shared::attack::{AttackConfig, AttackRun, Goal, smallest_in_8_bits};
 use shared::bundle::Bundle;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::seed::{Purpose, derive};
@@ -156,10 +156,23 @@ fn attacked(
     // Random starts differ between batches, and are the same after an interruption.
     let seed = derive(attack.seed, indices[0] as u64, Purpose::CraftedStarts);
     let config = AttackConfig { seed, ..attack.clone() };
-    let values = read(AttackRun::new(&config, images, labels, Goal::Untargeted)?.finish(&source.model))?;
+    let goal = Goal::Untargeted;
+    let values = read(AttackRun::new(&config, images, labels.clone(), goal)?.finish(&source.model))?;
+    let labels: Vec<usize> = if config.kind.ends_at_the_boundary() {
+        read(labels.float())?.into_iter().map(|label| label as usize).collect()
+    } else {
+        vec![]
+    };
     let mut bytes = Vec::with_capacity(indices.len() * IMAGE_BYTES);
-    for (values, original) in values.chunks_exact(IMAGE_BYTES).zip(&originals) {
-        bytes.extend_from_slice(Picture::from_attacked(values, original, &attack.threat())?.as_rgb8());
+    for (place, (values, original)) in values.chunks_exact(IMAGE_BYTES).zip(&originals).enumerate() {
+        let picture = match labels.get(place) {
+            Some(&label) => {
+                let rounded = smallest_in_8_bits(&source.model, original, values, &config, label, goal, device);
+                pollster::block_on(rounded)?
+            }
+            None => Picture::from_attacked(values, original, &attack.threat())?,
+        };
+        bytes.extend_from_slice(picture.as_rgb8());
     }
     Ok(bytes)
 }

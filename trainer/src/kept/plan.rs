@@ -144,6 +144,15 @@ impl KeptPlan {
         let file = dir.join("plan.json");
         ensure!(dir.is_dir(), "there is no folder {}", dir.display());
         ensure!(
+            file.is_file()
+                || !std::fs::read_dir(dir)?
+                    .flatten()
+                    .any(|entry| { entry.file_name().to_str().and_then(super::Shard::of_file).is_some() }),
+            "{} is missing, without which nobody knows what the results beside it are of: get it from another shard's folder of the \
+             same command, or measure again",
+            file.display()
+        );
+        ensure!(
             file.is_file(),
             "{} holds no results to merge: give folders that `bastion evaluate --out` or `bastion check --out` wrote",
             dir.display()

@@ -54,7 +54,7 @@ impl RunningAttack<'_> {
         let device = attacked.device();
         let values = read(attacked).await?;
         let Self { config, label, goal, bundle, .. } = self;
-        if config.kind.seeks_smallest() {
+        if config.kind.ends_at_the_boundary() {
             return Ok(smallest_in_8_bits(&bundle.model, clean, &values, config, *label, *goal, &device).await?);
         }
         Ok(Picture::from_attacked(&values, clean, &radius.threat())?)

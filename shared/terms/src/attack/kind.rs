@@ -388,6 +388,11 @@ impl AttackKind {
         matches!(self.properties().direction, Direction::NearestClass | Direction::Sphere)
     }
 
+    /// Returns whether the attack ends barely beyond the boundary between two classes, so that rounding to 8 bits may undo it.
+    pub fn ends_at_the_boundary(self) -> bool {
+        self.seeks_smallest() || self.properties().direction == Direction::Boundary
+    }
+
     /// Returns the radius where none is given, in pixel units: that of the norm, and for the smallest change one that is plainly
     /// visible, so that most changes count.
     pub fn default_epsilon(self) -> f32 {
