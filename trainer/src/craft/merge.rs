@@ -5,10 +5,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
 
 use super::{BATCH, PLAN, Plan, check_free, part_of, pictures_of, publish, sums_file};
-use crate::data::{Crafted, Dataset, IMAGE_BYTES, Meta, beside, hex, images_file, seal};
+use crate::data::{Crafted, Dataset, IMAGE_BYTES, Meta, beside, images_file, seal};
 use crate::kept::Shard;
 use crate::lock::Lock;
 use crate::progress::{Progress, Unit};
@@ -152,6 +151,7 @@ fn copy(
     let path = dir.join(images_file(&part_of(split, shard)));
     let unfinished =
         || format!("shard {shard} ({}) is not finished: give its command again to go on with it", path.display());
+    let plan = Plan::read(dir)?;
     let noted = fs::read_to_string(dir.join(sums_file(split, shard))).with_context(unfinished)?;
     let mut noted = noted.lines();
     let mut file = File::open(&path).with_context(unfinished)?;
@@ -161,8 +161,8 @@ fn copy(
         let sum = noted.next().with_context(unfinished)?;
         file.read_exact(bytes).with_context(unfinished)?;
         ensure!(
-            hex(Sha256::digest(&*bytes)) == sum,
-            "{} is damaged from picture {start} on: give the command of shard {shard} again",
+            plan.sum(bytes)? == sum,
+            "{} is damaged from picture {start} on, or is of another set than the {PLAN} beside it: give the command of shard {shard} again",
             path.display()
         );
         write(bytes)?;

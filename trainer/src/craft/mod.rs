@@ -17,13 +17,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
-use sha2::{Digest, Sha256};
 use shared::attack::{AttackConfig, AttackRun, Goal, smallest_in_8_bits};
 use shared::bundle::Bundle;
 use shared::image::{Picture, pictures_to_tensor};
 use shared::seed::{Purpose, derive};
 
-use crate::data::{Crafted, Dataset, IMAGE_BYTES, Meta, Split, beside, hex, images_file, seal};
+use crate::data::{Crafted, Dataset, IMAGE_BYTES, Meta, Split, beside, images_file, seal};
 use crate::error::Stopped;
 use crate::kept::Shard;
 use crate::lock::Lock;
@@ -180,6 +179,7 @@ fn attacked(
 /// The folder of an unfinished set or of parts of one, and the part that is crafted, locked.
 struct Work {
     dir: PathBuf,
+    plan: Plan,
     shard: Shard,
     _lock: Lock,
 }
@@ -193,8 +193,9 @@ impl Work {
         }
         let lock = Lock::take(lock, &format!("crafts {}", out.display()))?;
         fs::create_dir_all(&dir).with_context(context)?;
-        Plan::new(crafted).take(&dir)?;
-        Ok(Self { dir, shard, _lock: lock })
+        let plan = Plan::new(crafted);
+        plan.take(&dir)?;
+        Ok(Self { dir, plan, shard, _lock: lock })
     }
 
     /// Attacks the pictures of the part that are not done yet. Returns the number of pictures of the part.
@@ -254,9 +255,9 @@ impl Work {
             if pictures == 0 || file.read_exact(bytes).is_err() {
                 break;
             }
-            if hex(Sha256::digest(&*bytes)) != noted.trim_end() {
+            if self.plan.sum(bytes)? != noted.trim_end() {
                 progress.warn(format!(
-                    "{} was damaged since it was begun: its pictures from number {done} on are crafted again",
+                    "{} was damaged since it was begun, or is of another set: its pictures from number {done} on are crafted again",
                     path.display()
                 ));
                 break;
@@ -266,7 +267,7 @@ impl Work {
         let context = || format!("cannot write {}", path.display());
         file.set_len((done * IMAGE_BYTES) as u64).with_context(context)?;
         sums.set_len((done.div_ceil(BATCH) * SUM_BYTES) as u64).with_context(context)?;
-        Ok(Images { path, file, sums, done })
+        Ok(Images { path, plan: self.plan.clone(), file, sums, done })
     }
 }
 
@@ -286,6 +287,7 @@ const SUM_BYTES: usize = 65;
 /// A growing file of pictures.
 struct Images {
     path: PathBuf,
+    plan: Plan,
     file: File,
     /// SHA-256 of each batch of them.
     sums: File,
@@ -296,7 +298,7 @@ struct Images {
 impl Images {
     fn add(&mut self, pictures: &[u8]) -> Result<()> {
         // The hash comes last: a batch without one is not taken for done.
-        let sum = hex(Sha256::digest(pictures)) + "\n";
+        let sum = self.plan.sum(pictures)? + "\n";
         self.file.write_all(pictures).and_then(|()| self.sums.write_all(sum.as_bytes())).with_context(|| {
             format!("cannot write {}; what is done is kept: make room and say the same again", self.path.display())
         })?;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::data::Crafted;
+use crate::data::{Crafted, hex};
 use crate::files::write_atomically;
 use crate::kept::VERSION;
 use crate::lock::Lock;
@@ -41,6 +42,15 @@ impl Plan {
             format!("cannot read {}: a part is a folder that `bastion craft --shard` wrote", path.display())
         })?;
         serde_json::from_slice(&text).with_context(|| format!("{} cannot be understood", path.display()))
+    }
+
+    /// Returns the SHA-256 of a batch of pictures of this plan: the same pictures have another one in another plan, so that files of
+    /// two sets are told apart in one folder too.
+    ///
+    /// # Errors
+    /// When the plan has no form in JSON.
+    pub(super) fn sum(&self, pictures: &[u8]) -> Result<String> {
+        Ok(hex(Sha256::new().chain_update(serde_json::to_vec(self)?).chain_update(pictures).finalize()))
     }
 
     /// Claims the folder `dir` for the plan, or finds the same plan there. Several processes may do so at once.

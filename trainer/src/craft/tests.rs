@@ -70,7 +70,7 @@ fn a_run_that_was_cut_short_ends_with_the_same_set() {
     let images = fs::read(dir.path().join("whole").join("train.rgb8")).unwrap();
     let work = dir.path().join("killed.crafting");
     let left = &images[..100 * IMAGE_BYTES + 5000];
-    let sum = hex(Sha256::digest(&left[..100 * IMAGE_BYTES])) + "\n";
+    let sum = Plan::read(&work).unwrap().sum(&left[..100 * IMAGE_BYTES]).unwrap() + "\n";
     let mut flipped = left.to_vec();
     flipped[50 * IMAGE_BYTES] ^= 1;
     // Damage in a finished batch is found, and half of a line is no hash.
@@ -155,6 +155,18 @@ fn parts_make_the_set_of_one_run() {
     let text = error(&[&here, &foreign]);
     assert!(text.contains("foreign") && text.contains("another network"), "{text}");
     assert!(craft_part(&here, (2, 3), 2, &Stop::default()).unwrap_err().to_string().contains("another set was begun"));
+    // The files of a part of another set, copied beside the others.
+    let mixed = dir.path().join("mixed");
+    fs::create_dir(&mixed).unwrap();
+    for (from, part) in [(&here, "1-of-3"), (&here, "3-of-3"), (&foreign, "2-of-3")] {
+        for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
+            let name = entry.file_name().into_string().unwrap();
+            if name.contains(part) || (name == PLAN && from == &here) {
+                fs::copy(entry.path(), mixed.join(name)).unwrap();
+            }
+        }
+    }
+    assert!(error(&[&mixed]).contains("is of another set than the"), "{}", error(&[&mixed]));
     let refused = |dir: &Path, part| craft_part(dir, part, 1, &Stop::default()).unwrap_err().to_string();
     assert!(refused(&here, (2, 2)).contains("is cut into other parts: it holds shard"), "{}", refused(&here, (2, 2)));
     // A set that is finished is no folder for parts.
