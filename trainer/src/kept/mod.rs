@@ -15,6 +15,7 @@
 //! Random numbers of a hundred depend on the hundred's number or on those of its images alone, so it does not matter which process
 //! measures it. A line that was not written to its end counts as not done.
 
+mod line;
 mod merge;
 mod plan;
 mod shard;
@@ -33,6 +34,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+use self::line::{Line, sealed, unsealed};
 pub use self::merge::gather;
 pub use self::plan::{KeptPlan, PlannedModel, VERSION, Work};
 pub use self::shard::{Shard, ShardChoice};
@@ -64,32 +66,6 @@ pub enum Measured {
     Trial(Trial),
     /// What an item of `bastion check` measures besides trials.
     Item(String),
-}
-
-/// A line of a file of results. Behind it, as its last field, stands a seal: a digest of the line so far and of the plan.
-#[derive(Serialize, Deserialize)]
-struct Line<V> {
-    /// Digest of the plan.
-    plan: String,
-    of: Key,
-    seconds: f64,
-    value: V,
-}
-
-/// Begin and end of the seal of a line.
-const SEAL: [&str; 2] = [",\"seal\":\"", "\"}"];
-
-/// Returns a line with its seal.
-fn sealed<V: Serialize>(line: &Line<V>) -> Result<String> {
-    let text = serde_json::to_string(line)?;
-    let text = text.strip_suffix('}').context("a line is an object")?;
-    Ok([text, SEAL[0], &plan::digest(text)?, SEAL[1]].concat())
-}
-
-/// Returns a line without its seal; `None` if it lacks the seal or was changed since.
-fn unsealed(line: &str) -> Option<String> {
-    let (text, seal) = line.strip_suffix(SEAL[1])?.rsplit_once(SEAL[0])?;
-    (plan::digest(text).ok()? == seal).then(|| text.to_owned() + "}")
 }
 
 /// A result that is there.
@@ -288,9 +264,8 @@ impl Kept {
         let mut entries = self.entries();
         if let Some((file, _)) = &self.growing {
             let mut file = file;
-            let result = Line { plan: self.plan.clone(), of: key, seconds, value };
-            line = serde_json::to_string(&result)?;
-            let sealed = sealed(&result)?;
+            line = serde_json::to_string(&Line { plan: self.plan.clone(), of: key, seconds, value })?;
+            let sealed = sealed(&line)?;
             // In one piece, so that only a kill in the middle of it leaves a part.
             file.write_all(format!("{sealed}\n").as_bytes()).with_context(|| {
                 let path = self.files.last().map(|(_, path)| path.display().to_string()).unwrap_or_default();

@@ -279,7 +279,7 @@ fn shards_that_are_half_written_or_damaged_are_refused_by_name() {
     // The lines behind the damage are still as they were.
     assert_eq!(fs::read_to_string(&file).unwrap(), content);
     assert_eq!(merged(&[dir.path()]).unwrap(), case.whole());
-    // What is still JSON, but not what was written.
+    // Changed lines that are still JSON.
     for (from, to) in [("\"rank\":", "\"rank\":1"), ("\"loss\":", "\"lost\":"), ("},{", "},null,{")] {
         let changed = content.replacen(from, to, 1);
         assert_ne!(changed, content);

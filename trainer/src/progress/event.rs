@@ -26,7 +26,7 @@ pub enum Event {
         task: u64,
         /// Units done.
         done: u64,
-        /// Those of them that took no work, done before or no longer needed: they say nothing of the pace.
+        /// Units of `done` that took no work, done before or no longer needed: such units say nothing of the pace.
         skipped: u64,
         /// Units of the whole work, if that is known.
         total: Option<u64>,

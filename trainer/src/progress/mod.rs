@@ -145,7 +145,7 @@ impl Task {
     pub fn skip_to(&self, done: u64) {
         match done.checked_sub(self.done()) {
             Some(more) => self.skip(more),
-            // What was there has to be done again.
+            // The work begins anew.
             None => {
                 self.skipped.fetch_min(done, Ordering::Relaxed);
                 self.set(done);
