@@ -16,4 +16,4 @@ pub mod model;
 pub mod perturb;
 pub mod seed;
 
-pub use terms::{index, metrics};
+pub use terms::{excerpt, index, metrics};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::card_check;
+use crate::excerpt;
 use crate::model::{Architecture, Cost};
 use crate::score::Score;
 
@@ -223,7 +224,7 @@ impl Weights {
         let elsewhere =
             |part: &&Part| part.file.is_empty() || part.file.contains(['/', '\\']) || part.file.starts_with('.');
         if let Some(part) = files.iter().find(elsewhere) {
-            return Err(CardError::BadJson(format!("'{}' is not a file name", part.file)));
+            return Err(CardError::BadJson(format!("'{}' is not a file name", excerpt(&part.file))));
         }
         let bytes = files.iter().fold(0u64, |sum, part| sum.saturating_add(part.bytes));
         if bytes != self.bytes {
@@ -300,7 +301,7 @@ impl Card {
         struct Version {
             format_version: u32,
         }
-        let bad = |error: serde_json::Error| CardError::BadJson(error.to_string());
+        let bad = |error: serde_json::Error| CardError::BadJson(excerpt(&error.to_string()));
         // The version first: a newer format may look like anything else.
         let Version { format_version } = serde_json::from_slice(json).map_err(bad)?;
         if format_version > FORMAT_VERSION {

@@ -1,6 +1,7 @@
 //! Whether the values of a card can be: everything that a card says is shown, and no measurement gives more right than images.
 
 use crate::card::{Card, CardError};
+use crate::excerpt;
 use crate::metrics::Proportion;
 use crate::score::Score;
 
@@ -73,9 +74,9 @@ fn score(score: &Score) -> Result<(), CardError> {
     }
     that(score.restarts > 0, || wrong("no starts"))?;
     if let Some(attack) = &score.attack {
-        attack
-            .validate()
-            .map_err(|error| CardError::Impossible(wrong(&format!("an attack that cannot be: {error}"))))?;
+        attack.validate().map_err(|error| {
+            CardError::Impossible(wrong(&format!("an attack that cannot be: {}", excerpt(&error.to_string()))))
+        })?;
     }
     short("the name of a network in a score", score.crafted_on.as_deref().unwrap_or_default(), NAME)
 }
@@ -155,6 +156,10 @@ mod tests {
             ("/checks/images", json!(0), "checks are of no images"),
             ("/checks/loss_curve", json!([1e39]), "a loss in its checks"),
             ("/checks/items/0/figure", json!(long), "a line of a check has"),
+            ("", json!(long), "model.json cannot be read: invalid type: string"),
+            ("/weights/precision", json!(long), "unknown variant"),
+            ("/weights/file", json!(format!("/{long}")), "is not a file name"),
+            ("/scores/1/attack/kind", json!(long), "model.json cannot be read"),
         ] {
             let mut card = card();
             *card.pointer_mut(place).unwrap() = value;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::excerpt;
+
 /// File name of the list, in the folder that holds the networks' folders.
 pub const INDEX_FILE: &str = "index.json";
 
@@ -21,9 +23,9 @@ impl Index {
     ///
     /// # Errors
     ///
-    /// If `json` is no JSON, or not the JSON of a list.
-    pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
-        let mut index: Self = serde_json::from_slice(json)?;
+    /// A text that says where `json` is no JSON, or not the JSON of a list.
+    pub fn from_json(json: &[u8]) -> Result<Self, String> {
+        let mut index: Self = serde_json::from_slice(json).map_err(|error| excerpt(&error.to_string()))?;
         let mut names: Vec<String> = Vec::with_capacity(index.models.len());
         for name in index.models {
             if !names.contains(&name) {

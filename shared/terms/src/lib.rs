@@ -9,6 +9,7 @@ pub mod attack;
 pub mod card;
 mod card_check;
 pub mod corruption;
+mod excerpt;
 pub mod index;
 pub mod metrics;
 pub mod model;
@@ -16,3 +17,5 @@ pub mod perturb;
 pub mod picture;
 pub mod score;
 mod severity;
+
+pub use excerpt::excerpt;

@@ -21,6 +21,8 @@ pub mod weights;
 use std::fmt::{self, Display};
 use std::io;
 
+use shared::excerpt;
+
 use crate::error::{Stopped, UsageError};
 
 /// What was typed, for the record, without the flags `without` and their values: where things lie is this machine's business,
@@ -88,11 +90,20 @@ impl From<anyhow::Error> for Failure {
 impl Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(error) | Self::Failed(error) => write!(formatter, "error: {error:#}"),
+            Self::Usage(error) | Self::Failed(error) => write!(formatter, "error: {}", in_words(error)),
             Self::Stopped(message) => formatter.write_str(message),
             Self::BrokenPipe => write!(formatter, "broken pipe"),
         }
     }
+}
+
+/// Returns an error and its causes; of one that quotes a file of JSON at length, start and end.
+fn in_words(error: &anyhow::Error) -> String {
+    let words = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<serde_json::Error>() {
+        Some(json) => excerpt(&json.to_string()),
+        None => cause.to_string(),
+    };
+    error.chain().map(words).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
@@ -114,5 +125,13 @@ mod tests {
             (130, "Stopped; 3 steps are saved".into())
         );
         assert_eq!(said(io::Error::from(io::ErrorKind::BrokenPipe).into()).0, 0);
+    }
+
+    #[test]
+    fn a_file_that_an_error_quotes_is_not_shown_whole() {
+        let json = serde_json::from_str::<u32>(&format!("{:?}", "x".repeat(10_000))).unwrap_err();
+        let said = Failure::from(Err::<(), _>(json).context("cannot understand run.json").unwrap_err()).to_string();
+        assert!(said.starts_with("error: cannot understand run.json: invalid type: string \"xxx"), "{said}");
+        assert!(said.ends_with("line 1 column 10002") && said.len() < 600, "{said}");
     }
 }

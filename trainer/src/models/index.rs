@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use shared::index::{INDEX_FILE, Index, is_folder_name};
 
 use crate::error::UsageError;
@@ -37,8 +37,8 @@ impl Listing {
             ))
         );
         let json = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let index =
-            Index::from_json(&json).with_context(|| format!("{} is damaged: it lists folders", file.display()))?;
+        let index = Index::from_json(&json)
+            .map_err(|error| anyhow!("{} is damaged: it lists folders: {error}", file.display()))?;
         Ok(Some(Self { file, index, name }))
     }
 

@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use clap::error::{Error as ClapError, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use shared::excerpt;
 use toml::Table;
 
 use super::config::TrainConfig;
@@ -180,7 +181,7 @@ pub fn to_toml(config: &TrainConfig) -> Result<String> {
 /// # Errors
 /// Names the key that is missing, unknown or of the wrong type.
 pub fn from_toml(text: &str) -> Result<TrainConfig> {
-    Ok(toml::from_str(text)?)
+    toml::from_str(text).map_err(|error| anyhow!(excerpt(&error.to_string())))
 }
 
 fn usage(text: String) -> anyhow::Error {
