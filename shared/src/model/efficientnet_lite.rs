@@ -5,6 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::prelude::*;
+use burn::tensor::activation::relu;
 use burn::tensor::{DType, FloatDType};
 use terms::model::{EfficientNetLiteConfig, HEAD_CHANNELS, InvertedResidual, STEM_CHANNELS};
 
@@ -121,8 +122,9 @@ impl Block {
     }
 }
 
+/// Returns `min(max(x, 0), 6)`. Backends have a kernel for the gradient of ReLU, and none for that of `clamp`. The difference is exact.
 fn relu6(x: Tensor<4>) -> Tensor<4> {
-    x.clamp(0.0, 6.0)
+    relu(x.clone()).sub(relu(x.sub_scalar(6.0)))
 }
 
 fn norm(channels: usize, device: &Device) -> BatchNorm {
