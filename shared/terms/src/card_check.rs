@@ -23,6 +23,8 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
     short("the name of the recipe", &card.recipe.name, NAME)?;
     that(card.mean.iter().all(|mean| mean.is_finite()), || "the mean of the pictures is no number".into())?;
     that(card.std.iter().all(is_scale), || "the standard deviation of the pictures is not above 0".into())?;
+    let mut probe = card.probe.logits.iter().chain(&card.probe.input_gradient_sums);
+    that(probe.all(|value| value.is_finite()), || "a value of its self-test is no number".into())?;
     for class in &card.classes {
         short("the id of a class", &class.wnid, NAME)?;
         short("the name of a class", &class.name, LINE)?;
@@ -67,13 +69,13 @@ fn score(score: &Score) -> Result<(), CardError> {
         that(is_length(smallest.median), || wrong("a smallest change of no length"))?;
         let mut before = (0.0, score.top1.of);
         for right in &smallest.right_within {
-            let falls = right.radius > before.0 && right.hits <= before.1;
+            let falls = right.radius.is_finite() && right.radius > before.0 && right.hits <= before.1;
             that(falls, || wrong(&format!("{} right within {}", right.hits, right.radius)))?;
             before = (right.radius, right.hits);
         }
     }
     that(score.restarts > 0, || wrong("no starts"))?;
-    if let Some(attack) = &score.attack {
+    for attack in score.attack.iter().chain(&score.then) {
         attack.validate().map_err(|error| {
             CardError::Impossible(wrong(&format!("an attack that cannot be: {}", excerpt(&error.to_string()))))
         })?;
@@ -114,7 +116,8 @@ mod tests {
                 {"set": "validation", "top1": {"hits": 2, "of": 10}, "top1_interval": [0.1, 0.5],
                  "top5": {"hits": 9, "of": 10}, "success": {"hits": 3, "of": 5}, "median_linf": 0.01,
                  "smallest": {"median": 0.1, "right_within": [{"radius": 0.5, "hits": 3}, {"radius": 5.0, "hits": 2}]},
-                 "attack": {"kind": "fgsm", "epsilon": 0.0157, "steps": 1, "seed": 0}, "crafted_on": "other"}
+                 "attack": {"kind": "fgsm", "epsilon": 0.0157, "steps": 1, "seed": 0, "channel_scale": [1.0, 1.0, 1.0]}, "then": [],
+                 "crafted_on": "other"}
             ],
             "checks": {"epsilon": 0.0157, "images": 10, "loss_curve": [1.0],
                        "items": [{"name": "a", "figure": "b", "limit": "c", "passed": true}]},
@@ -137,6 +140,8 @@ mod tests {
             ("/classes/0/name", json!(long), "the name of a class has"),
             ("/std/1", json!(0.0), "standard deviation"),
             ("/mean/1", json!(1e39), "mean"),
+            ("/probe/logits", json!([1e39]), "self-test is no number"),
+            ("/probe/input_gradient_sums", json!([1.0, -1e39]), "self-test is no number"),
             ("/scores/0/top1", json!({"hits": 0, "of": 0}), "the score 'clean' has 0 of 0 images"),
             ("/scores/0/top1", json!({"hits": 99_999, "of": 10}), "99999 of 10 images"),
             ("/scores/0/top5", json!({"hits": 11, "of": 10}), "11 of 10 images"),
@@ -152,6 +157,13 @@ mod tests {
             ("/scores/1/smallest/right_within/0/hits", json!(11), "11 right within 0.5"),
             ("/scores/1/smallest/right_within/1/hits", json!(4), "4 right within 5"),
             ("/scores/1/smallest/right_within/1/radius", json!(0.5), "2 right within 0.5"),
+            ("/scores/1/smallest/right_within/1/radius", json!(1e39), "2 right within inf"),
+            (
+                "/scores/1/then",
+                json!([{"kind": "square", "epsilon": 17.0, "steps": 1, "seed": 0}]),
+                "an attack that cannot be",
+            ),
+            ("/scores/1/attack/channel_scale", json!([1.0, 1e39, 1.0]), "an attack that cannot be"),
             ("/scores/1/crafted_on", json!(long), "the name of a network in a score has"),
             ("/checks/images", json!(0), "checks are of no images"),
             ("/checks/loss_curve", json!([1e39]), "a loss in its checks"),

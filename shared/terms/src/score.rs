@@ -17,6 +17,8 @@ pub enum ImageSet {
     Validation,
     /// The validation images, each perturbed as its number decides (`shared::perturb`).
     Augmented,
+    /// Photographs that are of no data set, their centre squares (`bastion evaluate --photos`).
+    Photos,
     /// The validation images with a common corruption (`shared::corrupt`).
     Corrupted {
         /// Kind of the corruption.
@@ -26,12 +28,13 @@ pub enum ImageSet {
     },
 }
 
-/// Writes `clean`, `augmented` or `fog 3`.
+/// Writes `clean`, `augmented`, `photographs` or `fog 3`.
 impl Display for ImageSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Validation => formatter.write_str("clean"),
             Self::Augmented => formatter.write_str("augmented"),
+            Self::Photos => formatter.write_str("photographs"),
             Self::Corrupted { corruption, severity } => {
                 write!(formatter, "{} {}", corruption.name().replace('_', " "), severity.get())
             }

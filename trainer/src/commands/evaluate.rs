@@ -15,7 +15,7 @@ use self::corruptions::CorruptionChoice;
 use super::attack_flags::{AttackFlags, ChosenAttack, in_words};
 use super::kept_flags::{self, KeptFlags};
 use super::merge::Publish;
-use crate::data::{self, CraftedVal, Dataset, ValSet};
+use crate::data::{self, CraftedVal, Dataset, ValSet, photos};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::EpsilonSpace;
 use crate::error::UsageError;
@@ -65,6 +65,7 @@ Examples:
   bastion evaluate --attack one-pixel --epsilon 1,3,5 --limit 100
   bastion evaluate --attack none --crafted data/fgsm,data/bim --augmented
   bastion evaluate --limit 500 --corruptions --report runs/report
+  bastion evaluate --photos ~/pictures/by-class --attack none
   bastion evaluate --augmented --protocol both --epsilon-space normalized",
         following = in_words(follows),
         others = in_words(|kind| !follows(kind))
@@ -96,6 +97,10 @@ pub struct EvaluateArgs {
     /// The imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Evaluate on photographs instead: DIR/CLASS/*, of any size, CLASS being the id of a class or one of its names ("goldfish"); the
+    /// networks see their centre squares at 64x64
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "crafted", "augmented", "corruptions", "shard"])]
+    photos: Option<PathBuf>,
     #[command(flatten)]
     attack: AttackFlags,
     /// What the radii are measured in [default: pixel]
@@ -161,9 +166,13 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     let chosen = args.chosen()?;
     let shard = args.kept.part(&[("--save", args.save), ("--report", args.report.is_some()), ("--json", args.json)])?;
     args.kept.check_report(args.report.as_deref())?;
-    let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;
-    let crafted = args.load_crafted(&dataset)?;
+    let stop = args.kept.stop(progress)?;
     let dirs = models::dirs_or_shipped(&args.models)?;
+    let dataset = match &args.photos {
+        Some(photos) => photos::load(photos, &models::card(&dirs[0])?.classes, progress, &stop)?,
+        None => Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?,
+    };
+    let crafted = args.load_crafted(&dataset)?;
     let nodes = args.nodes.open(progress)?;
     let devices = device::of_nodes(device, &nodes, progress)?;
     // All networks are loaded before the first is evaluated: hours of work should not end at a mistyped name.
@@ -182,7 +191,6 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     let work = Work::Evaluate { trials: trials.clone(), crafted: crafted_reports.clone() };
     let plan = kept_flags::plan(&dataset.sha256, indices.len(), dataset.val.len(), planned, work);
     let kept = args.kept.open(&plan, shard, progress)?;
-    let stop = args.kept.stop(progress)?;
     let evaluation =
         Evaluation { bundles, clean: &dataset.val, indices: &indices, crafted: &crafted, trials: &trials, stop: &stop };
     let _watch = Watch::start(&nodes, progress, args.kept.advice().into(), || {});
@@ -234,7 +242,11 @@ pub(super) fn publish(report: &Report, is_all: bool, to: Publish<'_>, progress: 
 
 fn check(args: &EvaluateArgs, dir: &Path, bundle: &Bundle, dataset: &ValSet) -> Result<()> {
     models::check_classes(dir, &bundle.card, &dataset.classes)?;
-    if args.save { kept_flags::check_data_of(dir, &bundle.card.data_sha256, dataset) } else { Ok(()) }
+    if args.save && args.photos.is_none() {
+        kept_flags::check_data_of(dir, &bundle.card.data_sha256, dataset)
+    } else {
+        Ok(())
+    }
 }
 
 impl EvaluateArgs {
@@ -312,7 +324,8 @@ impl EvaluateArgs {
             Protocol::Transfer => &[Some(source)],
             Protocol::Both => &[None, Some(source)],
         };
-        let mut trials = vec![Trial::CLEAN];
+        let set = if self.photos.is_some() { ImageSet::Photos } else { ImageSet::Validation };
+        let mut trials = vec![Trial::unattacked(set)];
         if self.augmented {
             trials.push(Trial::AUGMENTED);
         }
@@ -323,7 +336,7 @@ impl EvaluateArgs {
                 // Noise uses no network's gradients: it is the same in both protocols.
                 let crafted_on = crafted_on.filter(|_| !config.kind.is_control());
                 let kind = config.kind;
-                let mut trial = Trial::attack(config, crafted_on);
+                let mut trial = Trial { set, ..Trial::attack(config, crafted_on) };
                 if let Some(attack) = &mut trial.attack {
                     attack.restarts = *restarts;
                     attack.until_fooled = follows(kind) && crafted_on.is_none() && !self.last_step;

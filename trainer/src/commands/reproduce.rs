@@ -11,8 +11,9 @@ use crate::error::UsageError;
 use crate::experiment::Workspace;
 use crate::experiment::reproduce::{self, DataPart, ReproductionPlan};
 use crate::output;
+use crate::pretrained;
 use crate::progress::{Progress, Stop};
-use crate::train::{ConfigFlags, resolve};
+use crate::train::{ConfigFlags, Pretrained, resolve};
 
 /// Arguments of `bastion reproduce`.
 #[derive(Debug, Args)]
@@ -24,6 +25,7 @@ same for all five. Ctrl-C saves; saying the same again goes on, after a kill too
 Examples:
   bastion reproduce --out runs/paper
   bastion reproduce --out runs/paper-small --subset --batch-size 32
+  bastion reproduce --out runs/paper-full --arch efficientnet_lite0 --pretrained efficientnet_lite0.whl --input-size 128 --epochs 3
   bastion reproduce --out runs/paper-20 --subset --classes 20 --per-class 400 --val-per-class 50 --epochs 12 --batch-size 64")]
 pub struct ReproduceArgs {
     /// Folder for everything that is made on the way; the same folder goes on with what was begun in it
@@ -50,6 +52,9 @@ pub struct ReproduceArgs {
     /// Evaluate on so many validation images, spread over all classes, instead of on all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    /// A file of weights for ImageNet that all five models start from, as the paper's did (`bastion train --help`)
+    #[arg(long, value_name = "FILE")]
+    pretrained: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFlags,
 }
@@ -65,10 +70,13 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> R
             UsageError(format!("--{own} is what the five models differ in: it cannot be set for all"))
         );
     }
-    resolve(None, &args.config)?;
+    let config = resolve(None, &args.config)?;
+    if let Some(file) = &args.pretrained {
+        pretrained::check(file, &config.architecture()?)?;
+    }
     let data = data::dir_or_default(args.data.as_deref());
     let plan = ReproductionPlan {
-        command: super::command_line(&["--data", "--out", "--report", "--device"]),
+        command: super::command_line(&["--data", "--out", "--report", "--device", "--pretrained"]),
         data_sha256: Cache::open(&data)?.into_meta().sha256,
         subset: args.subset.then(|| DataPart {
             classes: args.classes.into(),
@@ -76,6 +84,7 @@ pub fn run(args: &ReproduceArgs, choice: DeviceChoice, progress: &Progress) -> R
             val_per_class: args.val_per_class.into(),
         }),
         settings: args.config.table().clone(),
+        pretrained: args.pretrained.as_deref().map(Pretrained::of).transpose()?,
         limit: args.limit.map(|limit| limit as usize),
     };
     let engine = device::open(choice, progress)?;

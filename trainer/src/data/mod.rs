@@ -15,6 +15,7 @@ mod leftovers;
 #[cfg(test)]
 mod leftovers_tests;
 pub mod made;
+pub mod photos;
 mod pixel_stats;
 mod raw;
 mod source;

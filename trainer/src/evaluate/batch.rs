@@ -76,7 +76,7 @@ impl EvaluationBatch {
                 let corrupted: Vec<_> = self.indices.par_iter().zip(&self.pictures).map(corrupt).collect();
                 pictures_to_tensor(&corrupted, &self.images.device())
             }
-            ImageSet::Validation => self.images.clone(),
+            ImageSet::Validation | ImageSet::Photos => self.images.clone(),
             ImageSet::Augmented => {
                 let perturbations = Perturbations::default();
                 let drawn: Vec<_> =

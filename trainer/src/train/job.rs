@@ -19,7 +19,7 @@ use super::run_dir::{Pretrained, RUN_FORMAT, RunDir, RunRecord};
 use super::session::{Outcome, Session};
 use super::sets::{self, CraftedPictures};
 use super::teacher::Teacher;
-use crate::data::{Dataset, PixelStats, sha256_of_file};
+use crate::data::{Dataset, PixelStats};
 use crate::error::UsageError;
 use crate::lock::Lock;
 use crate::models;
@@ -103,7 +103,7 @@ impl Job {
             progress.warn(note);
         }
         let (crafted, notes) = sets::load(new.crafted, &new.config.mix, &dataset)?;
-        let pretrained = new.pretrained.map(hashed).transpose()?;
+        let pretrained = new.pretrained.map(Pretrained::of).transpose()?;
         let pixels = match (&parent, &pretrained) {
             // A network that is fine-tuned keeps its normalisation.
             (Some(card), _) => PixelStats { mean: card.mean, std: card.std },
@@ -285,16 +285,10 @@ fn first_network(
     Ok(bundle.model)
 }
 
-/// Returns the record of the file of weights as it is now.
-fn hashed(file: &Path) -> Result<Pretrained> {
-    let sha256 = sha256_of_file(file, None)?;
-    Ok(Pretrained { file: std::path::absolute(file)?, sha256 })
-}
-
 /// Checks that the file of weights has not changed since the run was started.
 fn unchanged(then: &Pretrained) -> Result<()> {
     let file = then.file.display();
-    let now = hashed(&then.file).with_context(|| {
+    let now = Pretrained::of(&then.file).with_context(|| {
         format!("the run has no checkpoint yet, and starts from the weights in {file}: put that file back")
     })?;
     ensure!(

@@ -49,6 +49,6 @@ pub use network::ArchName;
 pub(crate) use network::{heads, stems};
 pub use position::Position;
 pub use recipe::{ConfigFlags, from_toml, resolve, to_toml};
-pub use run_dir::RunDir;
+pub use run_dir::{Pretrained, RunDir};
 pub use session::Outcome;
 pub use sets::CraftedSet;

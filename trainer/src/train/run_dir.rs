@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::recipe::{from_toml, to_toml};
 use super::sets::CraftedSet;
-use crate::data::PixelStats;
+use crate::data::{PixelStats, sha256_of_file};
 use crate::files::write_atomically;
 use crate::lock::Lock;
 use crate::progress::Event;
@@ -76,6 +76,16 @@ pub struct Pretrained {
     pub file: PathBuf,
     /// SHA-256 of the file.
     pub sha256: String,
+}
+
+impl Pretrained {
+    /// Describes the file as it is now.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn of(file: &Path) -> Result<Self> {
+        Ok(Self { file: std::path::absolute(file)?, sha256: sha256_of_file(file, None)? })
+    }
 }
 
 /// The folder of one run.

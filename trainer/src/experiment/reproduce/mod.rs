@@ -116,10 +116,8 @@ impl Experiment for Reproduction<'_> {
         let Meta { classes, train, val, .. } = &self.meta;
         let passes = match stage {
             Stage::Train(model) => return Gmacs::of_training(&self.config(model)?, &self.meta),
-            Stage::Craft(kind) => (train.images + val.images) * passes(&[Trial::attack(attack(kind, [1.0; 3]), None)]),
-            Stage::Evaluate(_) => {
-                self.workspace.limit.unwrap_or(val.images).min(val.images) * passes(&trials([1.0; 3]))
-            }
+            Stage::Craft(kind) => (train.images + val.images) * passes(&[Trial::attack(attack(kind), None)]),
+            Stage::Evaluate(_) => self.workspace.limit.unwrap_or(val.images).min(val.images) * passes(&trials()),
         };
         Gmacs::of_passes(passes, &self.config(MODELS[0])?, classes.len(), SIDE)
     }
@@ -214,7 +212,8 @@ impl Reproduction<'_> {
         let config = self.config(model)?;
         let crafted: Vec<PathBuf> =
             config.mix.iter().filter_map(|share| share.crafted_by()).map(|kind| self.set(kind)).collect();
-        let training = Training { name: model, run: self.run_dir(model), config, pretrained: None, crafted: &crafted };
+        let pretrained = self.plan.pretrained.as_ref().map(|weights| weights.file.clone());
+        let training = Training { name: model, run: self.run_dir(model), config, pretrained, crafted: &crafted };
         // The memory of a GPU is for the child.
         self.workspace.engine.device.memory_cleanup();
         match self.workspace.train(&training)? {
@@ -227,7 +226,7 @@ impl Reproduction<'_> {
         let Workspace { data, engine, progress, stop, .. } = self.workspace;
         let dataset = Dataset::load(data)?;
         let source = models::load(&self.model(MODELS[0]), &engine.device)?;
-        let attack = attack(kind, source.card.std);
+        let attack = attack(kind);
         craft(&dataset, &source, &attack, &self.set(kind), &engine.device, progress, stop)?;
         Ok(())
     }
@@ -236,7 +235,7 @@ impl Reproduction<'_> {
         let Workspace { data, limit, engine, progress, stop, .. } = self.workspace;
         let clean = Dataset::load_val(data)?;
         let bundle = models::load(&self.model(model), &engine.device)?;
-        let trials = trials(models::card(&self.model(MODELS[0]))?.std);
+        let trials = trials();
         let crafted = self.crafted(&clean)?;
         let indices = spread(&clean.val.labels, *limit);
         let evaluation = Evaluation {
@@ -279,6 +278,7 @@ impl Reproduction<'_> {
         let report = ReproductionReport {
             command: &self.plan.command,
             config: &RunDir::open(&self.run_dir(MODELS[0]))?.2,
+            pretrained: self.plan.pretrained.as_ref(),
             classes: self.meta.classes.len(),
             train_images: self.meta.train.images,
             device: clock.devices(),

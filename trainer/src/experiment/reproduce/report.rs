@@ -11,7 +11,7 @@ use super::plan::MODELS;
 use crate::evaluate::report::{Figure, Report};
 use crate::experiment::clock::in_words;
 use crate::experiment::document::{self, Block, counted, percent, scale};
-use crate::train::{TrainConfig, to_toml};
+use crate::train::{Pretrained, TrainConfig, to_toml};
 
 /// What the report of a reproduction holds.
 pub struct ReproductionReport<'a> {
@@ -19,6 +19,8 @@ pub struct ReproductionReport<'a> {
     pub command: &'a str,
     /// Settings of the normal model; the others' differ in their mix alone.
     pub config: &'a TrainConfig,
+    /// The file of weights that all models started from; none means from scratch.
+    pub pretrained: Option<&'a Pretrained>,
     /// Classes of the data set that was used.
     pub classes: usize,
     /// Its training pictures.
@@ -52,9 +54,10 @@ impl ReproductionReport<'_> {
             ),
             Block::Code(self.command.into()),
             Block::Paragraph(self.scale()),
+            Block::Paragraph(self.start()),
             Block::Heading("The paper's protocol (transfer)".into()),
             Block::Paragraph(
-                "FGSM and BIM-5 pictures, epsilon 0.2 in normalised space (11 to 12 steps of 255), were crafted once on the normal \
+                "FGSM and BIM-5 pictures, epsilon 0.2 in the space normalised by ImageNet's deviations (11 to 12 steps of 255), were crafted once on the normal \
                  model, saved in 8 bits, and shown to all models; so what the normal model's own row shows is not transfer. Top-1 \
                  accuracy with Wilson's 95% interval."
                     .into(),
@@ -101,7 +104,7 @@ impl ReproductionReport<'_> {
             Err(error) => error.to_string(),
         };
         format!(
-            "{architecture} from scratch (the paper fine-tunes a Wide ResNet-50 that knows ImageNet) on {}, {} validation pictures, {}; {} on {}. Data \
+            "{architecture} on {}, {} validation pictures, {}; {} on {}. Data \
              SHA-256 {}.",
             scale(self.classes, self.train_images),
             self.scores.images,
@@ -109,6 +112,17 @@ impl ReproductionReport<'_> {
             in_words(self.took),
             self.device,
             self.scores.data_sha256
+        )
+    }
+
+    fn start(&self) -> String {
+        let Some(Pretrained { file, sha256 }) = self.pretrained else {
+            return "All models were trained from scratch; the paper fine-tunes a Wide ResNet-50 that knows ImageNet."
+                .into();
+        };
+        let file = file.file_name().unwrap_or_default().to_string_lossy();
+        format!(
+            "All models started from weights for ImageNet, as the paper's did (a Wide ResNet-50): {file}, SHA-256 {sha256}. ImageNet's              training pictures are among what those weights learned from, so these accuracies stand beside the paper's, and not              beside those of networks from scratch."
         )
     }
 

@@ -58,7 +58,8 @@ pub(super) fn in_order(one: &Score, other: &Score) -> Ordering {
     let set = |score: &Score| match score.set {
         ImageSet::Validation => 0,
         ImageSet::Augmented => 1,
-        ImageSet::Corrupted { .. } => 2,
+        ImageSet::Photos => 2,
+        ImageSet::Corrupted { .. } => 3,
     };
     let key = |score: &Score| {
         let attack = score.attack.as_ref().map(|attack| {
