@@ -15,7 +15,7 @@ const ROUNDS: usize = 7;
 
 fn main() {
     let device = Device::flex();
-    let config = WideResNetConfig { depth: 10, width: 4, strides: [2, 2, 2] };
+    let config = WideResNetConfig { strides: [2, 2, 2], ..WideResNetConfig::new(10, 4) };
     let architecture = Architecture::WideResNet(config);
     println!("{} with strides 2, 2, 2 on {device:?}; median of {ROUNDS} rounds", architecture.name());
     println!("{:>5}  {:>12}  {:>14}  {:>13}", "batch", "forward", "input gradient", "training step");

@@ -37,8 +37,8 @@ fn main() {
         "network", "batch", "forward", "input gradient", "training step", "PGD-3 and training"
     );
     let on_cpu = matches!(backend, Backend::Flex | Backend::LibTorch);
-    let compact = Architecture::WideResNet(WideResNetConfig { depth: 16, width: 4, strides: [2, 2, 2] });
-    let large = Architecture::WideResNet(WideResNetConfig { depth: 16, width: 4, strides: [1, 2, 2] });
+    let compact = Architecture::WideResNet(WideResNetConfig { strides: [2, 2, 2], ..WideResNetConfig::new(16, 4) });
+    let large = Architecture::WideResNet(WideResNetConfig { strides: [1, 2, 2], ..WideResNetConfig::new(16, 4) });
     let resnet = Architecture::ResNet(ResNetConfig::wide_resnet50_2());
     for (label, architecture, batches) in [
         ("WRN-16-4, strides 2,2,2", &compact, &[128, 512, 1024][..]),

@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use shared::attack::loss_gradient;
 use shared::bundle::{Precision, load_weights, save_weights};
-use shared::model::{Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
+use shared::model::{Activation, Architecture, BuildNetwork as _, Classifier, WideResNetConfig};
 use tests::{Golden, compare, label_tensor, read, shapes};
 
 /// Mean and standard deviation, as in `tests/reference/network.py`.
@@ -13,7 +13,10 @@ const CLASSES: usize = 20;
 
 /// Loads the network of the golden files, ready to classify.
 pub fn classifier(weights: &'static str, strides: [usize; 3], device: &Device) -> Classifier {
-    let config = WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) };
+    with_weights(weights, WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) }, device)
+}
+
+fn with_weights(weights: &'static str, config: WideResNetConfig, device: &Device) -> Classifier {
     let mut model = Architecture::WideResNet(config).init(CLASSES, MEAN, STD, device).unwrap();
     load_weights(&mut model, Golden::open(weights).bytes()).unwrap();
     model.valid()
@@ -37,10 +40,28 @@ fn logits_are_those_of_pytorch() {
 #[test]
 fn the_input_gradient_is_that_of_pytorch() {
     let device = Device::flex();
-    let golden = Golden::open("wrn_10_1.values.safetensors");
-    let model = classifier("wrn_10_1.weights.safetensors", [1, 2, 2], &device);
-    let labels = label_tensor(&golden.labels("labels"), &device);
-    let gradient = read(loss_gradient(&model, golden.images("images", &device), labels));
+    gradient_is_that_of(
+        &classifier("wrn_10_1.weights.safetensors", [1, 2, 2], &device),
+        "wrn_10_1.values.safetensors",
+        &device,
+    );
+}
+
+#[test]
+fn silu_behind_a_stem_of_stride_1_is_that_of_pytorch() {
+    let device = Device::flex();
+    let config = WideResNetConfig { stem_stride: 1, activation: Activation::Silu, ..WideResNetConfig::new(10, 1) };
+    let model = with_weights("wrn_10_1.weights.safetensors", config, &device);
+    let golden = Golden::open("wrn_10_1_silu.values.safetensors");
+    let difference = compare(&read(model.forward(golden.images("images", &device))), &golden.values("logits").0, 1e-4);
+    assert!(difference.max <= 1e-4, "{difference:?}");
+    gradient_is_that_of(&model, "wrn_10_1_silu.values.safetensors", &device);
+}
+
+fn gradient_is_that_of(model: &Classifier, values: &'static str, device: &Device) {
+    let golden = Golden::open(values);
+    let labels = label_tensor(&golden.labels("labels"), device);
+    let gradient = read(loss_gradient(model, golden.images("images", device), labels));
     let (expected, _) = golden.values("input_gradient");
     let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     let difference = compare(&gradient, &expected, 1e-4 * largest);

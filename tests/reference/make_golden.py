@@ -46,6 +46,19 @@ def write_network(name, strides, images_u8, labels, with_gradient):
     return model
 
 
+def write_variant(name, model, images_u8, labels):
+    """Writes what the weights of `model` give behind a stem of stride 1, with SiLU."""
+    variant = network.Classifier(
+        network.WideResNet(10, 1, [1, 2, 2], model.backbone.fc.out_features, stem_stride=1, activation=torch.nn.functional.silu)
+    )
+    variant.load_state_dict(model.state_dict())
+    variant.eval()
+    images = images_u8.float() / 255
+    values = {"images": images_u8, "labels": labels.to(torch.int32), "logits": variant(images).detach()}
+    values["input_gradient"] = attacks.input_gradient(variant, images, labels)
+    save_file(values, GOLDEN / f"{name}.values.safetensors")
+
+
 def main():
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
@@ -54,6 +67,7 @@ def main():
     images_u8, labels = batch(), torch.tensor([3, 17, 0, 9])
     model = write_network("wrn_10_1", [1, 2, 2], images_u8, labels, with_gradient=True)
     write_network("wrn_10_1_strides_222", [2, 2, 2], images_u8, labels, with_gradient=False)
+    write_variant("wrn_10_1_silu", model, images_u8[:1], labels[:1])
 
     # Two images suffice for the attacks, and keep the file small.
     images, targets = images_u8[:2].float() / 255, torch.tensor([12, 5])

@@ -10,8 +10,9 @@ STD = (0.277, 0.269, 0.282)
 class Block(nn.Module):
     """A pre-activation basic block; the projection takes the activated input, as in Zagoruyko's code."""
 
-    def __init__(self, inputs, outputs, stride):
+    def __init__(self, inputs, outputs, stride, activation):
         super().__init__()
+        self.activation = activation
         self.bn1 = nn.BatchNorm2d(inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
@@ -20,30 +21,31 @@ class Block(nn.Module):
         self.downsample = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if changes_shape else None
 
     def forward(self, x):
-        activated = torch.relu(self.bn1(x))
+        activated = self.activation(self.bn1(x))
         shortcut = x if self.downsample is None else self.downsample(activated)
-        return self.conv2(torch.relu(self.bn2(self.conv1(activated)))) + shortcut
+        return self.conv2(self.activation(self.bn2(self.conv1(activated)))) + shortcut
 
 
 class WideResNet(nn.Module):
-    def __init__(self, depth, width, strides, num_classes):
+    def __init__(self, depth, width, strides, num_classes, stem_stride=2, activation=torch.relu):
         super().__init__()
+        self.activation = activation
         blocks = (depth - 4) // 6
         channels = [16, 16 * width, 32 * width, 64 * width]
 
         def group(index):
             inputs, outputs = channels[index], channels[index + 1]
-            first = Block(inputs, outputs, strides[index])
-            return nn.Sequential(first, *(Block(outputs, outputs, 1) for _ in range(blocks - 1)))
+            first = Block(inputs, outputs, strides[index], activation)
+            return nn.Sequential(first, *(Block(outputs, outputs, 1, activation) for _ in range(blocks - 1)))
 
-        self.conv1 = nn.Conv2d(3, channels[0], 3, 2, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(3, channels[0], 3, stem_stride, padding=1, bias=False)
         self.layer1, self.layer2, self.layer3 = group(0), group(1), group(2)
         self.bn1 = nn.BatchNorm2d(channels[3])
         self.fc = nn.Linear(channels[3], num_classes)
 
     def forward(self, x):
         x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
-        return self.fc(torch.relu(self.bn1(x)).mean(dim=(2, 3)))
+        return self.fc(self.activation(self.bn1(x)).mean(dim=(2, 3)))
 
 
 class Classifier(nn.Module):

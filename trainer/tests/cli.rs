@@ -57,7 +57,8 @@ fn assert_fails(dir: &TempDir, args: &[&str], code: i32, says: &str) {
 /// Writes a small random network of the classes of the made set.
 fn write_model(dir: &Path) {
     let device = Device::flex();
-    let architecture = Architecture::WideResNet(WideResNetConfig { depth: 10, width: 1, strides: [2, 2, 2] });
+    let architecture =
+        Architecture::WideResNet(WideResNetConfig { strides: [2, 2, 2], ..WideResNetConfig::new(10, 1) });
     let (mean, std) = ([0.5; 3], [0.25; 3]);
     let model = architecture.init_seeded(3, mean, std, 1, &device).unwrap();
     let description = Description {

@@ -11,6 +11,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, FloatDType};
 
 use super::Classifier;
+use super::depthwise::depthwise;
 
 impl Classifier {
     /// Returns the same weights for training in mixed precision. The device must support bfloat16, as libtorch's and CUDA's do.
@@ -35,7 +36,7 @@ pub(super) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     conv2d(x, conv.weight.val().cast(dtype), bias, options)
 }
 
-/// Applies `conv`, which has neither padding of its own nor dilation, in the precision of `x`, `[batch, channels, height, width]`, with
+/// Applies `conv`, which has neither bias, padding of its own nor dilation, and as many groups as channels or one, in the precision of `x`, `[batch, channels, height, width]`, with
 /// TensorFlow's SAME padding: `ceil(side / stride)` of each side remains, and of an odd number of zeros one more comes below and on
 /// the right.
 pub(super) fn convolve_same(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
@@ -49,7 +50,11 @@ pub(super) fn convolve_same(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let padding = [around(height, kernel_height, vertical), around(width, kernel_width, horizontal)];
     let options = ConvOptions::new_with_padding(conv.stride, padding, conv.dilation, conv.groups);
     let dtype = x.dtype();
-    conv2d(x, conv.weight.val().cast(dtype), conv.bias.as_ref().map(|bias| bias.val().cast(dtype)), options)
+    let weight = conv.weight.val().cast(dtype);
+    if conv.groups > 1 {
+        return depthwise(x, weight, options);
+    }
+    conv2d(x, weight, None, options)
 }
 
 /// Applies `norm` in the precision of `x`; its parameters and running statistics stay in f32.

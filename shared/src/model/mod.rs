@@ -1,6 +1,7 @@
 //! Classifiers: pixels in, logits out.
 
 mod checkpointing;
+mod depthwise;
 mod efficientnet_lite;
 mod initial;
 mod mixed;
@@ -18,7 +19,7 @@ pub use efficientnet_lite::EfficientNetLite;
 pub use normalize::Normalize;
 pub use resnet::ResNet;
 pub use terms::model::{
-    Architecture, BlockKind, Cost, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem, WideResNetConfig,
+    Activation, Architecture, BlockKind, Cost, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem, WideResNetConfig,
 };
 pub use wide_resnet::WideResNet;
 

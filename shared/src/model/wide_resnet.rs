@@ -1,6 +1,6 @@
 //! Wide ResNet (Zagoruyko and Komodakis, 2016, arXiv 1605.07146), compact, for 64x64 pictures.
 //!
-//! Pre-activation basic blocks in three groups of `16k`, `32k` and `64k` channels, behind a stride-2 stem. With strides
+//! Pre-activation basic blocks in three groups of `16k`, `32k` and `64k` channels, behind a stem of stride 2 or 1. With strides
 //! `[1, 2, 2]` the groups work at 32x32, 16x16 and 8x8, as the paper's network for CIFAR behind a stem that halves the side;
 //! with `[2, 2, 2]` the groups work at 16x16, 8x8 and 4x4, which allows twice the width at the same cost.
 
@@ -8,9 +8,9 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::prelude::*;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, silu};
 use burn::tensor::{DType, FloatDType};
-use terms::model::{BASE_CHANNELS, WideResNetConfig};
+use terms::model::{Activation, BASE_CHANNELS, WideResNetConfig};
 
 use super::mixed::{batch_norm, convolve};
 
@@ -24,6 +24,8 @@ pub struct WideResNet {
     bn1: BatchNorm,
     avgpool: AdaptiveAvgPool2d,
     fc: Linear,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl WideResNet {
@@ -34,7 +36,7 @@ impl WideResNet {
     /// If depth is not `6n + 4`, or width or a stride is out of range.
     pub fn new(config: &WideResNetConfig, num_classes: usize, device: &Device) -> Result<Self, String> {
         config.check()?;
-        let WideResNetConfig { depth, width, strides } = *config;
+        let WideResNetConfig { depth, width, strides, stem_stride, activation } = *config;
         let blocks = (depth - 4) / 6;
         let group = |index: usize| {
             let input = match index {
@@ -51,13 +53,14 @@ impl WideResNet {
         };
         let channels = BASE_CHANNELS[3] * width;
         Ok(Self {
-            conv1: conv(3, BASE_CHANNELS[0], 3, 2, device),
+            conv1: conv(3, BASE_CHANNELS[0], 3, stem_stride, device),
             layer1: group(0),
             layer2: group(1),
             layer3: group(2),
             bn1: BatchNormConfig::new(channels).init(device),
             avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
             fc: LinearConfig::new(channels, num_classes).init(device),
+            activation,
         })
     }
 
@@ -68,11 +71,11 @@ impl WideResNet {
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
     pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
-        let mut x = self.conv1.forward(images).cast(activations); // [B, 16, H/2, W/2]
+        let mut x = self.conv1.forward(images).cast(activations); // [B, 16, H/2, W/2], or [B, 16, H, W]
         for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
-            x = block.forward(x);
+            x = block.forward(x, self.activation);
         }
-        let x = relu(self.bn1.forward(x.cast(DType::F32))); // [B, 64k, h, w]
+        let x = activate(self.bn1.forward(x.cast(DType::F32)), self.activation); // [B, 64k, h, w]
         let x = self.avgpool.forward(x).flatten(1, 3); // [B, 64k]
         self.fc.forward(x)
     }
@@ -91,7 +94,14 @@ impl WideResNet {
     }
 }
 
-/// A pre-activation basic block: twice batch norm, ReLU and 3x3 convolution, beside a shortcut.
+fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    match activation {
+        Activation::Relu => relu(x),
+        Activation::Silu => silu(x),
+    }
+}
+
+/// A pre-activation basic block: twice batch norm, activation and 3x3 convolution, beside a shortcut.
 #[derive(Module, Debug)]
 struct Block {
     bn1: BatchNorm,
@@ -113,15 +123,15 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let activated = relu(batch_norm(&self.bn1, x.clone()));
+    fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let activated = activate(batch_norm(&self.bn1, x.clone()), activation);
         // The projection takes the activated input (as in Zagoruyko's code), the identity the input itself.
         let shortcut = match &self.downsample {
             Some(project) => convolve(project, activated.clone()),
             None => x,
         };
         let x = convolve(&self.conv1, activated);
-        let x = convolve(&self.conv2, relu(batch_norm(&self.bn2, x)));
+        let x = convolve(&self.conv2, activate(batch_norm(&self.bn2, x), activation));
         x.add(shortcut)
     }
 }
@@ -143,8 +153,8 @@ mod tests {
     #[test]
     fn strides_decide_the_size_of_the_last_map_but_not_of_the_logits() {
         let device = Device::flex();
-        for strides in [[1, 2, 2], [2, 2, 2]] {
-            let config = WideResNetConfig { strides, ..WideResNetConfig::new(10, 1) };
+        for (strides, stem_stride) in [([1, 2, 2], 2), ([2, 2, 2], 2), ([2, 2, 2], 1)] {
+            let config = WideResNetConfig { strides, stem_stride, ..WideResNetConfig::new(10, 1) };
             let net = WideResNet::new(&config, 7, &device).unwrap();
             let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device), FloatDType::F32);
             assert_eq!(logits.dims(), [2, 7]);
@@ -173,6 +183,7 @@ mod tests {
             (WideResNetConfig::new(12, 1), "depth 12"),
             (WideResNetConfig::new(10, 0), "width 0"),
             (WideResNetConfig { strides: [1, 3, 2], ..WideResNetConfig::new(10, 1) }, "strides [1, 3, 2]"),
+            (WideResNetConfig { stem_stride: 0, ..WideResNetConfig::new(10, 1) }, "stem-stride 0"),
         ] {
             let error = WideResNet::new(&config, 2, &device).unwrap_err();
             assert!(error.contains(word), "{error}");

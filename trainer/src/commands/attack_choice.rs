@@ -90,11 +90,12 @@ fn without_steps(name: &str) -> Option<NamedAttack> {
 fn did_you_mean(text: &str) -> String {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let written = plain(text);
-    let likeness = |kind: &AttackKind| {
-        let forms =
-            [kind.name(), kind.label()].map(|name| strsim::normalized_damerau_levenshtein(&written, &plain(name)));
-        forms[0].max(forms[1])
-    };
-    let best = AttackKind::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    best.filter(|kind| likeness(kind) > 0.65).map(|kind| format!(" (did you mean {kind}?)")).unwrap_or_default()
+    let like = |name: &str| strsim::normalized_damerau_levenshtein(&written, &plain(name));
+    let kinds =
+        AttackKind::ALL.into_iter().map(|kind| (like(kind.name()).max(like(kind.label())), kind.name().to_owned()));
+    let sequences = ["", "-l2"].map(|norm| format!("{AUTOATTACK}{norm}")).map(|name| (like(&name), name));
+    match kinds.chain(sequences).max_by(|one, other| one.0.total_cmp(&other.0)) {
+        Some((likeness, name)) if likeness > 0.65 => format!(" (did you mean {name}?)"),
+        _ => String::new(),
+    }
 }

@@ -326,6 +326,8 @@ mod tests {
         for (flags, says) in [
             (&["--attack", "cw"][..], "there is no attack 'cw': take fgsm, bim"),
             (&["--attack", "FGSM"], "did you mean fgsm?"),
+            (&["--attack", "autoatack"], "did you mean autoattack?"),
+            (&["--attack", "AutoAttack_L2"], "did you mean autoattack-l2?"),
             (&["--attack", "mi_fgsm"], "did you mean mi-fgsm?"),
             (&["--attack", "MI_FGSM-7"], "did you mean mi-fgsm?"),
             (&["--attack", "L2-PGD"], "did you mean pgd-l2?"),

@@ -196,7 +196,8 @@ pub(crate) mod tests {
 
     /// Returns card and weights of a small random network of five classes.
     pub(crate) fn exported(name: &str, seed: u64, device: &Device) -> (Vec<u8>, Vec<u8>) {
-        let architecture = Architecture::WideResNet(WideResNetConfig { depth: 10, width: 1, strides: [2, 2, 2] });
+        let architecture =
+            Architecture::WideResNet(WideResNetConfig { strides: [2, 2, 2], ..WideResNetConfig::new(10, 1) });
         let (mean, std) = ([0.5; 3], [0.25; 3]);
         let description = Description {
             name: name.into(),

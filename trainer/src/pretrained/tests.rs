@@ -23,7 +23,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn wrn() -> Architecture {
-    Architecture::WideResNet(WideResNetConfig { depth: 10, width: 1, strides: [1, 2, 2] })
+    Architecture::WideResNet(WideResNetConfig { strides: [1, 2, 2], ..WideResNetConfig::new(10, 1) })
 }
 
 fn read(safetensors: &[u8], prefix: &str) -> State {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shared::attack::BIM_STEPS;
-use shared::model::{HeadKind, Stem};
+use shared::model::{Activation, HeadKind, Stem};
 use shared::perturb::Perturbations;
 
 use super::freeze::Freeze;
@@ -49,7 +49,7 @@ pub struct TrainConfig {
     #[arg(long, value_enum, default_value = "wide-resnet")]
     pub arch: ArchName,
     /// First layers of a network of torchvision: conv7 are its own, for 224x224; conv3-stride2 and conv3 suit 64x64, and shrink
-    /// pretrained 7x7 weights to 3x3. Those of an EfficientNet-Lite are conv3-stride2; conv3 keeps the side
+    /// pretrained 7x7 weights to 3x3. Those of the other networks are conv3-stride2; conv3 keeps the side, at four times the cost
     #[arg(long, default_value = "conv7", value_parser = network::stems(), value_name = "STEM")]
     pub stem: Stem,
     /// Last layers of a network of torchvision: paper is linear 512, ReLU, linear; plain is one linear layer
@@ -69,6 +69,10 @@ pub struct TrainConfig {
     /// Strides of its three groups, behind a stem that halves the picture
     #[arg(long, value_delimiter = ',', value_name = "A,B,C", default_value = "2,2,2")]
     pub strides: Vec<usize>,
+    /// Function between the layers of the Wide ResNet; silu is smooth, which makes attacks in training stronger teachers
+    #[arg(long, default_value = "relu", value_parser = network::activations(), value_name = "NAME")]
+    #[serde(default)]
+    pub activation: Activation,
     /// Times each training picture is seen, in whichever share of the batch
     #[arg(long, default_value_t = 10)]
     pub epochs: usize,

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
-use shared::model::{Architecture, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem, WideResNetConfig};
+use shared::model::{Activation, Architecture, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem, WideResNetConfig};
 
 use super::config::TrainConfig;
 
@@ -56,7 +56,7 @@ impl Family {
     /// Returns the settings that apply to this family only.
     fn settings(&self) -> &'static [&'static str] {
         match self {
-            Self::WideResnet => &["depth", "width", "strides"],
+            Self::WideResnet => &["depth", "width", "strides", "stem", "activation"],
             Self::Torchvision(_) => &["stem", "head", "input-size"],
             Self::EfficientNetLite(_) => &["stem", "input-size"],
         }
@@ -75,6 +75,17 @@ impl ArchName {
             if of_some(name) && !own.contains(&name) {
                 bail!("{name} does not apply to --arch {}, which takes {}", self.typed(), own.join(", "));
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that this network has the stem that was asked for.
+    ///
+    /// # Errors
+    /// Names the stems that it has.
+    pub fn check_stem(self, stem: Stem) -> Result<()> {
+        if stem == Stem::Conv7 && !matches!(self.family(), Family::Torchvision(_)) {
+            bail!("stem conv7 is torchvision's: --arch {} has conv3-stride2, its own, or conv3", self.typed());
         }
         Ok(())
     }
@@ -108,22 +119,39 @@ impl TrainConfig {
         let Self { stem, head, input_size, .. } = *self;
         Ok(match self.arch.family() {
             Family::Torchvision(config) => Architecture::ResNet(ResNetConfig { stem, head, input_size, ..config }),
-            Family::EfficientNetLite(config) => {
-                // conv7 is the default, and no network of this family has such a stem: its own has stride 2.
-                let stem_stride = if stem == Stem::Conv3 { 1 } else { config.stem_stride };
-                Architecture::EfficientNetLite(EfficientNetLiteConfig { stem_stride, input_size, ..config })
-            }
+            Family::EfficientNetLite(config) => Architecture::EfficientNetLite(EfficientNetLiteConfig {
+                stem_stride: stem_stride(stem),
+                input_size,
+                ..config
+            }),
             Family::WideResnet => {
+                let Self { depth, width, activation, .. } = *self;
                 let strides: [usize; 3] = self.strides.as_slice().try_into()?;
-                Architecture::WideResNet(WideResNetConfig { depth: self.depth, width: self.width, strides })
+                Architecture::WideResNet(WideResNetConfig {
+                    depth,
+                    width,
+                    strides,
+                    stem_stride: stem_stride(stem),
+                    activation,
+                })
             }
         })
     }
 }
 
+/// Returns the stride of a stem of 3x3, for families that have no other: conv7, the default, is their own, of stride 2.
+fn stem_stride(stem: Stem) -> usize {
+    if stem == Stem::Conv3 { 1 } else { 2 }
+}
+
 /// Returns a parser of the values of `--stem`.
 pub(crate) fn stems() -> impl TypedValueParser<Value = Stem> {
     PossibleValuesParser::new(["conv7", "conv3-stride2", "conv3"]).try_map(|text| named(&text))
+}
+
+/// Returns a parser of the values of `--activation`.
+pub(crate) fn activations() -> impl TypedValueParser<Value = Activation> {
+    PossibleValuesParser::new(["relu", "silu"]).try_map(|text| named(&text))
 }
 
 /// Returns a parser of the values of `--head`.

@@ -163,7 +163,12 @@ pub fn resolve(file: Option<&Path>, flags: &ConfigFlags) -> Result<TrainConfig> 
     merge(&mut table, flags.0.clone());
     table.insert("recipe".into(), recipe.into());
     let config = from_table(table).map_err(|error| usage(format!("{error:#}")))?;
-    config.arch.check(flags.given()).map_err(|error| usage(format!("{error:#}")))?;
+    let of_teacher = flags.given().find(|given| given.starts_with("teacher-") && config.teacher.is_none());
+    if let Some(given) = of_teacher {
+        bail!(usage(format!("{given} is for the answers of a teacher: name one with --teacher DIR")));
+    }
+    let stem = flags.given().find(|given| *given == "stem").map_or(Ok(()), |_| config.arch.check_stem(config.stem));
+    config.arch.check(flags.given()).and(stem).map_err(|error| usage(format!("{error:#}")))?;
     config.validate().map_err(|error| usage(format!("{error:#}")))?;
     Ok(config.resolved())
 }
@@ -404,6 +409,26 @@ mod tests {
             for word in words {
                 assert!(format!("{error:#}").contains(word), "{word} is not in: {error:#}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_for_a_teacher_is_refused_without_one() {
+        let error = resolve(None, &typed(&["--teacher-weight", "0.3"])).unwrap_err().to_string();
+        assert!(error.contains("teacher-weight is for the answers of a teacher"), "{error}");
+        assert!(resolve(None, &typed(&["--teacher-weight", "0.3", "--teacher", "runs/other"])).is_ok());
+    }
+
+    #[test]
+    fn a_stem_that_a_network_does_not_have_is_refused_and_another_is_taken() {
+        for arch in ["wide-resnet", "efficientnet_lite0"] {
+            let error = resolve(None, &typed(&["--arch", arch, "--stem", "conv7"])).unwrap_err().to_string();
+            assert!(error.contains("torchvision's") && error.contains("conv3-stride2"), "{error}");
+            let [small, large] = ["conv3-stride2", "conv3"].map(|stem| {
+                let config = resolve(None, &typed(&["--arch", arch, "--stem", stem])).unwrap();
+                config.architecture().unwrap().cost(200, 64).macs
+            });
+            assert!(large > 3 * small, "{arch}: {small} and {large}");
         }
     }
 }

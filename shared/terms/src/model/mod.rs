@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use cost::Cost;
 pub use efficientnet_lite::{EfficientNetLiteConfig, HEAD_CHANNELS, InvertedResidual, STEM_CHANNELS};
 pub use resnet::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
-pub use wide_resnet::{BASE_CHANNELS, WideResNetConfig};
+pub use wide_resnet::{Activation, BASE_CHANNELS, WideResNetConfig};
 
 /// Architecture of a network: enough to build the network and to fill it with weights.
 ///
