@@ -10,10 +10,12 @@
 pub mod attack;
 pub mod bundle;
 pub mod corrupt;
+pub mod detect;
 pub mod device;
+pub mod explain;
 pub mod image;
 pub mod model;
 pub mod perturb;
 pub mod seed;
 
-pub use terms::{excerpt, index, metrics};
+pub use terms::{excerpt, index, metrics, sentence};

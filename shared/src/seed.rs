@@ -32,6 +32,10 @@ pub enum Purpose {
     SubsetValidation,
     /// A query of Square.
     Query,
+    /// A mask of dropout.
+    Dropout,
+    /// What is random in an explanation: noise, weights, an order.
+    Explanation,
 }
 
 impl Purpose {
@@ -50,6 +54,8 @@ impl Purpose {
             Self::SubsetTraining => 10,
             Self::SubsetValidation => 11,
             Self::Query => 12,
+            Self::Dropout => 13,
+            Self::Explanation => 14,
         }
     }
 }
@@ -97,8 +103,10 @@ mod tests {
             Purpose::SubsetTraining,
             Purpose::SubsetValidation,
             Purpose::Query,
+            Purpose::Dropout,
+            Purpose::Explanation,
         ]
         .map(Purpose::number);
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, 11, 12]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, 11, 12, 13, 14]);
     }
 }

@@ -9,7 +9,9 @@ from safetensors.torch import save_file
 import attacks
 import autoattack
 import corruptions
+import detectors
 import efficientnet_lite
+import explain
 import metrics
 import network
 import perturbations
@@ -69,6 +71,8 @@ def main():
     write_network("wrn_10_1_strides_222", [2, 2, 2], images_u8, labels, with_gradient=False)
     write_variant("wrn_10_1_silu", model, images_u8[:1], labels[:1])
 
+    save_file(explain.run(model, images_u8[:2], labels[:2]), GOLDEN / "explain.safetensors")
+
     # Two images suffice for the attacks, and keep the file small.
     images, targets = images_u8[:2].float() / 255, torch.tensor([12, 5])
     attacked = attacks.run(model, images, labels[:2], targets)
@@ -109,6 +113,9 @@ def main():
     values, trained = resnet.run(images_u8, labels % resnet.NUM_CLASSES)
     save_file(values, GOLDEN / "resnet.safetensors")
     save_file(trained, GOLDEN / "resnet_trained.safetensors")
+    tensors, head = detectors.tables()
+    save_file(tensors, GOLDEN / "detectors.safetensors")
+    save_file(head, GOLDEN / "detector_head.weights.safetensors")
     shapes = efficientnet_lite.state_dict_shapes()
     (GOLDEN / "efficientnet_lite_shapes.json").write_text(json.dumps(shapes, separators=(",", ":")) + "\n")
     values = efficientnet_lite.run(images_u8, labels % resnet.NUM_CLASSES)

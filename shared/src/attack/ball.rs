@@ -39,7 +39,7 @@ pub enum Seeds<'a> {
 
 impl Seeds<'_> {
     /// Returns a seed for each of so many images.
-    pub(super) fn of_images(&self, count: usize) -> Vec<u64> {
+    pub(crate) fn of_images(&self, count: usize) -> Vec<u64> {
         match self {
             Self::Batch(seed) => (0..count as u64).map(|place| derive(*seed, place, Purpose::ImageStart)).collect(),
             Self::Each(seeds) => seeds.to_vec(),

@@ -28,7 +28,9 @@ pub use gradient_step::loss_gradient;
 pub use in_8_bits::{RoundingError, smallest_in_8_bits};
 pub use n_fgsm::n_fgsm;
 pub use objective::cross_entropy;
+pub(crate) use objective::margin_of;
 pub use run::AttackRun;
+pub(crate) use square::Square;
 pub use terms::attack::*;
 pub use until_fooled::{NewImage, Outcome, UntilFooled};
 

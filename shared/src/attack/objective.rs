@@ -56,10 +56,10 @@ impl Objective {
         let targets = self.targets.as_ref().map(|targets| on_device_of(&logits, targets));
         let values = match (self.loss, targets) {
             (Loss::CrossEntropy, _) => cross_entropy(logits, labels),
-            (Loss::TargetedMargin, Some(targets)) => of_class(&logits, targets).sub(of_class(&logits, labels)),
+            (Loss::TargetedMargin, targets @ Some(_)) => margin_of(&logits, labels, targets),
             (Loss::TargetedDlr, Some(targets)) => {
                 let [first, third, fourth] = ranked(&logits, [0, 2, 3]);
-                let margin = of_class(&logits, targets).sub(of_class(&logits, labels));
+                let margin = margin_of(&logits, labels, Some(targets));
                 margin.div(first.sub(third.add(fourth).mul_scalar(0.5)).add_scalar(TINY))
             }
             (Loss::Dlr | Loss::TargetedDlr, _) => {
@@ -123,6 +123,15 @@ fn margin(logits: &Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch, _] = logits.dims();
     let others = logits.clone().mask_fill(own_class(logits, &labels), f32::MIN).max_dim(1).reshape([batch]);
     others.sub(of_class(logits, labels))
+}
+
+/// Returns the margin by which each image is fooled: the largest other logit, or that of the target, less the label's. `[batch, classes]`
+/// and `[batch]` to `[batch]`.
+pub(crate) fn margin_of(logits: &Tensor<2>, labels: Tensor<1, Int>, targets: Option<Tensor<1, Int>>) -> Tensor<1> {
+    match targets {
+        Some(targets) => of_class(logits, targets).sub(of_class(logits, labels)),
+        None => margin(logits, labels),
+    }
 }
 
 /// Tells which logit is the label's: `[batch, classes]`.

@@ -2,7 +2,7 @@ use burn::prelude::*;
 use burn::tensor::TensorData;
 
 /// Places of some images in a batch, on the host and on the device.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     places: Vec<usize>,
     index: Tensor<1, Int>,
 }

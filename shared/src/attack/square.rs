@@ -18,7 +18,7 @@ const HALVINGS: [usize; 9] = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
 /// no gradient. Each query changes one square of the best image so far, and is kept if the margin falls. Each image has its own
 /// random numbers (the authors draw one square for all images of a batch).
 #[derive(Clone, Debug)]
-pub(super) struct Square {
+pub(crate) struct Square {
     /// The image with the largest value so far. Shape of the images.
     best: Tensor<4>,
     /// That value, `[batch]`.

@@ -16,6 +16,7 @@ pub use terms::card::{
     Card, CardError, CheckItem, Checks, Class, FORMAT_VERSION, Part, Precision, Probe, Recipe, Weights, share_in_words,
 };
 pub use terms::score::{ImageSet, Right, Score, SmallestChanges};
+pub(crate) use weights::{load_tensors, save_tensors};
 pub use weights::{load_weights, save_weights};
 
 use crate::model::{Architecture, BuildNetwork as _, Classifier};
@@ -95,6 +96,7 @@ impl Bundle {
             data_sha256,
             scores,
             checks: None,
+            detectors: vec![],
             cost: None,
             weights: Weights::describe("model.safetensors", precision, &weights),
             probe: Probe::default(),

@@ -4,6 +4,11 @@
 //! attack, whose weights need no gradient, most of the time. Backends have a quick path for the forward direction; the gradient
 //! of a depthwise convolution with respect to its input is one as well, of the kernel turned by half a circle.
 
+#![cfg_attr(
+    feature = "libtorch",
+    expect(deprecated, reason = "burn will drop libtorch one day; until then nothing is as fast on a CPU")
+)]
+
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;

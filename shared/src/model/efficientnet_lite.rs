@@ -11,6 +11,7 @@ use terms::model::{EfficientNetLiteConfig, HEAD_CHANNELS, InvertedResidual, STEM
 
 use super::mixed::{batch_norm, convolve_same};
 use super::resize::enlarge;
+use super::stages::Visit;
 
 /// An EfficientNet-Lite.
 #[derive(Module, Debug)]
@@ -55,17 +56,28 @@ impl EfficientNetLite {
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
+    pub fn forward(&self, images: Tensor<4>, activations: FloatDType, visit: &mut Visit<'_>) -> Tensor<2> {
         let images = match self.input_size {
             Some(side) => enlarge(images, side),
             None => images,
         };
         let mut x = relu6(batch_norm(&self.bn0, convolve_same(&self.conv_stem, images))).cast(activations);
-        for block in &self.blocks {
+        let mut stage = 0;
+        for (place, block) in self.blocks.iter().enumerate() {
             x = block.forward(x);
+            // A stage ends where the next block has a smaller map.
+            if self.blocks.get(place + 1).is_some_and(|next| next.depthwise_conv.stride != [1, 1]) {
+                x = visit(stage, x);
+                stage += 1;
+            }
         }
-        let x = relu6(batch_norm(&self.bn1, convolve_same(&self.conv_head, x)));
+        let x = visit(stage, relu6(batch_norm(&self.bn1, convolve_same(&self.conv_head, x))));
         self.fc.forward(self.avgpool.forward(x.cast(DType::F32)).flatten(1, 3))
+    }
+
+    /// Returns the layer from the mean of the last maps to the logits.
+    pub(super) fn head(&self) -> &Linear {
+        &self.fc
     }
 
     /// Freezes all layers but the linear one: no gradients, and batch norm in inference mode.
@@ -152,7 +164,7 @@ mod tests {
         for (stem_stride, input_size, side) in [(2, None, 64), (1, None, 33), (2, Some(96), 64)] {
             let config = EfficientNetLiteConfig { stem_stride, input_size, ..EfficientNetLiteConfig::lite(0) };
             let net = EfficientNetLite::new(&config, 7, &device).unwrap();
-            let logits = net.forward(Tensor::zeros([1, 3, side, side], &device), FloatDType::F32);
+            let logits = net.forward(Tensor::zeros([1, 3, side, side], &device), FloatDType::F32, &mut |_, maps| maps);
             assert_eq!(logits.dims(), [1, 7]);
         }
     }

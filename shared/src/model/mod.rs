@@ -8,18 +8,22 @@ mod mixed;
 mod normalize;
 mod resize;
 mod resnet;
+mod stages;
 mod state;
 mod wide_resnet;
 
+use burn::nn::Linear;
 use burn::prelude::*;
-use burn::tensor::{FloatDType, assert_shape};
+use burn::tensor::FloatDType;
 
 pub use checkpointing::checkpointed;
 pub use efficientnet_lite::EfficientNetLite;
 pub use normalize::Normalize;
 pub use resnet::ResNet;
+pub use stages::{Stages, Visit};
 pub use terms::model::{
-    Activation, Architecture, BlockKind, Cost, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stem, WideResNetConfig,
+    Activation, Architecture, BlockKind, Cost, EfficientNetLiteConfig, HeadKind, ResNetConfig, Stage, Stem,
+    WideResNetConfig,
 };
 pub use wide_resnet::WideResNet;
 
@@ -90,11 +94,20 @@ pub enum Backbone {
 }
 
 impl Backbone {
-    fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
+    fn forward(&self, images: Tensor<4>, activations: FloatDType, visit: &mut Visit<'_>) -> Tensor<2> {
         match self {
-            Self::WideResNet(network) => network.forward(images, activations),
-            Self::ResNet(network) => network.forward(images, activations),
-            Self::EfficientNetLite(network) => network.forward(images, activations),
+            Self::WideResNet(network) => network.forward(images, activations, visit),
+            Self::ResNet(network) => network.forward(images, activations, visit),
+            Self::EfficientNetLite(network) => network.forward(images, activations, visit),
+        }
+    }
+
+    /// Returns the linear layer from the mean of the last stage's maps to the logits; none where more layers than one lie between.
+    fn linear_head(&self) -> Option<&Linear> {
+        match self {
+            Self::WideResNet(network) => Some(network.head()),
+            Self::ResNet(network) => network.head(),
+            Self::EfficientNetLite(network) => Some(network.head()),
         }
     }
 }
@@ -118,8 +131,7 @@ impl Classifier {
     /// - `images`: `[batch, 3, height, width]`, RGB in `[0, 1]`; the shipped networks were trained for 64x64
     /// - output: `[batch, num_classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        assert_shape!(images, [_, 3, ..]);
-        self.backbone.forward(self.normalize.forward(images), self.activations)
+        self.forward_by_stages(images, &mut |_, maps| maps)
     }
 
     /// Draws the weights that have no values since [`BuildNetwork::init`], because nothing was loaded into them. The values are

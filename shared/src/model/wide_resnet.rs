@@ -13,6 +13,7 @@ use burn::tensor::{DType, FloatDType};
 use terms::model::{Activation, BASE_CHANNELS, WideResNetConfig};
 
 use super::mixed::{batch_norm, convolve};
+use super::stages::Visit;
 
 /// A Wide ResNet, with the layer names of torchvision's ResNets.
 #[derive(Module, Debug)]
@@ -70,14 +71,24 @@ impl WideResNet {
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
+    pub fn forward(&self, images: Tensor<4>, activations: FloatDType, visit: &mut Visit<'_>) -> Tensor<2> {
         let mut x = self.conv1.forward(images).cast(activations); // [B, 16, H/2, W/2], or [B, 16, H, W]
-        for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
-            x = block.forward(x, self.activation);
+        for (stage, group) in [&self.layer1, &self.layer2, &self.layer3].into_iter().enumerate() {
+            for block in group {
+                x = block.forward(x, self.activation);
+            }
+            if stage < 2 {
+                x = visit(stage, x);
+            }
         }
-        let x = activate(self.bn1.forward(x.cast(DType::F32)), self.activation); // [B, 64k, h, w]
+        let x = visit(2, activate(self.bn1.forward(x.cast(DType::F32)), self.activation)); // [B, 64k, h, w]
         let x = self.avgpool.forward(x).flatten(1, 3); // [B, 64k]
         self.fc.forward(x)
+    }
+
+    /// Returns the layer from the mean of the last maps to the logits.
+    pub(super) fn head(&self) -> &Linear {
+        &self.fc
     }
 
     /// Freezes all layers but the head: no gradients, and batch norm in inference mode.
@@ -156,7 +167,7 @@ mod tests {
         for (strides, stem_stride) in [([1, 2, 2], 2), ([2, 2, 2], 2), ([2, 2, 2], 1)] {
             let config = WideResNetConfig { strides, stem_stride, ..WideResNetConfig::new(10, 1) };
             let net = WideResNet::new(&config, 7, &device).unwrap();
-            let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device), FloatDType::F32);
+            let logits = net.forward(Tensor::zeros([2, 3, 64, 64], &device), FloatDType::F32, &mut |_, maps| maps);
             assert_eq!(logits.dims(), [2, 7]);
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::card_check;
+use crate::detection::DetectorCard;
 use crate::excerpt;
 use crate::model::{Architecture, Cost};
 use crate::score::Score;
@@ -83,6 +84,9 @@ pub struct Card {
     /// Checks of the evaluation behind these scores (`bastion check --save`); none if it was not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<Checks>,
+    /// Detectors of attacked pictures (`bastion detector train`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<DetectorCard>,
     /// Cost of a forward pass of one picture, for readers that cannot compute the cost from the architecture; written with the
     /// scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]

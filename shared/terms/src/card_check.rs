@@ -1,6 +1,7 @@
 //! Whether the values of a card can be: everything that a card says is shown, and no measurement gives more right than images.
 
 use crate::card::{Card, CardError};
+use crate::detection::{Auc, DetectorCard};
 use crate::excerpt;
 use crate::metrics::Proportion;
 use crate::score::Score;
@@ -31,6 +32,8 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
     }
     that(card.scores.len() <= ROWS, || format!("there are {} scores", card.scores.len()))?;
     card.scores.iter().try_for_each(score)?;
+    that(card.detectors.len() <= NAME, || format!("there are {} detectors", card.detectors.len()))?;
+    card.detectors.iter().try_for_each(detector)?;
     let Some(checks) = &card.checks else { return Ok(()) };
     that(checks.epsilon.is_finite() && checks.images > 0, || "its checks are of no images, or of no epsilon".into())?;
     that(checks.items.len() <= ROWS, || format!("there are {} checks", checks.items.len()))?;
@@ -39,6 +42,46 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
         [&item.name, &item.figure, &item.limit]
             .into_iter()
             .try_for_each(|text| short("a line of a check", text, LINE))?;
+    }
+    Ok(())
+}
+
+fn detector(detector: &DetectorCard) -> Result<(), CardError> {
+    let wrong = |what: &str| format!("the detector '{}' has {what}", detector.kind);
+    let DetectorCard { weights, passes, dropout, trained_on, trained_attacks, calibration, figures, .. } = detector;
+    let is_beside = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && !file.starts_with('.');
+    that(weights.as_ref().is_none_or(|part| is_beside(&part.file)), || wrong("weights in a file of no name"))?;
+    that(weights.is_some() == detector.kind.has_weights(), || wrong("weights where there are none, or none"))?;
+    that(*passes <= ROWS && (0.0..1.0).contains(dropout), || wrong("dropout that cannot be"))?;
+    trained_attacks.iter().chain([trained_on]).try_for_each(|text| short("what a detector was trained on", text, LINE))?;
+    let quantiles = &calibration.quantiles;
+    let rises = quantiles.is_sorted() && quantiles.iter().all(|quantile| quantile.is_finite());
+    that(rises && (2..=ROWS).contains(&quantiles.len()) && calibration.images > 0, || wrong("no calibration"))?;
+    let Some(figures) = figures else { return Ok(()) };
+    let is_part = |part: &Proportion| part.hits <= part.of;
+    that(figures.sets.len() <= ROWS && figures.adaptive.len() <= ROWS, || wrong("too many figures"))?;
+    for set in &figures.sets {
+        short("a set of a detector", &set.set, LINE)?;
+        let (areas, alarms) = set.of_changed.map_or(([set.auc, None], vec![]), |(auc, alarms)| ([set.auc, auc], alarms.to_vec()));
+        let is_share = |value: &f64| (0.0..=1.0).contains(value);
+        let is_area = |auc: &Auc| is_share(&auc.value) && auc.interval.iter().all(is_share);
+        that(areas.iter().flatten().all(is_area), || wrong("an area that cannot be"))?;
+        that(set.alarms.iter().chain(&alarms).all(is_part), || wrong("more alarms than images"))?;
+    }
+    for adaptive in &figures.adaptive {
+        let numbers = adaptive.epsilon.is_finite() && (0.0..=1.0).contains(&adaptive.rate);
+        let falls = adaptive.left.iter().all(|(_, left)| *left <= adaptive.defended.hits);
+        adaptive.left.iter().try_for_each(|(name, _)| short("an attack on a detector", name, LINE))?;
+        that(numbers && falls && is_part(&adaptive.defended), || wrong("an adaptive attack that cannot be"))?;
+    }
+    if let Some(confusion) = &figures.confusion {
+        let kinds = confusion.kinds.len();
+        confusion.kinds.iter().try_for_each(|kind| short("a kind of images", kind, LINE))?;
+        let is_square = confusion.counts.len() == kinds && confusion.counts.iter().all(|row| row.len() == kinds);
+        that(kinds <= NAME && is_square, || wrong("a confusion matrix that is not square"))?;
+    }
+    for item in &figures.checks {
+        [&item.name, &item.figure, &item.limit].into_iter().try_for_each(|text| short("a line of a check", text, LINE))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod attack;
 pub mod card;
 mod card_check;
 pub mod corruption;
+pub mod detection;
 mod excerpt;
 pub mod index;
 pub mod metrics;
@@ -16,6 +17,7 @@ pub mod model;
 pub mod perturb;
 pub mod picture;
 pub mod score;
+pub mod sentence;
 mod severity;
 
 pub use excerpt::excerpt;

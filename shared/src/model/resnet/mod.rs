@@ -14,6 +14,7 @@ use terms::model::{BlockKind, HIDDEN, HeadKind, PLANES, ResNetConfig, Stem};
 
 use super::mixed::{batch_norm, convolve};
 use super::resize::enlarge;
+use super::stages::Visit;
 
 /// A residual network, with torchvision's layer names.
 #[derive(Module, Debug)]
@@ -74,7 +75,7 @@ impl ResNet {
     ///
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
-    pub fn forward(&self, images: Tensor<4>, activations: FloatDType) -> Tensor<2> {
+    pub fn forward(&self, images: Tensor<4>, activations: FloatDType, visit: &mut Visit<'_>) -> Tensor<2> {
         let images = match self.input_size {
             Some(side) => enlarge(images, side),
             None => images,
@@ -83,10 +84,21 @@ impl ResNet {
         if let Some(maxpool) = &self.maxpool {
             x = maxpool.forward(x);
         }
-        for block in [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().flatten() {
-            x = block.forward(x);
+        for (stage, group) in [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().enumerate() {
+            for block in group {
+                x = block.forward(x);
+            }
+            x = visit(stage, x);
         }
         self.fc.forward(self.avgpool.forward(x.cast(DType::F32)).flatten(1, 3))
+    }
+
+    /// Returns the layer from the mean of the last maps to the logits; none for the paper's head, which has two.
+    pub(super) fn head(&self) -> Option<&Linear> {
+        match &self.fc {
+            Head::Plain(linear) => Some(linear),
+            Head::Paper(_) => None,
+        }
     }
 
     /// Freezes all layers but the head: no gradients, and batch norm in inference mode.

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Stage;
 use super::cost::{Cost, Count};
 
 /// Channels of the stem, the same in all variants.
@@ -109,6 +110,18 @@ impl EfficientNetLiteConfig {
             }
         }
         blocks
+    }
+
+    /// Returns the last block at each resolution but the last, and the last convolution.
+    pub(super) fn stages(&self) -> Vec<Stage> {
+        let blocks = self.blocks();
+        let ends = blocks.windows(2).enumerate().filter(|(_, pair)| pair[1].stride > 1);
+        let stage = |(place, pair): (usize, &[InvertedResidual])| {
+            let name = format!("blocks.{place}");
+            Stage { name, channels: pair[0].output }
+        };
+        let head = Stage { name: "conv_head".into(), channels: HEAD_CHANNELS };
+        ends.map(stage).chain([head]).collect()
     }
 
     /// Returns the cost for pictures of `side` x `side` pixels, or of the input size if there is one.

@@ -29,6 +29,15 @@ pub enum Architecture {
     EfficientNetLite(EfficientNetLiteConfig),
 }
 
+/// A stage of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Name of the layers, or of the last of them: `layer2`.
+    pub name: String,
+    /// Channels of the stage's maps.
+    pub channels: usize,
+}
+
 impl Architecture {
     /// Returns the usual name: `WRN-10-4` for depth 10 and width 4; torchvision's, as `wide_resnet50_2`.
     pub fn name(&self) -> String {
@@ -36,6 +45,16 @@ impl Architecture {
             Self::WideResNet(config) => format!("WRN-{}-{}", config.depth, config.width),
             Self::ResNet(config) => config.name(),
             Self::EfficientNetLite(config) => config.name(),
+        }
+    }
+
+    /// Returns the stages, in order: what the network computes at one resolution, whose last maps can be looked at. The last stage's maps
+    /// are those that the head averages.
+    pub fn stages(&self) -> Vec<Stage> {
+        match self {
+            Self::WideResNet(config) => config.stages(),
+            Self::ResNet(config) => config.stages(),
+            Self::EfficientNetLite(config) => config.stages(),
         }
     }
 

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Stage;
 use super::cost::{Cost, Count};
 
 /// Channels after the stem, and planes of the first group; each further group has twice as many.
@@ -164,6 +165,12 @@ impl ResNetConfig {
             return Err(format!("input-size {side} must be 64 to 1024"));
         }
         Ok(())
+    }
+
+    /// Returns the four groups.
+    pub(super) fn stages(&self) -> Vec<Stage> {
+        let channels = |group: usize| (PLANES << (group - 1)) * self.block.expansion();
+        (1..=4).map(|group| Stage { name: format!("layer{group}"), channels: channels(group) }).collect()
     }
 
     /// Returns the cost for pictures of `side` x `side` pixels, or of the input size if there is one.

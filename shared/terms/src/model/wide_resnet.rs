@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Stage;
 use super::cost::{Cost, Count};
 
 /// Channels of the stem, and of each group at width 1.
@@ -79,6 +80,12 @@ impl WideResNetConfig {
             return Err(format!("strides {strides:?} of a Wide ResNet must be 1 or 2"));
         }
         Ok(())
+    }
+
+    /// Returns the three groups; the last one's maps are those behind the last normalisation and activation.
+    pub(super) fn stages(&self) -> Vec<Stage> {
+        let stage = |group: usize| Stage { name: format!("layer{group}"), channels: BASE_CHANNELS[group] * self.width };
+        (1..=3).map(stage).collect()
     }
 
     /// Returns the cost for pictures of `side` x `side` pixels.
