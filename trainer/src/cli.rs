@@ -8,7 +8,9 @@ use crate::commands::classify::ClassifyArgs;
 use crate::commands::compare::CompareArgs;
 use crate::commands::craft::CraftArgs;
 use crate::commands::data::DataArgs;
+use crate::commands::detector::DetectorArgs;
 use crate::commands::evaluate::EvaluateArgs;
+use crate::commands::explain::ExplainArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::measure_network::MeasureNetworkArgs;
 use crate::commands::merge::MergeArgs;
@@ -59,6 +61,8 @@ pub enum Command {
     Craft(CraftArgs),
     /// Measure networks on the validation images, clean and attacked
     Evaluate(EvaluateArgs),
+    /// Train detectors of attacked pictures, and measure them
+    Detector(DetectorArgs),
     /// Ask whether the measurements can be believed: a list of checks, each with its figure
     Check(CheckArgs),
     /// Put the shards of evaluate or check together, and report
@@ -75,6 +79,8 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Attack a picture
     Attack(AttackArgs),
+    /// Show where in a picture the evidence for an answer is, and what an attack changes
+    Explain(ExplainArgs),
     /// Measure a trained network: what `bastion compare` asks
     #[command(hide = true)]
     MeasureNetwork(MeasureNetworkArgs),

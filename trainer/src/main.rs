@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Weights(args) => commands::weights::run(args),
         Command::Craft(args) => commands::craft::run(args, device, progress),
         Command::Evaluate(args) => commands::evaluate::run(args, device, progress),
+        Command::Detector(args) => commands::detector::run(args, device, progress),
         Command::Check(args) => commands::check::run(args, device, progress),
         Command::Merge(args) => commands::merge::run(args, progress),
         Command::Reproduce(args) => commands::reproduce::run(args, device, progress),
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Export(args) => commands::export::run(args, device, progress),
         Command::Classify(args) => commands::classify::run(args, device, progress),
         Command::Attack(args) => commands::attack::run(args, device, progress),
+        Command::Explain(args) => commands::explain::run(args, device, progress),
         Command::MeasureNetwork(args) => commands::measure_network::run(args, device, progress),
     };
     match result.map_err(Failure::from) {

@@ -1,4 +1,4 @@
-//! A picture of an attack: original, attacked and perturbation side by side.
+//! Pictures in rows, and a picture of an attack: original, attacked and perturbation side by side.
 
 use std::io::Cursor;
 
@@ -20,14 +20,39 @@ const GAP: u32 = 8;
 pub fn side_by_side(original: &Picture, attacked: &Picture, epsilon: f32) -> Result<Vec<u8>> {
     let gain = 127.0 / (epsilon * 255.0).max(1.0);
     let panels = [original, attacked, &difference(original, attacked, gain)];
-    let (side, count) = (SIDE as u32, panels.len() as u32);
-    let width = count * side * SCALE + (count - 1) * GAP;
-    let mut canvas = RgbImage::from_pixel(width, side * SCALE, Rgb([255; 3]));
-    for (panel, index) in panels.into_iter().zip(0..) {
+    let side = SIDE as u32;
+    let large = |panel: &Picture| -> Result<RgbImage> {
         let picture = RgbImage::from_raw(side, side, panel.as_rgb8().to_vec()).context("a picture has 64x64 pixels")?;
-        let large = imageops::resize(&picture, side * SCALE, side * SCALE, FilterType::Nearest);
-        imageops::replace(&mut canvas, &large, index * i64::from(side * SCALE + GAP), 0);
+        Ok(imageops::resize(&picture, side * SCALE, side * SCALE, FilterType::Nearest))
+    };
+    png(&grid(&[panels.into_iter().map(large).collect::<Result<_>>()?]))
+}
+
+/// Puts rows of tiles together on white, with gaps between: a row is as high as its highest tile.
+pub fn grid(rows: &[Vec<RgbImage>]) -> RgbImage {
+    let gaps = |count: usize| GAP * (count.max(1) as u32 - 1);
+    let width_of = |row: &Vec<RgbImage>| row.iter().map(RgbImage::width).sum::<u32>() + gaps(row.len());
+    let height_of = |row: &Vec<RgbImage>| row.iter().map(RgbImage::height).max().unwrap_or(0);
+    let width = rows.iter().map(width_of).max().unwrap_or(0);
+    let height = rows.iter().map(height_of).sum::<u32>() + gaps(rows.len());
+    let mut canvas = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+    let mut top = 0;
+    for row in rows {
+        let mut left = 0;
+        for tile in row {
+            imageops::replace(&mut canvas, tile, i64::from(left), i64::from(top));
+            left += tile.width() + GAP;
+        }
+        top += height_of(row) + GAP;
     }
+    canvas
+}
+
+/// Returns a canvas as a PNG file.
+///
+/// # Errors
+/// When the PNG encoder fails.
+pub fn png(canvas: &RgbImage) -> Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
     canvas.write_to(&mut png, ImageFormat::Png)?;
     Ok(png.into_inner())

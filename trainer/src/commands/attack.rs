@@ -1,5 +1,7 @@
 //! `bastion attack`: changes a picture within epsilon so that the networks predict another class.
 
+mod attacked;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,18 +10,19 @@ use anyhow::{Context, Result, ensure};
 use burn::prelude::*;
 use clap::Args;
 use serde::Serialize;
-use shared::attack::{AttackConfig, AttackKind, AttackRun, Goal, Norm, smallest_in_8_bits};
+use shared::attack::{AttackConfig, AttackKind, Goal, Norm};
 use shared::bundle::{Bundle, Card};
-use shared::image::{Picture, ToTensor as _};
+use shared::image::Picture;
 use shared::metrics::{l0_distance, l2_distance, linf_distance};
 
+pub(super) use self::attacked::{Attacked, attacked};
 use super::attack_flags::{AttackFlags, ChosenAttack};
 use super::classify::{guess_line, read_picture};
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::{EpsilonSpace, in_file_name, in_levels};
 use crate::error::UsageError;
 use crate::models::{self, Guess};
-use crate::progress::{Progress, Unit};
+use crate::progress::Progress;
 use crate::{montage, output};
 
 /// The attack where none is named.
@@ -166,7 +169,7 @@ fn in_file(name: &str) -> String {
 
 /// Returns the models' names for their files, with a number behind a name that another has already: on some disks names differ
 /// by more than their case.
-fn file_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn file_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut free = |name: String| {
         let numbered = (2..).map(|number| format!("{name}-{number}"));
@@ -189,7 +192,7 @@ impl AttackArgs {
 }
 
 fn attack(
-    ChosenAttack { config, restarts, .. }: &ChosenAttack,
+    chosen: &ChosenAttack,
     picture: &Picture,
     bundle: &Bundle,
     target: Option<usize>,
@@ -197,27 +200,15 @@ fn attack(
     device: &Device,
     progress: &Progress,
 ) -> Result<ModelReport> {
+    let config = &chosen.config;
     let before = first(models::classify(bundle, std::slice::from_ref(picture), 5, device)?)?;
     let original = before.first().context("the model has no classes")?.index;
     let (label, goal) = match target {
         Some(target) => (target, Goal::Targeted),
         None => (original, Goal::Untargeted),
     };
-    let labels = Tensor::from_data([label as i64], device);
-    let mut run = AttackRun::new(config, picture.to_tensor(device), labels, goal)?.with_restarts(*restarts);
-    let task = progress.start("Attacking", Some(run.steps_total() as u64), Unit::Steps);
-    while !run.is_done() {
-        run.step(&bundle.model);
-        task.advance(1);
-    }
-    let values = models::read(run.adversarial())?;
-    let had_gradient = config.kind.is_control() || models::read(run.slope())?.iter().any(|&slope| slope != 0.0);
-    drop(task);
-    let attacked = match config.kind.ends_at_the_boundary() {
-        true => pollster::block_on(smallest_in_8_bits(&bundle.model, picture, &values, config, label, goal, device))?,
-        false => Picture::from_attacked(&values, picture, &config.threat())?,
-    };
-
+    let Attacked { picture: attacked, had_gradient } =
+        attacked(chosen, picture, bundle, label, goal, device, progress)?;
     let png = attacked.encode_png()?;
     write(&files.attacked, &png)?;
     // In L2 and L0 the largest change of a value is not bounded by epsilon.
@@ -247,11 +238,11 @@ fn attack(
     })
 }
 
-fn first<T>(mut one: Vec<T>) -> Result<T> {
+pub(super) fn first<T>(mut one: Vec<T>) -> Result<T> {
     one.pop().context("the model gave no answer")
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -79,7 +79,7 @@ struct Images {
 
 /// Draws `count` pictures of the first `classes` classes, or of as many as can be drawn. They are unrelated to the classes of a
 /// network that was trained on other data.
-fn drawn(classes: usize, count: usize) -> Split {
+pub(super) fn drawn(classes: usize, count: usize) -> Split {
     /// Number of classes that can be drawn: colours times shapes.
     const DRAWN: usize = 20;
     let class = |index: usize| index % classes.min(DRAWN);

@@ -10,7 +10,7 @@
 mod children;
 mod clock;
 pub mod compare;
-mod document;
+pub(crate) mod document;
 pub(crate) mod plan;
 pub mod reproduce;
 mod stages;

@@ -124,6 +124,11 @@ pub struct TrainConfig {
     /// Label smoothing, 0 to below 1
     #[arg(long, value_name = "PART", default_value_t = 0.1)]
     pub label_smoothing: f64,
+    /// Share of channels that dropout removes after each stage, picture by picture, 0 to below 0.9: networks trained with it say by
+    /// dropout how uncertain they are (`bastion detector`)
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    #[serde(default, skip_serializing_if = "is_none_at_all")]
+    pub dropout: f64,
     /// A trained model, or the folder of its run, whose answers to the pictures before any attack are part of what is learned
     #[arg(long, value_name = "DIR")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,6 +205,10 @@ fn two() -> f64 {
     2.0
 }
 
+fn is_none_at_all(part: &f64) -> bool {
+    *part == 0.0
+}
+
 /// Writes a seed as a number, and as a text where it is larger than a number of TOML may be.
 fn write_seed<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     match i64::try_from(*seed) {
@@ -270,6 +279,7 @@ impl TrainConfig {
         ensure!((0.0..1.0).contains(&self.momentum), "momentum must be 0 to below 1");
         ensure!(between(self.weight_decay(), 0.0, 1.0), "weight-decay must be 0 to 1");
         ensure!((0.0..1.0).contains(&self.label_smoothing), "label-smoothing must be 0 to below 1");
+        ensure!((0.0..0.9).contains(&self.dropout), "dropout must be 0 to below 0.9");
         ensure!(between(self.teacher_weight, 0.0, 1.0), "teacher-weight must be 0 to 1");
         ensure!(between(self.teacher_temperature, 0.1, 100.0), "teacher-temperature must be 0.1 to 100");
         ensure!(

@@ -10,8 +10,12 @@ use burn::tensor::ExecutionError;
 use burn::tensor::kind::Autodiff;
 use burn::train::metric::{AccuracyInput, Adaptor, ItemLazy, LossInput};
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use shared::attack::{AttackConfig, AttackRun, Goal};
+use shared::detect::dropout::drop_channels;
 use shared::model::{Classifier, checkpointed};
+use shared::seed::{Purpose, derive};
 
 use super::config::TrainConfig;
 use super::ema::Ema;
@@ -30,6 +34,9 @@ pub struct TrainingModel {
     pub attacks: LiveAttacks,
     #[module(skip)]
     pub label_smoothing: f64,
+    /// Channel dropout after each stage.
+    #[module(skip)]
+    pub dropout: ChannelDropout,
     /// The network whose answers are part of the targets, if any; on one device, and on no copy of the model.
     #[module(skip)]
     pub teacher: Option<Teacher>,
@@ -46,6 +53,31 @@ pub struct TrainingModel {
     /// The nodes that take the steps in parts, if there are several.
     #[module(skip)]
     pub spread: Option<Spread>,
+}
+
+/// Channel dropout after each stage, with masks for each picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChannelDropout {
+    /// Share of channels that is removed, in `[0, 1)`; 0 for none.
+    pub rate: f32,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+impl ChannelDropout {
+    /// Returns the logits of images, `[batch, 3, height, width]`, under masks that depend on the step and on the place of the first
+    /// image in the step's batch.
+    fn forward(&self, classifier: &Classifier, images: Tensor<4>, [step, first_row]: [usize; 2]) -> Tensor<2> {
+        if self.rate <= 0.0 {
+            return classifier.forward(images);
+        }
+        let seed = derive(derive(self.seed, step as u64, Purpose::Dropout), first_row as u64, Purpose::Dropout);
+        let rng = &mut StdRng::seed_from_u64(seed);
+        classifier.forward_by_stages(images, &mut |_, maps| {
+            let [batch, channels, ..] = maps.dims();
+            drop_channels(maps, [batch, channels], self.rate, rng)
+        })
+    }
 }
 
 /// The settings of a step that save memory or freeze weights.
@@ -82,6 +114,7 @@ impl TrainingModel {
             classifier: if checkpointing { classifier.with_gradient_checkpointing() } else { classifier },
             attacks,
             label_smoothing: config.label_smoothing,
+            dropout: ChannelDropout { rate: config.dropout as f32, seed: config.seed },
             teacher: None,
             ema,
             position,
@@ -101,6 +134,7 @@ impl TrainingModel {
             classifier,
             attacks: LiveAttacks::none(),
             label_smoothing: 0.0,
+            dropout: ChannelDropout::default(),
             teacher: None,
             ema: None,
             position: Arc::default(),
@@ -181,7 +215,7 @@ impl TrainStep for TrainingModel {
         for Batch { images, targets, portions, first_row, part, step, .. } in batch.parts(self.saving.parts) {
             let taught = self.teacher.as_ref().map(|teacher| (teacher, teacher.probabilities(&images)));
             let images = self.attacks.apply(images, &targets, &portions, first_row, step, &current);
-            let logits = classifier.forward(self.tracked(images));
+            let logits = self.dropout.forward(&classifier, self.tracked(images), [step, first_row]);
             let mut output = self.output(logits, self.tracked(targets), smoothing);
             if let Some((teacher, probabilities)) = taught {
                 output.loss = teacher.blend(output.loss, output.output.clone(), self.tracked(probabilities));

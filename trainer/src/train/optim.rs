@@ -40,7 +40,7 @@ pub fn optimizer(config: &TrainConfig) -> Result<ModuleOptimizer> {
 }
 
 /// Pattern of all parameters but the head's.
-const BACKBONE: &str = r"\.(conv1|bn1|layer\d)\b";
+const BACKBONE: &str = r"\.(conv\w*|bn\d|layer\d|blocks)\b";
 
 /// Returns the schedule of the learning rate: a linear warm-up, then a cosine to zero, also for the backbone's own rate.
 ///
@@ -67,4 +67,29 @@ fn way(peak: f64, warm_up: usize, steps_total: usize) -> LrSchedulerConfig {
     let linear = LinearLrSchedulerConfig::new(peak / warm_up as f64, peak, warm_up);
     let both = vec![LrSchedulerConfig::Linear(linear), LrSchedulerConfig::Cosine(cosine)];
     LrSchedulerConfig::Sequential(SequentialLrSchedulerConfig::new(both, vec![warm_up]))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::ParamId;
+    use burn::prelude::*;
+    use shared::model::{Architecture, BuildNetwork as _, EfficientNetLiteConfig, ResNetConfig, WideResNetConfig};
+
+    use super::*;
+
+    #[test]
+    fn the_backbone_is_all_but_the_head_in_every_family() {
+        let group = ParamGroup::from_regex(BACKBONE).unwrap();
+        for architecture in [
+            Architecture::WideResNet(WideResNetConfig::new(10, 1)),
+            Architecture::ResNet(ResNetConfig { layers: [1; 4], ..ResNetConfig::resnet50() }),
+            Architecture::EfficientNetLite(EfficientNetLiteConfig::lite(0)),
+        ] {
+            let model = architecture.init(5, [0.5; 3], [0.25; 3], &Device::flex()).unwrap();
+            for (name, _) in model.backbone.state_shapes() {
+                let path = format!("classifier.backbone.{name}");
+                assert_eq!(group.matches(&ParamId::from(0), Some(&path)), !name.starts_with("fc."), "{path}");
+            }
+        }
+    }
 }

@@ -152,6 +152,8 @@ fn a_stopped_run_ends_with_the_weights_of_an_undisturbed_one() {
         "hardened-live",
         "--ema",
         "0.9",
+        "--dropout",
+        "0.1",
         "--probe",
         "8",
         "--probe-steps",
@@ -202,6 +204,7 @@ fn settings_out_of_range_are_named() {
         (["--learning-rate", "3"], "learning-rate"),
         (["--image-size", "48"], "image-size"),
         (["--label-smoothing", "1"], "label-smoothing"),
+        (["--dropout", "0.9"], "dropout"),
     ] {
         let error = try_config(&flags).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");

@@ -1,9 +1,10 @@
-//! `bastion reproduce` and `bastion compare` as their users meet them: stopped, killed and gone on with.
+//! `bastion reproduce`, `compare` and `detector` as their users meet them: stopped, killed and gone on with.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
 mod compare;
+mod detectors;
 mod reproduce;
 
 use std::ffi::OsStr;

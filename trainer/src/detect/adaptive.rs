@@ -1,0 +1,306 @@
+//! Attacks on a network and its detector together, by an attacker who knows both; and checks that these attacks are no weak ones.
+
+use anyhow::{Result, ensure};
+use burn::prelude::*;
+use shared::attack::{AttackConfig, AttackRun, Goal, in_255ths};
+use shared::bundle::{Bundle, CheckItem};
+use shared::detect::{Adaptive, Detector, DetectorCard, Evaded, Evasion, EvasionConfig, Strategy};
+use shared::metrics::{Proportion, top_k};
+use shared::seed::{Purpose, derive};
+
+use super::pictures::load;
+use crate::data::Split;
+use crate::error::Stopped;
+use crate::evaluate::BATCH;
+use crate::models::read;
+use crate::progress::{Progress, Stop, Unit};
+
+/// Number of classes that targeted attacks lead to, the likeliest other ones first.
+const TARGETS: usize = 9;
+/// Radius at which every image must fall, in 255ths.
+const LARGE: f32 = 32.0;
+/// Part of the images by which a check may differ, of at least one image.
+const POINT: f64 = 0.01;
+
+/// Settings of the attacks.
+#[derive(Clone, Copy, Debug)]
+pub struct Strength {
+    /// Steps of each attack.
+    pub steps: usize,
+    /// Random starts of each attack.
+    pub starts: usize,
+    /// False-alarm rate of the threshold that must be evaded.
+    pub rate: f64,
+}
+
+/// An attack in the order in which they are tried: a strategy, and the rank of the class that it leads to (1 is the likeliest other
+/// class); none for the likeliest of the moment.
+#[derive(Clone, Copy, Debug)]
+struct Try {
+    strategy: Strategy,
+    target: Option<usize>,
+}
+
+impl Try {
+    fn name(self) -> String {
+        match self.target {
+            Some(_) => format!("{}, targeted", self.strategy.name()),
+            None => self.strategy.name(),
+        }
+    }
+}
+
+/// An attack on a network with a detector, and the images that are attacked.
+pub struct Attacker<'a> {
+    /// The network.
+    pub own: &'a Bundle,
+    /// What its card says of the detector.
+    pub card: &'a DetectorCard,
+    /// The detector.
+    pub detector: &'a Detector,
+    /// The pictures.
+    pub split: &'a Split,
+    /// Numbers of the images that are looked at.
+    pub indices: &'a [usize],
+    /// Plain device.
+    pub device: &'a Device,
+    /// Strength of each attack.
+    pub strength: Strength,
+}
+
+/// Images that are still defended.
+struct Defended {
+    /// Numbers in the split.
+    indices: Vec<usize>,
+    /// Logits before an attack, `classes` an image.
+    logits: Vec<Vec<f32>>,
+}
+
+impl Attacker<'_> {
+    /// Runs all attacks at radius `epsilon`, each on the images that the ones before have left.
+    ///
+    /// # Errors
+    /// When the device fails, a setting is out of range or a stop was requested.
+    pub fn run(&self, epsilon: f32, progress: &Progress, stop: &Stop) -> Result<Adaptive> {
+        let tries = self.tries();
+        let mut defended = self.defended()?;
+        let before = Proportion { hits: defended.indices.len(), of: self.indices.len() };
+        let Strength { steps, starts, rate } = self.strength;
+        let total = tries.len() * starts * before.hits;
+        let task = progress.start("Evading the detector", Some(total as u64), Unit::Pictures);
+        let mut left: Vec<(String, usize)> = vec![];
+        for (number, attack) in tries.iter().enumerate() {
+            for start in 0..starts {
+                let count = defended.indices.len();
+                let seed = derive(number as u64, start as u64, Purpose::Restart);
+                self.attack(*attack, epsilon, seed, &mut defended, stop)?;
+                task.advance(count as u64);
+                task.skip((before.hits - count) as u64);
+            }
+            match left.last_mut().filter(|(name, _)| *name == attack.name()) {
+                Some((_, images)) => *images = defended.indices.len(),
+                None => left.push((attack.name(), defended.indices.len())),
+            }
+        }
+        Ok(Adaptive { epsilon, rate, steps, starts, defended: before, left })
+    }
+
+    /// Returns the attacks on a detector: those that follow gradients, those of its kind, and last the search.
+    fn tries(&self) -> Vec<Try> {
+        let plain = |strategy| Try { strategy, target: None };
+        let mut tries = vec![plain(Strategy::Orthogonal)];
+        tries.extend([1.0, 0.1, 10.0].map(|weight| plain(Strategy::Sum { weight })));
+        if matches!(self.detector, Detector::Dropout(..)) {
+            tries.push(plain(Strategy::Expectation));
+        }
+        let targets = TARGETS.min(self.own.card.classes.len() - 1);
+        tries.extend((1..=targets).map(|rank| Try { strategy: Strategy::Orthogonal, target: Some(rank) }));
+        if matches!(self.detector, Detector::Maps(_) | Detector::Mahalanobis(_) | Detector::Statistics(_)) {
+            tries.push(plain(Strategy::Features));
+        }
+        tries.push(plain(Strategy::Queries));
+        tries
+    }
+
+    /// Finds the images that are right and raise no alarm.
+    fn defended(&self) -> Result<Defended> {
+        let threshold = self.threshold();
+        let mut defended = Defended { indices: vec![], logits: vec![] };
+        for batch in self.indices.chunks(BATCH) {
+            let images = load(self.split, batch, self.device)?;
+            let stages = self.own.model.stages(images.clone());
+            let scores = read(self.detector.score(&self.own.model, images, &stages))?;
+            let classes = self.own.card.classes.len();
+            let logits = read(stages.logits)?;
+            for ((&index, score), logits) in batch.iter().zip(scores).zip(logits.chunks_exact(classes)) {
+                if score <= threshold && top_k(logits, 1) == [self.split.label(index)] {
+                    defended.indices.push(index);
+                    defended.logits.push(logits.to_vec());
+                }
+            }
+        }
+        Ok(defended)
+    }
+
+    fn threshold(&self) -> f32 {
+        self.card.calibration.threshold(self.strength.rate)
+    }
+
+    /// Takes one attack of all defended images, and removes those that it brings to a wrong answer without an alarm.
+    fn attack(&self, attack: Try, epsilon: f32, seed: u64, defended: &mut Defended, stop: &Stop) -> Result<()> {
+        let mut evaded = vec![];
+        for (number, batch) in defended.indices.chunks(BATCH).enumerate() {
+            let first = number * BATCH;
+            let seed = derive(seed, first as u64, Purpose::BatchStarts);
+            let mut run = self.evasion(attack, epsilon, seed, batch, &defended.logits[first..])?;
+            while !run.is_done() {
+                ensure!(!stop.requested(), Stopped("Stopped; nothing was saved".into()));
+                run.step(&self.own.model, self.detector);
+            }
+            evaded.extend(read(run.outcome())?.into_iter().map(|outcome| outcome > 1.5));
+        }
+        let kept = |place: &usize| !evaded[*place];
+        let places: Vec<usize> = (0..evaded.len()).filter(kept).collect();
+        defended.indices = places.iter().map(|&place| defended.indices[place]).collect();
+        defended.logits = places.iter().map(|&place| std::mem::take(&mut defended.logits[place])).collect();
+        Ok(())
+    }
+
+    fn evasion(&self, attack: Try, epsilon: f32, seed: u64, batch: &[usize], logits: &[Vec<f32>]) -> Result<Evasion> {
+        let images = load(self.split, batch, self.device)?;
+        let integers =
+            |values: Vec<i64>| Tensor::<1, Int>::from_data(TensorData::new(values, [batch.len()]), self.device);
+        let labels: Vec<i64> = batch.iter().map(|&index| self.split.label(index) as i64).collect();
+        let of_rank = |rank: usize| {
+            // The likeliest class is the true one: the images are right.
+            let target = |logits: &Vec<f32>| top_k(logits, rank + 1).last().map_or(0, |&class| class as i64);
+            logits.iter().take(batch.len()).map(target).collect::<Vec<i64>>()
+        };
+        let guides = match attack.strategy {
+            Strategy::Features => Some(self.guides(&of_rank(1))?),
+            _ => None,
+        };
+        let about =
+            Evaded { labels: integers(labels), targets: attack.target.map(|rank| integers(of_rank(rank))), guides };
+        let config = EvasionConfig {
+            epsilon,
+            steps: self.strength.steps,
+            strategy: attack.strategy,
+            threshold: self.threshold(),
+            seed,
+        };
+        Ok(Evasion::new(&config, images, about)?)
+    }
+
+    /// Returns a picture of each class: the first of the split; of a class without pictures the first of all.
+    fn guides(&self, classes: &[i64]) -> Result<Tensor<4>> {
+        let first = |class: &i64| (0..self.split.len()).find(|&index| self.split.label(index) as i64 == *class);
+        let indices: Vec<usize> = classes.iter().map(|class| first(class).unwrap_or(0)).collect();
+        load(self.split, &indices, self.device)
+    }
+
+    /// Checks that the attacks are no weak ones.
+    ///
+    /// # Errors
+    /// As for [`Self::run`].
+    pub fn checks(&self, adaptive: &[Adaptive], progress: &Progress, stop: &Stop) -> Result<Vec<CheckItem>> {
+        let Some(weakest) = adaptive.first() else { return Ok(vec![]) };
+        let mut items = vec![];
+        let item = |name: String, figure: String, limit: String, passed: bool| CheckItem {
+            name,
+            figure,
+            limit,
+            passed: Some(passed),
+        };
+        let large = self.run(LARGE / 255.0, progress, stop)?;
+        let withstood = large.withstood();
+        items.push(item(
+            format!("at {LARGE}/255 every image evades the detector"),
+            format!("{} of {} withstand", withstood.hits, large.defended.hits),
+            "none".into(),
+            withstood.hits == 0,
+        ));
+        let twice = Self { strength: Strength { steps: 2 * self.strength.steps, ..self.strength }, ..*self };
+        let twice = twice.run(weakest.epsilon, progress, stop)?;
+        let gained = weakest.withstood().hits.saturating_sub(twice.withstood().hits);
+        let allowed = ((POINT * weakest.defended.of as f64) as usize).max(1);
+        items.push(item(
+            format!("twice the steps change nothing at {}", in_255ths(weakest.epsilon)),
+            format!("{gained} images more evade"),
+            format!("{allowed} of {}", weakest.defended.of),
+            gained <= allowed,
+        ));
+        items.push(self.not_blind(weakest.epsilon)?);
+        items.push(self.not_weaker_than_plain(weakest)?);
+        let at = |level: f32| adaptive.iter().find(|one| (one.epsilon * 255.0 - level).abs() < 0.01);
+        if let Some(at_8) = at(8.0) {
+            let robust = self.robust(4.0 / 255.0)?;
+            items.push(item(
+                "what withstands at 8/255 with the detector is no more than what is robust at 4/255 without it".into(),
+                format!("{} and {robust} of {}", at_8.withstood().hits, self.indices.len()),
+                format!("{allowed} more"),
+                at_8.withstood().hits <= robust + allowed,
+            ));
+        }
+        Ok(items)
+    }
+
+    /// Checks that the score has a gradient to follow on each image.
+    fn not_blind(&self, epsilon: f32) -> Result<CheckItem> {
+        let defended = self.defended()?;
+        let batch = &defended.indices[..defended.indices.len().min(BATCH)];
+        let attack = Try { strategy: Strategy::Orthogonal, target: None };
+        let mut run = self.evasion(attack, epsilon, 0, batch, &defended.logits)?;
+        (0..2).for_each(|_| run.step(&self.own.model, self.detector));
+        let blind = read(run.score_slope())?.into_iter().filter(|slope| *slope == 0.0).count();
+        Ok(CheckItem {
+            name: "the score has a gradient on every image".into(),
+            figure: format!("{blind} of {} without", batch.len()),
+            limit: "none".into(),
+            passed: (!batch.is_empty()).then_some(blind == 0),
+        })
+    }
+
+    /// Checks that PGD, which does not know of the detector, evades it on no image more.
+    fn not_weaker_than_plain(&self, adaptive: &Adaptive) -> Result<CheckItem> {
+        let defended = self.defended()?;
+        let threshold = self.threshold();
+        let mut evaded = 0;
+        for batch in defended.indices.chunks(BATCH) {
+            let images = load(self.split, batch, self.device)?;
+            let labels: Vec<i64> = batch.iter().map(|&index| self.split.label(index) as i64).collect();
+            let on_device = Tensor::from_data(TensorData::new(labels.clone(), [batch.len()]), self.device);
+            let config = AttackConfig::pgd(adaptive.epsilon, self.strength.steps, 0);
+            let attacked = AttackRun::new(&config, images, on_device, Goal::Untargeted)?.finish(&self.own.model);
+            let stages = self.own.model.stages(attacked.clone());
+            let scores = read(self.detector.score(&self.own.model, attacked, &stages))?;
+            let answers = read::<1>(stages.logits.argmax(1).float().reshape([batch.len()]))?;
+            let is_evasion =
+                |(score, (answer, label)): (f32, (&f32, &i64))| score <= threshold && *answer as i64 != *label;
+            evaded += scores.into_iter().zip(answers.iter().zip(&labels)).filter(|one| is_evasion(*one)).count();
+        }
+        let adaptive_evaded = adaptive.evaded().hits;
+        Ok(CheckItem {
+            name: format!("PGD alone evades no more at {}", in_255ths(adaptive.epsilon)),
+            figure: format!("{evaded}, and {adaptive_evaded} with knowledge of the detector"),
+            limit: "no more".into(),
+            passed: Some(evaded <= adaptive_evaded),
+        })
+    }
+
+    /// Counts the images that are right under PGD without a detector.
+    fn robust(&self, epsilon: f32) -> Result<usize> {
+        let mut robust = 0;
+        for batch in self.indices.chunks(BATCH) {
+            let images = load(self.split, batch, self.device)?;
+            let labels: Vec<i64> = batch.iter().map(|&index| self.split.label(index) as i64).collect();
+            let on_device = Tensor::from_data(TensorData::new(labels.clone(), [batch.len()]), self.device);
+            let config = AttackConfig::pgd(epsilon, 50, 0);
+            let attacked = AttackRun::new(&config, images, on_device, Goal::Untargeted)?.finish(&self.own.model);
+            let answers = self.own.model.forward(attacked).argmax(1).float().reshape([batch.len()]);
+            robust +=
+                read::<1>(answers)?.iter().zip(&labels).filter(|(answer, label)| **answer as i64 == **label).count();
+        }
+        Ok(robust)
+    }
+}
