@@ -12,6 +12,7 @@ mod crop;
 mod decoding;
 mod delivery;
 mod faulty;
+mod inside;
 mod kept;
 mod lab;
 mod layout;

@@ -112,6 +112,7 @@ mod tests {
             data_sha256: String::new(),
             scores: vec![serde_json::from_str(clean).unwrap()],
             checks: None,
+            detectors: vec![],
             cost: None,
             probe: Probe::default(),
             classes: (0..200).map(class).collect(),

@@ -130,6 +130,22 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         bytes
     }
 
+    /// Gets a small file that a card describes besides the weights: the kept one, or the server's, which is kept then.
+    ///
+    /// # Errors
+    ///
+    /// A text for the visitor.
+    pub(crate) async fn part(&self, part: &Part) -> Result<Vec<u8>, String> {
+        let mut content = Vec::new();
+        if !self.take_kept(part, &mut content).await {
+            self.download(part, &mut content, |_| {}).await.map_err(|error| error.text(self.network))?;
+            if let Some(shelf) = self.shelf {
+                shelf.put(&self.key(part), &content).await;
+            }
+        }
+        Ok(content)
+    }
+
     fn card_address(&self) -> String {
         format!("{}{CARD}", self.folder)
     }
@@ -252,7 +268,9 @@ impl<S: Source, K: Shelf> Library<'_, S, K> {
         if !known && !shelf.put(&address, card_json).await {
             return false;
         }
-        let mut current: Vec<String> = card.weights.files().iter().map(|part| self.key(part)).collect();
+        let of_detectors = card.detectors.iter().filter_map(|detector| detector.weights.clone());
+        let mut current: Vec<String> =
+            card.weights.files().into_iter().chain(of_detectors).map(|part| self.key(&part)).collect();
         current.push(address);
         shelf.forget(&self.folder, |kept| current.iter().any(|address| address == kept)).await;
         true

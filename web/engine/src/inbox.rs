@@ -68,7 +68,7 @@ impl Kind {
             Request::Load { .. } => Self::Load,
             Request::Open { .. } => Self::Open,
             Request::Disturb { .. } => Self::Disturb,
-            Request::Attack { .. } | Request::Sweep { .. } => Self::Attack,
+            Request::Attack { .. } | Request::Sweep { .. } | Request::Look { .. } => Self::Attack,
             Request::Save { .. } => Self::Save,
             Request::Cancel => Self::Cancel,
         }

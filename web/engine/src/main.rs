@@ -19,10 +19,12 @@ mod error;
 mod files;
 mod inbox;
 mod index;
+mod look;
 mod measure;
 mod messages;
 mod models;
 mod open;
+mod paint;
 mod prediction;
 mod report;
 mod save;
@@ -62,6 +64,7 @@ async fn work(inbox: Inbox) {
             Request::Disturb { id, disturbance } => session.disturb(id, &disturbance, &inbox).await,
             Request::Attack { id, settings } => session.attack(id, settings, &inbox).await,
             Request::Sweep { id, settings } => session.sweep(id, settings, &inbox).await,
+            Request::Look { id, attacked, settings } => session.look(id, attacked, settings, &inbox).await,
             Request::Save { id, slot, pixels } => session.save(id, slot, &pixels).await,
             // What could be cancelled has ended by itself by now.
             Request::Cancel | Request::Start { .. } => {}

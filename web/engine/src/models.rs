@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use burn::prelude::Device;
-use shared::bundle::{Bundle, BundleError, Card};
+use shared::bundle::{Bundle, BundleError, Card, Part};
 use shared::index::is_folder_name;
 
 use super::cache::CacheShelf;
@@ -103,6 +103,15 @@ impl Models {
             }
         }
         fetched
+    }
+
+    /// Gets a small file that a network's card describes besides the weights.
+    ///
+    /// # Errors
+    ///
+    /// A text for the visitor.
+    pub(crate) async fn part(&self, name: &str, part: &Part) -> Result<Vec<u8>, String> {
+        self.library(name).part(part).await
     }
 
     fn network(&self, name: &str) -> Option<&Network> {

@@ -1,13 +1,14 @@
 //! The device, the networks and the picture they look at.
 
 use burn::prelude::*;
-use shared::bundle::Bundle;
+use shared::bundle::{Bundle, Card};
 use shared::device::{Backend, Engine};
 use shared::image::Picture;
 
 use super::clock::yield_now;
 use super::error::LoadError;
 use super::inbox::Inbox;
+use super::look::Known;
 use super::models::Models;
 use super::report::post;
 use super::scores::Network;
@@ -33,6 +34,8 @@ struct Loaded {
     bundle: Bundle,
     /// Whether this browser keeps its files.
     kept: bool,
+    /// Its detectors; none before they are fetched.
+    detectors: Option<Vec<Known>>,
 }
 
 /// The picture that the networks see, and what they take it for.
@@ -56,6 +59,29 @@ impl Session {
     pub(crate) fn bundles(&self) -> Option<[Option<&Bundle>; 2]> {
         let bundles = self.loaded.each_ref().map(|loaded| loaded.as_ref().map(|loaded| &loaded.bundle));
         bundles.iter().any(Option::is_some).then_some(bundles)
+    }
+
+    /// Returns the networks that the server has.
+    pub(crate) fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Returns the detectors of the network in `slot`, as far as they are fetched.
+    pub(crate) fn detectors(&self, slot: Slot) -> &[Known] {
+        self.loaded[slot.index()].as_ref().and_then(|loaded| loaded.detectors.as_deref()).unwrap_or_default()
+    }
+
+    /// Returns folder and card of the network in `slot`, if it is there and its detectors are yet to be fetched.
+    pub(crate) fn without_detectors(&self, slot: Slot) -> Option<(String, Card)> {
+        let loaded = self.loaded[slot.index()].as_ref().filter(|loaded| loaded.detectors.is_none())?;
+        Some((loaded.name.clone(), loaded.bundle.card.clone()))
+    }
+
+    /// Gives the network in `slot` its detectors.
+    pub(crate) fn set_detectors(&mut self, slot: Slot, detectors: Vec<Known>) {
+        if let Some(loaded) = &mut self.loaded[slot.index()] {
+            loaded.detectors = Some(detectors);
+        }
     }
 
     /// Returns the picture and the networks, if they are there.
@@ -148,7 +174,7 @@ impl Session {
             }
             error => error,
         })?;
-        self.loaded[slot.index()] = Some(Loaded { name: name.to_owned(), bundle, kept: files.kept });
+        self.loaded[slot.index()] = Some(Loaded { name: name.to_owned(), bundle, kept: files.kept, detectors: None });
         Ok(())
     }
 

@@ -91,9 +91,24 @@ pub fn steps(done: u32, total: u32) -> String {
     if done == total { format!("{done} {steps}") } else { format!("{done} of {total} {steps}") }
 }
 
+/// Returns a false-alarm rate as a number of 100 pictures: `3.5 of 100`.
+pub fn false_alarms(share: f64) -> String {
+    match 100.0 * share {
+        of_100 if of_100 < 0.25 => "fewer than 0.5 of 100".into(),
+        of_100 if of_100 < 10.0 => format!("{of_100:.1} of 100"),
+        of_100 => format!("{of_100:.0} of 100"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn false_alarms_are_of_100_pictures() {
+        let words = [0.0, 0.012, 0.5, 1.0].map(false_alarms);
+        assert_eq!(words, ["fewer than 0.5 of 100", "1.2 of 100", "50 of 100", "100 of 100"]);
+    }
     use protocol::Training;
     use terms::metrics::Proportion;
 

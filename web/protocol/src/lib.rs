@@ -12,6 +12,7 @@ mod catalogue;
 mod decoding;
 mod disturbance;
 pub mod download;
+mod insight;
 pub mod js;
 mod outcome;
 mod radius;
@@ -26,6 +27,7 @@ pub use catalogue::{
 };
 pub use decoding::{DecodeReply, DecodeRequest, Decoded, Preview};
 pub use disturbance::{Control, Disturbance, Value};
+pub use insight::{Drawing, Gauge, Insight, StageMaps, View};
 pub use outcome::{Guess, Pixels, Point, Step};
 pub use radius::Radius;
 pub use settings::{BackendChoice, Settings, Slot};
@@ -88,6 +90,15 @@ pub enum Request {
         /// Id of this request.
         id: RequestId,
         /// What to do; their epsilon is not used.
+        settings: Settings,
+    },
+    /// Look into the networks at the picture opened last, and at attacked pictures of it; replaces an older attack.
+    Look {
+        /// Id of this request.
+        id: RequestId,
+        /// The attacked pictures, left and right.
+        attacked: [Option<Pixels>; 2],
+        /// What they were attacked with.
         settings: Settings,
     },
     /// Save a picture as a PNG file, read that file again and classify what is in it.
@@ -232,6 +243,15 @@ pub enum Reply {
         slot: Slot,
         /// In units of the attack's norm ([`Radius`]); none if not even the largest does.
         units: Option<u16>,
+    },
+    /// What is inside of a network.
+    Looked {
+        /// The request.
+        id: RequestId,
+        /// The network.
+        slot: Slot,
+        /// What was computed.
+        insight: Box<Insight>,
     },
     /// A picture was saved and read again.
     Saved {

@@ -33,6 +33,7 @@ fn card_of(weights: Weights) -> Vec<u8> {
         data_sha256: String::new(),
         scores: Vec::new(),
         checks: None,
+        detectors: vec![],
         cost: None,
         probe: Probe::default(),
         classes: Vec::new(),

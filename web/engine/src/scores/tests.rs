@@ -79,6 +79,7 @@ fn card(scores: Vec<Score>) -> Card {
         data_sha256: "a2b6".into(),
         scores,
         checks: None,
+        detectors: vec![],
         cost: None,
         probe: Probe::default(),
         classes: (0..200).map(class).collect(),

@@ -8,7 +8,7 @@ use super::follow::follow;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
-use protocol::{Pixels, Preview};
+use protocol::{Drawing, Pixels, Preview};
 
 /// Pixels a side of what the networks see.
 const SIDE: u32 = terms::picture::SIDE as u32;
@@ -40,6 +40,31 @@ impl Raster for Preview {
     fn rgba(&self) -> &[u8] {
         &self.rgba
     }
+}
+
+impl Raster for Drawing {
+    fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    fn rgba(&self) -> &[u8] {
+        &self.rgba
+    }
+}
+
+/// Shows a drawing of what is inside of a network, or nothing.
+#[component]
+pub(super) fn DrawingCanvas(
+    /// The drawing.
+    drawing: Signal<Option<Drawing>>,
+    /// The element's class.
+    class: &'static str,
+    /// The element's `data-testid`.
+    testid: String,
+    /// What the drawing is, to those who do not see it.
+    label: &'static str,
+) -> impl IntoView {
+    view! { <Canvas picture=drawing class testid label/> }
 }
 
 /// Shows a picture as the networks see it, or nothing.

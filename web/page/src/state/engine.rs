@@ -95,6 +95,10 @@ impl State {
                 self.sweep.curves[slot.index()].smallest = Some(units);
             }
             Reply::Finished { id } if self.stage == Stage::Sweeping(id) => self.stage = Stage::Classified,
+            Reply::Looked { id, slot, insight } if self.stage == Stage::Looking(id) => {
+                self.columns[slot.index()].insight = Some(Arc::from(insight));
+            }
+            Reply::Finished { id } if self.stage == Stage::Looking(id) => self.stage = Stage::Classified,
             Reply::Saved { id, slot, png, top } => return self.saved(id, slot, png, top),
             Reply::Refused { id, message } => return self.refused(id, message),
             // A sign of life, and no more.
@@ -110,7 +114,8 @@ impl State {
             | Reply::Finished { .. }
             | Reply::Disturbed { .. }
             | Reply::Point { .. }
-            | Reply::Smallest { .. } => {}
+            | Reply::Smallest { .. }
+            | Reply::Looked { .. } => {}
         }
         Vec::new()
     }
@@ -139,7 +144,7 @@ impl State {
             }
             Stage::Classifying(asked) if *asked == id => self.drop_picture(),
             Stage::Attacking(asked) if *asked == id => self.stop_attack(),
-            Stage::Sweeping(asked) if *asked == id => self.stage = Stage::Classified,
+            Stage::Sweeping(asked) | Stage::Looking(asked) if *asked == id => self.stage = Stage::Classified,
             // The answer to what is no longer asked.
             _ => return Vec::new(),
         }

@@ -103,6 +103,8 @@ pub enum Event {
     Attack,
     /// The visitor wants it with many epsilons.
     Sweep,
+    /// The visitor wants to see what is inside of the networks.
+    Look,
     /// The visitor wants to look at an attack after so many steps; none is the latest.
     Scrub(Option<u32>),
     /// The visitor wants the attacked picture of a network as a file.

@@ -11,6 +11,7 @@ mod engine;
 mod event;
 mod keep;
 mod link;
+mod look;
 mod notes;
 mod parts;
 mod picture;
@@ -103,6 +104,7 @@ impl State {
             Stage::Classifying(_) => Work::Classifying,
             Stage::Attacking(_) => Work::Attacking,
             Stage::Sweeping(_) => Work::Sweeping,
+            Stage::Looking(_) => Work::Looking,
             Stage::Absent | Stage::Queued(_) | Stage::Classified => Work::Idle,
         }
     }

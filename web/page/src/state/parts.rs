@@ -1,7 +1,9 @@
 //! The pieces that the state is made of.
 
+use std::sync::Arc;
+
 use super::{Candidate, Moment, PickId};
-use protocol::{Guess, Pixels, Point, RequestId, Slot, Step};
+use protocol::{Guess, Insight, Pixels, Point, RequestId, Slot, Step};
 
 /// How far the engine is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -75,6 +77,8 @@ pub enum Work {
     Attacking,
     /// Attacking it with one epsilon after the other.
     Sweeping,
+    /// Looking into the networks.
+    Looking,
 }
 
 impl Work {
@@ -86,6 +90,7 @@ impl Work {
             Self::Classifying => "classifying",
             Self::Attacking => "attacking",
             Self::Sweeping => "sweeping",
+            Self::Looking => "looking",
         }
     }
 }
@@ -181,6 +186,8 @@ pub struct Column {
     pub steps_total: u32,
     /// The attacked picture as it was saved last, if it still is the one that is shown.
     pub saved: Option<Saved>,
+    /// What is inside of the network, for the pictures that are shown, if the visitor has asked.
+    pub insight: Option<Arc<Insight>>,
 }
 
 /// What a network says of a picture that was saved and read again.
@@ -232,6 +239,7 @@ impl Column {
         self.steps_done = step.done;
         self.steps_total = step.total;
         self.saved = None;
+        self.insight = None;
         self.steps.push(step);
     }
 
@@ -240,5 +248,6 @@ impl Column {
         self.steps.clear();
         self.scrubbed = None;
         self.saved = None;
+        self.insight = None;
     }
 }

@@ -54,12 +54,14 @@ pub(super) enum Stage {
     Attacking(RequestId),
     /// They have, and are attacked with one epsilon after the other.
     Sweeping(RequestId),
+    /// They have, and are looked into.
+    Looking(RequestId),
 }
 
 impl Stage {
     /// Tells whether both networks have answered to the picture that is shown, and the engine holds it.
     pub(super) fn is_classified(&self) -> bool {
-        matches!(self, Self::Classified | Self::Attacking(_) | Self::Sweeping(_))
+        matches!(self, Self::Classified | Self::Attacking(_) | Self::Sweeping(_) | Self::Looking(_))
     }
 
     /// Returns the picture that waits for the engine or is taken by it.

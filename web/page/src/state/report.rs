@@ -2,7 +2,9 @@
 
 use super::{Column, State, Verdict};
 use crate::json::Json;
-use protocol::{BackendReport, Control, Disturbance, Guess, Measured, Point, Radius, Settings, Slot, Step, Value};
+use protocol::{
+    BackendReport, Control, Disturbance, Gauge, Guess, Insight, Measured, Point, Radius, Settings, Slot, Step, Value, View,
+};
 use terms::attack::{Norm, StepSize};
 use terms::picture::Crop;
 
@@ -57,6 +59,7 @@ impl State {
             steps_done: _,
             steps_total: _,
             saved: _,
+            insight,
         } = &self.columns[slot.index()];
         let curve = &self.sweep.curves[slot.index()];
         let model = self.models.as_ref().and_then(|models| models[slot.index()].as_ref().ok());
@@ -81,6 +84,22 @@ impl State {
                 ("fooled", Json::Bool(point.fooled)),
             ])
         };
+        let view = |view: &View| {
+            let gauge = |gauge: &Gauge| {
+                Json::Object(vec![
+                    ("detector", Json::text(gauge.kind.name())),
+                    ("untouched_share_at_least_as_high", Json::number(gauge.share_above)),
+                ])
+            };
+            Json::List(view.gauges.iter().map(gauge).collect())
+        };
+        let inside = |insight: &Insight| {
+            Json::Object(vec![
+                ("words", Json::text(&insight.words)),
+                ("detectors_before", view(&insight.before)),
+                ("detectors_after", Json::or_null(insight.after.as_ref(), view)),
+            ])
+        };
         let swept_with = (!curve.points.is_empty()).then_some(&self.sweep.settings);
         Json::Object(vec![
             ("folder", Json::or_null(self.shown(slot), Json::text)),
@@ -94,6 +113,7 @@ impl State {
             ("noise", Json::or_null(*noise, |guess| self.guess(guess))),
             ("curve", Json::List(curve.points.iter().map(point).collect())),
             ("curve_settings", Json::or_null(swept_with, settings)),
+            ("inside", Json::or_null(insight.as_deref(), inside)),
             // None if it was not looked for, or not found.
             smallest(self.sweep.settings, curve.smallest.flatten()),
         ])

@@ -61,6 +61,7 @@ impl State {
             if column.scrubbed != scrubbed {
                 column.scrubbed = scrubbed;
                 column.saved = None;
+                column.insight = None;
             }
         }
     }

@@ -53,6 +53,7 @@ impl State {
             Event::Crop(crop) => self.set_crop(crop),
             Event::CropSettled => self.crop_settled(),
             Event::Sweep => self.begin_sweep(),
+            Event::Look => self.begin_look(),
             Event::Scrub(step) => {
                 self.scrub(step);
                 Vec::new()
@@ -66,7 +67,7 @@ impl State {
                 }
                 self.begin_attack()
             }
-            Event::Cancel if matches!(self.work(), Work::Attacking | Work::Sweeping) => {
+            Event::Cancel if matches!(self.work(), Work::Attacking | Work::Sweeping | Work::Looking) => {
                 self.stop_attack();
                 self.stage = Stage::Classified;
                 vec![Effect::Post(Request::Cancel)]

@@ -2,6 +2,7 @@
 
 mod compare;
 mod curves;
+mod inside;
 mod keep;
 mod plot;
 mod steps;
@@ -13,6 +14,7 @@ pub(super) use compare::Compare;
 pub(super) use view::{ViewSettings, Viewing};
 
 use curves::Curves;
+use inside::Inside;
 use keep::Keep;
 use steps::Steps;
 
@@ -27,6 +29,7 @@ pub(super) fn Lab() -> impl IntoView {
                 <Curves/>
                 <Viewing/>
                 <Keep/>
+                <Inside/>
             </div>
         </section>
     }

@@ -1,0 +1,232 @@
+//! What a network computes on the way to its answer: the evidence of each part of the picture, the maps of its stages, and what its
+//! detectors say. Nothing of it is computed, and no detector is fetched, before the visitor asks.
+
+use burn::prelude::*;
+use shared::attack::in_255ths;
+use shared::bundle::{BundleError, Card};
+use shared::detect::{Adaptive, Detector, DetectorCard, load_detector};
+use shared::device::read;
+use shared::explain::{compare_maps, evidence_against};
+use shared::image::{Picture, ToTensor as _};
+use shared::metrics::{softmax, top_k};
+use shared::model::Stages;
+use terms::sentence::{AnswerFacts, AttackFacts, EvidenceFacts, Likely, sentence};
+
+use super::clock::yield_now;
+use super::error::StepError;
+use super::inbox::Inbox;
+use super::paint::{evidence_over, montage};
+use super::report::post;
+use super::session::Session;
+use protocol::text::sentence as in_a_sentence;
+use protocol::{Gauge, Insight, Pixels, Reply, RequestId, Settings, Slot, StageMaps, View};
+
+/// Channels of a stage that are drawn.
+const CHANNELS: usize = 6;
+
+/// A detector with what its card says.
+pub(crate) type Known = (DetectorCard, Detector);
+
+/// What a network computed of one picture.
+struct Looked {
+    stages: Stages,
+    logits: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+impl Looked {
+    fn likely(&self, card: &Card, class: usize) -> Likely {
+        let name = card.classes.get(class).map_or_else(|| format!("class {class}"), |class| class.short_name().into());
+        Likely { name, probability: softmax(&self.logits).get(class).copied().unwrap_or_default() }
+    }
+}
+
+impl Session {
+    /// Looks into both networks at the picture opened last, and at the attacked pictures. Ends early if a newer request waits.
+    pub(crate) async fn look(&mut self, id: RequestId, attacked: [Option<Pixels>; 2], settings: Settings, inbox: &Inbox) {
+        for (slot, attacked) in Slot::ALL.into_iter().zip(attacked) {
+            if let Err(message) = self.fetch_detectors(slot).await {
+                return post(&Reply::Refused { id, message });
+            }
+            let attacked = attacked.and_then(|pixels| picture(&pixels));
+            match self.look_into(slot, attacked.as_ref(), &settings).await {
+                Ok(Some(insight)) => post(&Reply::Looked { id, slot, insight: Box::new(insight) }),
+                Ok(None) => {}
+                Err(error) => return self.fail(id, &error),
+            }
+            yield_now().await;
+            if inbox.ends_attack() {
+                return;
+            }
+        }
+        post(&Reply::Finished { id });
+    }
+
+    /// Fetches and loads the detectors of the network in `slot`, once.
+    ///
+    /// # Errors
+    ///
+    /// A text for the visitor.
+    async fn fetch_detectors(&mut self, slot: Slot) -> Result<(), String> {
+        let Some((name, card)) = self.without_detectors(slot) else { return Ok(()) };
+        let mut detectors = Vec::with_capacity(card.detectors.len());
+        for described in &card.detectors {
+            let content = match &described.weights {
+                Some(part) => Some(self.models().part(&name, part).await?),
+                None => None,
+            };
+            let loaded = load_detector(&card, described, content.as_deref(), self.device());
+            let unusable = |error: BundleError| in_a_sentence(&format!("A detector of {name} cannot be used: {error}"));
+            detectors.push((described.clone(), loaded.map_err(unusable)?));
+        }
+        self.set_detectors(slot, detectors);
+        Ok(())
+    }
+
+    async fn look_into(
+        &self,
+        slot: Slot,
+        attacked: Option<&Picture>,
+        settings: &Settings,
+    ) -> Result<Option<Insight>, StepError> {
+        let Some((opened, bundles)) = self.opened_and_loaded() else { return Ok(None) };
+        let Some(bundle) = bundles[slot.index()] else { return Ok(None) };
+        let card = &bundle.card;
+        let before = self.looked(slot, &opened.picture).await?;
+        let after = match attacked {
+            Some(picture) => Some((picture, self.looked(slot, picture).await?)),
+            None => None,
+        };
+        let [first, second] = best_two(&before.logits);
+        // The evidence is for the answer before the attack, against what the attack made of it or else the runner-up.
+        let now = after.as_ref().map(|(_, after)| best_two(&after.logits)[0]).filter(|class| *class != first);
+        let rival = now.unwrap_or(second);
+        let evidence_before = self.evidence(slot, &before.stages, first, rival).await?;
+        let evidence_after = match &after {
+            Some((_, after)) => self.evidence(slot, &after.stages, first, rival).await?,
+            None => None,
+        };
+        let largest = [&evidence_before, &evidence_after].into_iter().flatten().flat_map(|one| &one.cells);
+        let largest = largest.fold(0.0f32, |largest, cell| largest.max(cell.abs()));
+        let view = |picture: &Picture, looked: &Looked, evidence: &Option<EvidenceFacts>| View {
+            evidence: evidence.as_ref().map(|evidence| evidence_over(picture, evidence, largest)),
+            gauges: self.gauges(slot, &looked.scores),
+        };
+        let stages = match &after {
+            Some((_, after)) => stage_maps(card, &before.stages, &after.stages).await?,
+            None => vec![],
+        };
+        let attack = after.as_ref().map(|(picture, after)| AttackFacts {
+            attack: settings.kind.label().into(),
+            within: settings.radius().short(),
+            largest_change: largest_change(&opened.picture, picture),
+            answer: after.likely(card, best_two(&after.logits)[0]),
+            former_answer: after.likely(card, first).probability,
+            evidence: evidence_after.clone(),
+        });
+        let facts = AnswerFacts {
+            network: card.name.clone(),
+            answer: before.likely(card, first),
+            runner_up: (card.classes.len() > 1).then(|| before.likely(card, second)),
+            evidence: evidence_before.clone(),
+            attack,
+        };
+        Ok(Some(Insight {
+            before: view(&opened.picture, &before, &evidence_before),
+            after: after.as_ref().map(|(picture, after)| view(picture, after, &evidence_after)),
+            stages,
+            words: sentence(&facts),
+        }))
+    }
+
+    async fn looked(&self, slot: Slot, picture: &Picture) -> Result<Looked, StepError> {
+        let images = picture.to_tensor(self.device());
+        let Some(bundle) = self.bundles().and_then(|bundles| bundles[slot.index()]) else {
+            return Ok(Looked { stages: Stages { maps: vec![], logits: Tensor::zeros([1, 1], self.device()) }, logits: vec![], scores: vec![] });
+        };
+        let stages = bundle.model.stages(images.clone());
+        let mut scores = vec![];
+        for (_, detector) in self.detectors(slot) {
+            scores.extend(read(detector.score(&bundle.model, images.clone(), &stages)).await?);
+        }
+        let logits = read(stages.logits.clone()).await?;
+        Ok(Looked { stages, logits, scores })
+    }
+
+    async fn evidence(
+        &self,
+        slot: Slot,
+        stages: &Stages,
+        class: usize,
+        rival: usize,
+    ) -> Result<Option<EvidenceFacts>, StepError> {
+        let Some(bundle) = self.bundles().and_then(|bundles| bundles[slot.index()]) else { return Ok(None) };
+        let Some(maps) = stages.maps.last() else { return Ok(None) };
+        let [_, _, rows, columns] = maps.dims();
+        let one = |class: usize| Tensor::<1, Int>::from_ints([class as i32], self.device());
+        let found = evidence_against(&bundle.model, maps.clone(), one(class), one(rival));
+        let Ok(Some(evidence)) = found else { return Ok(None) };
+        let name = |class: usize| bundle.card.classes.get(class).map_or_else(String::new, |class| class.short_name().into());
+        let cells = read(evidence.cells).await?;
+        let bias = read(evidence.bias).await?.first().copied().unwrap_or_default();
+        Ok(Some(EvidenceFacts { class: name(class), against: name(rival), rows, columns, cells, bias }))
+    }
+
+    fn gauges(&self, slot: Slot, scores: &[f32]) -> Vec<Gauge> {
+        let gauge = |((card, _), score): (&Known, &f32)| Gauge {
+            kind: card.kind,
+            share_above: card.calibration.share_above(*score),
+            note: adaptive_note(card),
+        };
+        self.detectors(slot).iter().zip(scores).map(gauge).collect()
+    }
+}
+
+/// Says what an attacker who knows a detector left of it; empty if that was not measured.
+fn adaptive_note(card: &DetectorCard) -> String {
+    let measured = card.figures.iter().flat_map(|figures| &figures.adaptive).next();
+    let note = |adaptive: &Adaptive| {
+        let (evaded, radius) = (adaptive.evaded(), in_255ths(adaptive.epsilon));
+        format!("an attacker who knows it evaded it on {} of {} pictures, at {radius}", evaded.hits, evaded.of)
+    };
+    measured.map(note).unwrap_or_default()
+}
+
+/// Draws the maps of each stage's channels that the attack changed most.
+async fn stage_maps(card: &Card, before: &Stages, after: &Stages) -> Result<Vec<StageMaps>, StepError> {
+    // Maps that cannot be compared are those of a device that failed: reading them says so.
+    let Ok(changes) = compare_maps(&before.maps, &after.maps).await else { return Ok(vec![]) };
+    let names = card.architecture.stages();
+    let mut drawn = Vec::with_capacity(changes.len());
+    for (place, (change, stage)) in changes.into_iter().zip(names).enumerate() {
+        let channels = change.most_changed(CHANNELS);
+        let [_, _, height, width] = before.maps[place].dims();
+        let (was, now) = (read(before.maps[place].clone()).await?, read(after.maps[place].clone()).await?);
+        drawn.push(StageMaps {
+            name: stage.name,
+            change: change.change,
+            drawing: montage(&was, &now, &channels, [height, width]),
+            channels: channels.into_iter().map(|channel| channel as u16).collect(),
+        });
+    }
+    Ok(drawn)
+}
+
+/// Returns the likeliest class and the one after it; the same one twice where there is one class.
+fn best_two(logits: &[f32]) -> [usize; 2] {
+    let best = top_k(logits, 2);
+    let first = best.first().copied().unwrap_or_default();
+    [first, best.get(1).copied().unwrap_or(first)]
+}
+
+/// Returns the largest change of a value, in 255ths.
+fn largest_change(before: &Picture, after: &Picture) -> f32 {
+    let pairs = before.as_rgb8().iter().zip(after.as_rgb8());
+    pairs.map(|(a, b)| f32::from(a.abs_diff(*b))).fold(0.0, f32::max)
+}
+
+/// Returns the picture that a canvas shows; none if it is of another size.
+fn picture(pixels: &Pixels) -> Option<Picture> {
+    let rgb = pixels.0.as_chunks::<4>().0.iter().flat_map(|[red, green, blue, _]| [*red, *green, *blue]);
+    Picture::from_rgb8(rgb.collect()).ok()
+}
