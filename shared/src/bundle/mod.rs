@@ -97,6 +97,7 @@ impl Bundle {
             scores,
             checks: None,
             detectors: vec![],
+            explanations: vec![],
             cost: None,
             weights: Weights::describe("model.safetensors", precision, &weights),
             probe: Probe::default(),

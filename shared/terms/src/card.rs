@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::card_check;
 use crate::detection::DetectorCard;
 use crate::excerpt;
+use crate::explanation::{CAM, MapCheck};
 use crate::model::{Architecture, Cost};
 use crate::score::Score;
 
@@ -87,6 +88,9 @@ pub struct Card {
     /// Detectors of attacked pictures (`bastion detector train`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detectors: Vec<DetectorCard>,
+    /// Whether maps that explain answers can be believed (`bastion explain --check --save`); empty if that was not checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanations: Vec<MapCheck>,
     /// Cost of a forward pass of one picture, for readers that cannot compute the cost from the architecture; written with the
     /// scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -315,6 +319,11 @@ impl Card {
         card.weights.check_files()?;
         card_check::check(&card)?;
         Ok(card)
+    }
+
+    /// Returns whether the evidence of the network's cells may be put into words: whether its maps were checked and passed.
+    pub fn puts_evidence_into_words(&self) -> bool {
+        self.explanations.iter().any(|check| check.method == CAM && check.allows_words())
     }
 
     /// Writes `model.json`, for people to read as well.

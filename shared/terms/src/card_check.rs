@@ -3,6 +3,7 @@
 use crate::card::{Card, CardError};
 use crate::detection::{Auc, DetectorCard};
 use crate::excerpt;
+use crate::explanation::MapCheck;
 use crate::metrics::Proportion;
 use crate::score::Score;
 
@@ -34,6 +35,8 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
     card.scores.iter().try_for_each(score)?;
     that(card.detectors.len() <= NAME, || format!("there are {} detectors", card.detectors.len()))?;
     card.detectors.iter().try_for_each(detector)?;
+    that(card.explanations.len() <= NAME, || format!("there are {} checks of maps", card.explanations.len()))?;
+    card.explanations.iter().try_for_each(explanation)?;
     let Some(checks) = &card.checks else { return Ok(()) };
     that(checks.epsilon.is_finite() && checks.images > 0, || "its checks are of no images, or of no epsilon".into())?;
     that(checks.items.len() <= ROWS, || format!("there are {} checks", checks.items.len()))?;
@@ -44,6 +47,12 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
             .try_for_each(|text| short("a line of a check", text, LINE))?;
     }
     Ok(())
+}
+
+fn explanation(check: &MapCheck) -> Result<(), CardError> {
+    short("the name of a method", &check.method, NAME)?;
+    let numbers = check.above_gaussian.is_finite() && check.interval.is_none_or(|interval| interval.is_finite() && interval >= 0.0);
+    that(numbers && check.images > 0, || "a check of maps is of no images, or has figures that are no numbers".into())
 }
 
 fn detector(detector: &DetectorCard) -> Result<(), CardError> {

@@ -11,6 +11,7 @@ mod card_check;
 pub mod corruption;
 pub mod detection;
 mod excerpt;
+pub mod explanation;
 pub mod index;
 pub mod metrics;
 pub mod model;

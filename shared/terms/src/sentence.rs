@@ -66,6 +66,15 @@ pub struct AttackFacts {
     pub evidence: Option<EvidenceFacts>,
 }
 
+impl AnswerFacts {
+    /// Returns the same facts but for those of evidence, before the attack and after it.
+    #[must_use]
+    pub fn without_evidence(self) -> Self {
+        let attack = self.attack.map(|attack| AttackFacts { evidence: None, ..attack });
+        Self { evidence: None, attack, ..self }
+    }
+}
+
 impl EvidenceFacts {
     /// Returns the difference of the two logits: the sum of all cells and the bias.
     pub fn total(&self) -> f32 {

@@ -40,13 +40,13 @@ explain.json with every number.
 
 --check asks whether the maps can be believed: random weights must change them (Adebayo et al., Sanity Checks for Saliency Maps),
 and patches that they call important must matter more than those in the middle of the picture (deletion and insertion, Petsiuk
-et al., RISE). A method that does not beat the middle is shown without words. Exit code 1 if a check fails.
+et al., RISE). A method that does not beat the middle is shown without words; --save tells the networks. Exit code 1 if a check fails.
 
 Examples:
   bastion explain photo.jpg
   bastion explain photo.jpg --attack pgd-10 --epsilon 8/255 --out explained
   bastion explain photo.jpg --attack none --method grad-cam --class goldfish --out explained
-  bastion explain --check --limit 100")]
+  bastion explain --check --limit 100 --save")]
 pub struct ExplainArgs {
     /// Picture: PNG, JPEG, WebP, GIF or BMP
     #[arg(required_unless_present = "check")]
@@ -85,6 +85,9 @@ pub struct ExplainArgs {
     /// With --check: the imported data set [default: $BASTION_DATA, or data/tiny-imagenet-200]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// With --check: write the results into each network's model.json: what passes is put into words, here and on the page
+    #[arg(long, requires = "check", conflicts_with = "made")]
+    save: bool,
     /// With --check: use drawn pictures instead of a data set
     #[arg(long, conflicts_with = "data")]
     made: bool,
@@ -258,6 +261,11 @@ fn run_check(args: &ExplainArgs, device: DeviceChoice, progress: &Progress) -> R
     for (dir, bundle) in dirs.into_iter().zip(&bundles) {
         let measured = check::measure(bundle, &split, &indices, &engine.device, progress, &stop)?;
         checked.push(NetworkChecks::new(dir, bundle.card.name.clone(), measured));
+    }
+    if args.save {
+        for network in &checked {
+            models::save_explanations(&network.dir, network.for_card(indices.len()))?;
+        }
     }
     let report = ExplainCheckReport::new(name, indices.len(), checked);
     if let Some((file, dir)) = file.zip(args.out.as_ref()) {

@@ -194,7 +194,11 @@ pub fn measure(subject: &Subject<'_>, device: &Device) -> Result<Measured> {
         map_after: view_after.map(|view| view.map),
         attacked: report,
         stages,
-        sentence: sentence(&facts),
+        // A map that was not checked, or does no better than the middle of the picture, is shown without words.
+        sentence: match bundle.card.puts_evidence_into_words() {
+            true => sentence(&facts),
+            false => sentence(&facts.clone().without_evidence()),
+        },
         facts,
         figures: vec![],
     };

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use burn::prelude::*;
 use shared::bundle::{Bundle, Card, Checks, Class, Score};
+use shared::explanation::MapCheck;
 
 use crate::data::SIDE;
 use crate::files::write_atomically;
@@ -61,6 +62,15 @@ pub fn save_scores(dir: &Path, scores: &[Score]) -> Result<()> {
 /// When `model.json` in `dir` cannot be read or written.
 pub fn save_checks(dir: &Path, checks: Checks) -> Result<()> {
     let card = Card { checks: Some(checks), ..card(dir)? };
+    write_atomically(&dir.join("model.json"), &card.to_json())
+}
+
+/// Writes the results of `bastion explain --check` to the model's card, in place of earlier ones.
+///
+/// # Errors
+/// When `model.json` in `dir` cannot be read or written.
+pub fn save_explanations(dir: &Path, explanations: Vec<MapCheck>) -> Result<()> {
+    let card = Card { explanations, ..card(dir)? };
     write_atomically(&dir.join("model.json"), &card.to_json())
 }
 

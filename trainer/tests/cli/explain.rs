@@ -1,5 +1,7 @@
 //! `bastion explain` as users run it.
 
+use shared::explanation::MapCheck;
+
 use super::*;
 
 #[test]
@@ -7,9 +9,10 @@ fn a_picture_is_explained_in_words_figures_and_numbers() {
     let dir = with_model();
     let args = ["explain", "disc.png", "--model", "model", "--attack", "bim", "--epsilon", "8/255", "--out", "out"];
     let text = stdout(&dir, &args);
-    for words in ["disc.png: BIM, epsilon 8/255", "The network random answers", "cells the evidence for", "layer3"] {
+    for words in ["disc.png: BIM, epsilon 8/255", "The network random answers", "layer3"] {
         assert!(text.contains(words), "'{words}' is not in: {text}");
     }
+    assert!(!text.contains("evidence for"), "maps that were not checked are put into words: {text}");
     for file in ["disc-random.png", "disc-maps.png", "explain.json"] {
         assert!(dir.path().join("out").join(file).is_file(), "{file}");
     }
@@ -23,7 +26,15 @@ fn a_picture_is_explained_in_words_figures_and_numbers() {
     assert!(number(&model["attacked"]["linf"]) <= 8.0 / 255.0 + 1e-6);
     assert!(number(&model["stages"][0]["change"]) > 0.0);
     assert_fails(&dir, &args, 1, "give --force to replace it");
-    stdout(&dir, &[&args[..], &["--force"]].concat());
+    // Once a check has found that the maps can be believed, words say what they show.
+    let mut checks =
+        vec![MapCheck { method: "cam".into(), images: 100, depends_on_network: true, above_gaussian: 0.1, interval: Some(0.05) }];
+    for (above, said) in [(0.1, true), (0.01, false)] {
+        checks[0].above_gaussian = above;
+        trainer::models::save_explanations(&dir.path().join("model"), checks.clone()).unwrap();
+        let text = stdout(&dir, &[&args[..], &["--force"]].concat());
+        assert_eq!(text.contains("cells the evidence for"), said, "{text}");
+    }
 }
 
 #[test]

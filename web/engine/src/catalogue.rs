@@ -113,6 +113,7 @@ mod tests {
             scores: vec![serde_json::from_str(clean).unwrap()],
             checks: None,
             detectors: vec![],
+            explanations: vec![],
             cost: None,
             probe: Probe::default(),
             classes: (0..200).map(class).collect(),

@@ -27,6 +27,14 @@ const CHANNELS: usize = 6;
 /// A detector with what its card says.
 pub(crate) type Known = (DetectorCard, Detector);
 
+/// How a picture was changed, in print.
+pub(crate) struct Change {
+    /// Name of the attack.
+    pub(crate) attack: String,
+    /// Radius of the attack.
+    pub(crate) within: String,
+}
+
 /// What a network computed of one picture.
 struct Looked {
     stages: Stages,
@@ -49,7 +57,8 @@ impl Session {
                 return post(&Reply::Refused { id, message });
             }
             let attacked = attacked.and_then(|pixels| picture(&pixels));
-            match self.look_into(slot, attacked.as_ref(), &settings).await {
+            let change = Change { attack: settings.kind.label().into(), within: settings.radius().short() };
+            match self.look_into(slot, attacked.as_ref(), change).await {
                 Ok(Some(insight)) => post(&Reply::Looked { id, slot, insight: Box::new(insight) }),
                 Ok(None) => {}
                 Err(error) => return self.fail(id, &error),
@@ -67,7 +76,7 @@ impl Session {
     /// # Errors
     ///
     /// A text for the visitor.
-    async fn fetch_detectors(&mut self, slot: Slot) -> Result<(), String> {
+    pub(crate) async fn fetch_detectors(&mut self, slot: Slot) -> Result<(), String> {
         let Some((name, card)) = self.without_detectors(slot) else { return Ok(()) };
         let mut detectors = Vec::with_capacity(card.detectors.len());
         for described in &card.detectors {
@@ -83,11 +92,11 @@ impl Session {
         Ok(())
     }
 
-    async fn look_into(
+    pub(crate) async fn look_into(
         &self,
         slot: Slot,
         attacked: Option<&Picture>,
-        settings: &Settings,
+        change: Change,
     ) -> Result<Option<Insight>, StepError> {
         let Some((opened, bundles)) = self.opened_and_loaded() else { return Ok(None) };
         let Some(bundle) = bundles[slot.index()] else { return Ok(None) };
@@ -117,8 +126,8 @@ impl Session {
             None => vec![],
         };
         let attack = after.as_ref().map(|(picture, after)| AttackFacts {
-            attack: settings.kind.label().into(),
-            within: settings.radius().short(),
+            attack: change.attack,
+            within: change.within,
             largest_change: largest_change(&opened.picture, picture),
             answer: after.likely(card, best_two(&after.logits)[0]),
             former_answer: after.likely(card, first).probability,
@@ -134,8 +143,16 @@ impl Session {
         Ok(Some(Insight {
             before: view(&opened.picture, &before, &evidence_before),
             after: after.as_ref().map(|(picture, after)| view(picture, after, &evidence_after)),
+            colours: evidence_before.as_ref().map_or_else(String::new, |evidence| {
+                let EvidenceFacts { class, against, .. } = evidence;
+                format!("Red cells speak for {class}, blue ones for {against}.")
+            }),
             stages,
-            words: sentence(&facts),
+            // A map that was not checked, or does no better than the middle of the picture, is shown without words.
+            words: match card.puts_evidence_into_words() {
+                true => sentence(&facts),
+                false => sentence(&facts.without_evidence()),
+            },
         }))
     }
 
@@ -182,14 +199,14 @@ impl Session {
     }
 }
 
-/// Says what an attacker who knows a detector left of it; empty if that was not measured.
+/// Says what an attacker who knows a detector left of it, or that this was not measured.
 fn adaptive_note(card: &DetectorCard) -> String {
     let measured = card.figures.iter().flat_map(|figures| &figures.adaptive).next();
     let note = |adaptive: &Adaptive| {
         let (evaded, radius) = (adaptive.evaded(), in_255ths(adaptive.epsilon));
         format!("an attacker who knows it evaded it on {} of {} pictures, at {radius}", evaded.hits, evaded.of)
     };
-    measured.map(note).unwrap_or_default()
+    measured.map_or_else(|| "not measured against an attacker who knows it".into(), note)
 }
 
 /// Draws the maps of each stage's channels that the attack changed most.

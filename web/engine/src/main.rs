@@ -16,6 +16,7 @@ mod device;
 mod disturb;
 mod download;
 mod error;
+mod evade;
 mod files;
 mod inbox;
 mod index;
@@ -64,7 +65,8 @@ async fn work(inbox: Inbox) {
             Request::Disturb { id, disturbance } => session.disturb(id, &disturbance, &inbox).await,
             Request::Attack { id, settings } => session.attack(id, settings, &inbox).await,
             Request::Sweep { id, settings } => session.sweep(id, settings, &inbox).await,
-            Request::Look { id, attacked, settings } => session.look(id, attacked, settings, &inbox).await,
+            Request::Look { id, attacked, settings, evade: None } => session.look(id, attacked, settings, &inbox).await,
+            Request::Look { id, settings, evade: Some(kind), .. } => session.evade(id, kind, settings, &inbox).await,
             Request::Save { id, slot, pixels } => session.save(id, slot, &pixels).await,
             // What could be cancelled has ended by itself by now.
             Request::Cancel | Request::Start { .. } => {}

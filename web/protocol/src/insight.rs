@@ -10,6 +10,8 @@ pub struct Insight {
     pub before: View,
     /// The attacked picture; none without an attack.
     pub after: Option<View>,
+    /// What the colours of the evidence mean, in words; empty where there is none.
+    pub colours: String,
     /// Feature maps of each stage before and after the attack; empty without one.
     pub stages: Vec<StageMaps>,
     /// What was measured, in sentences.
@@ -33,7 +35,7 @@ pub struct Gauge {
     pub kind: DetectorKind,
     /// Share of untouched images with a score at least as high, 0 to 1: the rate of false alarms if this picture raised one.
     pub share_above: f64,
-    /// What an attacker who knows the detector left of it, in words; empty if that was not measured.
+    /// What an attacker who knows the detector left of it, in words.
     pub note: String,
 }
 

@@ -21,6 +21,7 @@ pub mod text;
 pub mod wire;
 
 use serde::{Deserialize, Serialize};
+use terms::detection::DetectorKind;
 
 pub use catalogue::{
     Backend, BackendReport, Catalogue, Download, Listed, LoadedModel, Measured, Offer, Pair, Training,
@@ -100,6 +101,8 @@ pub enum Request {
         attacked: [Option<Pixels>; 2],
         /// What they were attacked with.
         settings: Settings,
+        /// The detector that is to be fooled too, by attacks of their own in place of those pictures; none for a look alone.
+        evade: Option<DetectorKind>,
     },
     /// Save a picture as a PNG file, read that file again and classify what is in it.
     Save {

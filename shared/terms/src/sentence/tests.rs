@@ -17,6 +17,13 @@ const BEFORE: [f32; 16] = [
     0.0, 0.0, 0.0, 0.0,
 ];
 
+#[test]
+fn without_evidence_no_cell_is_spoken_of_and_all_else_is() {
+    let text = sentence(&facts().without_evidence());
+    assert!(text.contains("goldfish (93.1%)") && text.contains("BIM within 4/255"), "{text}");
+    assert!(!text.contains("evidence") && !text.contains("cell") && !text.contains("logit"), "{text}");
+}
+
 fn facts() -> AnswerFacts {
     let mut after = BEFORE;
     (after[0], after[5]) = (1.0, 0.0);

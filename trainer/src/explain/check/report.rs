@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use shared::explain::{Method, SIMILAR, STILL_THE_SAME, Sanity, Similarity};
+use shared::explanation::MapCheck;
 use shared::metrics::Proportion;
 
 use super::{Areas, NetworkMeasured, Order};
@@ -123,6 +124,23 @@ impl NetworkChecks {
         }
         let sanity = sanity.into_iter().map(|(method, sanity)| MethodSanity { method, sanity }).collect();
         Self { dir, name, clean, checks, sanity, areas: means.into_iter().map(|(_, mean)| mean).collect() }
+    }
+}
+
+impl NetworkChecks {
+    /// Returns what a card says of the methods, measured on so many images.
+    pub fn for_card(&self, images: usize) -> Vec<MapCheck> {
+        let of_method = |sanity: &MethodSanity| {
+            let areas = self.areas.iter().find(|areas| areas.order == sanity.method.label())?;
+            Some(MapCheck {
+                method: sanity.method.name().into(),
+                images,
+                depends_on_network: sanity.sanity.head_moves() && sanity.sanity.falls(),
+                above_gaussian: areas.above_gaussian,
+                interval: areas.interval,
+            })
+        };
+        self.sanity.iter().filter_map(of_method).collect()
     }
 }
 

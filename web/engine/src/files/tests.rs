@@ -34,6 +34,7 @@ fn card_of(weights: Weights) -> Vec<u8> {
         scores: Vec::new(),
         checks: None,
         detectors: vec![],
+        explanations: vec![],
         cost: None,
         probe: Probe::default(),
         classes: Vec::new(),

@@ -80,6 +80,7 @@ fn card(scores: Vec<Score>) -> Card {
         scores,
         checks: None,
         detectors: vec![],
+        explanations: vec![],
         cost: None,
         probe: Probe::default(),
         classes: (0..200).map(class).collect(),

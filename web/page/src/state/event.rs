@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::{BackendChoice, Decoded, Disturbance, Measured, Pair, Pixels, Preview, Reply, Request, Slot};
 use terms::attack::AttackKind;
+use terms::detection::DetectorKind;
 use terms::picture::{Crop, Size};
 
 /// Something that happened.
@@ -103,8 +104,8 @@ pub enum Event {
     Attack,
     /// The visitor wants it with many epsilons.
     Sweep,
-    /// The visitor wants to see what is inside of the networks.
-    Look,
+    /// The visitor wants to see what is inside of the networks; with a detector, after an attack on networks and detector together.
+    Look(Option<DetectorKind>),
     /// The visitor wants to look at an attack after so many steps; none is the latest.
     Scrub(Option<u32>),
     /// The visitor wants the attacked picture of a network as a file.

@@ -2,6 +2,7 @@
 
 use super::{Effect, Stage, State};
 use protocol::Request;
+use terms::detection::DetectorKind;
 
 impl State {
     /// Tells whether the networks can be looked into now.
@@ -9,8 +10,9 @@ impl State {
         self.can_sweep()
     }
 
-    /// Looks into both networks, at the picture and at the attacked pictures that are shown.
-    pub(super) fn begin_look(&mut self) -> Vec<Effect> {
+    /// Looks into both networks, at the picture and at the attacked pictures that are shown; or attacks networks and detectors of a kind
+    /// together, and looks at what comes of that.
+    pub(super) fn begin_look(&mut self, evade: Option<DetectorKind>) -> Vec<Effect> {
         if !self.can_look() {
             return Vec::new();
         }
@@ -20,6 +22,6 @@ impl State {
         }
         self.stage = Stage::Looking(id);
         let attacked = self.columns.each_ref().map(|column| column.step().map(|step| step.attacked.clone()));
-        vec![Effect::Post(Request::Look { id, attacked, settings: self.attack.latest })]
+        vec![Effect::Post(Request::Look { id, attacked, settings: self.attack.latest, evade })]
     }
 }

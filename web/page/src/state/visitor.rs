@@ -53,7 +53,7 @@ impl State {
             Event::Crop(crop) => self.set_crop(crop),
             Event::CropSettled => self.crop_settled(),
             Event::Sweep => self.begin_sweep(),
-            Event::Look => self.begin_look(),
+            Event::Look(evade) => self.begin_look(evade),
             Event::Scrub(step) => {
                 self.scrub(step);
                 Vec::new()

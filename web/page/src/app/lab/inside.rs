@@ -39,7 +39,7 @@ pub(super) fn Inside() -> impl IntoView {
                     data-testid="look-button"
                     node_ref=look_button
                     aria-disabled=follow(move || (!can_look.get()).to_string())
-                    on:click=move |_| store.dispatch(Event::Look)
+                    on:click=move |_| store.dispatch(Event::Look(None))
                 >
                     {follow(move || if looking.get() { "Looking…" } else { "Look inside" })}
                 </button>
@@ -65,6 +65,7 @@ fn OneInside(network: Slot) -> impl IntoView {
     let store = expect_context::<Store>();
     let name = network.name();
     let title = store.read(move |state| state.title(network));
+    let can_look = store.read(State::can_look);
     let insight = store.read(move |state| state.columns[network.index()].insight.clone());
     let found = move || {
         let insight: Arc<Insight> = insight.get()?;
@@ -74,11 +75,12 @@ fn OneInside(network: Slot) -> impl IntoView {
         let evidence = evidence.map(|(when, drawing)| {
             figure(drawing, format!("evidence-{}-{name}", when.to_lowercase()), "inside-picture", when.into())
         });
-        let gauges = gauges(views.map(|(_, view)| view).collect());
+        let gauges = gauges(views.map(|(_, view)| view).collect(), store, can_look, name);
         let stages = insight.stages.iter().map(|stage| stage_figure(stage, name));
         Some(view! {
             <p class="words" data-testid=format!("words-{name}")>{insight.words.clone()}</p>
             <div class="evidence">{evidence.collect_view()}</div>
+            <p class="hint">{insight.colours.clone()}</p>
             {gauges}
             {stages.collect_view()}
         })
@@ -109,8 +111,9 @@ fn figure(drawing: Drawing, testid: String, class: &'static str, caption: String
     }
 }
 
-/// Shows a row for each detector: its false-alarm rate at the score of the picture, before and after the attack.
-fn gauges(views: Vec<&View>) -> impl IntoView + use<> {
+/// Shows a row for each detector: its false-alarm rate at the score of the picture, before and after the attack, and a button that attacks
+/// network and detector together.
+fn gauges(views: Vec<&View>, store: Store, can_look: Memo<bool>, network: &'static str) -> impl IntoView + use<> {
     let kinds: Vec<Gauge> = views.first().map(|view| view.gauges.clone()).unwrap_or_default();
     let rows = kinds.into_iter().enumerate().map(|(place, gauge)| {
         let cells = views.iter().filter_map(|view| view.gauges.get(place));
@@ -126,7 +129,18 @@ fn gauges(views: Vec<&View>) -> impl IntoView + use<> {
         let note = gauge.note.clone();
         view! {
             <tr>
-                <th scope="row">{gauge.kind.label()} <small>{note}</small></th>
+                <th scope="row">
+                    {gauge.kind.label()} <small>{note}</small>
+                    <button
+                        type="button"
+                        class="plain"
+                        data-testid=format!("evade-{}-{network}", gauge.kind)
+                        aria-disabled=follow(move || (!can_look.get()).to_string())
+                        on:click=move |_| store.dispatch(Event::Look(Some(gauge.kind)))
+                    >
+                        "Fool both"
+                    </button>
+                </th>
                 {cells.collect_view()}
             </tr>
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use protocol::{Disturbance, Insight, Point, View};
+use terms::detection::DetectorKind;
 
 fn attacked(page: &mut Page, steps: u32) -> RequestId {
     let id = posted_id(&page.0.update(Event::Attack));
@@ -97,14 +98,14 @@ fn a_row_of_attacks_is_stopped_by_escape_by_an_attack_and_by_another_picture() {
 
 fn insight(words: &str) -> Box<Insight> {
     let before = View { evidence: None, gauges: vec![] };
-    Box::new(Insight { before, after: None, stages: vec![], words: words.into() })
+    Box::new(Insight { before, after: None, colours: String::new(), stages: vec![], words: words.into() })
 }
 
 #[test]
 fn what_is_inside_goes_with_the_pictures_that_were_looked_at() {
     let mut page = Page::ready(Backend::Cpu);
     attacked(&mut page, 3);
-    let effects = page.0.update(Event::Look);
+    let effects = page.0.update(Event::Look(None));
     let id = posted_id(&effects);
     let [Effect::Post(Request::Look { attacked: [Some(_), Some(_)], .. }), ..] = &effects[..] else {
         panic!("{effects:?}")
@@ -120,15 +121,18 @@ fn what_is_inside_goes_with_the_pictures_that_were_looked_at() {
     // Of another step, another attack or another picture nothing was computed.
     page.0.update(Event::Scrub(Some(0)));
     assert_eq!(found(&page), 0);
-    let id = posted_id(&page.0.update(Event::Look));
+    let id = posted_id(&page.0.update(Event::Look(None)));
     page.hear(Reply::Looked { id, slot: Slot::Left, insight: insight("so") });
     page.0.update(Event::Cancel);
     page.hear(Reply::Looked { id, slot: Slot::Right, insight: insight("late") });
     assert_eq!((page.0.work(), found(&page)), (Work::Idle, 1));
     page.open("dog");
     assert_eq!(found(&page), 0);
+    let effects = page.0.update(Event::Look(Some(DetectorKind::Maps)));
+    assert!(matches!(effects[..], [Effect::Post(Request::Look { evade: Some(DetectorKind::Maps), .. }), ..]));
+    page.hear(Reply::Finished { id: posted_id(&effects) });
     // What the engine refuses is told, and ends the wait.
-    let id = posted_id(&page.0.update(Event::Look));
+    let id = posted_id(&page.0.update(Event::Look(None)));
     page.hear(Reply::Refused { id, message: "No detector came.".into() });
     assert_eq!((page.0.work(), page.0.alert.as_deref()), (Work::Idle, Some("No detector came.")));
 }
