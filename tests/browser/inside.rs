@@ -27,7 +27,8 @@ fn a_look_inside_is_told_and_drawn_and_goes_with_its_picture() {
         page.choose_sample(1).await;
         let found = async |side: &str| page.attribute(&format!("inside-{side}"), "data-found").await.unwrap();
         assert_eq!(found("left").await, "false", "nothing is computed before it is asked for");
-        let of_detectors = "return performance.getEntriesByType('resource').filter(e => e.name.includes('detector')).length";
+        let of_detectors =
+            "return performance.getEntriesByType('resource').filter(e => e.name.includes('detector')).length";
         assert_eq!(client.execute(of_detectors, vec![]).await.unwrap(), 0);
 
         page.attack(BIM).await;
@@ -51,12 +52,22 @@ fn a_look_inside_is_told_and_drawn_and_goes_with_its_picture() {
                 let first = &drawn[..3];
                 assert!(drawn.chunks(3).any(|pixel| pixel != first), "{canvas} of {side} is of one colour");
             }
-            let rates = "return [...arguments[0].querySelectorAll('.gauges td')].map(cell => Number(cell.dataset.share))";
+            let rates =
+                "return [...arguments[0].querySelectorAll('.gauges td')].map(cell => Number(cell.dataset.share))";
             let rates = page.run_script(rates, &format!("inside-{side}"), vec![]).await;
             let rates: Vec<f64> = serde_json::from_value(rates).unwrap();
             // A row for each detector of the card, before and after.
             assert_eq!(rates.len(), 2 * detectors(side), "{side}");
             assert!(rates.iter().all(|rate| (0.0..=1.0).contains(rate)), "{rates:?}");
+        }
+        // An attacker who knows the detector attacks both, and the verdict is about both.
+        page.click("evade-maps-left").await;
+        page.wait_until_idle().await;
+        for side in SIDES {
+            let words = page.text(&format!("words-{side}")).await.unwrap();
+            let verdicts = ["raised no alarm", "raised an alarm", "did not fool the network"];
+            assert!(verdicts.iter().any(|verdict| words.contains(verdict)), "{words}");
+            assert!(words.contains("The attack on network and detector within 8/255"), "{words}");
         }
         page.choose_sample(2).await;
         assert_eq!(found("left").await, "false", "what was found is of another picture");

@@ -51,7 +51,8 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
 
 fn explanation(check: &MapCheck) -> Result<(), CardError> {
     short("the name of a method", &check.method, NAME)?;
-    let numbers = check.above_gaussian.is_finite() && check.interval.is_none_or(|interval| interval.is_finite() && interval >= 0.0);
+    let numbers = check.above_gaussian.is_finite()
+        && check.interval.is_none_or(|interval| interval.is_finite() && interval >= 0.0);
     that(numbers && check.images > 0, || "a check of maps is of no images, or has figures that are no numbers".into())
 }
 
@@ -62,7 +63,10 @@ fn detector(detector: &DetectorCard) -> Result<(), CardError> {
     that(weights.as_ref().is_none_or(|part| is_beside(&part.file)), || wrong("weights in a file of no name"))?;
     that(weights.is_some() == detector.kind.has_weights(), || wrong("weights where there are none, or none"))?;
     that(*passes <= ROWS && (0.0..1.0).contains(dropout), || wrong("dropout that cannot be"))?;
-    trained_attacks.iter().chain([trained_on]).try_for_each(|text| short("what a detector was trained on", text, LINE))?;
+    trained_attacks
+        .iter()
+        .chain([trained_on])
+        .try_for_each(|text| short("what a detector was trained on", text, LINE))?;
     let quantiles = &calibration.quantiles;
     let rises = quantiles.is_sorted() && quantiles.iter().all(|quantile| quantile.is_finite());
     that(rises && (2..=ROWS).contains(&quantiles.len()) && calibration.images > 0, || wrong("no calibration"))?;
@@ -71,7 +75,8 @@ fn detector(detector: &DetectorCard) -> Result<(), CardError> {
     that(figures.sets.len() <= ROWS && figures.adaptive.len() <= ROWS, || wrong("too many figures"))?;
     for set in &figures.sets {
         short("a set of a detector", &set.set, LINE)?;
-        let (areas, alarms) = set.of_changed.map_or(([set.auc, None], vec![]), |(auc, alarms)| ([set.auc, auc], alarms.to_vec()));
+        let (areas, alarms) =
+            set.of_changed.map_or(([set.auc, None], vec![]), |(auc, alarms)| ([set.auc, auc], alarms.to_vec()));
         let is_share = |value: &f64| (0.0..=1.0).contains(value);
         let is_area = |auc: &Auc| is_share(&auc.value) && auc.interval.iter().all(is_share);
         that(areas.iter().flatten().all(is_area), || wrong("an area that cannot be"))?;
@@ -90,7 +95,9 @@ fn detector(detector: &DetectorCard) -> Result<(), CardError> {
         that(kinds <= NAME && is_square, || wrong("a confusion matrix that is not square"))?;
     }
     for item in &figures.checks {
-        [&item.name, &item.figure, &item.limit].into_iter().try_for_each(|text| short("a line of a check", text, LINE))?;
+        [&item.name, &item.figure, &item.limit]
+            .into_iter()
+            .try_for_each(|text| short("a line of a check", text, LINE))?;
     }
     Ok(())
 }

@@ -101,9 +101,7 @@ impl DetectorRecipe {
     pub fn named(name: &str) -> Result<Self> {
         let Some((_, text)) = RECIPES.iter().find(|(known, _)| *known == name) else {
             let names = Self::names().join(", ");
-            return Err(
-                UsageError(format!("there is no detector recipe '{name}': take {names} or a file.toml")).into()
-            );
+            return Err(UsageError(format!("there is no detector recipe '{name}': take {names} or a file.toml")).into());
         };
         Self::from_toml(text)
     }

@@ -12,7 +12,7 @@ fn a_picture_is_explained_in_words_figures_and_numbers() {
     for words in ["disc.png: BIM, epsilon 8/255", "The network random answers", "layer3"] {
         assert!(text.contains(words), "'{words}' is not in: {text}");
     }
-    assert!(!text.contains("evidence for"), "maps that were not checked are put into words: {text}");
+    assert!(!text.contains("cells the evidence for"), "maps that were not checked are put into words: {text}");
     for file in ["disc-random.png", "disc-maps.png", "explain.json"] {
         assert!(dir.path().join("out").join(file).is_file(), "{file}");
     }
@@ -27,8 +27,13 @@ fn a_picture_is_explained_in_words_figures_and_numbers() {
     assert!(number(&model["stages"][0]["change"]) > 0.0);
     assert_fails(&dir, &args, 1, "give --force to replace it");
     // Once a check has found that the maps can be believed, words say what they show.
-    let mut checks =
-        vec![MapCheck { method: "cam".into(), images: 100, depends_on_network: true, above_gaussian: 0.1, interval: Some(0.05) }];
+    let mut checks = vec![MapCheck {
+        method: "cam".into(),
+        images: 100,
+        depends_on_network: true,
+        above_gaussian: 0.1,
+        interval: Some(0.05),
+    }];
     for (above, said) in [(0.1, true), (0.01, false)] {
         checks[0].above_gaussian = above;
         trainer::models::save_explanations(&dir.path().join("model"), checks.clone()).unwrap();

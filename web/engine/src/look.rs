@@ -51,7 +51,13 @@ impl Looked {
 
 impl Session {
     /// Looks into both networks at the picture opened last, and at the attacked pictures. Ends early if a newer request waits.
-    pub(crate) async fn look(&mut self, id: RequestId, attacked: [Option<Pixels>; 2], settings: Settings, inbox: &Inbox) {
+    pub(crate) async fn look(
+        &mut self,
+        id: RequestId,
+        attacked: [Option<Pixels>; 2],
+        settings: Settings,
+        inbox: &Inbox,
+    ) {
         for (slot, attacked) in Slot::ALL.into_iter().zip(attacked) {
             if let Err(message) = self.fetch_detectors(slot).await {
                 return post(&Reply::Refused { id, message });
@@ -159,7 +165,11 @@ impl Session {
     async fn looked(&self, slot: Slot, picture: &Picture) -> Result<Looked, StepError> {
         let images = picture.to_tensor(self.device());
         let Some(bundle) = self.bundles().and_then(|bundles| bundles[slot.index()]) else {
-            return Ok(Looked { stages: Stages { maps: vec![], logits: Tensor::zeros([1, 1], self.device()) }, logits: vec![], scores: vec![] });
+            return Ok(Looked {
+                stages: Stages { maps: vec![], logits: Tensor::zeros([1, 1], self.device()) },
+                logits: vec![],
+                scores: vec![],
+            });
         };
         let stages = bundle.model.stages(images.clone());
         let mut scores = vec![];
@@ -183,7 +193,8 @@ impl Session {
         let one = |class: usize| Tensor::<1, Int>::from_ints([class as i32], self.device());
         let found = evidence_against(&bundle.model, maps.clone(), one(class), one(rival));
         let Ok(Some(evidence)) = found else { return Ok(None) };
-        let name = |class: usize| bundle.card.classes.get(class).map_or_else(String::new, |class| class.short_name().into());
+        let name =
+            |class: usize| bundle.card.classes.get(class).map_or_else(String::new, |class| class.short_name().into());
         let cells = read(evidence.cells).await?;
         let bias = read(evidence.bias).await?.first().copied().unwrap_or_default();
         Ok(Some(EvidenceFacts { class: name(class), against: name(rival), rows, columns, cells, bias }))

@@ -45,7 +45,7 @@ fn each_takes_the_settings_that_are_its_own() {
     assert_eq!((wide.arch, wide.depth, wide.input_size, wide.epochs), (BOTH[0], 16, None, 3));
     assert_eq!((resnet.arch, resnet.stem, resnet.input_size, resnet.epochs), (BOTH[1], Stem::Conv3, Some(128), 3));
     // As if it had been typed for it alone.
-    let typed = Flags::parse_from(["test", "--depth", "16", "--epochs", "3"]).config;
+    let typed = Flags::parse_from(["test", "--depth", "16", "--stem", "conv3", "--epochs", "3"]).config;
     assert_eq!(wide, resolve(None, &typed).unwrap());
 
     let error = asked(&["--depth", "16"], &BOTH[1..]).unwrap_err();
@@ -229,11 +229,13 @@ fn the_report_has_all_that_was_measured_and_says_what_is_missing() {
     let (_, settings) = text.split_once("## Settings").unwrap();
     let (common, own) = settings.split_once("Of resnet50 besides, from weights of SHA-256 0123abcd:").unwrap();
     assert!(common.contains("epochs = 3\n") && !common.contains("arch = ") && !common.contains("depth"), "{common}");
+    // Both families have such a stem.
+    assert!(common.contains("stem = \"conv3\""), "{common}");
     let (resnet, own) = own.split_once("Of wide-resnet besides:").unwrap();
     let (wide, _) = own.split_once("Of wide_resnet50_2 besides:").unwrap();
-    assert!(resnet.contains("arch = \"resnet50\"") && resnet.contains("stem = \"conv3\""), "{resnet}");
+    assert!(resnet.contains("arch = \"resnet50\"") && resnet.contains("head = \"paper\""), "{resnet}");
     assert!(!resnet.contains("width") && !resnet.contains("epochs"), "{resnet}");
-    assert!(wide.contains("arch = \"wide-resnet\"") && wide.contains("width = 2") && !wide.contains("stem"), "{wide}");
+    assert!(wide.contains("arch = \"wide-resnet\"") && wide.contains("width = 2") && !wide.contains("head"), "{wide}");
     let csv = read("compare.csv");
     let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
     assert_eq!(columns, [17; 4], "{csv}");

@@ -27,7 +27,8 @@ fn evidence_adds_up_to_what_the_probabilities_say() {
     let after = found.facts.attack.as_ref().unwrap();
     assert!((after.largest_change - 9.0).abs() < 1e-3, "{after:?}");
     assert_eq!(after.answer.probability, found.attacked.as_ref().unwrap().after[0].probability);
-    assert_eq!(found.sentence, sentence(&found.facts));
+    // The maps of this network were not checked, so no word is about them.
+    assert_eq!(found.sentence, sentence(&found.facts.clone().without_evidence()));
     assert!(found.sentence.contains("9 of 255 levels"), "{}", found.sentence);
 }
 

@@ -20,7 +20,9 @@ impl State {
             (Phase::Ready, Work::Sweeping, _) => {
                 "The curves are being measured. Escape stops that; an attack replaces it."
             }
-            (Phase::Ready, Work::Looking, _) => "The networks are looked into. Escape stops that; an attack replaces it.",
+            (Phase::Ready, Work::Looking, _) => {
+                "The networks are looked into. Escape stops that; an attack replaces it."
+            }
             (Phase::Ready, ..) if self.attack.settings.kind.is_control() => {
                 "Noise asks no network: both see the same random change."
             }

@@ -3,7 +3,8 @@
 use super::{Column, State, Verdict};
 use crate::json::Json;
 use protocol::{
-    BackendReport, Control, Disturbance, Gauge, Guess, Insight, Measured, Point, Radius, Settings, Slot, Step, Value, View,
+    BackendReport, Control, Disturbance, Gauge, Guess, Insight, Measured, Point, Radius, Settings, Slot, Step, Value,
+    View,
 };
 use terms::attack::{Norm, StepSize};
 use terms::picture::Crop;

@@ -167,7 +167,8 @@ fn gauges(views: Vec<&View>, store: Store, can_look: Memo<bool>, network: &'stat
 
 fn stage_figure(stage: &StageMaps, network: &str) -> impl IntoView + use<> {
     let channels: Vec<String> = stage.channels.iter().map(u16::to_string).collect();
-    let change = stage.change.map_or_else(String::new, |change| format!(", changed by {}", text::percent(change.into())));
+    let change =
+        stage.change.map_or_else(String::new, |change| format!(", changed by {}", text::percent(change.into())));
     let caption = format!("{}{change}; channels {}: before, after, change", stage.name, channels.join(", "));
     figure(stage.drawing.clone(), format!("maps-{}-{network}", stage.name), "inside-maps", caption)
 }

@@ -234,6 +234,7 @@ fn posted_id(effects: &[Effect]) -> RequestId {
             | Request::Attack { id, .. }
             | Request::Sweep { id, .. }
             | Request::Disturb { id, .. }
+            | Request::Look { id, .. }
             | Request::Save { id, .. },
         ) => *id,
         other => panic!("no request with an id, but {other:?}"),
