@@ -11,8 +11,6 @@ const FIRST_STEP: f64 = 0.25;
 const ENOUGH: f32 = 0.5;
 /// Logits beyond the boundary up to which the orthogonal attack follows the margin.
 const FOOLED_BY: f32 = 0.3;
-/// Ranks of images that fool the network, and of those that evade the detector as well: above all margins and scores.
-const FOOLED: f32 = 1e6;
 
 /// How an attack on network and detector together chooses its steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,8 +72,8 @@ pub struct Evaded {
     pub guides: Option<Tensor<4>>,
 }
 
-/// An attack that a network must be fooled by without an alarm: a value that the caller steps. The attacker knows weights,
-/// threshold and masks. Of all steps the best point is kept: fooled without an alarm, else fooled with the smallest score.
+/// Holds an attack that must fool a network without an alarm of its detector; the caller steps the attack. The attacker knows weights,
+/// threshold and masks. The best point of all steps is kept: fooled without an alarm, else fooled with the smallest score.
 ///
 /// # Shapes
 ///
@@ -91,7 +89,11 @@ pub struct Evasion {
     guide_maps: Option<Vec<Tensor<2>>>,
     steps_done: usize,
     best: Tensor<4>,
-    best_rank: Tensor<1>,
+    /// 2 for an image that fools the network without an alarm, 1 for one that fools the network alone, 0 for others; -1 before the first
+    /// look. `[batch]`, as the next two.
+    best_outcome: Tensor<1>,
+    /// Larger for the better of two images of one outcome: minus the score of one that fools, else the margin.
+    best_order: Tensor<1>,
     best_score: Tensor<1>,
     /// Largest absolute value of the score's gradient so far, `[batch]`.
     score_slope: Tensor<1>,
@@ -128,7 +130,8 @@ impl Evasion {
             guide_maps: None,
             steps_done: 0,
             best: images,
-            best_rank: Tensor::full([batch], f32::MIN, &device),
+            best_outcome: Tensor::full([batch], -1.0, &device),
+            best_order: Tensor::full([batch], f32::MIN, &device),
             best_score: Tensor::zeros([batch], &device),
             score_slope: Tensor::zeros([batch], &device),
         })
@@ -180,8 +183,7 @@ impl Evasion {
 
     /// Returns 2 for each image that fools the network without an alarm, 1 for one that fools the network alone, 0 for others: `[batch]`.
     pub fn outcome(&self) -> Tensor<1> {
-        let above = |bound: f32| self.best_rank.clone().greater_elem(bound).float();
-        above(0.5 * FOOLED).add(above(1.5 * FOOLED))
+        self.best_outcome.clone().clamp_min(0.0)
     }
 
     /// Returns the detector's scores of the best images: `[batch]`.
@@ -200,13 +202,15 @@ impl Evasion {
         let margin = margin_of(&logits, self.about.labels.clone(), None);
         let likeliest = logits.argmax(1).reshape([batch]);
         let fooled = likeliest.not_equal(self.about.labels.clone());
-        let evades = score.clone().lower_elem(self.config.threshold).bool_and(fooled.clone());
-        // Scores decide between images that fool the network, margins between the others.
-        let order = margin.clamp(-0.1 * FOOLED, 0.1 * FOOLED);
-        let order = order.mask_where(fooled.clone(), score.clone().neg().clamp(-0.1 * FOOLED, 0.1 * FOOLED));
-        let rank = order.add(fooled.float().add(evades.float()).mul_scalar(FOOLED));
-        let better = rank.clone().greater(self.best_rank.clone());
-        self.best_rank = self.best_rank.clone().mask_where(better.clone(), rank);
+        // An alarm is a score above the threshold.
+        let evades = score.clone().lower_equal_elem(self.config.threshold).bool_and(fooled.clone());
+        let outcome = fooled.clone().float().add(evades.float());
+        let order = margin.mask_where(fooled, score.clone().neg());
+        let same = outcome.clone().equal(self.best_outcome.clone());
+        let better = outcome.clone().greater(self.best_outcome.clone());
+        let better = better.bool_or(same.bool_and(order.clone().greater(self.best_order.clone())));
+        self.best_outcome = self.best_outcome.clone().mask_where(better.clone(), outcome);
+        self.best_order = self.best_order.clone().mask_where(better.clone(), order);
         self.best_score = self.best_score.clone().mask_where(better.clone(), score);
         let better: Tensor<4, Bool> = better.reshape([batch, 1, 1, 1]).expand(self.images.dims());
         self.best = self.best.clone().mask_where(better, self.images.clone());

@@ -11,6 +11,10 @@ use crate::score::Score;
 const NAME: usize = 255;
 /// Most letters of the names of a class, or of a line of a check.
 const LINE: usize = 1000;
+/// Most passes of a detector by dropout: each is a pass of the network.
+const PASSES: usize = 64;
+/// Largest score of a detector.
+const SCORE: f32 = 1e6;
 /// Most scores, or checks.
 const ROWS: usize = 10_000;
 
@@ -33,8 +37,11 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
     }
     that(card.scores.len() <= ROWS, || format!("there are {} scores", card.scores.len()))?;
     card.scores.iter().try_for_each(score)?;
-    that(card.detectors.len() <= NAME, || format!("there are {} detectors", card.detectors.len()))?;
-    card.detectors.iter().try_for_each(detector)?;
+    for (place, one) in card.detectors.iter().enumerate() {
+        detector(one)?;
+        let twice = card.detectors[..place].iter().any(|other| other.kind == one.kind);
+        that(!twice, || format!("the detector '{}' is there twice", one.kind))?;
+    }
     that(card.explanations.len() <= NAME, || format!("there are {} checks of maps", card.explanations.len()))?;
     card.explanations.iter().try_for_each(explanation)?;
     let Some(checks) = &card.checks else { return Ok(()) };
@@ -62,13 +69,14 @@ fn detector(detector: &DetectorCard) -> Result<(), CardError> {
     let is_beside = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && !file.starts_with('.');
     that(weights.as_ref().is_none_or(|part| is_beside(&part.file)), || wrong("weights in a file of no name"))?;
     that(weights.is_some() == detector.kind.has_weights(), || wrong("weights where there are none, or none"))?;
-    that(*passes <= ROWS && (0.0..1.0).contains(dropout), || wrong("dropout that cannot be"))?;
+    let has_passes = if detector.kind.is_dropout() { (1..=PASSES).contains(passes) } else { *passes == 0 };
+    that(has_passes && (0.0..1.0).contains(dropout), || wrong("dropout that cannot be"))?;
     trained_attacks
         .iter()
         .chain([trained_on])
         .try_for_each(|text| short("what a detector was trained on", text, LINE))?;
     let quantiles = &calibration.quantiles;
-    let rises = quantiles.is_sorted() && quantiles.iter().all(|quantile| quantile.is_finite());
+    let rises = quantiles.is_sorted() && quantiles.iter().all(|quantile| quantile.abs() <= SCORE);
     that(rises && (2..=ROWS).contains(&quantiles.len()) && calibration.images > 0, || wrong("no calibration"))?;
     let Some(figures) = figures else { return Ok(()) };
     let is_part = |part: &Proportion| part.hits <= part.of;
@@ -84,7 +92,9 @@ fn detector(detector: &DetectorCard) -> Result<(), CardError> {
     }
     for adaptive in &figures.adaptive {
         let numbers = adaptive.epsilon.is_finite() && (0.0..=1.0).contains(&adaptive.rate);
-        let falls = adaptive.left.iter().all(|(_, left)| *left <= adaptive.defended.hits);
+        let falls = !adaptive.left.is_empty()
+            && adaptive.left.iter().all(|(_, left)| *left <= adaptive.defended.hits)
+            && adaptive.left.is_sorted_by(|one, next| one.1 >= next.1);
         adaptive.left.iter().try_for_each(|(name, _)| short("an attack on a detector", name, LINE))?;
         that(numbers && falls && is_part(&adaptive.defended), || wrong("an adaptive attack that cannot be"))?;
     }

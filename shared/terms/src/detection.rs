@@ -233,8 +233,11 @@ impl Calibration {
         quantile(&self.quantiles, 1.0 - rate)
     }
 
-    /// Returns the share of untouched images with a score of at least `score`.
+    /// Returns the share of untouched images with a score of at least `score`; of a score that is no number, 0, which is an alarm.
     pub fn share_above(&self, score: f32) -> f64 {
+        if score.is_nan() {
+            return 0.0;
+        }
         let below = self.quantiles.partition_point(|quantile| *quantile < score);
         let steps = (self.quantiles.len() - 1).max(1) as f64;
         match below {
@@ -257,7 +260,8 @@ fn quantile(sorted: &[f32], share: f64) -> f32 {
     sorted[low] + part * (next - sorted[low])
 }
 
-/// How well scores tell attacked images from others: the area under the receiver operating characteristic.
+/// How well scores tell attacked images from others: the area under the receiver operating characteristic. The interval takes the two sets
+/// for independent; where they are of the same pictures, it is too wide rather than too narrow.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Auc {
     /// Probability that an attacked image has a higher score than another; ties count half. 0.5 is chance.

@@ -160,6 +160,10 @@ fn train(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Result<
     let Bundle { card, model } = models::load(&dir, &device)?;
     models::check_classes(&dir, &card, &dataset.classes)?;
     let (train, held_out) = dataset.train.held_out(HELD_OUT_SEED, HELD_OUT);
+    ensure!(
+        !held_out.is_empty(),
+        "thresholds are taken from held-out training pictures, and this data set has one picture a class: take a larger one"
+    );
     let labels: Vec<u16> = train.iter().map(|&index| dataset.train.labels[index]).collect();
     let indices: Vec<usize> = spread(&labels, Some(recipe.images)).into_iter().map(|place| train[place]).collect();
     recipe.images = indices.len();
@@ -183,6 +187,11 @@ fn train(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Result<
             (kind, Some(features), _) => fit::fit(kind, &recipe, features, &of, progress)?,
             (kind, None, _) => Detector::new(kind, &of, recipe.dropout, recipe.passes).map_err(|text| anyhow!(text))?,
         };
+        // Of the weights as they are read back, which files round.
+        let detector = match detector.save()? {
+            Some(file) => detector.load(&file)?,
+            None => detector,
+        };
         let scores = fit::scores(&detector, &model, (&dataset.train, &held_out), &device)?;
         ensure!(scores.iter().all(|score| score.is_finite()), "the detector {kind} gives scores that are no numbers");
         let fitted = kind.has_weights();
@@ -197,7 +206,7 @@ fn train(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Result<
         };
         let trained_on = match kind {
             DetectorKind::Network => format!("{} training images, untouched and of crafted sets", indices.len()),
-            _ if fitted => recipe.in_words(),
+            _ if fitted => recipe.in_words(&trained_attacks),
             _ => String::new(),
         };
         let described = DetectorCard {
@@ -264,7 +273,11 @@ fn evaluate(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> R
             }
         }
         if args.save {
-            for ((card, _), figures) in detectors.iter().zip(&figures) {
+            for ((card, _), figures) in detectors.iter().zip(&mut figures) {
+                // What an adaptive attacker left stays known where only the rest is measured again.
+                if let Some(before) = card.figures.clone().filter(|_| attacked.is_none()) {
+                    (figures.adaptive, figures.checks) = (before.adaptive, before.checks);
+                }
                 store::update(dir, DetectorCard { figures: Some(figures.clone()), ..card.clone() })?;
             }
         }

@@ -125,7 +125,8 @@ impl Measurement<'_> {
             Detection {
                 set: set.name.clone(),
                 attacked: set.is_attacked(),
-                seen: card.trained_attacks.contains(&set.attack),
+                // With another number of steps an attack is no other attack.
+                seen: card.trained_attacks.iter().any(|attack| kind_of(attack) == kind_of(&set.attack)),
                 auc: Auc::new(scores, others),
                 alarms: alarms(scores),
                 of_changed: set.is_attacked().then(|| (Auc::new(&changed, others), alarms(&changed))),
@@ -147,6 +148,11 @@ impl Measurement<'_> {
             ..DetectorFigures::default()
         }
     }
+}
+
+/// Returns the name of an attack without its number of steps: `pgd` of `pgd-50`.
+fn kind_of(attack: &str) -> &str {
+    attack.trim_end_matches(|letter: char| letter.is_ascii_digit()).trim_end_matches('-')
 }
 
 /// Counts true and detected kinds: of the paper's network over untouched, FGSM and BIM images; of the head over untouched and harmlessly

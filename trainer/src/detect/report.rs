@@ -87,7 +87,7 @@ impl Report {
             text(
                 "Each detector gives a picture a score. The area under the curve (AUC) is the probability that an attacked image \
                  has a higher score than an untouched one; 50 is chance. Alarms are at thresholds that 1% and 5% of untouched held-out \
-                 training pictures exceed. Intervals are DeLong's and Wilson's, at 95%. All images have 8 bits.",
+                 training pictures exceed. Intervals are DeLong's and Wilson's, at 95%. All images have 8 bits, but for those of the adaptive attacks, which are not rounded.",
             ),
             text(
                 "An attacker who knows the detector attacks network and detector together: the columns at the right say on how many \

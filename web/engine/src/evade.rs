@@ -107,7 +107,7 @@ impl Session {
         }
         let values = read(run.best()).await?;
         let picture = Picture::from_attacked(&values, &opened.picture, &radius.threat())?;
-        // Of the picture in 8 bits, as it is shown.
+        // The verdict is about the picture in 8 bits, which is what a file would hold.
         let images = picture.to_tensor(self.device());
         let stages = bundle.model.stages(images.clone());
         let score = read(detector.score(&bundle.model, images, &stages)).await?;

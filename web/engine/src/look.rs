@@ -175,6 +175,7 @@ impl Session {
         let mut scores = vec![];
         for (_, detector) in self.detectors(slot) {
             scores.extend(read(detector.score(&bundle.model, images.clone(), &stages)).await?);
+            yield_now().await;
         }
         let logits = read(stages.logits.clone()).await?;
         Ok(Looked { stages, logits, scores })
@@ -210,14 +211,25 @@ impl Session {
     }
 }
 
-/// Says what an attacker who knows a detector left of it, or that this was not measured.
+/// Says what an attacker who knows a detector left of it, at the smallest radius that was measured, or that this was not measured or is not
+/// to be believed.
 fn adaptive_note(card: &DetectorCard) -> String {
-    let measured = card.figures.iter().flat_map(|figures| &figures.adaptive).next();
-    let note = |adaptive: &Adaptive| {
-        let (evaded, radius) = (adaptive.evaded(), in_255ths(adaptive.epsilon));
-        format!("an attacker who knows it evaded it on {} of {} pictures, at {radius}", evaded.hits, evaded.of)
+    let figures = card.figures.iter();
+    let smallest = figures.clone().flat_map(|figures| &figures.adaptive);
+    let Some(adaptive) = smallest.min_by(|one, other| one.epsilon.total_cmp(&other.epsilon)) else {
+        return "not measured against an attacker who knows it".into();
     };
-    measured.map_or_else(|| "not measured against an attacker who knows it".into(), note)
+    if figures.flat_map(|figures| &figures.checks).any(|check| check.passed == Some(false)) {
+        return "its figures against an attacker who knows it failed a check".into();
+    }
+    let (Adaptive { epsilon, rate, .. }, evaded) = (adaptive, adaptive.evaded());
+    format!(
+        "an attacker who knows it evaded it on {} of {} pictures, at {} and {}% false alarms",
+        evaded.hits,
+        evaded.of,
+        in_255ths(*epsilon),
+        100.0 * rate
+    )
 }
 
 /// Draws the maps of each stage's channels that the attack changed most.

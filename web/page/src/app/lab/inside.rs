@@ -30,8 +30,8 @@ pub(super) fn Inside() -> impl IntoView {
         <section class="panel lab-panel inside" aria-labelledby="inside-title">
             <h3 id="inside-title">"Inside"</h3>
             <p class="hint">
-                "Where the evidence for an answer is, which maps an attack changes, and what detectors of attacks say. Computed for the picture
-                and the attacked pictures that are shown above."
+                "Where the evidence for an answer is, which maps an attack changes, and what detectors of attacks say, of the pictures above.
+                “Fool both” attacks a network and its detector together, and shows what came of that instead."
             </p>
             <div class="go">
                 <button
