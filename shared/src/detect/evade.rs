@@ -61,7 +61,7 @@ pub struct EvasionConfig {
     pub seed: u64,
 }
 
-/// What the images are about: on a plain device, one row an image.
+/// Classes and guides of the images of an attack: on a plain device, one row an image.
 #[derive(Clone, Debug)]
 pub struct Evaded {
     /// `[batch]`: the true classes, which the attack leads away from.

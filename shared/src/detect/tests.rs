@@ -96,7 +96,7 @@ fn a_card_leads_to_its_detector_and_not_to_another_file() {
     changed[200] ^= 1;
     assert!(load_detector(&card, &described, Some(&changed), &device).is_err());
     assert!(load_detector(&card, &described, None, &device).is_err());
-    // What the card says of detectors is read back, and checked.
+    // A card's detectors are read back, and checked.
     let with = Card { detectors: vec![described], ..card };
     assert_eq!(Card::from_json(&with.to_json()).unwrap(), with);
     let mut elsewhere = with;

@@ -10,9 +10,9 @@ use crate::model::Classifier;
 /// A logit, or a difference of two, as a sum over the cells of the last stage's maps.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// What each cell adds to the logit, `[batch, height, width]`: positive and negative.
+    /// Part of the logit that each cell adds, `[batch, height, width]`: positive and negative.
     pub cells: Tensor<3>,
-    /// What the bias adds, the same for every picture, `[batch]`.
+    /// Part that the bias adds, the same for every picture, `[batch]`.
     pub bias: Tensor<1>,
 }
 

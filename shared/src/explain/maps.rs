@@ -8,7 +8,7 @@ use super::ExplainError;
 use crate::device::read;
 use crate::metrics::top_k;
 
-/// What an attack changes in the maps of one stage. A batch is taken as a whole.
+/// Change that an attack makes in the maps of one stage. A batch is taken as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageChange {
     /// Length of the change of all maps, as a share of the length of the maps before: `||A' - A|| / ||A||`, from 0. None where all
@@ -18,7 +18,7 @@ pub struct StageChange {
     pub channels: Vec<ChannelChange>,
 }
 
-/// What an attack changes in the maps of one channel.
+/// Change that an attack makes in the maps of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ChannelChange {
     /// Mean absolute value before the attack.

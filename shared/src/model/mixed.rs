@@ -36,9 +36,9 @@ pub(super) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     conv2d(x, conv.weight.val().cast(dtype), bias, options)
 }
 
-/// Applies `conv`, which has neither bias, padding of its own nor dilation, and as many groups as channels or one, in the precision of `x`, `[batch, channels, height, width]`, with
-/// TensorFlow's SAME padding: `ceil(side / stride)` of each side remains, and of an odd number of zeros one more comes below and on
-/// the right.
+/// Applies `conv`, which has neither bias, padding of its own nor dilation, and as many groups as channels or one, in the precision of
+/// `x`, `[batch, channels, height, width]`, with TensorFlow's SAME padding: `ceil(side / stride)` of each side remains, and of an odd
+/// number of zeros one more comes below and on the right.
 pub(super) fn convolve_same(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     let [kernel_height, kernel_width] = conv.kernel_size;
