@@ -18,4 +18,4 @@ pub mod model;
 pub mod perturb;
 pub mod seed;
 
-pub use terms::{excerpt, explanation, index, metrics, sentence};
+pub use terms::{excerpt, explanation, index, metrics, sentence, standing};

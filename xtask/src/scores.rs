@@ -1,5 +1,7 @@
-//! `cargo xtask scores`: the README's tables of scores, written from the model cards, where `bastion evaluate --save`
-//! and `bastion check --save` put them.
+//! `cargo xtask scores`: the README's tables of scores, written from the model cards, where `bastion evaluate --save`,
+//! `bastion check --save` and `bastion detector evaluate --save` put them.
+
+mod detectors;
 
 use std::fs;
 use std::path::Path;
@@ -85,7 +87,7 @@ fn tables(models: &Path) -> Result<String> {
             text += &row(title, cells.chain([Some(format!("{:.2}%", 100.0 * paper))]));
         }
     }
-    Ok(text + "\n")
+    Ok(text + &detectors::table(&cards) + "\n")
 }
 
 /// Returns the first lines of a table with a column for each of `names`.

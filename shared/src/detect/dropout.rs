@@ -6,12 +6,14 @@ use burn::tensor::activation::{log_softmax, softmax};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::DetectorKind;
+use super::{DetectorKind, Tails};
 use crate::model::Classifier;
 use crate::seed::{Purpose, derive};
 
 /// Keeps the logarithm of a probability finite.
 const TINY: f32 = 1e-12;
+/// Smallest distance of a tail from the median, in logarithms.
+const NARROW: f32 = 1e-3;
 
 /// Passes under masks that are the same for all pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,6 +134,16 @@ impl Answers {
     }
 }
 
+/// Returns how far measures lie from the median in either direction, in units of the distance of that direction's tail: `[batch]`. The
+/// logarithm keeps differences near 0, where attacked pictures that a network is certain of lie.
+pub(super) fn from_median(measures: Tensor<1>, tails: Tails) -> Tensor<1> {
+    let Tails { low, median, high } = tails.map(|measure| measure.max(TINY).ln());
+    let apart = measures.clamp_min(TINY).log().sub_scalar(median);
+    let above = apart.clone().div_scalar((high - median).max(NARROW));
+    let below = apart.neg().div_scalar((median - low).max(NARROW));
+    above.max_pair(below)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +171,21 @@ mod tests {
         assert!((entropy[0] - 0.7061).abs() < 1e-3 && (entropy[1] - 0.7004).abs() < 1e-3, "{entropy:?}");
         assert!(information[0].abs() < 1e-5 && information[1] > 0.68, "{information:?}");
         assert_eq!(values(answers.variation_ratio()), [0.0, 0.5]);
+    }
+
+    #[test]
+    fn what_is_unusually_certain_is_as_far_from_the_median_as_what_is_unusually_uncertain() {
+        let device = Device::flex();
+        let tails = Tails { low: 0.001, median: 0.1, high: 1.0 };
+        let measures = [0.0, 0.001, 0.1, 1.0, 3.0];
+        let scores = values(from_median(Tensor::from_data(measures, &device), tails));
+        let expected = [6.0, 1.0, 0.0, 1.0, 1.477];
+        let close = scores.iter().zip(expected).skip(1).all(|(score, expected)| (score - expected).abs() < 1e-3);
+        assert!(close && (5.0..7.0).contains(&scores[0]), "{scores:?}");
+        // A measure of which most pictures have the smallest value has no lower tail.
+        let tails = Tails { low: 0.0, median: 0.0, high: 0.5 };
+        let scores = values(from_median(Tensor::from_data([0.0, 0.25, 0.5], &device), tails));
+        assert!(scores[0] == 0.0 && scores[1] < 1.0 && (scores[2] - 1.0).abs() < 1e-3, "{scores:?}");
     }
 
     #[test]

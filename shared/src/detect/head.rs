@@ -54,6 +54,6 @@ impl MapHead {
 
     /// Returns the score: the log odds of the two attacked classes against the two others, `[batch]`.
     pub fn score(&self, maps: Tensor<4>) -> Tensor<1> {
-        log_odds(self.forward(maps), HARMLESS)
+        log_odds(self.forward(maps), 0..HARMLESS)
     }
 }

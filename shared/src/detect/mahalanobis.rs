@@ -21,24 +21,23 @@ pub struct Mahalanobis {
 /// The classes of a stage after whitening: distances there are Euclidean.
 #[derive(Module, Debug)]
 struct Whitened {
-    /// `W`, `[channels, channels]`, with `W' W` the inverse of the covariance that all classes share.
-    whitening: Param<Tensor<2>>,
-    /// `W m` of each class' mean `m`: `[classes, channels]`.
-    means: Param<Tensor<2>>,
+    /// `W` without bias, with `W' W` the inverse of the covariance that all classes share.
+    whitening: Linear,
+    /// Inner products with `W m` of each class' mean `m`, without bias.
+    means: Linear,
 }
 
 impl Whitened {
     fn zeros(channels: usize, classes: usize, device: &Device) -> Self {
-        let zeros = |shape| Param::from_tensor(Tensor::zeros(shape, device));
-        Self { whitening: zeros([channels, channels]), means: zeros([classes, channels]) }
+        let zeros = |shape: [usize; 2]| without_bias(Tensor::zeros(shape, device));
+        Self { whitening: zeros([channels, channels]), means: zeros([channels, classes]) }
     }
 
     /// Returns the squared distance to the nearest class: `[batch, channels]` to `[batch, 1]`.
     fn nearest(&self, features: Tensor<2>) -> Tensor<2> {
-        let means = self.means.val();
-        let whitened = features.matmul(self.whitening.val().transpose()); // [B, c]
-        let products = whitened.clone().matmul(means.clone().transpose()); // [B, classes]
-        let lengths = means.powi_scalar(2).sum_dim(1).transpose(); // [1, classes]
+        let whitened = self.whitening.forward(features); // [B, c]
+        let products = self.means.forward(whitened.clone()); // [B, classes]
+        let lengths = self.means.weight.val().powi_scalar(2).sum_dim(0); // [1, classes]
         let to_classes = lengths.sub(products.mul_scalar(2.0)).min_dim(1);
         to_classes.add(whitened.powi_scalar(2).sum_dim(1))
     }
@@ -64,8 +63,8 @@ impl Mahalanobis {
     /// If `features` has not as many values as `labels` times the channels of the stage.
     pub fn fit_stage(&mut self, stage: usize, features: &[f32], labels: &[usize]) -> Result<(), String> {
         let target = &self.stages[stage];
-        let device = target.means.val().device();
-        let [classes, channels] = target.means.val().dims();
+        let device = target.means.weight.val().device();
+        let [channels, classes] = target.means.weight.dims();
         assert_eq!(features.len(), labels.len() * channels, "a row for each label");
         let means = class_means(features, labels, classes, channels);
         let inverse = inverse_of_root(covariance(features, labels, &means, channels), channels)
@@ -77,10 +76,12 @@ impl Mahalanobis {
             }
         }
         let inverse: Vec<f32> = inverse.into_iter().map(|value| value as f32).collect();
-        let upload =
-            |values, shape: [usize; 2]| Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device));
+        // A row of each matrix is an output; a layer's weight has a column for each.
+        let layer = |values, shape: [usize; 2]| {
+            without_bias(Tensor::from_data(TensorData::new(values, shape), &device).transpose())
+        };
         self.stages[stage] =
-            Whitened { whitening: upload(inverse, [channels, channels]), means: upload(whitened, [classes, channels]) };
+            Whitened { whitening: layer(inverse, [channels, channels]), means: layer(whitened, [classes, channels]) };
         Ok(())
     }
 
@@ -103,15 +104,27 @@ impl Mahalanobis {
     }
 }
 
-/// Returns the mean of the rows of each class, row by row; zeros for a class without rows.
+/// Returns a layer with the weight `[inputs, outputs]`.
+fn without_bias(weight: Tensor<2>) -> Linear {
+    let ([inputs, outputs], device) = (weight.dims(), weight.device());
+    let layer = LinearConfig::new(inputs, outputs).with_bias(false).init(&device);
+    Linear { weight: Param::from_tensor(weight), ..layer }
+}
+
+/// Returns the mean of the rows of each class, row by row; of a class without rows the mean of all.
 fn class_means(features: &[f32], labels: &[usize], classes: usize, channels: usize) -> Vec<f64> {
     let (mut sums, mut counts) = (vec![0.0; classes * channels], vec![0usize; classes]);
     for (row, &label) in features.chunks(channels).zip(labels) {
         counts[label] += 1;
         sums[label * channels..].iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
     }
+    let all = |channel: usize| sums.iter().skip(channel).step_by(channels).sum::<f64>() / labels.len().max(1) as f64;
+    let all: Vec<f64> = (0..channels).map(all).collect();
     for (mean, count) in sums.chunks_mut(channels).zip(counts) {
-        mean.iter_mut().for_each(|value| *value /= count.max(1) as f64);
+        match count {
+            0 => mean.copy_from_slice(&all),
+            _ => mean.iter_mut().for_each(|value| *value /= count as f64),
+        }
     }
     sums
 }

@@ -9,6 +9,8 @@ mod head;
 mod mahalanobis;
 mod statistics;
 
+use std::ops::Range;
+
 use burn::prelude::*;
 use burn::tensor::activation::{log_softmax, softmax};
 
@@ -32,16 +34,16 @@ pub const NETWORK_CLASSES: usize = 3;
 /// A detector of attacked pictures.
 #[derive(Clone, Debug)]
 pub enum Detector {
-    /// A network of its own on the pictures, whose first class is untouched.
-    Network(Box<Classifier>),
+    /// A network of its own on the pictures, and the class that raises no alarm: 0, untouched, but for a router.
+    Network(Box<Classifier>, usize),
     /// A head on the maps of the middle stage.
     Maps(Box<MapHead>),
     /// Distances at each stage.
     Mahalanobis(Mahalanobis),
     /// Statistics of each channel.
     Statistics(Statistics),
-    /// A measure of passes under dropout masks.
-    Dropout(DetectorKind, McDropout),
+    /// A measure of passes under dropout masks; with tails, how far the measure is from the median in either direction.
+    Dropout(DetectorKind, McDropout, Option<Tails>),
     /// A function of the logits.
     Logits(DetectorKind),
 }
@@ -57,12 +59,12 @@ impl Detector {
         let DetectorOf { architecture, classes, mean, std, device } = *of;
         let channels: Vec<usize> = architecture.stages().into_iter().map(|stage| stage.channels).collect();
         Ok(match kind {
-            DetectorKind::Network => Self::Network(Box::new(architecture.init(NETWORK_CLASSES, mean, std, device)?)),
+            DetectorKind::Network => Self::Network(Box::new(architecture.init(NETWORK_CLASSES, mean, std, device)?), 0),
             DetectorKind::Maps => Self::Maps(Box::new(MapHead::new(channels[middle(channels.len())], device))),
             DetectorKind::Mahalanobis => Self::Mahalanobis(Mahalanobis::new(&channels, classes, device)),
             DetectorKind::Statistics => Self::Statistics(Statistics::new(&channels, device)),
             DetectorKind::PredictiveEntropy | DetectorKind::MutualInformation | DetectorKind::VariationRatio => {
-                Self::Dropout(kind, McDropout { passes, rate, seed: MASKS })
+                Self::Dropout(kind, McDropout { passes, rate, seed: MASKS }, None)
             }
             DetectorKind::Energy | DetectorKind::MaxSoftmax => Self::Logits(kind),
         })
@@ -81,14 +83,18 @@ impl Detector {
     fn score_of(&self, model: &Classifier, images: Tensor<4>, stages: &Stages, smooth: bool) -> Tensor<1> {
         let [batch, _] = stages.logits.dims();
         match self {
-            Self::Network(network) => log_odds(network.forward(images), 1),
+            Self::Network(network, accepted) => log_odds(network.forward(images), *accepted..*accepted + 1),
             Self::Maps(head) => head.score(stages.maps[middle(stages.maps.len())].clone()),
             Self::Mahalanobis(distances) => distances.score(&stages.maps),
             Self::Statistics(statistics) => statistics.score(&stages.maps),
-            Self::Dropout(kind, dropout) => {
-                // `new` takes no other kind.
+            Self::Dropout(kind, dropout, tails) => {
                 let measure = dropout.ask(model, images).measure(*kind, smooth);
-                measure.unwrap_or_else(|| Tensor::zeros([batch], &stages.logits.device()))
+                // `new` takes no other kind.
+                let measure = measure.unwrap_or_else(|| Tensor::zeros([batch], &stages.logits.device()));
+                match tails {
+                    Some(tails) => dropout::from_median(measure, *tails),
+                    None => measure,
+                }
             }
             Self::Logits(DetectorKind::Energy) => log_sum(stages.logits.clone()).neg(),
             Self::Logits(_) => {
@@ -102,8 +108,18 @@ impl Detector {
     #[must_use]
     pub fn with_masks(&self, seed: u64, passes: usize) -> Self {
         match self {
-            Self::Dropout(kind, dropout) => Self::Dropout(*kind, McDropout { seed, passes, ..*dropout }),
+            Self::Dropout(kind, dropout, tails) => Self::Dropout(*kind, McDropout { seed, passes, ..*dropout }, *tails),
             other => other.clone(),
+        }
+    }
+
+    /// Returns the same detector with a score of both tails: attacked pictures may be unusually certain, too. A detector without masks
+    /// stays as it is.
+    #[must_use]
+    pub fn with_tails(self, tails: Tails) -> Self {
+        match self {
+            Self::Dropout(kind, dropout, _) => Self::Dropout(kind, dropout, Some(tails)),
+            other => other,
         }
     }
 
@@ -111,7 +127,7 @@ impl Detector {
     #[must_use]
     fn for_input_gradient(&self) -> Self {
         match self {
-            Self::Network(network) => Self::Network(Box::new(network.for_input_gradient())),
+            Self::Network(network, accepted) => Self::Network(Box::new(network.for_input_gradient()), *accepted),
             Self::Maps(head) => Self::Maps(Box::new(MapHead::clone(head).train().freeze())),
             Self::Mahalanobis(distances) => Self::Mahalanobis(distances.clone().train().freeze()),
             Self::Statistics(statistics) => Self::Statistics(statistics.clone().train().freeze()),
@@ -126,7 +142,7 @@ impl Detector {
     /// [`BundleError::Tensors`] if the weights cannot be read from the device.
     pub fn save(&self) -> Result<Option<Vec<u8>>, BundleError> {
         match self {
-            Self::Network(network) => save_tensors(network.as_ref()).map(Some),
+            Self::Network(network, _) => save_tensors(network.as_ref()).map(Some),
             Self::Maps(head) => save_tensors(head.as_ref()).map(Some),
             Self::Mahalanobis(distances) => save_tensors(distances).map(Some),
             Self::Statistics(statistics) => save_tensors(statistics).map(Some),
@@ -141,9 +157,9 @@ impl Detector {
     /// [`BundleError::Tensors`] if the file is damaged, or a tensor is missing, left over or misshapen.
     pub fn load(self, file: &[u8]) -> Result<Self, BundleError> {
         Ok(match self {
-            Self::Network(mut network) => {
+            Self::Network(mut network, accepted) => {
                 load_tensors(network.as_mut(), file)?;
-                Self::Network(Box::new(network.valid()))
+                Self::Network(Box::new(network.valid()), accepted)
             }
             Self::Maps(mut head) => {
                 load_tensors(head.as_mut(), file)?;
@@ -182,7 +198,10 @@ pub fn load_detector(
         device,
     };
     let built = Detector::new(detector.kind, &of, detector.dropout, detector.passes);
-    let built = built.map_err(BundleError::Architecture)?;
+    let mut built = built.map_err(BundleError::Architecture)?;
+    if let Some(tails) = detector.tails {
+        built = built.with_tails(tails);
+    }
     match (&detector.weights, weights) {
         (None, _) => Ok(built),
         (Some(part), Some(content)) => {
@@ -228,11 +247,13 @@ fn log_sum(logits: Tensor<2>) -> Tensor<1> {
     first.sub(log).reshape([batch])
 }
 
-/// Returns the log odds of the classes from `attacked` on against those before: `[batch, classes]` to `[batch]`.
-fn log_odds(logits: Tensor<2>, attacked: usize) -> Tensor<1> {
+/// Returns the log odds of all other classes against those of the range `accepted`: `[batch, classes]` to `[batch]`.
+fn log_odds(logits: Tensor<2>, accepted: Range<usize>) -> Tensor<1> {
     let [batch, classes] = logits.dims();
-    let of = |range: std::ops::Range<usize>| log_sum(logits.clone().slice([0..batch, range]));
-    of(attacked..classes).sub(of(0..attacked))
+    let of = |range: Range<usize>| logits.clone().slice([0..batch, range]);
+    let others = [0..accepted.start, accepted.end..classes].into_iter().filter(|range| !range.is_empty());
+    let others = Tensor::cat(others.map(&of).collect(), 1);
+    log_sum(others).sub(log_sum(of(accepted)))
 }
 
 #[cfg(test)]

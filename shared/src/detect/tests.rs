@@ -20,7 +20,7 @@ fn detector(kind: DetectorKind, device: &Device) -> Detector {
     let built = Detector::new(kind, &of, 0.2, 4).unwrap();
     match built {
         // Random weights, since a new one has none: the network's own are drawn when they are first used.
-        Detector::Network(network) => Detector::Network(Box::new(network.init_missing(4).valid())),
+        Detector::Network(network, accepted) => Detector::Network(Box::new(network.init_missing(4).valid()), accepted),
         Detector::Mahalanobis(mut distances) => {
             let model = network(device);
             let images = Tensor::<4>::random([40, 3, 64, 64], Distribution::Uniform(0.0, 1.0), device);
@@ -82,6 +82,7 @@ fn a_card_leads_to_its_detector_and_not_to_another_file() {
         weights: Some(crate::bundle::Part::describe("detector-maps.safetensors".into(), &file)),
         passes: 0,
         dropout: 0.0,
+        tails: None,
         trained_on: String::new(),
         trained_attacks: vec![],
         calibration: Calibration::new(vec![0.0, 1.0]),

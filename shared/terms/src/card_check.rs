@@ -65,11 +65,17 @@ fn explanation(check: &MapCheck) -> Result<(), CardError> {
 
 fn detector(detector: &DetectorCard) -> Result<(), CardError> {
     let wrong = |what: &str| format!("the detector '{}' has {what}", detector.kind);
-    let DetectorCard { weights, passes, dropout, trained_on, trained_attacks, calibration, figures, .. } = detector;
+    let DetectorCard { weights, passes, dropout, tails, trained_on, trained_attacks, calibration, figures, .. } =
+        detector;
     let is_beside = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && !file.starts_with('.');
     that(weights.as_ref().is_none_or(|part| is_beside(&part.file)), || wrong("weights in a file of no name"))?;
     that(weights.is_some() == detector.kind.has_weights(), || wrong("weights where there are none, or none"))?;
     let has_passes = if detector.kind.is_dropout() { (1..=PASSES).contains(passes) } else { *passes == 0 };
+    let tails_are_sorted = tails.is_none_or(|tails| {
+        let all = [tails.low, tails.median, tails.high];
+        all.is_sorted() && all.iter().all(|value| value.abs() <= SCORE)
+    });
+    that(tails_are_sorted && (tails.is_none() || detector.kind.is_dropout()), || wrong("tails that cannot be"))?;
     that(has_passes && (0.0..1.0).contains(dropout), || wrong("dropout that cannot be"))?;
     trained_attacks
         .iter()

@@ -111,6 +111,9 @@ pub struct DetectorCard {
     /// Share of channels that a dropout mask removes after each stage; 0 for other kinds.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub dropout: f32,
+    /// Tails of the measure that the score is computed from; none where the score is the measure itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tails: Option<Tails>,
     /// What the weights were fitted on, in words: `8000 training images; fgsm at 2/255, 4/255`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub trained_on: String,
@@ -212,6 +215,25 @@ pub struct Calibration {
     pub quantiles: Vec<f32>,
 }
 
+/// Quantiles of a measure over untouched images: 2.5%, 50% and 97.5%.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tails {
+    /// One of 40 images has a smaller measure.
+    pub low: f32,
+    /// Half of the images have a smaller measure.
+    pub median: f32,
+    /// One of 40 images has a larger measure.
+    pub high: f32,
+}
+
+impl Tails {
+    /// Returns the quantiles with `change` made to each.
+    #[must_use]
+    pub fn map(self, change: impl Fn(f32) -> f32) -> Self {
+        Self { low: change(self.low), median: change(self.median), high: change(self.high) }
+    }
+}
+
 /// Number of quantiles of a calibration: steps of half a percent.
 pub const QUANTILES: usize = 201;
 
@@ -231,6 +253,12 @@ impl Calibration {
     /// Returns the score that a share `rate` of the untouched images lies above, `rate` in `[0, 1]`.
     pub fn threshold(&self, rate: f64) -> f32 {
         quantile(&self.quantiles, 1.0 - rate)
+    }
+
+    /// Returns the tails of the scores.
+    pub fn tails(&self) -> Tails {
+        let [low, median, high] = [0.025, 0.5, 0.975].map(|share| quantile(&self.quantiles, share));
+        Tails { low, median, high }
     }
 
     /// Returns the share of untouched images with a score of at least `score`; of a score that is no number, 0, which is an alarm.

@@ -20,5 +20,6 @@ pub mod picture;
 pub mod score;
 pub mod sentence;
 mod severity;
+pub mod standing;
 
 pub use excerpt::excerpt;

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::standing::Standing;
+
 /// Number of cells that a sentence speaks of at most.
 const STRONGEST: usize = 3;
 
@@ -28,6 +30,9 @@ pub struct AnswerFacts {
     pub runner_up: Option<Likely>,
     /// Evidence for a class against another; none where it is not known exactly, or not to be put into words.
     pub evidence: Option<EvidenceFacts>,
+    /// How the picture compares with untouched ones.
+    #[serde(default)]
+    pub standing: Standing,
     /// What an attack changed; none without an attack.
     pub attack: Option<AttackFacts>,
 }
@@ -64,6 +69,9 @@ pub struct AttackFacts {
     pub former_answer: f32,
     /// The evidence for the same class against the same other, now.
     pub evidence: Option<EvidenceFacts>,
+    /// How the attacked picture compares with untouched ones.
+    #[serde(default)]
+    pub standing: Standing,
 }
 
 impl AnswerFacts {
@@ -132,7 +140,7 @@ fn place_of(row: usize, column: usize, rows: usize, columns: usize) -> &'static 
 
 /// Returns what was measured, in sentences.
 pub fn sentence(facts: &AnswerFacts) -> String {
-    let AnswerFacts { network, answer, runner_up, evidence, attack } = facts;
+    let AnswerFacts { network, answer, runner_up, evidence, standing, attack } = facts;
     let mut text = format!("The network {network} answers {}", with_probability(answer));
     if let Some(second) = runner_up {
         text += &format!("; the runner-up is {}", with_probability(second));
@@ -141,8 +149,10 @@ pub fn sentence(facts: &AnswerFacts) -> String {
     if let Some(evidence) = evidence {
         text += &of_evidence(evidence);
     }
+    text += &standing.in_words("the picture");
     if let Some(attack) = attack {
         text += &of_attack(attack, answer, evidence.as_ref());
+        text += &attack.standing.in_words("the attacked picture");
     }
     text
 }
@@ -165,7 +175,7 @@ fn of_evidence(evidence: &EvidenceFacts) -> String {
 }
 
 fn of_attack(attack: &AttackFacts, before: &Likely, evidence: Option<&EvidenceFacts>) -> String {
-    let AttackFacts { attack: name, within, largest_change, answer, former_answer, evidence: now } = attack;
+    let AttackFacts { attack: name, within, largest_change, answer, former_answer, evidence: now, .. } = attack;
     let mut text = format!(
         " {} within {within} changed no value by more than {} of 255 levels, and the answer is ",
         capitalised(name),

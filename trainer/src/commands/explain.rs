@@ -15,6 +15,7 @@ use super::attack_flags::{AttackFlags, ChosenAttack};
 use super::check::drawn;
 use super::classify::read_picture;
 use crate::data::{self, Dataset};
+use crate::detect::store;
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::EpsilonSpace;
 use crate::error::UsageError;
@@ -126,7 +127,8 @@ pub fn run(args: &ExplainArgs, device: DeviceChoice, progress: &Progress) -> Res
     let chosen = args.chosen()?;
     let picture = read_picture(image)?;
     let engine = device::open(device, progress)?;
-    let bundles = models::load_all(&args.models, &engine.device)?;
+    let dirs = models::dirs_or_shipped(&args.models)?;
+    let bundles = dirs.iter().map(|dir| models::load(dir, &engine.device)).collect::<Result<Vec<_>>>()?;
     let classes = bundles
         .iter()
         .map(|bundle| args.class.as_deref().map(|text| models::find_class(&bundle.card, text)).transpose())
@@ -146,7 +148,9 @@ pub fn run(args: &ExplainArgs, device: DeviceChoice, progress: &Progress) -> Res
         };
         let changed =
             chosen.as_ref().zip(made.as_ref()).map(|(chosen, made)| (&chosen.config, &made.picture, made.had_gradient));
-        let subject = Subject { bundle, picture: &picture, attacked: changed, class, method: args.method };
+        let detectors = store::load(&dirs[place], &bundle.card, &engine.device)?;
+        let (detectors, method) = (detectors.as_slice(), args.method);
+        let subject = Subject { bundle, detectors, picture: &picture, attacked: changed, class, method };
         let Measured { mut explanation, stages: drawn } = measure(&subject, &engine.device)?;
         if let Some(files) = &files {
             let path = &files.panels[place];

@@ -7,9 +7,9 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::activation::log_sigmoid;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use shared::detect::{Detector, DetectorKind, DetectorOf, Mahalanobis, MapHead, Statistics, middle, pooled};
 use shared::model::Classifier;
 
@@ -25,12 +25,17 @@ use crate::progress::{Progress, Stop, Unit};
 const REGRESSION_STEPS: usize = 400;
 /// Weight decay of a logistic regression on standardised features.
 const DECAY: f32 = 1e-2;
+/// Of so many pictures one fits the regression on the distances, and the others the distances: those of the pictures that means and
+/// covariance were fitted to are too small.
+const APART: u32 = 4;
 
 /// What a network computed of the training pictures, a row for each picture.
 pub struct Features {
     varieties: Vec<Variety>,
     /// True classes.
     labels: Vec<usize>,
+    /// Whether the picture fits the regression on the distances.
+    apart: Vec<bool>,
     /// Maps of the middle stage, row by row, and their shape.
     middle: Vec<f32>,
     middle_shape: [usize; 3],
@@ -57,13 +62,16 @@ impl Features {
         let mut features = Self {
             varieties: vec![],
             labels: vec![],
+            apart: vec![],
             middle: vec![],
             middle_shape: [0; 3],
             statistics: vec![],
             pooled: vec![],
         };
+        let mut rng = StdRng::seed_from_u64(recipe.seed);
         for (number, batch) in indices.chunks(BATCH).enumerate() {
             ensure!(!stop.requested(), Stopped("Stopped; nothing was changed".into()));
+            let apart: Vec<bool> = batch.iter().map(|_| rng.random_ratio(1, APART)).collect();
             let images = load(split, batch, device)?;
             for (variety, images) in varieties(recipe, model, &images, number * BATCH)? {
                 let maps = model.stages(images).maps;
@@ -78,6 +86,7 @@ impl Features {
                 }
                 features.varieties.extend(batch.iter().map(|_| variety));
                 features.labels.extend(batch.iter().map(|&index| split.label(index)));
+                features.apart.extend(&apart);
             }
             task.advance(batch.len() as u64);
         }
@@ -88,15 +97,9 @@ impl Features {
         self.varieties.len()
     }
 
-    /// Returns rows of a table of so many columns that `keep` picks by their variety.
-    fn rows<'a>(
-        &'a self,
-        table: &'a [f32],
-        columns: usize,
-        keep: impl Fn(Variety) -> bool + 'a,
-    ) -> impl Iterator<Item = (usize, &'a [f32])> {
-        let rows = table.chunks_exact(columns).enumerate();
-        rows.filter(move |(row, _)| keep(self.varieties[*row]))
+    /// Returns the numbers of the rows that `keep` picks by their variety and by whether they fit the regression.
+    fn rows(&self, keep: impl Fn(Variety, bool) -> bool) -> Vec<usize> {
+        (0..self.len()).filter(|&row| keep(self.varieties[row], self.apart[row])).collect()
     }
 }
 
@@ -157,30 +160,28 @@ fn head(recipe: &DetectorRecipe, features: &Features, device: &Device, progress:
     Ok(head.valid())
 }
 
-/// Fits means and covariances to the untouched pictures, and the regression to untouched and changed ones against those attacked in
-/// one step, so that iterative attacks are unseen.
+/// Fits means and covariances to the untouched pictures, and the regression to other pictures, untouched and changed ones against those
+/// attacked in one step, so that iterative attacks are unseen.
 fn mahalanobis(features: &Features, of: &DetectorOf<'_>) -> Result<Mahalanobis> {
     let channels: Vec<usize> = of.architecture.stages().into_iter().map(|stage| stage.channels).collect();
+    let picked = |table: &[f32], columns: usize, rows: &[usize]| -> Vec<f32> {
+        rows.iter().flat_map(|row| &table[row * columns..(row + 1) * columns]).copied().collect()
+    };
+    let untouched = features.rows(|variety, apart| variety == Variety::Untouched && !apart);
+    let labels: Vec<usize> = untouched.iter().map(|&row| features.labels[row]).collect();
     let mut detector = Mahalanobis::new(&channels, of.classes, of.device);
     for (stage, &columns) in channels.iter().enumerate() {
-        let untouched = features.rows(&features.pooled[stage], columns, |variety| variety == Variety::Untouched);
-        let (rows, values): (Vec<usize>, Vec<&[f32]>) = untouched.unzip();
-        let labels: Vec<usize> = rows.iter().map(|&row| features.labels[row]).collect();
-        detector.fit_stage(stage, &values.concat(), &labels).map_err(|text| anyhow!(text))?;
+        let values = picked(&features.pooled[stage], columns, &untouched);
+        detector.fit_stage(stage, &values, &labels).map_err(|text| anyhow!(text))?;
     }
-    let known = |variety: Variety| variety != Variety::Iterative;
-    let tables: Vec<Tensor<4>> = channels
-        .iter()
-        .zip(&features.pooled)
-        .map(|(&columns, table)| {
-            let values: Vec<f32> = features.rows(table, columns, known).flat_map(|(_, row)| row).copied().collect();
-            let rows = values.len() / columns;
-            Tensor::from_data(TensorData::new(values, [rows, columns, 1, 1]), of.device)
-        })
-        .collect();
+    let apart = features.rows(|variety, apart| variety != Variety::Iterative && apart);
+    let table = |(&columns, table): (&usize, &Vec<f32>)| {
+        let values = picked(table, columns, &apart);
+        Tensor::<4>::from_data(TensorData::new(values, [apart.len(), columns, 1, 1]), of.device)
+    };
+    let tables: Vec<Tensor<4>> = channels.iter().zip(&features.pooled).map(table).collect();
     let distances = read(detector.log_distances(&tables))?;
-    let attacked: Vec<bool> =
-        features.varieties.iter().filter(|variety| known(**variety)).map(|variety| variety.is_attack()).collect();
+    let attacked: Vec<bool> = apart.iter().map(|&row| features.varieties[row].is_attack()).collect();
     let fc = regression(&distances, channels.len(), &attacked, of.device)?;
     Ok(detector.with_regression(fc))
 }

@@ -90,7 +90,7 @@ impl Measurement<'_> {
         for (place, (_, detector)) in self.detectors.iter().enumerate() {
             into.scores[place].extend(read(detector.score(model, images.clone(), &stages))?);
             let kinds = match detector {
-                Detector::Network(network) => Some(network.forward(images.clone())),
+                Detector::Network(network, _) => Some(network.forward(images.clone())),
                 Detector::Maps(head) => Some(head.forward(stages.maps[middle(stages.maps.len())].clone())),
                 _ => None,
             };
@@ -165,7 +165,7 @@ fn confusion(
     measured: &[Measured],
 ) -> Option<Confusion> {
     let rows: &[(&str, &[&str])] = match detector {
-        Detector::Network(_) => &[("untouched", &[]), ("FGSM", &["fgsm at 8/255"]), ("BIM", &["bim-5 at 8/255"])],
+        Detector::Network(..) => &[("untouched", &[]), ("FGSM", &["fgsm at 8/255"]), ("BIM", &["bim-5 at 8/255"])],
         Detector::Maps(_) => &[
             ("untouched", &[]),
             ("changed", &["uniform noise at 8/255", "noise of signs at 8/255", "the seven perturbations"]),

@@ -7,5 +7,6 @@ pub mod network;
 pub mod pictures;
 pub mod recipe;
 pub mod report;
+pub mod route;
 pub mod sets;
 pub mod store;

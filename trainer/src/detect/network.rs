@@ -29,13 +29,14 @@ impl CraftedPair {
     /// # Errors
     /// [`UsageError`] when the sets are not one of FGSM and one of BIM, crafted from `dataset`; others when a set cannot be read.
     pub fn load(dirs: &[std::path::PathBuf], dataset: &Dataset) -> Result<Self> {
-        let (mut fgsm, mut bim) = (None, None);
+        let (mut fgsm, mut bim, mut sources) = (None, None, vec![]);
         for dir in dirs {
             let cache = Cache::open(dir)?;
             let crafted = cache.meta().crafted.clone();
             let crafted = crafted.filter(|crafted| crafted.data_sha256 == dataset.sha256).ok_or_else(|| {
                 UsageError(format!("{} is no set crafted from this data set (`bastion craft`)", dir.display()))
             })?;
+            sources.push(crafted.weights_sha256);
             match crafted.attack.kind {
                 AttackKind::Fgsm => fgsm = Some(cache.train()?),
                 AttackKind::Bim => bim = Some(cache.train()?),
@@ -46,6 +47,10 @@ impl CraftedPair {
         let (fgsm, bim) = both.ok_or_else(|| {
             UsageError("the paper's detector needs two crafted sets: --crafted data/fgsm,data/bim".into())
         })?;
+        ensure!(
+            sources.windows(2).all(|pair| pair[0] == pair[1]),
+            UsageError("the two crafted sets are from different networks: craft both from one".into())
+        );
         ensure!(fgsm.len() == dataset.train.len() && bim.len() == fgsm.len(), "a crafted set has not all pictures");
         Ok(Self { fgsm, bim })
     }
@@ -102,5 +107,5 @@ pub fn train(
             task.advance(1);
         }
     }
-    Ok(Detector::Network(Box::new(network.valid())))
+    Ok(Detector::Network(Box::new(network.valid()), 0))
 }

@@ -7,11 +7,13 @@ use burn::prelude::*;
 use serde::Serialize;
 use shared::attack::AttackConfig;
 use shared::bundle::Bundle;
+use shared::detect::{Detector, DetectorCard};
 use shared::explain::{Attribution, Evidence, Method, StageChange, compare_maps, evidence_against};
 use shared::image::{Picture, ToTensor as _};
 use shared::metrics::{l0_distance, l2_distance, linf_distance};
 use shared::model::Stages;
 use shared::sentence::{AnswerFacts, AttackFacts, EvidenceFacts, Likely, sentence};
+use shared::standing::Standing;
 
 use crate::models::{self, Guess};
 
@@ -24,6 +26,8 @@ const GUESSES: usize = 5;
 pub struct Subject<'a> {
     /// Network with its card.
     pub bundle: &'a Bundle,
+    /// Detectors of the network.
+    pub detectors: &'a [(DetectorCard, Detector)],
     /// The picture.
     pub picture: &'a Picture,
     /// The attacked picture with the attack; none without an attack.
@@ -63,6 +67,8 @@ pub struct Explanation {
     pub facts: AnswerFacts,
     /// The measurements in words.
     pub sentence: String,
+    /// A note for a picture that may show none of the classes.
+    pub none_of: Option<String>,
     /// Files of the figures.
     pub figures: Vec<PathBuf>,
 }
@@ -115,7 +121,7 @@ pub struct Measured {
 /// # Errors
 /// When the device fails, or the network has no classes.
 pub fn measure(subject: &Subject<'_>, device: &Device) -> Result<Measured> {
-    let Subject { bundle, picture, attacked, class, method } = *subject;
+    let Subject { bundle, detectors, picture, attacked, class, method } = *subject;
     let guesses = |picture: &Picture| -> Result<Vec<Guess>> {
         let all = models::classify(bundle, std::slice::from_ref(picture), bundle.card.classes.len(), device)?;
         all.into_iter().next().context("the model gave no answer")
@@ -135,12 +141,23 @@ pub fn measure(subject: &Subject<'_>, device: &Device) -> Result<Measured> {
         let Attribution { height: rows, width: columns, values: cells } = map;
         Some(EvidenceFacts { class: name(class), against: name(against?), rows, columns, cells, bias })
     };
+    let standing = |picture: &Picture| -> Result<Standing> {
+        let images = picture.to_tensor(device);
+        let stages = bundle.model.stages(images.clone());
+        let score = |(card, detector): &'_ (DetectorCard, Detector)| {
+            let score = models::read(detector.score(&bundle.model, images.clone(), &stages))?;
+            Ok((card.clone(), score.first().copied().unwrap_or(f32::NAN)))
+        };
+        let scored = detectors.iter().map(score).collect::<Result<Vec<_>>>()?;
+        Ok(Standing::of(scored.iter().map(|(card, score)| (card, *score))))
+    };
     let likely = |guess: &Guess| Likely { name: name(guess.index), probability: guess.probability };
     let mut facts = AnswerFacts {
         network: bundle.card.name.clone(),
         answer: likely(answer),
         runner_up: all_before.get(1).map(likely),
         evidence: facts_of(&view),
+        standing: standing(picture)?,
         attack: None,
     };
     let mut report = None;
@@ -158,6 +175,7 @@ pub fn measure(subject: &Subject<'_>, device: &Device) -> Result<Measured> {
                 .find(|guess| guess.index == answer.index)
                 .map_or(0.0, |guess| guess.probability),
             evidence: facts_of(view_after),
+            standing: standing(changed)?,
         });
         let pixels = l0_distance(&from, &to);
         let after = after.into_iter().take(GUESSES).collect();
@@ -199,6 +217,7 @@ pub fn measure(subject: &Subject<'_>, device: &Device) -> Result<Measured> {
             true => sentence(&facts),
             false => sentence(&facts.clone().without_evidence()),
         },
+        none_of: facts.standing.none_of(bundle.card.classes.len()),
         facts,
         figures: vec![],
     };

@@ -36,6 +36,9 @@ pub fn summary(shown: &Shown<'_>, explanations: &[Explanation]) -> String {
     let mut text = format!("{}: {attack}", shown.image.display());
     for explanation in explanations {
         text += &format!("\n\n{}\n{}\n", explanation.model, wrapped(&explanation.sentence, WIDTH, "  "));
+        if let Some(note) = &explanation.none_of {
+            text += &format!("{}\n", wrapped(note, WIDTH, "  "));
+        }
         text += &classes(explanation);
         text += &format!("\n  map: {}", map_in_words(explanation));
         if let Some(attacked) = &explanation.attacked {

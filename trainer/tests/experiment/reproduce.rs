@@ -90,8 +90,39 @@ fn stopped_at_any_stage_it_ends_with_the_same_scores() {
     assert!(whole.join("report/report.md").is_file());
     assert_eq!(fs::metadata(whole.join("scores/bim.json")).unwrap().modified().unwrap(), before);
 
+    routing_is_measured_against_the_hardened_network(&dir);
     a_folder_takes_no_other_plan(&dir, &whole);
     sets_of_another_model_are_refused(&dir, &whole);
+}
+
+fn routing_is_measured_against_the_hardened_network(dir: &TempDir) {
+    let route = ["detector", "route", "whole", "--adaptive", "4", "--steps", "2", "--epsilon", "8/255", "--json"];
+    let output = run(dir, &route);
+    assert!(!output.status.success() && said(&output).contains("--recipe paper"), "{}", said(&output));
+    let recipe = "detectors = ['network']\nepochs = 1\nbatch-size = 8\n";
+    fs::write(dir.path().join("router.toml"), recipe).unwrap();
+    let train = "detector train --model whole/runs/normal --data whole/data --recipe router.toml \
+        --crafted whole/sets/fgsm,whole/sets/bim";
+    let output = run(dir, &train.split_whitespace().collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", said(&output));
+    let output = run(dir, &[&route[..], &["--report", "routing"]].concat());
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let right = |row: usize, set: usize| report["answers"][row][1][set]["hits"].as_u64().unwrap();
+    // All 8 validation pictures are routed, on each of the four sets.
+    for set in 0..4 {
+        let routed: u64 = report["routes"][set].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(routed, 8);
+        assert_eq!(report["answers"][4][1][set]["of"], 8);
+    }
+    // The oracle takes the normal network for the first two sets, then that of the attack.
+    let oracle = [right(0, 0), right(0, 1), right(1, 2), right(2, 3)];
+    assert_eq!([0, 1, 2, 3].map(|set| right(5, set)), oracle);
+    let attacked = &report["attacked"][0];
+    assert!(attacked["hardened"]["hits"].as_u64() <= Some(right(3, 0)) && attacked["routed"]["of"] == 4, "{attacked}");
+    let text = fs::read_to_string(dir.path().join("routing/report.md")).unwrap();
+    assert!(text.contains("routed by an oracle") && text.contains("Verdict"), "{text}");
+    assert!(dir.path().join("routing/routing.json").is_file());
 }
 
 fn a_folder_takes_no_other_plan(dir: &TempDir, out: &Path) {

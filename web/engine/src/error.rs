@@ -25,6 +25,19 @@ impl From<RoundingError> for StepError {
     }
 }
 
+/// Why work of several steps ended before it was done.
+pub(crate) enum Ended {
+    /// A newer request waits.
+    Interrupted,
+    Failed(StepError),
+}
+
+impl<T: Into<StepError>> From<T> for Ended {
+    fn from(error: T) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// Why a network cannot be used.
 #[derive(Debug)]
 pub(crate) enum LoadError {

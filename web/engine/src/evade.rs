@@ -6,12 +6,11 @@ use shared::device::read;
 use shared::image::{Picture, ToTensor as _};
 
 use super::clock::yield_now;
-use super::error::StepError;
+use super::error::Ended;
 use super::inbox::Inbox;
 use super::look::Change;
 use super::report::post;
 use super::session::Session;
-use protocol::text::sentence;
 use protocol::{Radius, Reply, RequestId, Settings, Slot};
 use terms::attack::Norm;
 
@@ -19,21 +18,10 @@ use terms::attack::Norm;
 const STEPS: usize = 40;
 /// False-alarm rate of the threshold that the attack must stay below.
 const RATE: f64 = 0.05;
+/// Seed of the random start.
+const SEED: u64 = 0;
 /// Radius where the settings are of another norm, in 255ths.
 const USUAL: u16 = 8;
-
-/// Why an attack ended before it was done.
-enum Ended {
-    /// A newer request waits.
-    Interrupted,
-    Failed(StepError),
-}
-
-impl<T: Into<StepError>> From<T> for Ended {
-    fn from(error: T) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 impl Session {
     /// Attacks the picture opened last so that each network is fooled and its detector of this kind raises no alarm, and looks into the
@@ -50,17 +38,18 @@ impl Session {
             let found = match self.evaded(id, slot, kind, radius, inbox).await {
                 Ok(Some(found)) => found,
                 Ok(None) => continue,
-                Err(Ended::Interrupted) => return,
-                Err(Ended::Failed(StepError::Attack(error))) => {
-                    let message = sentence(&format!("This attack cannot be run: {error}"));
-                    return post(&Reply::Refused { id, message });
-                }
-                Err(Ended::Failed(error)) => return self.fail(id, &error),
+                Err(ended) => return self.ended(id, ended),
             };
             let change = Change { attack: "The attack on network and detector".into(), within: radius.short() };
             match self.look_into(slot, Some(&found.picture), change).await {
                 Ok(Some(mut insight)) => {
                     insight.words = format!("{} {}", found.verdict(kind), insight.words);
+                    insight.evasion = Some(format!(
+                        "orthogonal PGD on the network and its detector {kind} within {}: {STEPS} steps from one random start, seed {SEED}, \
+                         threshold at {}% false alarms",
+                        radius.short(),
+                        100.0 * RATE
+                    ));
                     post(&Reply::Looked { id, slot, insight: Box::new(insight) });
                 }
                 Ok(None) => {}
@@ -90,7 +79,7 @@ impl Session {
             steps: STEPS,
             strategy: Strategy::Orthogonal,
             threshold,
-            seed: 0,
+            seed: SEED,
         };
         let labels = Tensor::<1, Int>::from_ints([clean as i32], self.device());
         let about = Evaded { labels, targets: None, guides: None };

@@ -2,15 +2,15 @@
 //! detectors say. Nothing of it is computed, and no detector is fetched, before the visitor asks.
 
 use burn::prelude::*;
-use shared::attack::in_255ths;
 use shared::bundle::{BundleError, Card};
-use shared::detect::{Adaptive, Detector, DetectorCard, load_detector};
+use shared::detect::{Detector, DetectorCard, load_detector};
 use shared::device::read;
 use shared::explain::{compare_maps, evidence_against};
 use shared::image::{Picture, ToTensor as _};
 use shared::metrics::{softmax, top_k};
 use shared::model::Stages;
 use terms::sentence::{AnswerFacts, AttackFacts, EvidenceFacts, Likely, sentence};
+use terms::standing::Standing;
 
 use super::clock::yield_now;
 use super::error::StepError;
@@ -138,12 +138,14 @@ impl Session {
             answer: after.likely(card, best_two(&after.logits)[0]),
             former_answer: after.likely(card, first).probability,
             evidence: evidence_after.clone(),
+            standing: self.standing(slot, &after.scores),
         });
         let facts = AnswerFacts {
             network: card.name.clone(),
             answer: before.likely(card, first),
             runner_up: (card.classes.len() > 1).then(|| before.likely(card, second)),
             evidence: evidence_before.clone(),
+            standing: self.standing(slot, &before.scores),
             attack,
         };
         Ok(Some(Insight {
@@ -154,6 +156,8 @@ impl Session {
                 format!("Red cells speak for {class}, blue ones for {against}.")
             }),
             stages,
+            evasion: None,
+            none_of: facts.standing.none_of(card.classes.len()),
             // A map that was not checked, or does no better than the middle of the picture, is shown without words.
             words: match card.puts_evidence_into_words() {
                 true => sentence(&facts),
@@ -201,35 +205,18 @@ impl Session {
         Ok(Some(EvidenceFacts { class: name(class), against: name(rival), rows, columns, cells, bias }))
     }
 
+    fn standing(&self, slot: Slot, scores: &[f32]) -> Standing {
+        Standing::of(self.detectors(slot).iter().map(|(card, _)| card).zip(scores.iter().copied()))
+    }
+
     fn gauges(&self, slot: Slot, scores: &[f32]) -> Vec<Gauge> {
         let gauge = |((card, _), score): (&Known, &f32)| Gauge {
             kind: card.kind,
             share_above: card.calibration.share_above(*score),
-            note: adaptive_note(card),
+            note: card.figures_in_words(),
         };
         self.detectors(slot).iter().zip(scores).map(gauge).collect()
     }
-}
-
-/// Says what an attacker who knows a detector left of it, at the smallest radius that was measured, or that this was not measured or is not
-/// to be believed.
-fn adaptive_note(card: &DetectorCard) -> String {
-    let figures = card.figures.iter();
-    let smallest = figures.clone().flat_map(|figures| &figures.adaptive);
-    let Some(adaptive) = smallest.min_by(|one, other| one.epsilon.total_cmp(&other.epsilon)) else {
-        return "not measured against an attacker who knows it".into();
-    };
-    if figures.flat_map(|figures| &figures.checks).any(|check| check.passed == Some(false)) {
-        return "its figures against an attacker who knows it failed a check".into();
-    }
-    let (Adaptive { epsilon, rate, .. }, evaded) = (adaptive, adaptive.evaded());
-    format!(
-        "an attacker who knows it evaded it on {} of {} pictures, at {} and {}% false alarms",
-        evaded.hits,
-        evaded.of,
-        in_255ths(*epsilon),
-        100.0 * rate
-    )
 }
 
 /// Draws the maps of each stage's channels that the attack changed most.

@@ -6,7 +6,7 @@ use shared::device::{Backend, Engine};
 use shared::image::Picture;
 
 use super::clock::yield_now;
-use super::error::LoadError;
+use super::error::{Ended, LoadError, StepError};
 use super::inbox::Inbox;
 use super::look::Known;
 use super::models::Models;
@@ -191,5 +191,16 @@ impl Session {
             Backend::WebGpu => Reply::WebGpuFailed(sentence(&error.to_string())),
             _ => Reply::Refused { id, message: sentence(&format!("The computation failed: {error}")) },
         });
+    }
+
+    /// Reports to the page why work of several steps ended early: nothing if a newer request waits.
+    pub(crate) fn ended(&self, id: RequestId, ended: Ended) {
+        match ended {
+            Ended::Interrupted => {}
+            Ended::Failed(StepError::Attack(error)) => {
+                post(&Reply::Refused { id, message: sentence(&format!("This attack cannot be run: {error}")) });
+            }
+            Ended::Failed(error) => self.fail(id, &error),
+        }
     }
 }

@@ -1,26 +1,12 @@
 //! One picture, many epsilons: how the answers fade, and where they tip over.
 
 use super::clock::yield_now;
-use super::error::StepError;
+use super::error::Ended;
 use super::inbox::Inbox;
 use super::messages::NO_SOURCE;
 use super::report::post;
 use super::session::Session;
-use protocol::text::sentence;
 use protocol::{Point, Radius, Reply, RequestId, Settings, Slot};
-
-/// Why a sweep ended before it was done.
-enum Ended {
-    /// A newer request waits.
-    Interrupted,
-    Failed(StepError),
-}
-
-impl<T: Into<StepError>> From<T> for Ended {
-    fn from(error: T) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 impl Session {
     /// Attacks the picture opened last with each epsilon of the row and looks for the smallest one that changes the answer. Ends
@@ -37,11 +23,7 @@ impl Session {
         let slots: Vec<Slot> = Slot::ALL.into_iter().filter(|slot| bundles[slot.index()].is_some()).collect();
         match self.sweep_all(id, settings, &slots, inbox).await {
             Ok(()) => post(&Reply::Finished { id }),
-            Err(Ended::Interrupted) => {}
-            Err(Ended::Failed(StepError::Attack(error))) => {
-                post(&Reply::Refused { id, message: sentence(&format!("This attack cannot be run: {error}")) });
-            }
-            Err(Ended::Failed(error)) => self.fail(id, &error),
+            Err(ended) => self.ended(id, ended),
         }
     }
 

@@ -55,6 +55,23 @@ pub fn attack_without_epsilon(settings: &Settings) -> String {
     format!("{}{steps}", attack_label(settings.kind))
 }
 
+/// Returns what a sweep with these settings found of the smallest epsilon that changes the answer, in a sentence; `found` is in units of the
+/// attack's norm.
+pub fn smallest_change(settings: &Settings, found: Option<u16>) -> String {
+    let (attack, norm) = (attack_without_epsilon(settings), settings.norm());
+    match found {
+        Some(0) => "The answer is another one already without an attack.".into(),
+        Some(units) => {
+            let radius = Radius { norm, units }.short();
+            format!("The smallest epsilon found to change the answer is {radius} ({attack}).")
+        }
+        None => {
+            let largest = Radius { norm, units: Radius::largest(norm) }.short();
+            format!("No change of the answer was found up to {largest} ({attack}).")
+        }
+    }
+}
+
 /// `BIM`, `Noise`: an attack's name at the beginning of a line.
 pub fn attack_label(kind: AttackKind) -> String {
     capitalised(kind.label())
@@ -91,24 +108,10 @@ pub fn steps(done: u32, total: u32) -> String {
     if done == total { format!("{done} {steps}") } else { format!("{done} of {total} {steps}") }
 }
 
-/// Returns a false-alarm rate as a number of 100 pictures: `3.5 of 100`.
-pub fn false_alarms(share: f64) -> String {
-    match 100.0 * share {
-        of_100 if of_100 < 0.25 => "fewer than 0.5 of 100".into(),
-        of_100 if of_100 < 10.0 => format!("{of_100:.1} of 100"),
-        of_100 => format!("{of_100:.0} of 100"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn false_alarms_are_of_100_pictures() {
-        let words = [0.0, 0.012, 0.5, 1.0].map(false_alarms);
-        assert_eq!(words, ["fewer than 0.5 of 100", "1.2 of 100", "50 of 100", "100 of 100"]);
-    }
     use protocol::Training;
     use terms::metrics::Proportion;
 
@@ -160,6 +163,18 @@ mod tests {
         assert_eq!(attack(&Settings { kind: AttackKind::Pgd, steps: 1, ..bim }), "PGD, 1 step, epsilon 3/255");
         assert_eq!(perturbation(Some(31)), "Perturbation, amplified 31 times");
         assert_eq!([perturbation(Some(1)), perturbation(None)], ["Perturbation", "Perturbation"]);
+    }
+
+    #[test]
+    fn a_change_that_was_not_found_is_not_called_impossible() {
+        let settings = Settings::default();
+        let words = |found| smallest_change(&settings, found);
+        assert!(
+            words(Some(3)).starts_with("The smallest epsilon found to change the answer is 3/255 ("),
+            "{}",
+            words(Some(3))
+        );
+        assert!(words(None).starts_with("No change of the answer was found up to 32/255 ("), "{}", words(None));
     }
 
     #[test]

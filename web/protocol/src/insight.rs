@@ -16,6 +16,10 @@ pub struct Insight {
     pub stages: Vec<StageMaps>,
     /// What was measured, in sentences.
     pub words: String,
+    /// The attack on network and detector together that made the attacked picture, with its settings; none for the attack of the page.
+    pub evasion: Option<String>,
+    /// A note for a picture that may show none of the network's classes; none for others.
+    pub none_of: Option<String>,
 }
 
 /// What a network computed of one picture.
@@ -35,7 +39,7 @@ pub struct Gauge {
     pub kind: DetectorKind,
     /// Share of untouched images with a score at least as high, 0 to 1: the rate of false alarms if this picture raised one.
     pub share_above: f64,
-    /// What an attacker who knows the detector left of it, in words.
+    /// How well the detector tells attacked images, and what an attacker who knows it left of it, in words.
     pub note: String,
 }
 

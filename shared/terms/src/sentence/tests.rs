@@ -32,6 +32,7 @@ fn facts() -> AnswerFacts {
         answer: likely("goldfish", 0.931),
         runner_up: Some(likely("orange", 0.024)),
         evidence: Some(evidence(BEFORE, -0.1)),
+        standing: Standing::default(),
         attack: Some(AttackFacts {
             attack: "BIM".into(),
             within: "4/255".into(),
@@ -39,6 +40,7 @@ fn facts() -> AnswerFacts {
             answer: likely("jellyfish", 0.88),
             former_answer: 0.031,
             evidence: Some(evidence(after, -0.1)),
+            standing: Standing::default(),
         }),
     }
 }
@@ -67,6 +69,18 @@ fn what_was_not_measured_is_not_said() {
     facts.runner_up = None;
     facts.answer.probability = 0.99999;
     assert_eq!(sentence(&facts), "The network standard answers goldfish (over 99.9%).");
+}
+
+#[test]
+fn standings_follow_the_picture_that_they_are_of() {
+    let mut facts = facts().without_evidence();
+    facts.standing.less_probable = Some(0.62);
+    facts.attack.as_mut().unwrap().standing.less_probable = Some(0.07);
+    let text = sentence(&facts);
+    let places =
+        ["orange (2.4%).", "to 62 of 100 untouched", "BIM within", "goldfish has 3.1%.", "to 7.0 of 100 untouched"];
+    let found: Vec<Option<usize>> = places.into_iter().map(|place| text.find(place)).collect();
+    assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{text}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn measured(attacked: bool, class: Option<usize>, method: Method) -> Explanation
     let (bundle, clean, changed) = (bundle("small", 3, &device), picture(0), picture(9));
     let config = AttackConfig::new(AttackKind::Bim, 9.0 / 255.0, 3);
     let attacked = attacked.then_some((&config, &changed, true));
-    let subject = Subject { bundle: &bundle, picture: &clean, attacked, class, method };
+    let subject = Subject { bundle: &bundle, detectors: &[], picture: &clean, attacked, class, method };
     measure(&subject, &device).unwrap().explanation
 }
 

@@ -96,6 +96,7 @@ impl State {
         };
         let inside = |insight: &Insight| {
             Json::Object(vec![
+                ("evasion", Json::or_null(insight.evasion.as_ref(), |attack| Json::text(attack))),
                 ("words", Json::text(&insight.words)),
                 ("detectors_before", view(&insight.before)),
                 ("detectors_after", Json::or_null(insight.after.as_ref(), view)),

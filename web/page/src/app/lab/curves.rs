@@ -1,9 +1,8 @@
 //! How this picture's answers fade as epsilon grows, and the smallest epsilon that changes them.
 
-use leptos::html;
 use leptos::prelude::*;
 
-use super::super::focus::{focus, has_focus};
+use super::job::Job;
 use super::plot::{Legend, Plot};
 use crate::app::browser::Store;
 use crate::app::follow::follow;
@@ -17,8 +16,6 @@ use terms::attack::Norm;
 #[component]
 pub(super) fn Curves() -> impl IntoView {
     let store = expect_context::<Store>();
-    let can_sweep = store.read(State::can_sweep);
-    let sweeping = store.read(|state| state.work() == Work::Sweeping);
     let share = store.read(|state| lines(state, |point| point.own_share.into(), true));
     let loss = store.read(|state| lines(state, |point| point.loss.into(), false));
     let any = store.read(|state| state.sweep.curves.iter().any(|curve| !curve.points.is_empty()));
@@ -60,13 +57,6 @@ pub(super) fn Curves() -> impl IntoView {
             </div>
         }
     });
-    let (sweep_button, cancel_button) = (NodeRef::<html::Button>::new(), NodeRef::<html::Button>::new());
-    Effect::new(move |_| {
-        // The button disappears; if the keyboard was on it, the focus would be lost.
-        if !sweeping.get() && has_focus(cancel_button) {
-            focus(sweep_button);
-        }
-    });
     view! {
         <section class="panel lab-panel" aria-labelledby="curves-title">
             <h3 id="curves-title">"Epsilon by epsilon"</h3>
@@ -74,27 +64,13 @@ pub(super) fn Curves() -> impl IntoView {
                 "Attacks this picture with eleven epsilons up to 32/255, or 5 in L2, then halves the interval in which the answer changes. An
                 attack finds a way or it does not: the smallest epsilon is an upper bound of what the network bears."
             </p>
-            <div class="go">
-                <button
-                    type="button"
-                    data-testid="sweep-button"
-                    node_ref=sweep_button
-                    aria-disabled=follow(move || (!can_sweep.get()).to_string())
-                    on:click=move |_| store.dispatch(Event::Sweep)
-                >
-                    {follow(move || if sweeping.get() { "Measuring…" } else { "Measure the curves" })}
-                </button>
-                <button
-                    type="button"
-                    class="plain"
-                    node_ref=cancel_button
-                    hidden=follow(move || !sweeping.get())
-                    data-testid="sweep-cancel"
-                    on:click=move |_| store.dispatch(Event::Cancel)
-                >
-                    "Cancel"
-                </button>
-            </div>
+            <Job
+                name="sweep"
+                work=Work::Sweeping
+                words=["Measure the curves", "Measuring…"]
+                can_start=State::can_sweep
+                start=Event::Sweep
+            />
             <p class="hint" role="status" data-testid="swept-with">{made_with}</p>
             <h4>"Smallest epsilon that changes the answer"</h4>
             <dl class="facts stacked">{rows.into_iter().collect_view()}</dl>

@@ -2,58 +2,35 @@
 
 use std::sync::Arc;
 
-use leptos::html;
 use leptos::prelude::*;
 
 use super::super::canvas::DrawingCanvas;
-use super::super::focus::{focus, has_focus};
+use super::job::Job;
 use crate::app::browser::Store;
 use crate::app::follow::follow;
 use crate::state::{Event, State, Work};
 use crate::text;
 use protocol::{Drawing, Gauge, Insight, Slot, StageMaps, View};
+use terms::standing::of_100;
 
 /// Shows the button that looks into the networks, and what was found.
 #[component]
 pub(super) fn Inside() -> impl IntoView {
-    let store = expect_context::<Store>();
-    let can_look = store.read(State::can_look);
-    let looking = store.read(|state| state.work() == Work::Looking);
-    let (look_button, cancel_button) = (NodeRef::<html::Button>::new(), NodeRef::<html::Button>::new());
-    Effect::new(move |_| {
-        // The button disappears; if the keyboard was on it, the focus would be lost.
-        if !looking.get() && has_focus(cancel_button) {
-            focus(look_button);
-        }
-    });
     view! {
         <section class="panel lab-panel inside" aria-labelledby="inside-title">
             <h3 id="inside-title">"Inside"</h3>
             <p class="hint">
                 "Where the evidence for an answer is, which maps an attack changes, and what detectors of attacks say, of the pictures above.
-                “Fool both” attacks a network and its detector together, and shows what came of that instead."
+                “Fool both” attacks a network and its detector together, and shows what came of that instead. The paper's own detector told \
+                normal, FGSM and BIM pictures apart in 33% of cases, which is chance. What an attacker who knows a detector leaves of it stands beside each."
             </p>
-            <div class="go">
-                <button
-                    type="button"
-                    data-testid="look-button"
-                    node_ref=look_button
-                    aria-disabled=follow(move || (!can_look.get()).to_string())
-                    on:click=move |_| store.dispatch(Event::Look(None))
-                >
-                    {follow(move || if looking.get() { "Looking…" } else { "Look inside" })}
-                </button>
-                <button
-                    type="button"
-                    class="plain"
-                    node_ref=cancel_button
-                    hidden=follow(move || !looking.get())
-                    data-testid="look-cancel"
-                    on:click=move |_| store.dispatch(Event::Cancel)
-                >
-                    "Cancel"
-                </button>
-            </div>
+            <Job
+                name="look"
+                work=Work::Looking
+                words=["Look inside", "Looking…"]
+                can_start=State::can_look
+                start=Event::Look(None)
+            />
             <div class="insights">{Slot::ALL.map(|network| view! { <OneInside network/> }).collect_view()}</div>
         </section>
     }
@@ -67,6 +44,11 @@ fn OneInside(network: Slot) -> impl IntoView {
     let title = store.read(move |state| state.title(network));
     let can_look = store.read(State::can_look);
     let insight = store.read(move |state| state.columns[network.index()].insight.clone());
+    // What was looked for by "Epsilon by epsilon", of the same picture.
+    let smallest = store.read(move |state| {
+        let found = state.sweep.curves[network.index()].smallest?;
+        Some(text::smallest_change(&state.sweep.settings, found))
+    });
     let found = move || {
         let insight: Arc<Insight> = insight.get()?;
         let views = [("Before", Some(&insight.before)), ("After", insight.after.as_ref())];
@@ -76,9 +58,13 @@ fn OneInside(network: Slot) -> impl IntoView {
             figure(drawing, format!("evidence-{}-{name}", when.to_lowercase()), "inside-picture", when.into())
         });
         let gauges = gauges(views.map(|(_, view)| view).collect(), store, can_look, name);
+        let none_of = insight.none_of.clone();
+        let none_of = none_of.map(|note| view! { <p class="hint" data-testid=format!("none-of-{name}")>{note}</p> });
         let stages = insight.stages.iter().map(|stage| stage_figure(stage, name));
         Some(view! {
             <p class="words" data-testid=format!("words-{name}")>{insight.words.clone()}</p>
+            <p class="words">{follow(move || smallest.get().unwrap_or_default())}</p>
+            {none_of}
             <div class="evidence">{evidence.collect_view()}</div>
             <p class="hint">{insight.colours.clone()}</p>
             {gauges}
@@ -118,7 +104,7 @@ fn gauges(views: Vec<&View>, store: Store, can_look: Memo<bool>, network: &'stat
     let rows = kinds.into_iter().enumerate().map(|(place, gauge)| {
         let cells = views.iter().filter_map(|view| view.gauges.get(place));
         let cells = cells.map(|gauge| {
-            let words = text::false_alarms(gauge.share_above);
+            let words = of_100(gauge.share_above);
             let style = format!("--share: {:.4}", 1.0 - gauge.share_above);
             view! {
                 <td data-share=format!("{:.4}", gauge.share_above)>

@@ -3,6 +3,7 @@
 mod compare;
 mod curves;
 mod inside;
+mod job;
 mod keep;
 mod plot;
 mod steps;

@@ -98,7 +98,15 @@ fn a_row_of_attacks_is_stopped_by_escape_by_an_attack_and_by_another_picture() {
 
 fn insight(words: &str) -> Box<Insight> {
     let before = View { evidence: None, gauges: vec![] };
-    Box::new(Insight { before, after: None, colours: String::new(), stages: vec![], words: words.into() })
+    Box::new(Insight {
+        before,
+        after: None,
+        colours: String::new(),
+        stages: vec![],
+        words: words.into(),
+        none_of: None,
+        evasion: None,
+    })
 }
 
 #[test]

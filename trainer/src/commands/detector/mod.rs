@@ -1,0 +1,75 @@
+//! `bastion detector`: detectors of attacked pictures, their training and their measurement.
+
+mod evaluate;
+mod route;
+mod train;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::detect::adaptive::Strength;
+use crate::device::DeviceChoice;
+use crate::epsilon::Epsilon;
+use crate::progress::Progress;
+
+/// Arguments of `bastion detector`.
+#[derive(Debug, Args)]
+pub struct DetectorArgs {
+    #[command(subcommand)]
+    command: DetectorCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DetectorCommand {
+    /// Train detectors for a network, and put them into its folder
+    Train(train::TrainArgs),
+    /// Measure a network's detectors: on attacks, on harmless changes, and against an attacker who knows them
+    Evaluate(evaluate::EvaluateArgs),
+    /// Measure the paper's routing to attack-specific networks against its one hardened network
+    Route(route::RouteArgs),
+}
+
+/// The attacker who knows all that defends.
+#[derive(Debug, Args)]
+struct AttackerArgs {
+    /// Attack network and detector together on so many images
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    adaptive: Option<u32>,
+    /// Radii of these attacks, in L-infinity and pixel units
+    #[arg(long, value_name = "EPSILON", value_delimiter = ',', default_value = "4/255,8/255", requires = "adaptive")]
+    epsilon: Vec<Epsilon>,
+    /// Steps of these attacks
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..), requires = "adaptive")]
+    steps: u16,
+    /// Random starts of each of these attacks
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), requires = "adaptive")]
+    starts: u16,
+    /// False-alarm rate of the threshold that these attacks must stay below
+    #[arg(long, value_name = "RATE", default_value_t = 0.05, value_parser = rate, requires = "adaptive")]
+    rate: f64,
+}
+
+impl AttackerArgs {
+    fn strength(&self) -> Strength {
+        Strength { steps: self.steps.into(), starts: self.starts.into(), rate: self.rate }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate < 1.0 => Ok(rate),
+        _ => Err(format!("{text} is no rate: a number between 0 and 1, as 0.05")),
+    }
+}
+
+/// Runs `bastion detector`.
+///
+/// # Errors
+/// When a setting is out of range, the data set or a network cannot be read, the device fails, or a check of an attack fails.
+pub fn run(args: &DetectorArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
+    match &args.command {
+        DetectorCommand::Train(args) => train::run(args, device, progress),
+        DetectorCommand::Evaluate(args) => evaluate::run(args, device, progress),
+        DetectorCommand::Route(args) => route::run(args, device, progress),
+    }
+}

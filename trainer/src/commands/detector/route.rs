@@ -1,0 +1,109 @@
+//! `bastion detector route`: the paper's routing, measured.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use shared::detect::Detector;
+
+use super::AttackerArgs;
+use crate::commands::command_line;
+use crate::data::{self, CraftedVal, Dataset};
+use crate::detect::route::{ROUTES, Routing};
+use crate::detect::store;
+use crate::device::{self, DeviceChoice};
+use crate::epsilon::Epsilon;
+use crate::evaluate::spread;
+use crate::progress::{Progress, Stop};
+use crate::{models, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The networks are those of a folder of `bastion reproduce`, and the router is the paper's detector of its normal model:
+
+  bastion reproduce --out runs/paper-20 --subset --classes 20 --per-class 400 --val-per-class 50
+  bastion detector train --model runs/paper-20/runs/normal --data runs/paper-20/data --recipe paper \\
+      --crafted runs/paper-20/sets/fgsm,runs/paper-20/sets/bim
+  bastion detector route runs/paper-20 --adaptive 200 --report docs/results/routing")]
+pub struct RouteArgs {
+    /// Folder of `bastion reproduce`
+    #[arg(value_name = "DIR")]
+    reproduction: PathBuf,
+    /// The data set, where the reproduction took all of it [default: data in DIR, else $BASTION_DATA, or data/tiny-imagenet-200]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Use only so many validation images, spread over all classes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    #[command(flatten)]
+    attacker: AttackerArgs,
+    /// Write a report into this folder: routing.json, report.md and report.html
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `bastion detector route`.
+///
+/// # Errors
+/// When a network, a set or the router is missing, or the device fails.
+pub fn run(args: &RouteArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
+    let stop = Stop::on_ctrl_c()?;
+    let dir = &args.reproduction;
+    let part = dir.join("data");
+    let data = match &args.data {
+        None if part.is_dir() => part,
+        given => data::dir_or_default(given.as_deref()),
+    };
+    let clean = Dataset::load_val(&data)?;
+    let crafted = ["fgsm", "bim"].map(|set| CraftedVal::load(&dir.join("sets").join(set), &clean));
+    let crafted = crafted.into_iter().collect::<Result<Vec<_>>>()?;
+    let device = device::open(device, progress)?.device;
+    let network = |name: &str| {
+        let of = models::dir_of(&dir.join("runs").join(name))?;
+        let bundle = models::load(&of, &device)?;
+        models::check_classes(&of, &bundle.card, &clean.classes)?;
+        anyhow::Ok((of, bundle))
+    };
+    let routes = ROUTES.into_iter().map(network).collect::<Result<Vec<_>>>()?;
+    let [(normal_dir, normal), (_, fgsm), (_, bim)] = routes.as_slice() else {
+        unreachable!("there are as many networks as routes")
+    };
+    let (_, hardened) = network("hardened")?;
+    let detectors = store::load(normal_dir, &normal.card, &device)?;
+    let router = detectors.iter().find_map(|(_, detector)| match detector {
+        Detector::Network(network, _) => Some(network),
+        _ => None,
+    });
+    let router = router.with_context(|| {
+        format!(
+            "the network in {} has no router: bastion detector train --recipe paper makes one",
+            normal_dir.display()
+        )
+    })?;
+    let [fgsm_set, bim_set] = crafted.as_slice() else { unreachable!("there are two sets") };
+    let routing = Routing {
+        router,
+        networks: [normal, fgsm, bim],
+        hardened: &hardened,
+        split: &clean.val,
+        crafted: [fgsm_set, bim_set],
+        device: &device,
+    };
+    let indices = spread(&clean.val.labels, args.limit.map(|limit| limit as usize));
+    let mut report = routing.answers(&indices, progress, &stop)?;
+    if let Some(images) = args.attacker.adaptive {
+        let indices = spread(&clean.val.labels, Some(images as usize));
+        let strength = args.attacker.strength();
+        let run = |epsilon: &Epsilon| routing.attacked(&indices, epsilon.value(), strength, progress, &stop);
+        report.attacked = args.attacker.epsilon.iter().map(run).collect::<Result<Vec<_>>>()?;
+    }
+    (report.command, report.data_sha256) = (command_line(&["--data", "--report"]), clean.sha256);
+    if let Some(dir) = &args.report {
+        report.write(dir)?;
+        progress.note(format!("The report is in {}", dir.display()));
+    }
+    if args.json { output::json(&report) } else { output::text(report.table().trim_end()) }
+}
