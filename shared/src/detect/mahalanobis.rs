@@ -111,19 +111,20 @@ fn without_bias(weight: Tensor<2>) -> Linear {
     Linear { weight: Param::from_tensor(weight), ..layer }
 }
 
-/// Returns the mean of the rows of each class, row by row; of a class without rows the mean of all.
+/// Returns the mean of the rows of each class, row by row; of a class without rows that of another class, which
+/// changes no smallest distance.
 fn class_means(features: &[f32], labels: &[usize], classes: usize, channels: usize) -> Vec<f64> {
     let (mut sums, mut counts) = (vec![0.0; classes * channels], vec![0usize; classes]);
     for (row, &label) in features.chunks(channels).zip(labels) {
         counts[label] += 1;
         sums[label * channels..].iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
     }
-    let all = |channel: usize| sums.iter().skip(channel).step_by(channels).sum::<f64>() / labels.len().max(1) as f64;
-    let all: Vec<f64> = (0..channels).map(all).collect();
-    for (mean, count) in sums.chunks_mut(channels).zip(counts) {
-        match count {
-            0 => mean.copy_from_slice(&all),
-            _ => mean.iter_mut().for_each(|value| *value /= count as f64),
+    for (mean, count) in sums.chunks_mut(channels).zip(&counts) {
+        mean.iter_mut().for_each(|value| *value /= (*count).max(1) as f64);
+    }
+    if let Some(present) = counts.iter().position(|count| *count > 0) {
+        for absent in (0..classes).filter(|class| counts[*class] == 0) {
+            sums.copy_within(present * channels..(present + 1) * channels, absent * channels);
         }
     }
     sums
@@ -210,6 +211,11 @@ mod tests {
             // The ridge is a thousandth of the mean variance, 5.
             assert!((distance[0].exp() - expected).abs() < 0.03 * expected, "{x}, {y}: {}", distance[0].exp());
         }
+        // A class without pictures is near none.
+        let mut detector = Mahalanobis::new(&[2], 3, &device);
+        detector.fit_stage(0, &features, &[0, 0, 0, 0, 2, 2, 2, 2]).unwrap();
+        let between = pollster::block_on(crate::device::read(detector.log_distances(&[maps(5.0, 0.0)]))).unwrap();
+        assert!((between[0].exp() - 25.0).abs() < 1.0, "{}", between[0].exp());
         assert!(detector.fit_stage(0, &[f32::NAN, 0.0], &[0]).is_err());
     }
 }

@@ -100,6 +100,9 @@ fn a_card_leads_to_its_detector_and_not_to_another_file() {
     // A card's detectors are read back, and checked.
     let with = Card { detectors: vec![described], ..card };
     assert_eq!(Card::from_json(&with.to_json()).unwrap(), with);
+    let mut tailed = with.clone();
+    tailed.detectors[0].tails = Some(Tails { low: None, median: 0.0, high: 1.0 });
+    assert!(Card::from_json(&tailed.to_json()).unwrap_err().to_string().contains("tails"), "the head has none");
     let mut elsewhere = with;
     elsewhere.detectors[0].weights.as_mut().unwrap().file = "../x".into();
     assert!(Card::from_json(&elsewhere.to_json()).unwrap_err().to_string().contains("maps"));
@@ -141,6 +144,18 @@ fn answers(model: &Classifier, images: &Tensor<4>) -> Vec<usize> {
 
 /// The outcome is what network and detector say of the images that are returned, which stay in the ball.
 #[test]
+fn log_odds_are_of_all_classes_against_the_accepted_one() {
+    let device = Device::flex();
+    let logits = [1.0f32, 2.0, 3.0];
+    let all: f32 = logits.iter().map(|logit| logit.exp()).sum();
+    for (class, logit) in logits.iter().enumerate() {
+        let odds = values(log_odds(Tensor::from_data([logits], &device), class..class + 1));
+        let share = logit.exp() / all;
+        assert!((odds[0] - ((1.0 - share) / share).ln()).abs() < 1e-5, "{class}: {odds:?}");
+    }
+}
+
+#[test]
 fn evasions_say_what_holds_for_their_best_images() {
     let device = Device::flex();
     let (model, images) = (network(&device), images(4, &device));
@@ -154,7 +169,7 @@ fn evasions_say_what_holds_for_their_best_images() {
     ];
     let mut fooled = 0;
     for kind in [DetectorKind::Maps, DetectorKind::Mahalanobis, DetectorKind::PredictiveEntropy] {
-        let detector = detector(kind, &device);
+        let detector = detector(kind, &device).with_tails(Tails { low: Some(1.0), median: 1.2, high: 1.4 });
         let mut clean = scores(&detector, &model, &images);
         clean.sort_by(f32::total_cmp);
         let threshold = clean[2];

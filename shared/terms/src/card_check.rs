@@ -72,7 +72,7 @@ fn detector(detector: &DetectorCard) -> Result<(), CardError> {
     that(weights.is_some() == detector.kind.has_weights(), || wrong("weights where there are none, or none"))?;
     let has_passes = if detector.kind.is_dropout() { (1..=PASSES).contains(passes) } else { *passes == 0 };
     let tails_are_sorted = tails.is_none_or(|tails| {
-        let all = [tails.low, tails.median, tails.high];
+        let all = [tails.low.unwrap_or(tails.median), tails.median, tails.high];
         all.is_sorted() && all.iter().all(|value| value.abs() <= SCORE)
     });
     that(tails_are_sorted && (tails.is_none() || detector.kind.is_dropout()), || wrong("tails that cannot be"))?;

@@ -215,23 +215,16 @@ pub struct Calibration {
     pub quantiles: Vec<f32>,
 }
 
-/// Quantiles of a measure over untouched images: 2.5%, 50% and 97.5%.
+/// Quantiles of a measure over untouched images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tails {
-    /// One of 40 images has a smaller measure.
-    pub low: f32,
-    /// Half of the images have a smaller measure.
+    /// 2.5% quantile; none where it is the smallest measure of all, as of a measure that often is 0: then no small measure is unusual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f32>,
+    /// Median.
     pub median: f32,
-    /// One of 40 images has a larger measure.
+    /// 97.5% quantile.
     pub high: f32,
-}
-
-impl Tails {
-    /// Returns the quantiles with `change` made to each.
-    #[must_use]
-    pub fn map(self, change: impl Fn(f32) -> f32) -> Self {
-        Self { low: change(self.low), median: change(self.median), high: change(self.high) }
-    }
 }
 
 /// Number of quantiles of a calibration: steps of half a percent.
@@ -258,7 +251,8 @@ impl Calibration {
     /// Returns the tails of the scores.
     pub fn tails(&self) -> Tails {
         let [low, median, high] = [0.025, 0.5, 0.975].map(|share| quantile(&self.quantiles, share));
-        Tails { low, median, high }
+        let smallest = self.quantiles.first().copied().unwrap_or(low);
+        Tails { low: (low > smallest).then_some(low), median, high }
     }
 
     /// Returns the share of untouched images with a score of at least `score`; of a score that is no number, 0, which is an alarm.

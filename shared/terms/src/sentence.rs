@@ -154,7 +154,7 @@ pub fn sentence(facts: &AnswerFacts) -> String {
         text += &of_attack(attack, answer, evidence.as_ref());
         text += &attack.standing.in_words("the attacked picture");
     }
-    text
+    text + &standing.adaptive()
 }
 
 fn of_evidence(evidence: &EvidenceFacts) -> String {

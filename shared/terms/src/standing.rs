@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::attack::in_255ths;
 use crate::detection::{Adaptive, DetectorCard, DetectorKind, RATES};
 
-/// Sets whose areas are put into words.
-const ATTACKS: [(&str, &str); 2] = [("fgsm at 8/255", "FGSM"), ("bim-5 at 8/255", "BIM-5")];
+/// Attacks of which the area under the curve is printed, with their names in print.
+const ATTACKS: [(&str, &str); 3] = [("fgsm", "FGSM"), ("bim-5", "BIM-5"), ("pgd-50", "PGD-50")];
 
 /// What scores of a picture say beside those of untouched held-out pictures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,8 @@ impl Standing {
     /// Returns what the scores of a picture say, one for each detector of a network.
     pub fn of<'a>(scored: impl IntoIterator<Item = (&'a DetectorCard, f32)>) -> Self {
         let mut standing = Self::default();
-        for (card, score) in scored {
+        // A score that is no number says nothing.
+        for (card, score) in scored.into_iter().filter(|(_, score)| score.is_finite()) {
             let share_above = card.calibration.share_above(score);
             match card.kind {
                 DetectorKind::MaxSoftmax => standing.less_probable = Some(share_above),
@@ -62,20 +63,25 @@ impl Standing {
         ))
     }
 
+    /// Returns what an attacker who knows the detector left of it, in a sentence with a space before it; nothing without a detector.
+    pub fn adaptive(&self) -> String {
+        self.detector.as_ref().map_or(String::new(), |facts| format!(" Of that detector: {}.", facts.adaptive))
+    }
+
     /// Returns the shares in sentences, each with a space before it; `subject` is `the picture` or `the attacked picture`.
     pub fn in_words(&self, subject: &str) -> String {
         let mut text = String::new();
         if let Some(share) = self.less_probable {
             text += &format!(" The answer to {} untouched pictures has no larger probability.", of_100(share));
         }
-        let Some(DetectorFacts { detector, share_above, adaptive }) = &self.detector else { return text };
+        let Some(DetectorFacts { detector, share_above, .. }) = &self.detector else { return text };
         text += &match *share_above <= RATES[1] {
             true => format!(
-                " By the {detector} {subject} resembles attacked ones; {} untouched pictures do as much ({adaptive}).",
+                " By the {detector} {subject} resembles attacked ones; {} untouched pictures do as much.",
                 of_100(*share_above)
             ),
             false => format!(
-                " By the {detector} {} untouched pictures resemble attacked ones as much as {subject} or more ({adaptive}).",
+                " By the {detector} {} untouched pictures resemble attacked ones as much as {subject} or more.",
                 of_100(*share_above)
             ),
         };
@@ -87,14 +93,18 @@ impl DetectorCard {
     /// Returns the areas under the curve at 8/255 that were measured, and what an attacker who knows the detector left of it.
     pub fn figures_in_words(&self) -> String {
         let sets = self.figures.iter().flat_map(|figures| &figures.sets);
-        let areas = ATTACKS.iter().filter_map(|(set, name)| {
-            let area = sets.clone().find(|row| row.set == *set)?.auc?;
-            Some(format!("{name} {:.1}", 100.0 * area.value))
+        let areas = ATTACKS.iter().filter_map(|(attack, name)| {
+            let at = |radius: &str| sets.clone().find(|row| row.set == format!("{attack} at {radius}"));
+            let (strong, weak) = (at("8/255")?, at("4/255")?);
+            let seen = if strong.seen { ", trained on" } else { "" };
+            Some(format!("{name} {:.1} ({:.1}){seen}", 100.0 * strong.auc?.value, 100.0 * weak.auc?.value))
         });
         let areas: Vec<String> = areas.collect();
         match areas.as_slice() {
             [] => self.adaptive_in_words(),
-            areas => format!("area under the curve at 8/255: {}; {}", areas.join(", "), self.adaptive_in_words()),
+            areas => {
+                format!("area under the curve at 8/255 (4/255): {}; {}", areas.join("; "), self.adaptive_in_words())
+            }
         }
     }
 
@@ -110,12 +120,15 @@ impl DetectorCard {
             return "its figures against an attacker who knows it failed a check".into();
         }
         let (Adaptive { epsilon, rate, .. }, evaded) = (adaptive, adaptive.evaded());
+        if evaded.of == 0 {
+            return "no picture was answered rightly without an alarm, so that there was nothing to attack".into();
+        }
         format!(
             "an attacker who knows it evaded it on {} of {} pictures, at {} and {}% false alarms",
             evaded.hits,
             evaded.of,
             in_255ths(*epsilon),
-            100.0 * rate
+            (1e5 * rate).round() / 1e3
         )
     }
 }
@@ -165,8 +178,9 @@ mod tests {
         assert_eq!(
             standing.in_words("the picture"),
             " The answer to 80 of 100 untouched pictures has no larger probability. By the head on the middle stage the picture \
-             resembles attacked ones; 1.0 of 100 untouched pictures do as much (not measured against an attacker who knows it)."
+             resembles attacked ones; 1.0 of 100 untouched pictures do as much."
         );
+        assert_eq!(standing.adaptive(), " Of that detector: not measured against an attacker who knows it.");
         assert_eq!(
             standing.none_of(200).unwrap(),
             "This picture may show none of the 200 classes: 3.0 of 100 pictures of these classes have as high an energy."
@@ -183,6 +197,7 @@ mod tests {
         );
         assert_eq!(Standing::default().in_words("the picture"), "");
         assert_eq!(Standing::default().none_of(200), None);
+        assert_eq!(Standing::of([(&card(DetectorKind::Maps), f32::NAN)]), Standing::default());
     }
 
     #[test]
@@ -190,14 +205,15 @@ mod tests {
         let mut card = card(DetectorKind::Maps);
         assert_eq!(card.figures_in_words(), "not measured against an attacker who knows it");
         let none = Proportion { hits: 0, of: 10 };
-        let row = Detection {
-            set: "bim-5 at 8/255".into(),
+        let row = |set: &str, scores: &[f32]| Detection {
+            set: set.into(),
             attacked: true,
             seen: true,
-            auc: Auc::new(&[1.0, 2.0], &[0.0, 1.5]),
+            auc: Auc::new(scores, &[0.0, 1.5]),
             alarms: [none; 2],
             of_changed: None,
         };
+        let sets = vec![row("bim-5 at 8/255", &[1.0, 2.0]), row("bim-5 at 4/255", &[1.0])];
         let adaptive = Adaptive {
             epsilon: 4.0 / 255.0,
             rate: 0.05,
@@ -206,11 +222,11 @@ mod tests {
             defended: Proportion { hits: 8, of: 10 },
             left: vec![("orthogonal".into(), 1)],
         };
-        let figures = DetectorFigures { images: 10, sets: vec![row], adaptive: vec![adaptive], ..Default::default() };
+        let figures = DetectorFigures { images: 10, sets, adaptive: vec![adaptive], ..Default::default() };
         card.figures = Some(figures);
         assert_eq!(
             card.figures_in_words(),
-            "area under the curve at 8/255: BIM-5 75.0; an attacker who knows it evaded it on 7 of 8 pictures, at 4/255 and 5% false alarms"
+            "area under the curve at 8/255 (4/255): BIM-5 75.0 (50.0), trained on; an attacker who knows it evaded it on 7 of 8 pictures, at 4/255 and 5% false alarms"
         );
         let check = CheckItem { name: "a".into(), figure: String::new(), limit: String::new(), passed: Some(false) };
         card.figures.as_mut().unwrap().checks.push(check);

@@ -148,7 +148,11 @@ pub fn run(args: &ExplainArgs, device: DeviceChoice, progress: &Progress) -> Res
         };
         let changed =
             chosen.as_ref().zip(made.as_ref()).map(|(chosen, made)| (&chosen.config, &made.picture, made.had_gradient));
-        let detectors = store::load(&dirs[place], &bundle.card, &engine.device)?;
+        // An answer is explained without its detectors, too.
+        let detectors = store::load(&dirs[place], &bundle.card, &engine.device).unwrap_or_else(|error| {
+            progress.warn(format!("{error:#}; what detectors say is left out"));
+            vec![]
+        });
         let (detectors, method) = (detectors.as_slice(), args.method);
         let subject = Subject { bundle, detectors, picture: &picture, attacked: changed, class, method };
         let Measured { mut explanation, stages: drawn } = measure(&subject, &engine.device)?;

@@ -20,11 +20,11 @@ use crate::progress::{Progress, Stop, Unit};
 /// Number of classes that targeted attacks lead to, the likeliest other ones first.
 const TARGETS: usize = 9;
 /// Radius at which every image must fall, in 255ths.
-const LARGE: f32 = 32.0;
+pub(super) const LARGE: f32 = 32.0;
 /// Queries of the search without gradients, at least.
 const QUERIES: usize = 1000;
 /// Part of the images by which a check may differ, of at least one image.
-const POINT: f64 = 0.01;
+pub(super) const POINT: f64 = 0.01;
 
 /// Settings of the attacks.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +33,6 @@ pub struct Strength {
     pub steps: usize,
     /// Random starts of each attack.
     pub starts: usize,
-    /// False-alarm rate of the threshold that must be evaded.
-    pub rate: f64,
 }
 
 /// An attack in the order in which they are tried: a strategy, and the rank of the class that it leads to (1 is the likeliest other
@@ -55,6 +53,11 @@ impl Try {
     }
 }
 
+/// Returns a check with its figure and its limit.
+pub(super) fn check_item(name: String, figure: String, limit: String, passed: bool) -> CheckItem {
+    CheckItem { name, figure, limit, passed: Some(passed) }
+}
+
 /// An attack on a network with a detector, and the images that are attacked.
 pub struct Attacker<'a> {
     /// The network.
@@ -71,6 +74,8 @@ pub struct Attacker<'a> {
     pub device: &'a Device,
     /// Strength of each attack.
     pub strength: Strength,
+    /// False-alarm rate of the threshold that must be evaded.
+    pub rate: f64,
 }
 
 /// Images that are still defended.
@@ -93,8 +98,8 @@ impl Attacker<'_> {
         let mut defended = self.defended()?;
         let before = Proportion { hits: defended.indices.len(), of: self.indices.len() };
         let left = self.run_on(&mut defended, epsilon, 0, progress, stop)?;
-        let Strength { steps, starts, rate } = self.strength;
-        Ok((Adaptive { epsilon, rate, steps, starts, defended: before, left }, defended))
+        let Strength { steps, starts } = self.strength;
+        Ok((Adaptive { epsilon, rate: self.rate, steps, starts, defended: before, left }, defended))
     }
 
     /// Runs all attacks on `defended`, from random starts of the numbers `first` on. Returns how many images each attack left.
@@ -167,7 +172,7 @@ impl Attacker<'_> {
     }
 
     fn threshold(&self) -> f32 {
-        self.card.calibration.threshold(self.strength.rate)
+        self.card.calibration.threshold(self.rate)
     }
 
     /// Takes one attack of all defended images, and removes those that it brings to a wrong answer without an alarm.
@@ -257,15 +262,9 @@ impl Attacker<'_> {
             }]);
         }
         let mut items = vec![];
-        let item = |name: String, figure: String, limit: String, passed: bool| CheckItem {
-            name,
-            figure,
-            limit,
-            passed: Some(passed),
-        };
         let (large, _) = self.run(LARGE / 255.0, progress, stop)?;
         let withstood = large.withstood();
-        items.push(item(
+        items.push(check_item(
             format!("at {LARGE}/255 every image evades the detector"),
             format!("{} of {} withstand", withstood.hits, large.defended.hits),
             "none".into(),
@@ -277,7 +276,7 @@ impl Attacker<'_> {
         Self { strength: twice, ..*self }.run_on(&mut again, weakest.epsilon, twice.starts, progress, stop)?;
         let gained = left.indices.len() - again.indices.len();
         let allowed = ((POINT * weakest.defended.of as f64) as usize).max(1);
-        items.push(item(
+        items.push(check_item(
             format!("other starts and twice the steps change nothing at {}", in_255ths(weakest.epsilon)),
             format!("{gained} images more evade"),
             format!("{allowed} of {}", weakest.defended.of),
@@ -288,7 +287,7 @@ impl Attacker<'_> {
         let at_8 = adaptive.iter().find(|(one, _)| (one.epsilon * 255.0 - 8.0).abs() < 0.01);
         if let Some((at_8, _)) = at_8 {
             let robust = self.robust(4.0 / 255.0)?;
-            items.push(item(
+            items.push(check_item(
                 "what withstands at 8/255 with the detector is no more than what is robust at 4/255 without it".into(),
                 format!("{} and {robust} of {}", at_8.withstood().hits, self.indices.len()),
                 format!("{allowed} more"),

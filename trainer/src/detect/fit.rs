@@ -25,8 +25,8 @@ use crate::progress::{Progress, Stop, Unit};
 const REGRESSION_STEPS: usize = 400;
 /// Weight decay of a logistic regression on standardised features.
 const DECAY: f32 = 1e-2;
-/// Of so many pictures one fits the regression on the distances, and the others the distances: those of the pictures that means and
-/// covariance were fitted to are too small.
+/// Share of the pictures kept for the regression on the distances: one in so many. Means and covariance are fitted to the others, whose
+/// own distances would be too small.
 const APART: u32 = 4;
 
 /// What a network computed of the training pictures, a row for each picture.
@@ -168,13 +168,17 @@ fn mahalanobis(features: &Features, of: &DetectorOf<'_>) -> Result<Mahalanobis> 
         rows.iter().flat_map(|row| &table[row * columns..(row + 1) * columns]).copied().collect()
     };
     let untouched = features.rows(|variety, apart| variety == Variety::Untouched && !apart);
+    let apart = features.rows(|variety, apart| variety != Variety::Iterative && apart);
+    ensure!(
+        !untouched.is_empty() && !apart.is_empty(),
+        "so few pictures are not enough to fit distances to some and a regression to others: take more (--images)"
+    );
     let labels: Vec<usize> = untouched.iter().map(|&row| features.labels[row]).collect();
     let mut detector = Mahalanobis::new(&channels, of.classes, of.device);
     for (stage, &columns) in channels.iter().enumerate() {
         let values = picked(&features.pooled[stage], columns, &untouched);
         detector.fit_stage(stage, &values, &labels).map_err(|text| anyhow!(text))?;
     }
-    let apart = features.rows(|variety, apart| variety != Variety::Iterative && apart);
     let table = |(&columns, table): (&usize, &Vec<f32>)| {
         let values = picked(table, columns, &apart);
         Tensor::<4>::from_data(TensorData::new(values, [apart.len(), columns, 1, 1]), of.device)

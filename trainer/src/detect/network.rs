@@ -27,7 +27,8 @@ impl CraftedPair {
     /// Loads two crafted sets, in any order.
     ///
     /// # Errors
-    /// [`UsageError`] when the sets are not one of FGSM and one of BIM, crafted from `dataset`; others when a set cannot be read.
+    /// [`UsageError`] when the sets are not one of FGSM and one of BIM, crafted from `dataset`, or are from different
+    /// networks; others when a set cannot be read.
     pub fn load(dirs: &[std::path::PathBuf], dataset: &Dataset) -> Result<Self> {
         let (mut fgsm, mut bim, mut sources) = (None, None, vec![]);
         for dir in dirs {

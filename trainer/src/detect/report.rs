@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use shared::attack::in_255ths;
+use shared::bundle::CheckItem;
 use shared::detect::{Adaptive, Auc, Detection, DetectorFigures, DetectorKind, RATES};
 use shared::metrics::Proportion;
 
@@ -195,21 +196,25 @@ fn of_detector(kind: DetectorKind, figures: &DetectorFigures) -> Vec<Block> {
     }
     blocks.extend(figures.adaptive.iter().map(of_adaptive));
     if !figures.checks.is_empty() {
-        let passed = |passed: Option<bool>| match passed {
-            Some(true) => "yes",
-            Some(false) => "NO",
-            None => "",
-        };
-        let row = |item: &shared::bundle::CheckItem| {
-            vec![item.name.clone(), item.figure.clone(), item.limit.clone(), passed(item.passed).into()]
-        };
-        blocks.push(Block::Table {
-            caption: "Checks of the adaptive attacks".into(),
-            head: ["Check", "Figure", "Limit", "Passed"].map(String::from).to_vec(),
-            rows: figures.checks.iter().map(row).collect(),
-        });
+        blocks.push(checks_table("Checks of the adaptive attacks", &figures.checks));
     }
     blocks
+}
+
+/// Returns the table of checks.
+pub(super) fn checks_table(caption: &str, checks: &[CheckItem]) -> Block {
+    let passed = |passed: Option<bool>| match passed {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "",
+    };
+    let row =
+        |item: &CheckItem| vec![item.name.clone(), item.figure.clone(), item.limit.clone(), passed(item.passed).into()];
+    Block::Table {
+        caption: caption.into(),
+        head: ["Check", "Figure", "Limit", "Passed"].map(String::from).to_vec(),
+        rows: checks.iter().map(row).collect(),
+    }
 }
 
 fn of_adaptive(adaptive: &Adaptive) -> Block {

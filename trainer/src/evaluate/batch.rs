@@ -23,7 +23,7 @@ use crate::models::read;
 /// Number of images that go through the network at once.
 pub(crate) const BATCH: usize = 100;
 /// Seed of the augmented and the corrupted validation images, which are the same in every evaluation.
-const AUGMENTED_SEED: u64 = 0;
+pub(crate) const AUGMENTED_SEED: u64 = 0;
 /// Seed of the targets of targeted attacks, which are the same in every evaluation.
 const TARGET_SEED: u64 = 0;
 

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use shared::attack::{AttackConfig, Goal};
 use shared::bundle::{Bundle, ImageSet, Score};
 
+pub(crate) use self::batch::{AUGMENTED_SEED, BATCH, EvaluationBatch, logits};
 use self::batch::{Attacked, Originals, Shown};
-pub(crate) use self::batch::{BATCH, EvaluationBatch, logits};
 pub(crate) use self::image_result::ImageResult;
 pub use self::origins::Origins;
 use self::until_fooled::UntilFooledTrial;

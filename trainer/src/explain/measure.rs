@@ -144,12 +144,12 @@ pub fn measure(subject: &Subject<'_>, device: &Device) -> Result<Measured> {
     let standing = |picture: &Picture| -> Result<Standing> {
         let images = picture.to_tensor(device);
         let stages = bundle.model.stages(images.clone());
-        let score = |(card, detector): &'_ (DetectorCard, Detector)| {
-            let score = models::read(detector.score(&bundle.model, images.clone(), &stages))?;
-            Ok((card.clone(), score.first().copied().unwrap_or(f32::NAN)))
-        };
-        let scored = detectors.iter().map(score).collect::<Result<Vec<_>>>()?;
-        Ok(Standing::of(scored.iter().map(|(card, score)| (card, *score))))
+        let mut scored = vec![];
+        for (card, detector) in detectors {
+            let scores = models::read(detector.score(&bundle.model, images.clone(), &stages))?;
+            scored.extend(scores.into_iter().map(|score| (card, score)));
+        }
+        Ok(Standing::of(scored))
     };
     let likely = |guess: &Guess| Likely { name: name(guess.index), probability: guess.probability };
     let mut facts = AnswerFacts {

@@ -72,6 +72,7 @@ fn detectors_are_trained_measured_and_saved() {
     // 8 held-out pictures of each class, half of its 16.
     assert_eq!(card["detectors"][1]["calibration"]["images"], 24);
     assert_eq!(card["detectors"][2]["trained_attacks"], serde_json::json!(["fgsm"]));
+    assert!(card["detectors"][4]["tails"]["high"].is_number() && card["detectors"][1]["tails"].is_null());
     // A network with detectors is a network as before.
     succeeds(&dir, &["evaluate", "--model", "run", "--attack", "none"]);
 

@@ -96,7 +96,7 @@ fn stopped_at_any_stage_it_ends_with_the_same_scores() {
 }
 
 fn routing_is_measured_against_the_hardened_network(dir: &TempDir) {
-    let route = ["detector", "route", "whole", "--adaptive", "4", "--steps", "2", "--epsilon", "8/255", "--json"];
+    let route = ["detector", "route", "whole", "--adaptive", "8", "--steps", "2", "--epsilon", "8/255", "--json"];
     let output = run(dir, &route);
     assert!(!output.status.success() && said(&output).contains("--recipe paper"), "{}", said(&output));
     let recipe = "detectors = ['network']\nepochs = 1\nbatch-size = 8\n";
@@ -119,7 +119,15 @@ fn routing_is_measured_against_the_hardened_network(dir: &TempDir) {
     let oracle = [right(0, 0), right(0, 1), right(1, 2), right(2, 3)];
     assert_eq!([0, 1, 2, 3].map(|set| right(5, set)), oracle);
     let attacked = &report["attacked"][0];
-    assert!(attacked["hardened"]["hits"].as_u64() <= Some(right(3, 0)) && attacked["routed"]["of"] == 4, "{attacked}");
+    let left = |side: &str| attacked[side]["hits"].as_u64().unwrap();
+    // All 8 are attacked, so none can withstand that was wrong before.
+    assert!(
+        attacked["routed"]["of"] == 8 && left("hardened") <= right(3, 0) && left("routed") <= right(4, 0),
+        "{attacked}"
+    );
+    assert_eq!(report["checks"].as_array().unwrap().len(), 4);
+    let failed = report["checks"].as_array().unwrap().iter().any(|check| check["passed"] == false);
+    assert_eq!(output.status.code(), Some(i32::from(failed)), "{}", said(&output));
     let text = fs::read_to_string(dir.path().join("routing/report.md")).unwrap();
     assert!(text.contains("routed by an oracle") && text.contains("Verdict"), "{text}");
     assert!(dir.path().join("routing/routing.json").is_file());

@@ -32,8 +32,10 @@ impl Session {
             _ => Radius::linf(USUAL),
         };
         for slot in Slot::ALL {
-            if let Err(message) = self.fetch_detectors(slot).await {
-                return post(&Reply::Refused { id, message });
+            let problems = self.fetch_detectors(slot).await;
+            let is_there = self.detectors(slot).iter().any(|(card, _)| card.kind == kind);
+            if !is_there && !problems.is_empty() {
+                return post(&Reply::Refused { id, message: problems.join(" ") });
             }
             let found = match self.evaded(id, slot, kind, radius, inbox).await {
                 Ok(Some(found)) => found,

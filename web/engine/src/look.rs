@@ -59,13 +59,16 @@ impl Session {
         inbox: &Inbox,
     ) {
         for (slot, attacked) in Slot::ALL.into_iter().zip(attacked) {
-            if let Err(message) = self.fetch_detectors(slot).await {
-                return post(&Reply::Refused { id, message });
-            }
+            let problems = self.fetch_detectors(slot).await;
             let attacked = attacked.and_then(|pixels| picture(&pixels));
             let change = Change { attack: settings.kind.label().into(), within: settings.radius().short() };
             match self.look_into(slot, attacked.as_ref(), change).await {
-                Ok(Some(insight)) => post(&Reply::Looked { id, slot, insight: Box::new(insight) }),
+                Ok(Some(mut insight)) => {
+                    for problem in problems {
+                        insight.words += &format!(" {problem}");
+                    }
+                    post(&Reply::Looked { id, slot, insight: Box::new(insight) });
+                }
                 Ok(None) => {}
                 Err(error) => return self.fail(id, &error),
             }
@@ -77,25 +80,28 @@ impl Session {
         post(&Reply::Finished { id });
     }
 
-    /// Fetches and loads the detectors of the network in `slot`, once.
-    ///
-    /// # Errors
-    ///
-    /// A text for the visitor.
-    pub(crate) async fn fetch_detectors(&mut self, slot: Slot) -> Result<(), String> {
-        let Some((name, card)) = self.without_detectors(slot) else { return Ok(()) };
-        let mut detectors = Vec::with_capacity(card.detectors.len());
+    /// Fetches and loads the detectors of the network in `slot`, unless they are there. Returns a sentence for each that cannot be used; the
+    /// others can.
+    pub(crate) async fn fetch_detectors(&mut self, slot: Slot) -> Vec<String> {
+        let Some((name, card)) = self.without_detectors(slot) else { return vec![] };
+        let (mut detectors, mut problems) = (Vec::with_capacity(card.detectors.len()), vec![]);
         for described in &card.detectors {
             let content = match &described.weights {
-                Some(part) => Some(self.models().part(&name, part).await?),
-                None => None,
+                Some(part) => self.models().part(&name, part).await.map(Some),
+                None => Ok(None),
             };
-            let loaded = load_detector(&card, described, content.as_deref(), self.device());
-            let unusable = |error: BundleError| in_a_sentence(&format!("A detector of {name} cannot be used: {error}"));
-            detectors.push((described.clone(), loaded.map_err(unusable)?));
+            let loaded = content.and_then(|content| {
+                load_detector(&card, described, content.as_deref(), self.device()).map_err(|error: BundleError| {
+                    in_a_sentence(&format!("The detector {} of {name} cannot be used: {error}", described.kind))
+                })
+            });
+            match loaded {
+                Ok(detector) => detectors.push((described.clone(), detector)),
+                Err(problem) => problems.push(problem),
+            }
         }
-        self.set_detectors(slot, detectors);
-        Ok(())
+        self.set_detectors(slot, detectors, problems.is_empty());
+        problems
     }
 
     pub(crate) async fn look_into(

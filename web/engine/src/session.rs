@@ -34,8 +34,10 @@ struct Loaded {
     bundle: Bundle,
     /// Whether this browser keeps its files.
     kept: bool,
-    /// Its detectors; none before they are fetched.
-    detectors: Option<Vec<Known>>,
+    /// Its detectors that are fetched.
+    detectors: Vec<Known>,
+    /// Whether they are all of its detectors.
+    has_all_detectors: bool,
 }
 
 /// The picture that the networks see, and what they take it for.
@@ -68,19 +70,19 @@ impl Session {
 
     /// Returns the detectors of the network in `slot`, as far as they are fetched.
     pub(crate) fn detectors(&self, slot: Slot) -> &[Known] {
-        self.loaded[slot.index()].as_ref().and_then(|loaded| loaded.detectors.as_deref()).unwrap_or_default()
+        self.loaded[slot.index()].as_ref().map_or(&[], |loaded| &loaded.detectors)
     }
 
-    /// Returns folder and card of the network in `slot`, if it is there and its detectors are yet to be fetched.
+    /// Returns folder and card of the network in `slot`, if it is there and not all of its detectors are.
     pub(crate) fn without_detectors(&self, slot: Slot) -> Option<(String, Card)> {
-        let loaded = self.loaded[slot.index()].as_ref().filter(|loaded| loaded.detectors.is_none())?;
+        let loaded = self.loaded[slot.index()].as_ref().filter(|loaded| !loaded.has_all_detectors)?;
         Some((loaded.name.clone(), loaded.bundle.card.clone()))
     }
 
     /// Gives the network in `slot` its detectors.
-    pub(crate) fn set_detectors(&mut self, slot: Slot, detectors: Vec<Known>) {
+    pub(crate) fn set_detectors(&mut self, slot: Slot, detectors: Vec<Known>, are_all: bool) {
         if let Some(loaded) = &mut self.loaded[slot.index()] {
-            loaded.detectors = Some(detectors);
+            (loaded.detectors, loaded.has_all_detectors) = (detectors, are_all);
         }
     }
 
@@ -174,7 +176,13 @@ impl Session {
             }
             error => error,
         })?;
-        self.loaded[slot.index()] = Some(Loaded { name: name.to_owned(), bundle, kept: files.kept, detectors: None });
+        self.loaded[slot.index()] = Some(Loaded {
+            name: name.to_owned(),
+            bundle,
+            kept: files.kept,
+            detectors: vec![],
+            has_all_detectors: false,
+        });
         Ok(())
     }
 

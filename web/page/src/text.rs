@@ -55,19 +55,22 @@ pub fn attack_without_epsilon(settings: &Settings) -> String {
     format!("{}{steps}", attack_label(settings.kind))
 }
 
-/// Returns what a sweep with these settings found of the smallest epsilon that changes the answer, in a sentence; `found` is in units of the
-/// attack's norm.
-pub fn smallest_change(settings: &Settings, found: Option<u16>) -> String {
-    let (attack, norm) = (attack_without_epsilon(settings), settings.norm());
+/// Returns what a sweep with these settings found of the smallest epsilon that changes the answer, or leads to the class named `target`, in a
+/// sentence; `found` is in units of the attack's norm.
+pub fn smallest_change(settings: &Settings, target: Option<&str>, found: Option<u16>) -> String {
+    let norm = settings.norm();
+    let crafted = if settings.crafted_on.is_some() { ", crafted on one network for both" } else { "" };
+    let attack = format!("{}{crafted}", attack_without_epsilon(settings));
+    let goal = target.map_or("to change the answer".into(), |class| format!("to lead to {class}"));
     match found {
-        Some(0) => "The answer is another one already without an attack.".into(),
+        Some(0) => format!("No attack is needed {goal}."),
         Some(units) => {
             let radius = Radius { norm, units }.short();
-            format!("The smallest epsilon found to change the answer is {radius} ({attack}).")
+            format!("The smallest epsilon found {goal} is {radius} ({attack}).")
         }
         None => {
             let largest = Radius { norm, units: Radius::largest(norm) }.short();
-            format!("No change of the answer was found up to {largest} ({attack}).")
+            format!("No epsilon up to {largest} was found {goal} ({attack}).")
         }
     }
 }
@@ -112,7 +115,7 @@ pub fn steps(done: u32, total: u32) -> String {
 mod tests {
     use super::*;
 
-    use protocol::Training;
+    use protocol::{Slot, Training};
     use terms::metrics::Proportion;
 
     #[test]
@@ -168,13 +171,14 @@ mod tests {
     #[test]
     fn a_change_that_was_not_found_is_not_called_impossible() {
         let settings = Settings::default();
-        let words = |found| smallest_change(&settings, found);
-        assert!(
-            words(Some(3)).starts_with("The smallest epsilon found to change the answer is 3/255 ("),
-            "{}",
-            words(Some(3))
-        );
-        assert!(words(None).starts_with("No change of the answer was found up to 32/255 ("), "{}", words(None));
+        let words = |found| smallest_change(&settings, None, found);
+        assert!(words(Some(3)).starts_with("The smallest epsilon found to change the answer is 3/255 ("));
+        assert!(words(None).starts_with("No epsilon up to 32/255 was found to change the answer ("));
+        assert_eq!(words(Some(0)), "No attack is needed to change the answer.");
+        let elsewhere = Settings { crafted_on: Some(Slot::Left), kind: AttackKind::PgdL2, ..settings };
+        let words = smallest_change(&elsewhere, Some("orange"), Some(125));
+        assert!(words.starts_with("The smallest epsilon found to lead to orange is L2 1.25 ("), "{words}");
+        assert!(words.contains("crafted on one network"), "{words}");
     }
 
     #[test]

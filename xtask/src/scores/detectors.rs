@@ -1,7 +1,7 @@
 //! The README's table of detectors: how well they tell attacked images, beside what an attacker who knows them leaves.
 
 use terms::card::Card;
-use terms::detection::{DetectorFigures, DetectorKind};
+use terms::detection::{Adaptive, DetectorCard, DetectorFigures, DetectorKind};
 use terms::metrics::Proportion;
 
 use super::{NO_VALUE, grouped};
@@ -16,14 +16,20 @@ const PUBLISHED: &str = "85 to 94 for FGSM, 88 to 92 for BIM, 85 to 89 for PGD";
 /// Returns the table of the detectors with figures, and the sentences that explain it; an empty text without figures.
 pub(super) fn table(cards: &[Card]) -> String {
     let measured = |card: &Card| -> Vec<(String, DetectorKind, DetectorFigures)> {
-        let of = |detector: &terms::detection::DetectorCard| {
-            Some((card.name.clone(), detector.kind, detector.figures.clone()?))
-        };
+        let of = |detector: &DetectorCard| Some((card.name.clone(), detector.kind, detector.figures.clone()?));
         card.detectors.iter().filter_map(of).collect()
     };
     let all: Vec<_> = cards.iter().flat_map(measured).collect();
     let Some((_, _, first)) = all.first() else { return String::new() };
-    let attacked = all.iter().flat_map(|(.., figures)| &figures.adaptive).map(|one| one.defended.of).max();
+    let attacked = all.iter().flat_map(|(.., figures)| &figures.adaptive).find(|one| is_of_radius(one));
+    let in_words = |one: &Adaptive| {
+        format!(
+            ", on those of {} images that were right and raised no alarm at {}% false alarms: many attacks of {} steps, worst case by image",
+            one.defended.of,
+            (1e5 * one.rate).round() / 1e3,
+            one.steps
+        )
+    };
     let mut text = String::from("\n| detector | network | ");
     for (_, name) in ATTACKS {
         text += &format!("{name} | ");
@@ -37,12 +43,11 @@ pub(super) fn table(cards: &[Card]) -> String {
     }
     text += &format!(
         "\nDetectors of attacks, on {} validation images: area under the curve in percent at 8/255 (and 4/255), 50 is chance, and alarms on \
-         noise of 8/255 at a threshold with 5% false alarms. These figures are of attackers who do not know the detector; published ones \
-         on Tiny ImageNet are {PUBLISHED}. The last column is of an attacker who knows it{}. It is what a detector is worth.\n",
+         noise of signs at 8/255 at a threshold with 5% false alarms. These figures are of attackers who do not know the detector; published \
+         ones of other networks on Tiny ImageNet, at other radii, are {PUBLISHED}. The last column is of an attacker who knows network and \
+         detector{}.\n",
         grouped(first.images),
-        attacked.map_or(String::new(), |images| format!(
-            ", on those of {images} images that were right and raised no alarm"
-        ))
+        attacked.map_or(String::new(), in_words)
     );
     text
 }
@@ -54,9 +59,13 @@ fn area(figures: &DetectorFigures, attack: &str) -> String {
     format!("{} ({})", percent("8/255"), percent("4/255"))
 }
 
+fn is_of_radius(adaptive: &Adaptive) -> bool {
+    (adaptive.epsilon - RADIUS).abs() < 1e-6
+}
+
 /// Formats the images that the adaptive attacker fooled without an alarm.
 fn evaded(figures: &DetectorFigures) -> String {
-    let Some(adaptive) = figures.adaptive.iter().find(|one| (one.epsilon - RADIUS).abs() < 1e-6) else {
+    let Some(adaptive) = figures.adaptive.iter().find(|one| is_of_radius(one)) else {
         return NO_VALUE.into();
     };
     if figures.checks.iter().any(|check| check.passed == Some(false)) {
@@ -93,7 +102,11 @@ mod tests {
         let text = table(&[card(json!([detector]))]);
         let line = "| energy | standard | 96.7 (79.0) | – (–) | – (–) | 7.0% | 39 of 40 [87%, 100%] |";
         assert!(text.lines().any(|found| found == line), "{text}");
-        assert!(text.contains("on 1,000 validation images") && text.contains("those of 100 images"), "{text}");
+        assert!(
+            text.contains("on 1,000 validation images")
+                && text.contains("those of 100 images that were right and raised no alarm at 5% false alarms"),
+            "{text}"
+        );
         assert_eq!(table(&[card(json!([]))]), "");
     }
 }

@@ -44,6 +44,9 @@ pub struct EvaluateArgs {
     limit: Option<u32>,
     #[command(flatten)]
     attacker: AttackerArgs,
+    /// False-alarm rate of the threshold that these attacks must stay below
+    #[arg(long, value_name = "RATE", default_value_t = 0.05, value_parser = rate, requires = "adaptive")]
+    rate: f64,
     /// Write the figures into each network's model.json
     #[arg(long)]
     save: bool,
@@ -58,6 +61,13 @@ pub struct EvaluateArgs {
 fn kind(name: &str) -> Result<DetectorKind, String> {
     let names = || DetectorKind::ALL.map(DetectorKind::name).join(", ");
     DetectorKind::named(name).ok_or_else(|| format!("there is no detector '{name}': take {}", names()))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate < 1.0 => Ok(rate),
+        _ => Err(format!("{text} is no rate: a number between 0 and 1, as 0.05")),
+    }
 }
 
 /// Runs `bastion detector evaluate`.
@@ -93,10 +103,10 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
             Measurement { own, other, detectors, split: &dataset.val, indices: &indices, device: &device };
         let mut figures = measurement.run(progress, &stop)?;
         if let Some(indices) = &attacked {
-            let strength = args.attacker.strength();
+            let (strength, rate) = (args.attacker.strength(), args.rate);
             for ((card, detector), figures) in detectors.iter().zip(&mut figures) {
                 let attacker =
-                    Attacker { own, card, detector, split: &dataset.val, indices, device: &device, strength };
+                    Attacker { own, card, detector, split: &dataset.val, indices, device: &device, strength, rate };
                 let run = |epsilon: &Epsilon| attacker.run(epsilon.value(), progress, &stop);
                 let adaptive = args.attacker.epsilon.iter().map(run).collect::<Result<Vec<_>>>()?;
                 figures.checks = attacker.checks(&adaptive, progress, &stop)?;

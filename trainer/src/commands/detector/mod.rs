@@ -29,10 +29,10 @@ enum DetectorCommand {
     Route(route::RouteArgs),
 }
 
-/// The attacker who knows all that defends.
+/// Settings of the attacks by an attacker who knows the defence.
 #[derive(Debug, Args)]
 struct AttackerArgs {
-    /// Attack network and detector together on so many images
+    /// Attack all that defends together, on so many images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     adaptive: Option<u32>,
     /// Radii of these attacks, in L-infinity and pixel units
@@ -44,21 +44,11 @@ struct AttackerArgs {
     /// Random starts of each of these attacks
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), requires = "adaptive")]
     starts: u16,
-    /// False-alarm rate of the threshold that these attacks must stay below
-    #[arg(long, value_name = "RATE", default_value_t = 0.05, value_parser = rate, requires = "adaptive")]
-    rate: f64,
 }
 
 impl AttackerArgs {
     fn strength(&self) -> Strength {
-        Strength { steps: self.steps.into(), starts: self.starts.into(), rate: self.rate }
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && rate < 1.0 => Ok(rate),
-        _ => Err(format!("{text} is no rate: a number between 0 and 1, as 0.05")),
+        Strength { steps: self.steps.into(), starts: self.starts.into() }
     }
 }
 

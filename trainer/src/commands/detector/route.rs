@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use shared::detect::Detector;
 
@@ -48,7 +48,7 @@ pub struct RouteArgs {
 /// Runs `bastion detector route`.
 ///
 /// # Errors
-/// When a network, a set or the router is missing, or the device fails.
+/// When a network, a set or the router is missing, a set is of another network, the device fails, or a check of an attack fails.
 pub fn run(args: &RouteArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
     let stop = Stop::on_ctrl_c()?;
     let dir = &args.reproduction;
@@ -73,16 +73,24 @@ pub fn run(args: &RouteArgs, device: DeviceChoice, progress: &Progress) -> Resul
     };
     let (_, hardened) = network("hardened")?;
     let detectors = store::load(normal_dir, &normal.card, &device)?;
-    let router = detectors.iter().find_map(|(_, detector)| match detector {
-        Detector::Network(network, _) => Some(network),
+    let router = detectors.iter().find_map(|(card, detector)| match detector {
+        Detector::Network(network, _) => Some((card, network)),
         _ => None,
     });
-    let router = router.with_context(|| {
+    let (router_card, router) = router.with_context(|| {
         format!(
             "the network in {} has no router: bastion detector train --recipe paper makes one",
             normal_dir.display()
         )
     })?;
+    for set in &crafted {
+        ensure!(
+            set.made.weights_sha256 == normal.card.weights.sha256,
+            "{} was crafted on another network than the normal one in {}",
+            set.dir.display(),
+            normal_dir.display()
+        );
+    }
     let [fgsm_set, bim_set] = crafted.as_slice() else { unreachable!("there are two sets") };
     let routing = Routing {
         router,
@@ -98,12 +106,22 @@ pub fn run(args: &RouteArgs, device: DeviceChoice, progress: &Progress) -> Resul
         let indices = spread(&clean.val.labels, Some(images as usize));
         let strength = args.attacker.strength();
         let run = |epsilon: &Epsilon| routing.attacked(&indices, epsilon.value(), strength, progress, &stop);
-        report.attacked = args.attacker.epsilon.iter().map(run).collect::<Result<Vec<_>>>()?;
+        let attacked = args.attacker.epsilon.iter().map(run).collect::<Result<Vec<_>>>()?;
+        report.checks = routing.checks(&indices, &attacked, strength, progress, &stop)?;
+        report.attacked = attacked.into_iter().map(|withstood| withstood.figures).collect();
     }
-    (report.command, report.data_sha256) = (command_line(&["--data", "--report"]), clean.sha256);
+    report.command = command_line(&["--data", "--report"]);
+    report.data_sha256 = clean.sha256;
+    report.router_sha256 = router_card.weights.as_ref().map(|part| part.sha256.clone()).unwrap_or_default();
     if let Some(dir) = &args.report {
         report.write(dir)?;
         progress.note(format!("The report is in {}", dir.display()));
     }
-    if args.json { output::json(&report) } else { output::text(report.table().trim_end()) }
+    if args.json {
+        output::json(&report)?;
+    } else {
+        output::text(report.table().trim_end())?;
+    }
+    ensure!(report.is_believed(), "a check of the attacks failed: their figures are not to be believed");
+    Ok(())
 }

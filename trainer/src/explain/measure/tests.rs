@@ -1,4 +1,5 @@
 use shared::attack::AttackKind;
+use shared::detect::{Calibration, DetectorKind};
 
 use super::*;
 use crate::models::tests::bundle;
@@ -12,7 +13,20 @@ fn measured(attacked: bool, class: Option<usize>, method: Method) -> Explanation
     let (bundle, clean, changed) = (bundle("small", 3, &device), picture(0), picture(9));
     let config = AttackConfig::new(AttackKind::Bim, 9.0 / 255.0, 3);
     let attacked = attacked.then_some((&config, &changed, true));
-    let subject = Subject { bundle: &bundle, detectors: &[], picture: &clean, attacked, class, method };
+    let described = |kind| DetectorCard {
+        kind,
+        weights: None,
+        passes: 0,
+        dropout: 0.0,
+        tails: None,
+        trained_on: String::new(),
+        trained_attacks: vec![],
+        calibration: Calibration::new(vec![0.0, 1.0]),
+        figures: None,
+    };
+    let detectors =
+        [DetectorKind::MaxSoftmax, DetectorKind::Energy].map(|kind| (described(kind), Detector::Logits(kind)));
+    let subject = Subject { bundle: &bundle, detectors: &detectors, picture: &clean, attacked, class, method };
     measure(&subject, &device).unwrap().explanation
 }
 
@@ -27,6 +41,12 @@ fn evidence_adds_up_to_what_the_probabilities_say() {
     let after = found.facts.attack.as_ref().unwrap();
     assert!((after.largest_change - 9.0).abs() < 1e-3, "{after:?}");
     assert_eq!(after.answer.probability, found.attacked.as_ref().unwrap().after[0].probability);
+    // Untouched scores are spread evenly from 0 to 1 here, so the share above is one less the score: the probability.
+    let (before, now) = (found.facts.standing.less_probable.unwrap(), after.standing.less_probable.unwrap());
+    assert!((before - f64::from(found.before[0].probability)).abs() < 1e-5, "{before}");
+    assert!((now - f64::from(after.answer.probability)).abs() < 1e-5, "{now}");
+    // The energy of a network with three classes and small logits is below 0, which all untouched pictures exceed.
+    assert_eq!((found.facts.standing.higher_energy, found.none_of.as_deref()), (Some(1.0), None));
     // The maps of this network were not checked, so no word is about them.
     assert_eq!(found.sentence, sentence(&found.facts.clone().without_evidence()));
     assert!(found.sentence.contains("9 of 255 levels"), "{}", found.sentence);

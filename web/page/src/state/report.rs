@@ -98,6 +98,7 @@ impl State {
             Json::Object(vec![
                 ("evasion", Json::or_null(insight.evasion.as_ref(), |attack| Json::text(attack))),
                 ("words", Json::text(&insight.words)),
+                ("none_of", Json::or_null(insight.none_of.as_ref(), |note| Json::text(note))),
                 ("detectors_before", view(&insight.before)),
                 ("detectors_after", Json::or_null(insight.after.as_ref(), view)),
             ])

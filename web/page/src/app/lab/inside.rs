@@ -21,8 +21,9 @@ pub(super) fn Inside() -> impl IntoView {
             <h3 id="inside-title">"Inside"</h3>
             <p class="hint">
                 "Where the evidence for an answer is, which maps an attack changes, and what detectors of attacks say, of the pictures above.
-                “Fool both” attacks a network and its detector together, and shows what came of that instead. The paper's own detector told \
-                normal, FGSM and BIM pictures apart in 33% of cases, which is chance. What an attacker who knows a detector leaves of it stands beside each."
+                “Fool both” attacks a network and its detector together, and shows what came of that instead. The paper's own detector told
+                normal, FGSM and BIM pictures apart in 33% of cases, which is chance. What an attacker who knows a detector leaves of it
+                stands beside each."
             </p>
             <Job
                 name="look"
@@ -44,11 +45,14 @@ fn OneInside(network: Slot) -> impl IntoView {
     let title = store.read(move |state| state.title(network));
     let can_look = store.read(State::can_look);
     let insight = store.read(move |state| state.columns[network.index()].insight.clone());
-    // What was looked for by "Epsilon by epsilon", of the same picture.
+    // Result of the sweep of the same picture.
     let smallest = store.read(move |state| {
         let found = state.sweep.curves[network.index()].smallest?;
-        Some(text::smallest_change(&state.sweep.settings, found))
+        let target = state.sweep.settings.target.map(|class| state.class_name(class));
+        Some(text::smallest_change(&state.sweep.settings, target.as_deref(), found))
     });
+    let smallest =
+        move || smallest.get().map(|words| view! { <p data-testid=format!("smallest-words-{name}")>{words}</p> });
     let found = move || {
         let insight: Arc<Insight> = insight.get()?;
         let views = [("Before", Some(&insight.before)), ("After", insight.after.as_ref())];
@@ -63,7 +67,7 @@ fn OneInside(network: Slot) -> impl IntoView {
         let stages = insight.stages.iter().map(|stage| stage_figure(stage, name));
         Some(view! {
             <p class="words" data-testid=format!("words-{name}")>{insight.words.clone()}</p>
-            <p class="words">{follow(move || smallest.get().unwrap_or_default())}</p>
+            {smallest}
             {none_of}
             <div class="evidence">{evidence.collect_view()}</div>
             <p class="hint">{insight.colours.clone()}</p>
