@@ -7,6 +7,7 @@ use shared::detect::{Auc, Confusion, Detection, Detector, DetectorCard, Detector
 use shared::image::{Picture, pictures_to_tensor};
 use shared::metrics::Proportion;
 
+use super::pictures::load;
 use super::sets::ImagesOf;
 use crate::data::Split;
 use crate::error::Stopped;
@@ -39,6 +40,8 @@ pub struct Measurement<'a> {
     pub split: &'a Split,
     /// Numbers of those that are measured.
     pub indices: &'a [usize],
+    /// Photographs that must raise no alarm; none without them.
+    pub photos: Option<&'a Split>,
     /// Plain device.
     pub device: &'a Device,
 }
@@ -76,7 +79,44 @@ impl Measurement<'_> {
                 task.advance(count as u64 * set.passes());
             }
         }
-        Ok((0..self.detectors.len()).map(|place| self.figures(place, &untouched, &sets, &measured)).collect())
+        let photos = self.photos.map(|photos| self.photographs(photos)).transpose()?;
+        let figures = |place| {
+            let mut figures = self.figures(place, &untouched, &sets, &measured);
+            figures.sets.extend(photos.as_ref().map(|photos| self.harmless("photographs", place, photos, &untouched)));
+            figures
+        };
+        Ok((0..self.detectors.len()).map(figures).collect())
+    }
+
+    fn photographs(&self, photos: &Split) -> Result<Measured> {
+        let mut measured = self.empty();
+        let indices: Vec<usize> = (0..photos.len()).collect();
+        for batch in indices.chunks(BATCH) {
+            let labels: Vec<usize> = batch.iter().map(|&index| photos.label(index)).collect();
+            self.look(&mut measured, load(photos, batch, self.device)?, &labels, batch[0])?;
+        }
+        Ok(measured)
+    }
+
+    fn harmless(&self, name: &str, place: usize, measured: &Measured, untouched: &Measured) -> Detection {
+        let scores = &measured.scores[place];
+        Detection {
+            set: name.into(),
+            attacked: false,
+            seen: false,
+            auc: Auc::new(scores, &untouched.scores[place]),
+            alarms: self.alarms(place, scores),
+            of_changed: None,
+        }
+    }
+
+    /// Returns how many scores are above the thresholds of a detector.
+    fn alarms(&self, place: usize, scores: &[f32]) -> [Proportion; 2] {
+        let (card, _) = &self.detectors[place];
+        RATES.map(|rate| {
+            let threshold = card.calibration.threshold(rate);
+            Proportion { hits: scores.iter().filter(|score| **score > threshold).count(), of: scores.len() }
+        })
     }
 
     fn empty(&self) -> Measured {
@@ -108,14 +148,8 @@ impl Measurement<'_> {
 
     fn figures(&self, place: usize, untouched: &Measured, sets: &[ImagesOf], measured: &[Measured]) -> DetectorFigures {
         let (card, detector) = &self.detectors[place];
-        let thresholds = RATES.map(|rate| card.calibration.threshold(rate));
         let others = &untouched.scores[place];
-        let alarms = |scores: &[f32]| {
-            thresholds.map(|threshold| Proportion {
-                hits: scores.iter().filter(|score| **score > threshold).count(),
-                of: scores.len(),
-            })
-        };
+        let alarms = |scores: &[f32]| self.alarms(place, scores);
         let row = |(set, measured): (&ImagesOf, &Measured)| {
             let scores = &measured.scores[place];
             let changed: Vec<f32> = (0..scores.len())
@@ -132,14 +166,7 @@ impl Measurement<'_> {
                 of_changed: set.is_attacked().then(|| (Auc::new(&changed, others), alarms(&changed))),
             }
         };
-        let first = Detection {
-            set: "untouched".into(),
-            attacked: false,
-            seen: false,
-            auc: None,
-            alarms: alarms(others),
-            of_changed: None,
-        };
+        let first = Detection { auc: None, ..self.harmless("untouched", place, untouched, untouched) };
         let rows = sets.iter().zip(measured).map(row);
         DetectorFigures {
             images: self.indices.len(),

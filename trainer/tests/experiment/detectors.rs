@@ -79,8 +79,13 @@ fn detectors_are_trained_measured_and_saved() {
     let some = ["detector", "evaluate", "--model", "run", "--limit", "6", "--detector"];
     fails(&dir, &[&some[..], &["map"]].concat(), 2, "there is no detector 'map': take network, maps");
     fails(&dir, &[&some[..], &["maps", "--steps", "3"]].concat(), 2, "--adaptive");
+    let photos = dir.path().join("photos/n90000001");
+    fs::create_dir_all(&photos).unwrap();
+    fs::copy(dir.path().join("raw/val/images/val_1.JPEG"), photos.join("one.jpg")).unwrap();
     let whole = [
         "maps,network",
+        "--photos",
+        "photos",
         "--adaptive",
         "4",
         "--steps",
@@ -115,6 +120,7 @@ fn detectors_are_trained_measured_and_saved() {
     assert_eq!(named("pgd-50 at 8/255")["seen"], false);
     assert_eq!(named("fog 3")["attacked"], false);
     assert_eq!(named("untouched")["alarms"][0]["of"], 6);
+    assert!(named("photographs")["alarms"][0]["of"] == 1 && named("photographs")["attacked"] == false);
     assert_eq!(maps["confusion"]["counts"][0].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), 6);
     assert!(card["detectors"][2]["figures"].is_null(), "only those that were asked for are measured");
     let text = fs::read_to_string(dir.path().join("report/report.md")).unwrap();

@@ -8,7 +8,7 @@ use shared::detect::{DetectorCard, DetectorKind};
 
 use super::AttackerArgs;
 use crate::commands::command_line;
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, photos};
 use crate::detect::adaptive::Attacker;
 use crate::detect::measure::Measurement;
 use crate::detect::report::{NetworkReport, Report};
@@ -39,6 +39,9 @@ pub struct EvaluateArgs {
     /// Measure these detectors alone, with commas between them [default: all that the network has]
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     detector: Vec<DetectorKind>,
+    /// Show photographs of any size, too: a folder a class. They must raise no alarm
+    #[arg(long, value_name = "DIR")]
+    photos: Option<PathBuf>,
     /// Use only so many validation images, spread over all classes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -95,12 +98,17 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
     }
     let indices = spread(&dataset.val.labels, args.limit.map(|limit| limit as usize));
     let attacked = args.attacker.adaptive.map(|images| spread(&dataset.val.labels, Some(images as usize)));
+    let photos = match &args.photos {
+        Some(dir) => Some(photos::load(dir, &dataset.classes, progress, &stop)?),
+        None => None,
+    };
+    let photos = photos.as_ref().map(|photos| &photos.val);
     let mut networks = vec![];
     for (place, (dir, own)) in dirs.iter().zip(&bundles).enumerate() {
         let detectors = &all[place];
         let other = bundles.iter().enumerate().find(|(number, _)| *number != place).map(|(_, other)| other);
         let measurement =
-            Measurement { own, other, detectors, split: &dataset.val, indices: &indices, device: &device };
+            Measurement { own, other, detectors, split: &dataset.val, indices: &indices, photos, device: &device };
         let mut figures = measurement.run(progress, &stop)?;
         if let Some(indices) = &attacked {
             let (strength, rate) = (args.attacker.strength(), args.rate);
@@ -129,7 +137,8 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
             detectors: detectors.iter().map(|(card, _)| card.kind).zip(figures).collect(),
         });
     }
-    let report = Report { command: command_line(&["--data", "--report"]), data_sha256: dataset.sha256, networks };
+    let report =
+        Report { command: command_line(&["--data", "--report", "--photos"]), data_sha256: dataset.sha256, networks };
     if let Some(dir) = &args.report {
         report.write(dir)?;
         progress.note(format!("The report is in {}", dir.display()));

@@ -52,6 +52,7 @@ pub fn sections(network: &Network<'_>) -> Vec<Section> {
             title: "Whether its scores can be believed",
             facts: card.checks.as_ref().map(checks).unwrap_or_default(),
         },
+        Section { title: "What its detectors of attacks are worth", facts: detectors(card) },
     ];
     for section in &mut sections {
         section.facts.retain(|fact| !fact.value.is_empty());
@@ -150,6 +151,11 @@ fn checks(found: &Checks) -> Vec<Fact> {
         answers.collect::<Vec<_>>().join(", ")
     );
     vec![words("Checked", on), Fact { name: "Found", value: Value::Checks(found.items.clone()) }]
+}
+
+fn detectors(card: &Card) -> Vec<Fact> {
+    let measured = card.detectors.iter().filter(|detector| detector.figures.is_some());
+    measured.map(|detector| words(detector.kind.label(), detector.figures_in_words())).collect()
 }
 
 fn purpose(network: &Network<'_>) -> Vec<Fact> {

@@ -406,3 +406,29 @@ fn a_card_counts_what_the_checks_found() {
     assert_eq!(found.value, Value::Checks(items));
     assert!(sections(&card(Vec::new())).iter().all(|section| section.title != last.title), "nobody has checked");
 }
+
+#[test]
+fn detectors_are_shown_with_figures_and_never_without_their_attacker() {
+    use terms::detection::{Calibration, DetectorCard, DetectorFigures, DetectorKind};
+    let detector = |figures| DetectorCard {
+        kind: DetectorKind::Energy,
+        weights: None,
+        passes: 0,
+        dropout: 0.0,
+        tails: None,
+        trained_on: String::new(),
+        trained_attacks: vec![],
+        calibration: Calibration::new(vec![0.0, 1.0]),
+        figures,
+    };
+    let section = |figures| {
+        let card = Card { detectors: vec![detector(figures)], ..card(Vec::new()) };
+        let found = sections(&Network { title: "Standard", card: &card });
+        found.into_iter().find(|section| section.title.contains("detectors"))
+    };
+    assert_eq!(section(None), None);
+    let shown = section(Some(DetectorFigures::default())).unwrap();
+    assert_eq!(shown.facts[0].name, "energy");
+    let words = Value::Words("not measured against an attacker who knows it".into());
+    assert_eq!(shown.facts[0].value, words);
+}
