@@ -145,6 +145,19 @@ pub struct DetectorFigures {
     pub checks: Vec<CheckItem>,
 }
 
+impl DetectorFigures {
+    /// Returns the figures that a card carries, which is fetched with the network: those without an attack, and those at 4/255 and 8/255.
+    /// The others stand in the report.
+    #[must_use]
+    pub fn in_short(mut self) -> Self {
+        let is_kept = |set: &str| {
+            ["untouched", "photographs"].contains(&set) || set.ends_with(" 4/255") || set.ends_with(" 8/255")
+        };
+        self.sets.retain(|row| is_kept(&row.set));
+        self
+    }
+}
+
 /// True and detected kinds of images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confusion {
@@ -363,6 +376,23 @@ mod tests {
         assert!((auc.interval[0] - (0.75 - 1.959_964 * variance.sqrt())).abs() < 1e-9);
         assert!(auc.interval[1] <= 1.0);
         assert_eq!(Auc::new(&[], &[1.0]), None);
+    }
+
+    #[test]
+    fn a_card_carries_two_radii() {
+        let row = |set: &str| Detection {
+            set: set.into(),
+            attacked: false,
+            seen: false,
+            auc: None,
+            alarms: [Proportion { hits: 0, of: 1 }; 2],
+            of_changed: None,
+        };
+        let names =
+            ["untouched", "fgsm at 1/255", "fgsm at 4/255", "pgd-l2-50 at L2 0.5", "noise of signs at 8/255", "fog 3"];
+        let figures = DetectorFigures { sets: names.map(row).to_vec(), ..DetectorFigures::default() };
+        let kept: Vec<String> = figures.in_short().sets.into_iter().map(|row| row.set).collect();
+        assert_eq!(kept, ["untouched", "fgsm at 4/255", "noise of signs at 8/255"]);
     }
 
     #[test]

@@ -114,7 +114,12 @@ fn detectors_are_trained_measured_and_saved() {
     let card = read(&dir.path().join("run/final/model.json"));
     let maps = &card["detectors"][1]["figures"];
     assert_eq!(maps["images"], 6);
-    let sets = maps["sets"].as_array().unwrap();
+    let in_card = maps["sets"].as_array().unwrap();
+    assert!(
+        in_card.iter().any(|set| set["set"] == "pgd-50 at 8/255") && in_card.iter().all(|set| set["set"] != "fog 3")
+    );
+    let found = report["networks"][0]["detectors"].as_array().unwrap().iter().find(|found| found[0] == "maps").unwrap();
+    let sets = found[1]["sets"].as_array().unwrap();
     let named = |name: &str| sets.iter().find(|set| set["set"] == name).unwrap_or_else(|| panic!("no {name}"));
     assert_eq!(named("fgsm at 8/255")["seen"], true);
     assert_eq!(named("pgd-50 at 8/255")["seen"], false);

@@ -127,7 +127,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
                 if let Some(before) = card.figures.clone().filter(|_| attacked.is_none()) {
                     (figures.adaptive, figures.checks) = (before.adaptive, before.checks);
                 }
-                store::update(dir, DetectorCard { figures: Some(figures.clone()), ..card.clone() })?;
+                store::update(dir, DetectorCard { figures: Some(figures.clone().in_short()), ..card.clone() })?;
             }
         }
         networks.push(NetworkReport {
