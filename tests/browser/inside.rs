@@ -46,7 +46,7 @@ fn a_look_inside_is_told_and_drawn_and_goes_with_its_picture() {
                 };
                 assert!(words.contains(&percent), "{percent} is not in: {words}");
             }
-            assert!(words.contains("BIM within 8/255"), "{words}");
+            assert!(words.contains("BIM within 8/255") && words.contains("untouched pictures"), "{words}");
             for canvas in ["evidence-before", "evidence-after", "maps-layer1", "maps-layer2", "maps-layer3"] {
                 let drawn = page.picture(&format!("{canvas}-{side}")).await.into_raw();
                 let first = &drawn[..3];

@@ -28,6 +28,19 @@ pub async fn clean_answers(page: &Page<'_>) -> [Vec<(u64, f64)>; 2] {
     [page.answers("clean", SIDES[0]).await, page.answers("clean", SIDES[1]).await]
 }
 
+/// Looks into both networks, and returns the shares of all detectors, left network first.
+pub async fn gauges(page: &Page<'_>) -> Vec<f64> {
+    page.click("look-button").await;
+    page.wait_until_idle().await;
+    let script = "return [...arguments[0].querySelectorAll('.gauges td')].map(cell => Number(cell.dataset.share))";
+    let mut all = vec![];
+    for side in SIDES {
+        let shares = page.run_script(script, &format!("inside-{side}"), vec![]).await;
+        all.extend(serde_json::from_value::<Vec<f64>>(shares).unwrap());
+    }
+    all
+}
+
 /// Opens a file, and asserts that a 64x64 picture in a lossless format is shown without a changed value.
 pub async fn upload_a_file(page: &Page<'_>, folder: &TempDir) {
     let picture = striped_disc();

@@ -25,6 +25,7 @@ fn a_visit_on_webgpu() {
         let on_webgpu = visit::clean_answers(&page).await;
         visit::attack_as_natively(&page, &native).await;
         let sample = visit::classify_a_sample(&page).await;
+        let gauges = visit::gauges(&page).await;
         let long = Attack { kind: "bim", epsilon_255: 16, steps: 40 };
         visit::cancel(&page, long, async || page.click("cancel-button").await).await;
         visit::upload_a_file(&page, &folder).await;
@@ -44,6 +45,11 @@ fn a_visit_on_webgpu() {
         .await;
         page.wait_until_ready().await;
         assert_same_answers(&visit::classify_a_sample(&page).await, &sample);
+        // Detectors that were fetched once are there without a network, and say the same on both.
+        let on_cpu = visit::gauges(&page).await;
+        let close = |(one, other): (&f64, &f64)| (one - other).abs() < 0.02;
+        let all = gauges.iter().zip(&on_cpu).all(close);
+        assert!(gauges.len() == on_cpu.len() && gauges.len() >= 2 && all, "{gauges:?} on WebGPU, {on_cpu:?}");
         visit::upload_a_file(&page, &folder).await;
         assert_same_answers(&visit::clean_answers(&page).await, &on_webgpu);
 
