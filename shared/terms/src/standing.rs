@@ -72,7 +72,7 @@ impl Standing {
     pub fn in_words(&self, subject: &str) -> String {
         let mut text = String::new();
         if let Some(share) = self.less_probable {
-            text += &format!(" The answer to {} untouched pictures has no larger probability.", of_100(share));
+            text += &format!(" Of untouched pictures, {} have an answer of no larger probability.", of_100(share));
         }
         let Some(DetectorFacts { detector, share_above, .. }) = &self.detector else { return text };
         text += &match *share_above <= RATES[1] {
@@ -177,7 +177,7 @@ mod tests {
         );
         assert_eq!(
             standing.in_words("the picture"),
-            " The answer to 80 of 100 untouched pictures has no larger probability. By the head on the middle stage the picture \
+            " Of untouched pictures, 80 of 100 have an answer of no larger probability. By the head on the middle stage the picture \
              resembles attacked ones; 1.0 of 100 untouched pictures do as much."
         );
         assert_eq!(standing.adaptive(), " Of that detector: not measured against an attacker who knows it.");
