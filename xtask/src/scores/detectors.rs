@@ -24,7 +24,7 @@ pub(super) fn table(cards: &[Card]) -> String {
     let attacked = all.iter().flat_map(|(.., figures)| &figures.adaptive).find(|one| is_of_radius(one));
     let in_words = |one: &Adaptive| {
         format!(
-            ", on those of {} images that were right and raised no alarm at {}% false alarms: many attacks of {} steps, worst case by image",
+            ", on those of {} images that were right and raised no alarm at {}% false alarms: attacks of {} steps, worst case by image",
             one.defended.of,
             (1e5 * one.rate).round() / 1e3,
             one.steps
