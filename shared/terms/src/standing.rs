@@ -77,11 +77,11 @@ impl Standing {
         let Some(DetectorFacts { detector, share_above, .. }) = &self.detector else { return text };
         text += &match *share_above <= RATES[1] {
             true => format!(
-                " By the {detector} {subject} resembles attacked ones; {} untouched pictures do as much.",
+                " By the {detector} {subject} resembles attacked ones; {} untouched pictures do as much, which would be false alarms.",
                 of_100(*share_above)
             ),
             false => format!(
-                " By the {detector} {} untouched pictures resemble attacked ones as much as {subject} or more.",
+                " By the {detector} {subject} resembles attacked ones no more than {} untouched pictures do.",
                 of_100(*share_above)
             ),
         };
@@ -178,7 +178,8 @@ mod tests {
         assert_eq!(
             standing.in_words("the picture"),
             " Of untouched pictures, 80 of 100 have an answer of no larger probability. By the head on the middle stage the picture \
-             resembles attacked ones; 1.0 of 100 untouched pictures do as much."
+             resembles attacked ones; 1.0 of 100 untouched pictures do as much, which would be false \
+             alarms."
         );
         assert_eq!(standing.adaptive(), " Of that detector: not measured against an attacker who knows it.");
         assert_eq!(
@@ -192,7 +193,7 @@ mod tests {
         let standing = Standing::of([(&card(DetectorKind::Maps), 0.4), (&card(DetectorKind::Energy), 0.9)]);
         assert_eq!(standing.none_of(200), None);
         assert!(
-            standing.in_words("the attacked picture").contains("60 of 100 untouched pictures resemble"),
+            standing.in_words("the attacked picture").contains("no more than 60 of 100 untouched pictures do"),
             "{standing:?}"
         );
         assert_eq!(Standing::default().in_words("the picture"), "");

@@ -118,7 +118,12 @@ pub fn run(args: &ExplainArgs, device: DeviceChoice, progress: &Progress) -> Res
         return run_check(args, device, progress);
     };
     // clap would not ask for --check where it conflicts with the picture.
-    let of_check = [("--limit", args.limit.is_some()), ("--data", args.data.is_some()), ("--made", args.made)];
+    let of_check = [
+        ("--limit", args.limit.is_some()),
+        ("--data", args.data.is_some()),
+        ("--made", args.made),
+        ("--save", args.save),
+    ];
     if let Some((flag, _)) = of_check.into_iter().find(|(_, given)| *given) {
         return Err(
             UsageError(format!("{flag} is for bastion explain --check, and here is a picture to explain")).into()
@@ -149,10 +154,7 @@ pub fn run(args: &ExplainArgs, device: DeviceChoice, progress: &Progress) -> Res
         let changed =
             chosen.as_ref().zip(made.as_ref()).map(|(chosen, made)| (&chosen.config, &made.picture, made.had_gradient));
         // An answer is explained without its detectors, too.
-        let detectors = store::load(&dirs[place], &bundle.card, &engine.device).unwrap_or_else(|error| {
-            progress.warn(format!("{error:#}; what detectors say is left out"));
-            vec![]
-        });
+        let detectors = store::load_usable(&dirs[place], &bundle.card, &engine.device, progress);
         let (detectors, method) = (detectors.as_slice(), args.method);
         let subject = Subject { bundle, detectors, picture: &picture, attacked: changed, class, method };
         let Measured { mut explanation, stages: drawn } = measure(&subject, &engine.device)?;

@@ -244,15 +244,20 @@ fn regression(table: &[f32], columns: usize, positive: &[bool], device: &Device)
 /// Returns the scores of untouched pictures under a detector, in order.
 ///
 /// # Errors
-/// When the device fails.
+/// When the device fails, or a stop was requested.
 pub fn scores(
     detector: &Detector,
     model: &Classifier,
     (split, indices): (&Split, &[usize]),
     device: &Device,
+    progress: &Progress,
+    stop: &Stop,
 ) -> Result<Vec<f32>> {
+    let task = progress.start("Taking thresholds", Some(indices.len() as u64), Unit::Pictures);
     let mut scores = Vec::with_capacity(indices.len());
     for batch in indices.chunks(BATCH) {
+        ensure!(!stop.requested(), Stopped("Stopped; nothing was changed".into()));
+        task.advance(batch.len() as u64);
         let images = in_8_bits(load(split, batch, device)?);
         let stages = model.stages(images.clone());
         scores.extend(read(detector.score(model, images, &stages))?);

@@ -230,7 +230,11 @@ fn of_adaptive(adaptive: &Adaptive) -> Block {
         defended.of
     );
     let row = |(name, left): &(String, usize)| vec![name.clone(), left.to_string()];
-    Block::Table { caption, head: ["Attack", "Left"].map(String::from).to_vec(), rows: left.iter().map(row).collect() }
+    Block::Table {
+        caption,
+        head: ["Attack", "Left by it and those before"].map(String::from).to_vec(),
+        rows: left.iter().map(row).collect(),
+    }
 }
 
 /// Lays a table out in columns.

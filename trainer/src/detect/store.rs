@@ -10,23 +10,35 @@ use shared::detect::{Detector, DetectorCard, load_detector};
 
 use crate::files::write_atomically;
 use crate::models;
+use crate::progress::Progress;
 
 /// Loads the detectors of the model in `dir`, in the order of its card.
 ///
 /// # Errors
 /// When a file is missing or damaged, or does not fit the network.
 pub fn load(dir: &Path, card: &Card, device: &Device) -> Result<Vec<(DetectorCard, Detector)>> {
-    let load = |detector: &DetectorCard| {
+    card.detectors.iter().map(|detector| load_one(dir, card, detector, device)).collect()
+}
+
+/// Loads those of the detectors that can be loaded, and warns of each other one.
+pub fn load_usable(dir: &Path, card: &Card, device: &Device, progress: &Progress) -> Vec<(DetectorCard, Detector)> {
+    let loaded = card.detectors.iter().map(|detector| load_one(dir, card, detector, device));
+    loaded.filter_map(|one| one.inspect_err(|error| progress.warn(format!("{error:#}"))).ok()).collect()
+}
+
+fn load_one(dir: &Path, card: &Card, detector: &DetectorCard, device: &Device) -> Result<(DetectorCard, Detector)> {
+    let load = || {
         let read = |part: &Part| {
             let path = dir.join(&part.file);
-            fs::read(&path).with_context(|| format!("cannot read {}: train the detector again", path.display()))
+            fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
         };
         let content = detector.weights.as_ref().map(read).transpose()?;
-        let loaded = load_detector(card, detector, content.as_deref(), device);
-        let loaded = loaded.with_context(|| format!("cannot load the detector {} in {}", detector.kind, dir.display()));
-        anyhow::Ok((detector.clone(), loaded?))
+        anyhow::Ok((detector.clone(), load_detector(card, detector, content.as_deref(), device)?))
     };
-    card.detectors.iter().map(load).collect()
+    load().with_context(|| {
+        let (kind, dir) = (detector.kind, dir.display());
+        format!("cannot load the detector {kind} in {dir} (bastion detector train makes it again)")
+    })
 }
 
 /// Writes a detector beside the model in `dir`, in place of an earlier one of its kind. `card` describes it but for the file.

@@ -45,7 +45,7 @@ pub fn summary(shown: &Shown<'_>, explanations: &[Explanation]) -> String {
             if !attacked.had_gradient {
                 text += "\n  the attack had no gradient to follow, so an unchanged answer says nothing";
             }
-            text += "\n  maps changed by (of their length), and the channels with the largest shares of the change:";
+            text += "\n  maps changed by (part of their Euclidean length), and the channels with the largest shares of the change:";
             for stage in &explanation.stages {
                 text += &format!("\n    {}", stage_line(stage));
             }

@@ -77,8 +77,7 @@ fn standings_follow_the_picture_that_they_are_of() {
     facts.standing.less_probable = Some(0.62);
     facts.attack.as_mut().unwrap().standing.less_probable = Some(0.07);
     let text = sentence(&facts);
-    let places =
-        ["orange (2.4%).", "62 of 100 have", "BIM within", "goldfish has 3.1%.", "7.0 of 100 have"];
+    let places = ["orange (2.4%).", "62 of 100 have", "BIM within", "goldfish has 3.1%.", "7.0 of 100 have"];
     let found: Vec<Option<usize>> = places.into_iter().map(|place| text.find(place)).collect();
     assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{text}");
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use shared::detect::{DetectorCard, DetectorKind};
 
-use super::AttackerArgs;
+use super::{AttackerArgs, make_folder};
 use crate::commands::command_line;
 use crate::data::{self, Dataset, photos};
 use crate::detect::adaptive::Attacker;
@@ -78,6 +78,7 @@ fn rate(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When a setting is out of range, the data set or a network cannot be read, the device fails, or a check of an attack fails.
 pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
+    make_folder(args.report.as_deref())?;
     let stop = Stop::on_ctrl_c()?;
     let dirs = models::dirs_or_shipped(&args.models)?;
     let dataset = Dataset::load_val(&data::dir_or_default(args.data.as_deref()))?;

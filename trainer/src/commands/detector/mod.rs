@@ -4,12 +4,16 @@ mod evaluate;
 mod route;
 mod train;
 
-use anyhow::Result;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 
 use crate::detect::adaptive::Strength;
 use crate::device::DeviceChoice;
 use crate::epsilon::Epsilon;
+use crate::error::UsageError;
 use crate::progress::Progress;
 
 /// Arguments of `bastion detector`.
@@ -50,6 +54,13 @@ impl AttackerArgs {
     fn strength(&self) -> Strength {
         Strength { steps: self.steps.into(), starts: self.starts.into() }
     }
+}
+
+/// Makes the folder of a report, before anything is measured.
+fn make_folder(report: Option<&Path>) -> Result<()> {
+    let Some(dir) = report else { return Ok(()) };
+    ensure!(!dir.is_file(), UsageError(format!("{} is a file, and a folder is asked for", dir.display())));
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
 }
 
 /// Runs `bastion detector`.

@@ -6,13 +6,14 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use shared::detect::Detector;
 
-use super::AttackerArgs;
+use super::{AttackerArgs, make_folder};
 use crate::commands::command_line;
 use crate::data::{self, CraftedVal, Dataset};
 use crate::detect::route::{ROUTES, Routing};
 use crate::detect::store;
 use crate::device::{self, DeviceChoice};
 use crate::epsilon::Epsilon;
+use crate::error::UsageError;
 use crate::evaluate::spread;
 use crate::progress::{Progress, Stop};
 use crate::{models, output};
@@ -50,8 +51,13 @@ pub struct RouteArgs {
 /// # Errors
 /// When a network, a set or the router is missing, a set is of another network, the device fails, or a check of an attack fails.
 pub fn run(args: &RouteArgs, device: DeviceChoice, progress: &Progress) -> Result<()> {
+    make_folder(args.report.as_deref())?;
     let stop = Stop::on_ctrl_c()?;
     let dir = &args.reproduction;
+    ensure!(
+        dir.join("sets").is_dir() && dir.join("runs").is_dir(),
+        UsageError(format!("{} is no folder of bastion reproduce: it has no crafted sets and runs", dir.display()))
+    );
     let part = dir.join("data");
     let data = match &args.data {
         None if part.is_dir() => part,

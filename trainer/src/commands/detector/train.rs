@@ -21,6 +21,8 @@ use crate::progress::{Progress, Stop};
 
 /// Number of held-out pictures of each class that thresholds are taken from.
 const HELD_OUT: usize = 10;
+/// Fewest pictures of a class for means and a covariance.
+const LEAST: usize = 4;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -64,6 +66,15 @@ pub fn run(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Resul
         needs_network || args.crafted.is_empty(),
         UsageError(format!("--crafted is for the paper's network, which the recipe {} does not make", args.recipe))
     );
+    ensure!(
+        !needs_network || args.crafted.len() == 2,
+        UsageError("the paper's detector needs two crafted sets: --crafted data/fgsm,data/bim".into())
+    );
+    let is_fitted = |kind: &DetectorKind| kind.has_weights();
+    ensure!(
+        args.images.is_none() || recipe.detectors.iter().any(is_fitted),
+        UsageError(format!("--images is for detectors with weights, which the recipe {} does not make", args.recipe))
+    );
     let stop = Stop::on_ctrl_c()?;
     let dir = models::dir_of(&args.model)?;
     let dataset = Dataset::load_clean(&data::dir_or_default(args.data.as_deref()))?;
@@ -79,6 +90,16 @@ pub fn run(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Resul
     let labels: Vec<u16> = train.iter().map(|&index| dataset.train.labels[index]).collect();
     let indices: Vec<usize> = spread(&labels, Some(recipe.images)).into_iter().map(|place| train[place]).collect();
     recipe.images = indices.len();
+    let least = LEAST * card.classes.len();
+    ensure!(
+        !recipe.detectors.contains(&DetectorKind::Mahalanobis) || indices.len() >= least,
+        "Mahalanobis distances need {LEAST} pictures of each of the {} classes: take --images {least} or more",
+        card.classes.len()
+    );
+    let trained_with = card.recipe.config["dropout"].as_f64().unwrap_or(0.0);
+    if trained_with == 0.0 && recipe.detectors.iter().any(|kind| kind.is_dropout()) {
+        progress.warn("the network was not trained with --dropout, so that its answers under dropout say little");
+    }
     let of = DetectorOf {
         architecture: &card.architecture,
         classes: card.classes.len(),
@@ -91,6 +112,8 @@ pub fn run(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Resul
         Some(_) => Some(Features::collect(&recipe, &model, (&dataset.train, &indices), &device, progress, &stop)?),
         None => None,
     };
+    // Nothing is written before all are there.
+    let mut made = vec![];
     for &kind in &recipe.detectors {
         let detector = match (kind, &features, &crafted) {
             (DetectorKind::Network, _, Some(crafted)) => {
@@ -104,7 +127,8 @@ pub fn run(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Resul
             Some(file) => detector.load(&file)?,
             None => detector,
         };
-        let scores = |detector: &Detector| fit::scores(detector, &model, (&dataset.train, &held_out), &device);
+        let pictures = (&dataset.train, held_out.as_slice());
+        let scores = |detector: &Detector| fit::scores(detector, &model, pictures, &device, progress, &stop);
         // Attacked pictures may be unusually certain as well as unusually uncertain.
         let tails = if kind.is_dropout() { Some(Calibration::new(scores(&detector)?).tails()) } else { None };
         let detector = match tails {
@@ -139,6 +163,10 @@ pub fn run(args: &TrainArgs, device: DeviceChoice, progress: &Progress) -> Resul
             calibration: Calibration::new(scores),
             figures: None,
         };
+        made.push((detector, described));
+    }
+    for (detector, described) in made {
+        let kind = described.kind;
         store::save(&dir, &detector, described)?;
         progress.note(format!("The detector {kind} is in {}", dir.display()));
     }
