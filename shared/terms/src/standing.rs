@@ -8,7 +8,7 @@ use crate::detection::{Adaptive, DetectorCard, DetectorKind, RATES};
 /// Attacks of which the area under the curve is printed, with their names in print.
 const ATTACKS: [(&str, &str); 3] = [("fgsm", "FGSM"), ("bim-5", "BIM-5"), ("pgd-50", "PGD-50")];
 
-/// What scores of a picture say beside those of untouched held-out pictures.
+/// Scores of a picture beside those of untouched held-out pictures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
     /// Share of untouched pictures whose answer has no larger probability, 0 to 1; none if that was not calibrated.
@@ -17,19 +17,19 @@ pub struct Standing {
     /// Share of untouched pictures with at least as high an energy (Liu et al., 2020, arXiv 2010.03759), 0 to 1; none likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub higher_energy: Option<f64>,
-    /// What the first detector with weights says; none without one.
+    /// Result of the first detector with weights; none without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<DetectorFacts>,
 }
 
-/// What a detector says of a picture.
+/// Result of a detector for a picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectorFacts {
     /// The detector in print.
     pub detector: String,
     /// Share of untouched pictures with at least as high a score, 0 to 1.
     pub share_above: f64,
-    /// What an attacker who knows the detector left of it.
+    /// Result of an attacker who knows the detector, in words.
     pub adaptive: String,
 }
 
