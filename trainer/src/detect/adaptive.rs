@@ -270,7 +270,7 @@ impl Attacker<'_> {
             "none".into(),
             withstood.hits == 0,
         ));
-        // What evaded once has evaded: only the others can change.
+        // Images that evaded once stay lost: only the others can change.
         let twice = Strength { steps: 2 * self.strength.steps, ..self.strength };
         let mut again = left.clone();
         Self { strength: twice, ..*self }.run_on(&mut again, weakest.epsilon, twice.starts, progress, stop)?;

@@ -124,7 +124,7 @@ pub fn run(args: &EvaluateArgs, device: DeviceChoice, progress: &Progress) -> Re
         }
         if args.save {
             for ((card, _), figures) in detectors.iter().zip(&mut figures) {
-                // What an adaptive attacker left stays known where only the rest is measured again.
+                // Figures of adaptive attacks are kept where only the rest is measured again.
                 if let Some(before) = card.figures.clone().filter(|_| attacked.is_none()) {
                     (figures.adaptive, figures.checks) = (before.adaptive, before.checks);
                 }

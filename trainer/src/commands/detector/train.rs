@@ -38,7 +38,7 @@ pub struct TrainArgs {
     /// Folder of the network, into which the detectors are put, or of a run
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// What to train, and on what: usual, dropout, paper or a file.toml
+    /// Detectors to train, and their pictures: usual, dropout, paper or a file.toml
     #[arg(long, value_name = "NAME|FILE", default_value = "usual")]
     recipe: String,
     /// Train on so many pictures instead of the recipe's

@@ -48,13 +48,13 @@ pub struct Routing<'a> {
     pub hardened: &'a Bundle,
     /// The validation pictures.
     pub split: &'a Split,
-    /// Those attacked by FGSM and by BIM on the normal network.
+    /// The validation pictures attacked by FGSM and by BIM on the normal network.
     pub crafted: [&'a CraftedVal; 2],
     /// Plain device.
     pub device: &'a Device,
 }
 
-/// What is attacked.
+/// The defence under attack.
 #[derive(Clone, Copy, PartialEq)]
 enum Defence {
     Routed,

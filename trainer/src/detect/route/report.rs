@@ -1,4 +1,4 @@
-//! What routing was measured to be worth, as tables and a verdict.
+//! Figures of routing, as tables and a verdict.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::files::write_atomically;
 /// Ways to answer, in the order of [`RoutingReport::answers`].
 const WAYS: [&str; 6] = ["normal alone", "fgsm alone", "bim alone", "hardened alone", "routed", "routed by an oracle"];
 
-/// What routing was measured to be worth.
+/// Figures of routing against the one hardened network.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RoutingReport {
     /// The command.
