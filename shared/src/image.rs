@@ -2,7 +2,9 @@
 
 use burn::prelude::*;
 
-pub use picture::{Crop, ImageError, MAX_FILE_BYTES, MAX_PIXELS, Photo, Picture, Preview, SIDE, difference};
+pub use picture::{
+    Crop, ImageError, MAX_FILE_BYTES, MAX_PIXELS, Photo, Picture, Preview, SIDE, difference, encode_png,
+};
 
 /// Makes a tensor of a picture.
 pub trait ToTensor {

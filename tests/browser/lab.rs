@@ -300,7 +300,7 @@ fn what_is_kept_is_what_was_shown() {
         page.until("the file", async || page.text("saved-left").await.is_some_and(|it| !it.is_empty())).await;
         let now = page.answers("attacked", "left").await[0];
         let words = page.text("saved-left").await.unwrap();
-        assert!(words.contains("Saved and read again"), "{words}");
+        assert!(words.contains("As saved"), "{words}");
         let kind = page.run_script("return window.files.at(-1).type", "picture", vec![]).await;
         assert_eq!(kind, json!("image/png"));
 

@@ -211,7 +211,13 @@ impl<'a> Page<'a> {
 
     /// Returns what a canvas of any size shows, which is opaque.
     pub async fn picture(&self, canvas: &str) -> RgbImage {
-        let script = "const [canvas] = arguments, { width, height } = canvas;
+        let script = "let [canvas] = arguments;
+            if (canvas.tagName === 'IMG') {
+                const image = canvas;
+                canvas = Object.assign(document.createElement('canvas'), { width: image.naturalWidth, height: image.naturalHeight });
+                canvas.getContext('2d').drawImage(image, 0, 0);
+            }
+            const { width, height } = canvas;
             return [width, height, [...canvas.getContext('2d').getImageData(0, 0, width, height).data]]";
         let found = self.run_script(script, canvas, vec![]).await;
         let (width, height, rgba): (u32, u32, Vec<u8>) = serde_json::from_value(found).unwrap();

@@ -1,5 +1,6 @@
 //! Files as cameras, programs and networks leave them: without an end, turned, in other colours, long, contradictory.
 
+use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};

@@ -133,7 +133,7 @@ fn over_white(value: u8, alpha: u8) -> u8 {
 }
 
 /// Returns the error of a file that its decoder refuses.
-pub(super) fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
+fn damaged(format: &'static str, error: &image::ImageError) -> ImageError {
     use image::ImageError as E;
     let detail = match error {
         E::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => "it ends before the picture does".into(),

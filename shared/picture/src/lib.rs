@@ -17,10 +17,8 @@ mod png;
 #[cfg(test)]
 mod tests;
 
-use std::io::Cursor;
-
-use image::codecs::png::{PngDecoder, PngEncoder};
-use image::{ColorType, ExtendedColorType, ImageDecoder as _, ImageEncoder as _};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder as _};
 use terms::attack::{Norm, ThreatModel};
 
 pub use error::ImageError;
@@ -140,30 +138,7 @@ impl Picture {
     ///
     /// [`ImageError::Encode`] if the encoder fails.
     pub fn encode_png(&self) -> Result<Vec<u8>, ImageError> {
-        let mut png = Vec::new();
-        let side = SIDE as u32;
-        PngEncoder::new(&mut png)
-            .write_image(&self.rgb8, side, side, ExtendedColorType::Rgb8)
-            .map_err(|error| ImageError::Encode { detail: error.to_string() })?;
-        Ok(png)
-    }
-
-    /// Reads a file that [`Self::encode_png`] has written. Programs that read no other pictures so do without their decoders.
-    ///
-    /// # Errors
-    ///
-    /// [`ImageError::Damaged`] if the file is no whole PNG of 64x64 RGB pixels.
-    pub fn decode_png(png: &[u8]) -> Result<Self, ImageError> {
-        let damaged = |error: &image::ImageError| decode::damaged("PNG", error);
-        let decoder = PngDecoder::new(Cursor::new(png)).map_err(|error| damaged(&error))?;
-        let side = SIDE as u32;
-        if (decoder.dimensions(), decoder.color_type()) != ((side, side), ColorType::Rgb8) {
-            let detail = format!("it has not {SIDE} x {SIDE} RGB pixels");
-            return Err(ImageError::Damaged { format: "PNG", detail });
-        }
-        let mut rgb8 = vec![0; VALUES];
-        decoder.read_image(&mut rgb8).map_err(|error| damaged(&error))?;
-        Self::from_rgb8(rgb8)
+        encode_png(&self.rgb8, SIDE as u32, SIDE as u32)
     }
 
     /// Returns width and height, in pixels, of the upright picture that this picture was cut from; none for a picture that was
@@ -178,6 +153,23 @@ impl std::fmt::Debug for Picture {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Picture").field("original_size", &self.original_size).finish_non_exhaustive()
     }
+}
+
+/// Encodes pixels of any width and height as a PNG file: `[height, width, 3]`, rows from the top, RGB interleaved.
+///
+/// # Errors
+///
+/// [`ImageError::WrongLength`] if that is not the number of values; [`ImageError::Encode`] if the encoder fails.
+pub fn encode_png(rgb8: &[u8], width: u32, height: u32) -> Result<Vec<u8>, ImageError> {
+    let expected = width as usize * height as usize * CHANNELS;
+    if rgb8.len() != expected {
+        return Err(ImageError::WrongLength { expected, found: rgb8.len() });
+    }
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(rgb8, width, height, ExtendedColorType::Rgb8)
+        .map_err(|error| ImageError::Encode { detail: error.to_string() })?;
+    Ok(png)
 }
 
 /// Returns the difference of `changed` and `original`, amplified `gain` times around mid-grey: grey is no change, lighter is

@@ -8,7 +8,7 @@ use shared::image::{Picture, ToTensor as _};
 use super::clock::yield_now;
 use super::error::Ended;
 use super::inbox::Inbox;
-use super::look::Change;
+use super::look::{Change, post_inside};
 use super::report::post;
 use super::session::Session;
 use protocol::{Radius, Reply, RequestId, Settings, Slot};
@@ -44,15 +44,17 @@ impl Session {
             };
             let change = Change { attack: "The attack on network and detector".into(), within: radius.short() };
             match self.look_into(slot, Some(&found.picture), change).await {
-                Ok(Some(mut insight)) => {
-                    insight.words = format!("{} {}", found.verdict(kind), insight.words);
-                    insight.evasion = Some(format!(
+                Ok(Some(mut inside)) => {
+                    inside.words = format!("{} {}", found.verdict(kind), inside.words);
+                    inside.evasion = Some(format!(
                         "orthogonal PGD on the network and its detector {kind} within {}: {STEPS} steps from one random start, seed {SEED}, \
                          threshold at {}% false alarms",
                         radius.short(),
                         100.0 * RATE
                     ));
-                    post(&Reply::Looked { id, slot, insight: Box::new(insight) });
+                    if let Err(error) = post_inside(id, slot, &inside) {
+                        return self.fail(id, &error);
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => return self.fail(id, &error),

@@ -15,11 +15,12 @@ use terms::standing::Standing;
 use super::clock::yield_now;
 use super::error::StepError;
 use super::inbox::Inbox;
+use super::inside::{Gauge, Inside, StageMaps, View};
 use super::paint::{evidence_over, montage};
 use super::report::post;
 use super::session::Session;
 use protocol::text::sentence as in_a_sentence;
-use protocol::{Gauge, Insight, Pixels, Reply, RequestId, Settings, Slot, StageMaps, View};
+use protocol::{Pixels, Reply, RequestId, Settings, Slot};
 
 /// Channels of a stage that are drawn.
 const CHANNELS: usize = 6;
@@ -63,11 +64,13 @@ impl Session {
             let attacked = attacked.and_then(|pixels| picture(&pixels));
             let change = Change { attack: settings.kind.label().into(), within: settings.radius().short() };
             match self.look_into(slot, attacked.as_ref(), change).await {
-                Ok(Some(mut insight)) => {
+                Ok(Some(mut inside)) => {
                     for problem in problems {
-                        insight.words += &format!(" {problem}");
+                        inside.words += &format!(" {problem}");
                     }
-                    post(&Reply::Looked { id, slot, insight: Box::new(insight) });
+                    if let Err(error) = post_inside(id, slot, &inside) {
+                        return self.fail(id, &error);
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => return self.fail(id, &error),
@@ -109,7 +112,7 @@ impl Session {
         slot: Slot,
         attacked: Option<&Picture>,
         change: Change,
-    ) -> Result<Option<Insight>, StepError> {
+    ) -> Result<Option<Inside>, StepError> {
         let Some((opened, bundles)) = self.opened_and_loaded() else { return Ok(None) };
         let Some(bundle) = bundles[slot.index()] else { return Ok(None) };
         let card = &bundle.card;
@@ -154,7 +157,7 @@ impl Session {
             standing: self.standing(slot, &before.scores),
             attack,
         };
-        Ok(Some(Insight {
+        Ok(Some(Inside {
             before: view(&opened.picture, &before, &evidence_before),
             after: after.as_ref().map(|(picture, after)| view(picture, after, &evidence_after)),
             colours: evidence_before.as_ref().map_or_else(String::new, |evidence| {
@@ -225,6 +228,16 @@ impl Session {
     }
 }
 
+/// Sends to the page what was found inside of a network.
+///
+/// # Errors
+///
+/// [`StepError`] if a drawing cannot be encoded.
+pub(crate) fn post_inside(id: RequestId, slot: Slot, inside: &Inside) -> Result<(), StepError> {
+    post(&Reply::Looked { id, slot, insight: inside.written(slot)? });
+    Ok(())
+}
+
 /// Draws the maps of each stage's channels that the attack changed most.
 async fn stage_maps(card: &Card, before: &Stages, after: &Stages) -> Result<Vec<StageMaps>, StepError> {
     // Maps that cannot be compared are those of a device that failed: reading them says so.
@@ -239,7 +252,7 @@ async fn stage_maps(card: &Card, before: &Stages, after: &Stages) -> Result<Vec<
             name: stage.name,
             change: change.change,
             drawing: montage(&was, &now, &channels, [height, width]),
-            channels: channels.into_iter().map(|channel| channel as u16).collect(),
+            channels,
         });
     }
     Ok(drawn)

@@ -20,6 +20,7 @@ mod evade;
 mod files;
 mod inbox;
 mod index;
+mod inside;
 mod look;
 mod measure;
 mod messages;

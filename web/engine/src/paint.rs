@@ -1,7 +1,7 @@
 //! Drawings of what is inside of a network: evidence over a picture, and feature maps side by side.
 
-use protocol::Drawing;
-use shared::image::Picture;
+use base64::prelude::*;
+use shared::image::{ImageError, Picture, encode_png};
 use terms::picture::SIDE;
 use terms::sentence::EvidenceFacts;
 
@@ -10,7 +10,7 @@ const TILE: usize = 32;
 /// Pixels between maps.
 const GAP: usize = 2;
 /// Colour between maps.
-const BETWEEN: [u8; 4] = [128, 128, 128, 255];
+const BETWEEN: [u8; 3] = [128; 3];
 /// Share of the picture that the strongest evidence covers.
 const STRONGEST: f32 = 0.75;
 /// Colour of evidence for.
@@ -18,21 +18,42 @@ const FOR: [f32; 3] = [214.0, 40.0, 40.0];
 /// Colour of evidence against.
 const AGAINST: [f32; 3] = [40.0, 90.0, 214.0];
 
+/// A picture of any size.
+pub(crate) struct Drawing {
+    /// Pixels a row.
+    pub(crate) width: u32,
+    /// Rows.
+    pub(crate) height: u32,
+    /// Rows from the top, RGB: `[height, width, 3]`.
+    pub(crate) rgb: Vec<u8>,
+}
+
+impl Drawing {
+    /// Returns the drawing as the address of a PNG file that holds its own content, `data:image/png;base64,...`.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError`] if the drawing cannot be encoded.
+    pub(crate) fn to_data_url(&self) -> Result<String, ImageError> {
+        let png = encode_png(&self.rgb, self.width, self.height)?;
+        Ok(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png)))
+    }
+}
+
 /// Draws the evidence of each cell over a picture; `largest` is the absolute value of the strongest, of all drawings that stand side by
 /// side.
 pub(crate) fn evidence_over(picture: &Picture, evidence: &EvidenceFacts, largest: f32) -> Drawing {
     let EvidenceFacts { rows, columns, cells, .. } = evidence;
-    let mut rgba = Vec::with_capacity(SIDE * SIDE * 4);
+    let mut rgb = Vec::with_capacity(SIDE * SIDE * 3);
     for (place, pixel) in picture.as_rgb8().as_chunks::<3>().0.iter().enumerate() {
         let cell = cells[place / SIDE * rows / SIDE * columns + place % SIDE * columns / SIDE];
         let strength = if largest > 0.0 { STRONGEST * cell.abs() / largest } else { 0.0 };
         let colour = if cell >= 0.0 { FOR } else { AGAINST };
         // In grey, so that the two colours are those of the evidence.
         let grey = 0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2]);
-        rgba.extend(colour.map(|value| (grey + strength * (value - grey)).round() as u8));
-        rgba.push(255);
+        rgb.extend(colour.map(|value| (grey + strength * (value - grey)).round() as u8));
     }
-    Drawing { width: SIDE as u32, height: SIDE as u32, rgba }
+    Drawing { width: SIDE as u32, height: SIDE as u32, rgb }
 }
 
 /// Draws channels side by side: before, after, and the change. Maps are `[channels, height, width]`. A channel is bright where its value
@@ -46,7 +67,7 @@ pub(crate) fn montage(before: &[f32], after: &[f32], channels: &[usize], [height
     let largest = channels.iter().flat_map(|&channel| change(channel)).fold(0.0f32, f32::max);
     let side = |count: usize| count * TILE + count.saturating_sub(1) * GAP;
     let (wide, high) = (side(channels.len()), side(3));
-    let mut rgba = BETWEEN.repeat(wide * high);
+    let mut rgb = BETWEEN.repeat(wide * high);
     for (column, &channel) in channels.iter().enumerate() {
         let (was, now) = (map(before, channel), map(after, channel));
         let both = || was.iter().chain(&now).copied();
@@ -58,22 +79,21 @@ pub(crate) fn montage(before: &[f32], after: &[f32], channels: &[usize], [height
                 let (y, x) = (pixel / TILE, pixel % TILE);
                 let value = values[y * height / TILE * width + x * width / TILE];
                 let part = if top > low { (value - low) / (top - low) } else { 0.0 };
-                let at = ((row * (TILE + GAP) + y) * wide + column * (TILE + GAP) + x) * 4;
-                let grey = (255.0 * part).round() as u8;
-                rgba[at..at + 4].copy_from_slice(&[grey, grey, grey, 255]);
+                let at = ((row * (TILE + GAP) + y) * wide + column * (TILE + GAP) + x) * 3;
+                rgb[at..at + 3].fill((255.0 * part).round() as u8);
             }
         }
     }
-    Drawing { width: wide as u32, height: high as u32, rgba }
+    Drawing { width: wide as u32, height: high as u32, rgb }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pixel(drawing: &Drawing, x: usize, y: usize) -> [u8; 4] {
-        let at = (y * drawing.width as usize + x) * 4;
-        drawing.rgba[at..at + 4].try_into().unwrap()
+    fn pixel(drawing: &Drawing, x: usize, y: usize) -> [u8; 3] {
+        let at = (y * drawing.width as usize + x) * 3;
+        drawing.rgb[at..at + 3].try_into().unwrap()
     }
 
     #[test]
@@ -83,11 +103,11 @@ mod tests {
         let facts = EvidenceFacts { class: "a".into(), against: "b".into(), rows: 2, columns: 2, cells, bias: 0.0 };
         let drawing = evidence_over(&picture, &facts, 1.0);
         assert_eq!((drawing.width, drawing.height), (64, 64));
-        let [red, _, blue, _] = pixel(&drawing, 3, 3);
+        let [red, _, blue] = pixel(&drawing, 3, 3);
         assert!(red > 150 && blue < 90, "{red} {blue}");
-        let [red, _, blue, _] = pixel(&drawing, 60, 3);
+        let [red, _, blue] = pixel(&drawing, 60, 3);
         assert!(blue > 130 && red < 90, "{red} {blue}");
-        assert_eq!(pixel(&drawing, 3, 60), [100, 100, 100, 255]);
+        assert_eq!(pixel(&drawing, 3, 60), [100; 3]);
     }
 
     #[test]

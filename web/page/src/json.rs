@@ -16,6 +16,8 @@ pub enum Json {
     Number(String),
     /// A text.
     Text(String),
+    /// A value that is JSON over several lines already.
+    Written(String),
     /// A list.
     List(Vec<Self>),
     /// Names and values, in this order.
@@ -49,6 +51,16 @@ impl Json {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Number(digits) => f.write_str(digits),
             Self::Text(text) => quote(f, text),
+            Self::Written(json) => {
+                for (number, line) in json.lines().enumerate() {
+                    if number > 0 {
+                        f.write_char('\n')?;
+                        indent(f, depth)?;
+                    }
+                    f.write_str(line)?;
+                }
+                Ok(())
+            }
             Self::List(values) => Self::write_all(f, depth, ['[', ']'], values.iter().map(|value| (None, value))),
             Self::Object(fields) => {
                 Self::write_all(f, depth, ['{', '}'], fields.iter().map(|(name, value)| (Some(*name), value)))
@@ -132,8 +144,12 @@ mod tests {
 
     #[test]
     fn it_is_laid_out_as_others_do_it() {
-        let written = Json::Object(vec![("a", Json::List(vec![Json::Bool(false)])), ("b", Json::Null)]);
-        let expected = serde_json::to_string_pretty(&json!({ "a": [false], "b": null })).unwrap();
+        let inner = json!({ "c": [1] });
+        let written = Json::Object(vec![
+            ("a", Json::List(vec![Json::Bool(false)])),
+            ("b", Json::Written(serde_json::to_string_pretty(&inner).unwrap())),
+        ]);
+        let expected = serde_json::to_string_pretty(&json!({ "a": [false], "b": inner })).unwrap();
         assert_eq!(written.to_string(), expected);
     }
 }

@@ -1,21 +1,10 @@
 //! Numbers, settings and networks in words, as the page shows them.
 
-pub use protocol::text::bytes;
 use protocol::text::capitalised;
+pub use protocol::text::{bytes, percent};
 use protocol::{Offer, Radius, Settings};
 use terms::attack::{AttackKind, Norm};
 use terms::corruption::Corruption;
-
-/// `61%`, `3.2%`, `<0.1%`: two digits that mean something.
-pub fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    match percent {
-        p if p.is_nan() => "?".into(),
-        p if p > 0.0 && p < 0.1 => "<0.1%".into(),
-        p if p < 9.95 => format!("{p:.1}%"),
-        p => format!("{p:.0}%"),
-    }
-}
 
 /// `48 ms`, `3.1 s`.
 pub fn duration(ms: f64) -> String {
@@ -117,16 +106,6 @@ mod tests {
 
     use protocol::{Slot, Training};
     use terms::metrics::Proportion;
-
-    #[test]
-    fn percentages_keep_two_digits() {
-        let cases =
-            [(0.0, "0.0%"), (0.0004, "<0.1%"), (0.0321, "3.2%"), (0.0996, "10%"), (0.614, "61%"), (1.0, "100%")];
-        for (share, text) in cases {
-            assert_eq!(percent(share), text);
-        }
-        assert_eq!(percent(f64::NAN), "?");
-    }
 
     #[test]
     fn times_have_two_digits() {

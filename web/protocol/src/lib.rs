@@ -28,7 +28,7 @@ pub use catalogue::{
 };
 pub use decoding::{DecodeReply, DecodeRequest, Decoded, Preview};
 pub use disturbance::{Control, Disturbance, Value};
-pub use insight::{Drawing, Gauge, Insight, StageMaps, View};
+pub use insight::Insight;
 pub use outcome::{Guess, Pixels, Point, Step};
 pub use radius::Radius;
 pub use settings::{BackendChoice, Settings, Slot};
@@ -254,9 +254,9 @@ pub enum Reply {
         /// The network.
         slot: Slot,
         /// What was computed.
-        insight: Box<Insight>,
+        insight: Insight,
     },
-    /// A picture was saved and read again.
+    /// A picture was saved.
     Saved {
         /// The request.
         id: RequestId,

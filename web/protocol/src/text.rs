@@ -1,4 +1,4 @@
-//! Sizes and counts in words, as page and engine show them.
+//! Sizes, shares and counts in words, as page and engine show them.
 
 /// `3.2 MB`, `640 kB`: decimal units, which downloads are measured in.
 pub fn bytes(count: u64) -> String {
@@ -6,6 +6,17 @@ pub fn bytes(count: u64) -> String {
         0..1_000 => format!("{count} bytes"),
         1_000..1_000_000 => format!("{:.0} kB", count as f64 / 1e3),
         _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
+/// `61%`, `3.2%`, `<0.1%`: two digits that mean something.
+pub fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    match percent {
+        p if p.is_nan() => "?".into(),
+        p if p > 0.0 && p < 0.1 => "<0.1%".into(),
+        p if p < 9.95 => format!("{p:.1}%"),
+        p => format!("{p:.0}%"),
     }
 }
 
@@ -54,6 +65,16 @@ mod tests {
             assert_eq!(sentence(text), "It failed.");
         }
         assert_eq!([sentence("Why?"), sentence("(…)")], ["Why?", "(…)."]);
+    }
+
+    #[test]
+    fn percentages_keep_two_digits() {
+        let cases =
+            [(0.0, "0.0%"), (0.0004, "<0.1%"), (0.0321, "3.2%"), (0.0996, "10%"), (0.614, "61%"), (1.0, "100%")];
+        for (share, text) in cases {
+            assert_eq!(percent(share), text);
+        }
+        assert_eq!(percent(f64::NAN), "?");
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub fn never_changes(path: &str) -> bool {
 ///
 /// The policy allows the page's own script files, and inline scripts by their hash. `wasm-unsafe-eval` allows compiling
 /// WebAssembly and no other evaluation. Pictures that visitors choose may be fetched from any address, and are drawn on canvases;
-/// inline style attributes set the lengths of bars.
+/// drawings of what is inside of a network come from the engine as `data:`; inline style attributes set the lengths of bars.
 fn policy(page: &str) -> String {
     let hashes = |tag: &str| inline(page, tag).map(|content| format!(" {}", hash(content))).collect::<String>();
     [
@@ -93,7 +93,7 @@ fn policy(page: &str) -> String {
         format!("script-src 'self' 'wasm-unsafe-eval'{}", hashes("script")),
         format!("style-src 'self'{}", hashes("style")),
         "style-src-attr 'unsafe-inline'".to_owned(),
-        "img-src 'self'".to_owned(),
+        "img-src 'self' data:".to_owned(),
         "media-src 'self' blob:".to_owned(),
         "connect-src 'self' blob: data: https:".to_owned(),
         "worker-src 'self'".to_owned(),

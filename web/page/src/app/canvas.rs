@@ -1,5 +1,7 @@
 //! Pictures on canvases, pixel for pixel.
 
+use std::sync::Arc;
+
 use js_sys::{Object, Reflect};
 use leptos::html;
 use leptos::prelude::*;
@@ -8,7 +10,7 @@ use super::follow::follow;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
-use protocol::{Drawing, Pixels, Preview};
+use protocol::{Pixels, Preview};
 
 /// Pixels a side of what the networks see.
 const SIDE: u32 = terms::picture::SIDE as u32;
@@ -42,31 +44,6 @@ impl Raster for Preview {
     }
 }
 
-impl Raster for Drawing {
-    fn size(&self) -> (u32, u32) {
-        (self.width, self.height)
-    }
-
-    fn rgba(&self) -> &[u8] {
-        &self.rgba
-    }
-}
-
-/// Shows a drawing of what is inside of a network, or nothing.
-#[component]
-pub(super) fn DrawingCanvas(
-    /// The drawing.
-    drawing: Signal<Option<Drawing>>,
-    /// The element's class.
-    class: &'static str,
-    /// The element's `data-testid`.
-    testid: String,
-    /// What the drawing is, to those who do not see it.
-    label: &'static str,
-) -> impl IntoView {
-    view! { <Canvas picture=drawing class testid label/> }
-}
-
 /// Shows a picture as the networks see it, or nothing.
 #[component]
 pub(super) fn PixelCanvas(
@@ -79,7 +56,7 @@ pub(super) fn PixelCanvas(
     /// What the picture is, to those who do not see it.
     label: &'static str,
 ) -> impl IntoView {
-    view! { <Canvas picture=pixels class="pixels" testid label/> }
+    view! { <Canvas paint=painter(pixels) class="pixels" testid label/> }
 }
 
 /// Shows a picture as people see it, or nothing.
@@ -91,12 +68,24 @@ pub(super) fn PreviewCanvas(
     /// What the picture is, to those who do not see it.
     label: Signal<String>,
 ) -> impl IntoView {
-    view! { <Canvas picture=preview class="preview" testid="preview" label/> }
+    view! { <Canvas paint=painter(preview) class="preview" testid="preview" label/> }
+}
+
+/// Draws on a canvas, and returns whether there was something to draw. Behind a pointer, so that canvases are compiled once.
+type Paint = Arc<dyn Fn(&HtmlCanvasElement) -> Result<bool, JsValue> + Send + Sync>;
+
+fn painter<T: Raster>(picture: Signal<Option<T>>) -> Paint {
+    Arc::new(move |canvas| {
+        picture.with(|picture| {
+            let raster = picture.as_ref().map(|picture| (picture.size(), picture.rgba()));
+            draw(canvas, raster).map(|()| raster.is_some())
+        })
+    })
 }
 
 #[component]
-fn Canvas<T: Raster>(
-    picture: Signal<Option<T>>,
+fn Canvas(
+    paint: Paint,
     class: &'static str,
     #[prop(into)] testid: String,
     #[prop(into)] label: Signal<String>,
@@ -104,13 +93,15 @@ fn Canvas<T: Raster>(
     let canvas = NodeRef::<html::Canvas>::new();
     // A browser that loses its graphics card, to a new driver say, loses what canvases show, and tells when they can be drawn on.
     let lost = Trigger::new();
+    let is_filled = RwSignal::new(false);
     Effect::new(move |_| {
         lost.track();
         let Some(canvas) = canvas.get() else {
             return;
         };
-        if let Err(error) = picture.with(|picture| draw(&canvas, picture.as_ref())) {
-            leptos::logging::error!("a picture could not be drawn: {error:?}");
+        match paint(&canvas) {
+            Ok(filled) => is_filled.set(filled),
+            Err(error) => leptos::logging::error!("a picture could not be drawn: {error:?}"),
         }
     });
     view! {
@@ -123,12 +114,13 @@ fn Canvas<T: Raster>(
             aria-label=label
             data-testid=testid
             on:contextrestored=move |_: web_sys::Event| lost.notify()
-            data-filled=follow(move || picture.with(Option::is_some).to_string())
+            data-filled=follow(move || is_filled.get().to_string())
         ></canvas>
     }
 }
 
-fn draw(canvas: &HtmlCanvasElement, picture: Option<&impl Raster>) -> Result<(), JsValue> {
+/// Draws width and height with RGBA, or nothing.
+fn draw(canvas: &HtmlCanvasElement, raster: Option<((u32, u32), &[u8])>) -> Result<(), JsValue> {
     let options = Object::new();
     // Keeps so small a canvas in memory, where its pixels stay exactly what was put.
     Reflect::set(&options, &"willReadFrequently".into(), &true.into())?;
@@ -136,14 +128,14 @@ fn draw(canvas: &HtmlCanvasElement, picture: Option<&impl Raster>) -> Result<(),
         return Ok(());
     };
     let context: CanvasRenderingContext2d = context.unchecked_into();
-    let (width, height) = picture.map_or((SIDE, SIDE), Raster::size);
+    let (width, height) = raster.map_or((SIDE, SIDE), |(size, _)| size);
     if (canvas.width(), canvas.height()) != (width, height) {
         canvas.set_width(width);
         canvas.set_height(height);
     }
-    match picture {
-        Some(picture) => {
-            let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(picture.rgba()), width, height)?;
+    match raster {
+        Some((_, rgba)) => {
+            let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(rgba), width, height)?;
             context.put_image_data(&image, 0.0, 0.0)
         }
         None => {

@@ -6,11 +6,12 @@ use web_sys::Url;
 
 use super::BACKEND_PARAMETER;
 use super::browser::Store;
+use super::downloads::DownloadBar;
 use super::notes::Offline;
 use crate::app::follow::follow;
-use crate::state::{Coming, Event, Phase, State};
+use crate::state::{Event, Phase, State};
 use crate::text;
-use protocol::{Backend, BackendChoice, Download, Slot};
+use protocol::{Backend, BackendChoice, Slot};
 
 /// Shows the engine's status: what computes and why, how far its downloads are or what it is capable of, and the switch.
 #[component]
@@ -175,10 +176,16 @@ fn remember(choice: BackendChoice) {
 /// Shows how the engine and the networks are coming along.
 #[component]
 fn Downloads() -> impl IntoView {
+    let store = expect_context::<Store>();
+    let network = |slot: Slot| {
+        let title = store.read(move |state| state.title(slot));
+        let bar = store.read(move |state| state.network_bar(slot));
+        view! { <DownloadBar id=format!("progress-{}", slot.name()) label=title bar/> }
+    };
     view! {
         <div class="status-lines">
-            <EngineBar/>
-            {Slot::ALL.map(|slot| view! { <Bar network=slot/> }).into_iter().collect_view()}
+            <DownloadBar id="progress-engine".into() label="Engine".to_owned() bar=store.read(State::engine_bar)/>
+            {Slot::ALL.map(network).into_iter().collect_view()}
         </div>
     }
 }
@@ -253,89 +260,4 @@ pub(super) fn Failure() -> impl IntoView {
     };
     // The region is always there, as with the alert.
     view! { <div class="failure-region" role="alert">{follow(move || failed.get().map(panel))}</div> }
-}
-
-/// Shows the engine's program.
-#[component]
-fn EngineBar() -> impl IntoView {
-    let store = expect_context::<Store>();
-    let loaded = store.read(|state| state.engine.phase != Phase::Starting);
-    let coming = store.read(|state| state.engine.program);
-    // A bar without a value moves to and fro: the browser compiles, or does not say how much there is.
-    let bar = move || match (loaded.get(), coming.get()) {
-        (true, _) => view! { <progress id="download-engine" max="1" value="1"></progress> }.into_any(),
-        (false, Some(coming)) if !coming.is_here() => {
-            let (received, total) = (coming.received.to_string(), coming.total.to_string());
-            view! { <progress id="download-engine" max=total value=received></progress> }.into_any()
-        }
-        (false, _) => view! { <progress id="download-engine"></progress> }.into_any(),
-    };
-    let words = move || match (loaded.get(), coming.get()) {
-        (true, Some(coming)) => text::bytes(coming.total),
-        (true, None) => "loaded".into(),
-        (false, Some(coming)) if coming.is_here() => format!("{}, compiling", text::bytes(coming.total)),
-        (false, Some(coming)) => amount(coming.received, coming.total),
-        (false, None) => "loading".into(),
-    };
-    let count = move |bytes: fn(Coming) -> u64| coming.get().map_or(0, bytes).to_string();
-    view! {
-        <div
-            class="download"
-            data-testid="progress-engine"
-            data-received=follow(move || count(|coming| coming.received))
-            data-total=follow(move || count(|coming| coming.total))
-        >
-            <label for="download-engine">"Engine"</label>
-            {follow(bar)}
-            <span class="amount">{follow(words)}</span>
-        </div>
-    }
-}
-
-/// One network's download.
-#[component]
-fn Bar(network: Slot) -> impl IntoView {
-    let store = expect_context::<Store>();
-    let download = store.read(move |state| state.engine.downloads[network.index()]);
-    let tested = store.read(move |state| state.engine.phase == Phase::SelfTesting(network));
-    let received = move || download.get().map_or(0, |download| download.received);
-    let total = move || download.get().map_or(1, |download| download.total.max(1));
-    let id = format!("download-{}", network.name());
-    let title = store.read(move |state| state.title(network));
-    let words = move || match download.get() {
-        Some(download) if tested.get() => format!("{}, warming up", text::bytes(download.total)),
-        Some(download) => network_amount(download),
-        None => "waiting".into(),
-    };
-    view! {
-        <div class="download">
-            <label for=id.clone()>{title}</label>
-            <progress
-                id=id
-                max=follow(move || total().to_string())
-                prop:value=follow(move || received() as f64)
-                data-testid=format!("progress-{}", network.name())
-                data-received=follow(move || received().to_string())
-                data-total=follow(move || download.get().map_or(0, |download| download.total).to_string())
-            ></progress>
-            <span class="amount">{follow(words)}</span>
-        </div>
-    }
-}
-
-/// [`amount`] of a network's download; `1.4 MB, kept earlier`.
-pub(super) fn network_amount(download: Download) -> String {
-    if download.cached {
-        return format!("{}, kept earlier", text::bytes(download.total));
-    }
-    amount(download.received, download.total)
-}
-
-/// `0.7 of 1.4 MB, 50%`; `1.4 MB`.
-fn amount(received: u64, total: u64) -> String {
-    if received == total {
-        return text::bytes(total);
-    }
-    let share = received as f64 / total as f64;
-    format!("{} of {}, {}", text::bytes(received), text::bytes(total), text::percent(share))
 }

@@ -6,6 +6,7 @@ mod canvas;
 mod column;
 mod controls;
 mod crop;
+mod downloads;
 mod dropped;
 mod focus;
 mod follow;

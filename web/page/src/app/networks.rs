@@ -4,8 +4,8 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::browser::Store;
+use super::downloads::DownloadBar;
 use super::focus::{focus, has_focus};
-use super::header::network_amount;
 use crate::app::follow::follow;
 use crate::state::{Event, Pending};
 use crate::text;
@@ -102,22 +102,9 @@ fn Notice(
         // There is nothing else to stay with: another one can be chosen, or this one downloaded.
         (_, false) => None,
     };
-    let download = store.read(move |state| state.engine.downloads[network.index()]);
     let bar = is_loading.then(|| {
-        let (received, total) = (
-            move || download.get().map_or(0, |it| it.received),
-            move || download.get().map_or(1, |it| it.total.max(1)),
-        );
-        view! {
-            <progress
-                aria-label="Download"
-                max=follow(move || total().to_string())
-                prop:value=follow(move || received() as f64)
-                data-testid=format!("pending-progress-{name}")
-            ></progress>
-            // The bar says it too, and is not read out at each step.
-            <p class="hint" aria-hidden="true">{follow(move || download.get().map(network_amount))}</p>
-        }
+        let bar = store.read(move |state| state.network_bar(network));
+        view! { <DownloadBar id=format!("pending-progress-{name}") label="Download".to_owned() bar/> }
     });
     view! {
         <div class="pending" data-testid=format!("pending-{name}") data-state=state>

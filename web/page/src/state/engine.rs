@@ -96,7 +96,7 @@ impl State {
             }
             Reply::Finished { id } if self.stage == Stage::Sweeping(id) => self.stage = Stage::Classified,
             Reply::Looked { id, slot, insight } if self.stage == Stage::Looking(id) => {
-                self.columns[slot.index()].insight = Some(Arc::from(insight));
+                self.columns[slot.index()].insight = Some(Arc::new(insight));
             }
             Reply::Finished { id } if self.stage == Stage::Looking(id) => self.stage = Stage::Classified,
             Reply::Saved { id, slot, png, top } => return self.saved(id, slot, png, top),

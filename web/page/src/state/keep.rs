@@ -43,12 +43,12 @@ impl State {
         let name = self.class_name(best.class);
         Some(match self.attack.latest.target {
             Some(target) if best.class == target => {
-                format!("Saved and read again, it still says {name} ({share}), the target.")
+                format!("As saved, with 8 bits a channel, it still says {name} ({share}), the target.")
             }
             _ if best.class == clean => {
-                format!("Saved and read again, it says {name} ({share}), as before the attack.")
+                format!("As saved, with 8 bits a channel, it says {name} ({share}), as before the attack.")
             }
-            _ => format!("Saved and read again, it says {name} ({share}): the attack outlives the file."),
+            _ => format!("As saved, with 8 bits a channel, it says {name} ({share}): the attack outlives the file."),
         })
     }
 

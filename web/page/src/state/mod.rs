@@ -7,6 +7,7 @@ mod attack;
 mod choice;
 mod crop;
 mod disturb;
+mod download;
 mod engine;
 mod event;
 mod keep;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use attack::Attack;
 pub use choice::Pending;
+pub use download::Bar;
 pub use engine::Engine;
 pub use event::{Candidate, Change, Effect, Event, PickId, PictureFile, Sample};
 pub use link::Link;

@@ -190,7 +190,7 @@ pub struct Column {
     pub insight: Option<Arc<Insight>>,
 }
 
-/// What a network says of a picture that was saved and read again.
+/// What a network says of a picture as it was saved.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Saved {
     /// Length of the file, in bytes.

@@ -2,10 +2,7 @@
 
 use super::{Column, State, Verdict};
 use crate::json::Json;
-use protocol::{
-    BackendReport, Control, Disturbance, Gauge, Guess, Insight, Measured, Point, Radius, Settings, Slot, Step, Value,
-    View,
-};
+use protocol::{BackendReport, Control, Disturbance, Guess, Measured, Point, Radius, Settings, Slot, Step, Value};
 use terms::attack::{Norm, StepSize};
 use terms::picture::Crop;
 
@@ -85,24 +82,6 @@ impl State {
                 ("fooled", Json::Bool(point.fooled)),
             ])
         };
-        let view = |view: &View| {
-            let gauge = |gauge: &Gauge| {
-                Json::Object(vec![
-                    ("detector", Json::text(gauge.kind.name())),
-                    ("untouched_share_at_least_as_high", Json::number(gauge.share_above)),
-                ])
-            };
-            Json::List(view.gauges.iter().map(gauge).collect())
-        };
-        let inside = |insight: &Insight| {
-            Json::Object(vec![
-                ("evasion", Json::or_null(insight.evasion.as_ref(), |attack| Json::text(attack))),
-                ("words", Json::text(&insight.words)),
-                ("none_of", Json::or_null(insight.none_of.as_ref(), |note| Json::text(note))),
-                ("detectors_before", view(&insight.before)),
-                ("detectors_after", Json::or_null(insight.after.as_ref(), view)),
-            ])
-        };
         let swept_with = (!curve.points.is_empty()).then_some(&self.sweep.settings);
         Json::Object(vec![
             ("folder", Json::or_null(self.shown(slot), Json::text)),
@@ -116,7 +95,7 @@ impl State {
             ("noise", Json::or_null(*noise, |guess| self.guess(guess))),
             ("curve", Json::List(curve.points.iter().map(point).collect())),
             ("curve_settings", Json::or_null(swept_with, settings)),
-            ("inside", Json::or_null(insight.as_deref(), inside)),
+            ("inside", Json::or_null(insight.as_ref(), |insight| Json::Written(insight.json.clone()))),
             // None if it was not looked for, or not found.
             smallest(self.sweep.settings, curve.smallest.flatten()),
         ])

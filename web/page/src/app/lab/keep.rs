@@ -65,8 +65,8 @@ pub(super) fn Keep() -> impl IntoView {
         <section class="panel lab-panel" aria-labelledby="keep-title">
             <h3 id="keep-title">"Keep it"</h3>
             <p class="hint">
-                "A file has 8 bits a channel. What is shown above is rounded to them already; after saving, the file is read again
-                and shown to the network, to see whether the attack is still in it."
+                "A file has 8 bits a channel. What is shown above is rounded to them already; what is saved
+                is shown to the network, to see whether the attack is still in it."
             </p>
             {downloads.into_iter().collect_view()}
             <div class="go">

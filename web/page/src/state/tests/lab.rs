@@ -1,7 +1,7 @@
 //! Steps looked at, epsilons in a row, disturbances, and what is kept.
 
 use super::*;
-use protocol::{Disturbance, Insight, Point, View};
+use protocol::{Disturbance, Insight, Point};
 use terms::detection::DetectorKind;
 
 fn attacked(page: &mut Page, steps: u32) -> RequestId {
@@ -96,17 +96,8 @@ fn a_row_of_attacks_is_stopped_by_escape_by_an_attack_and_by_another_picture() {
     assert!(stopped(|page| page.choose("dog")));
 }
 
-fn insight(words: &str) -> Box<Insight> {
-    let before = View { evidence: None, gauges: vec![] };
-    Box::new(Insight {
-        before,
-        after: None,
-        colours: String::new(),
-        stages: vec![],
-        words: words.into(),
-        none_of: None,
-        evasion: None,
-    })
+fn insight(words: &str) -> Insight {
+    Insight { html: format!("<p>{words}</p>"), json: format!("{{ \"words\": \"{words}\" }}") }
 }
 
 #[test]
