@@ -1,6 +1,9 @@
-//! Cost of an input gradient and of a training step, in forward passes, on the CPU path: `cargo xtask bench`.
+//! Cost of an input gradient and of a training step, in forward passes, and of convolutions beside burn's, on the CPU path: `cargo xtask
+//! bench`.
 //!
 //! Ratios of times taken in turn within one run hold on any machine and under any load; the times themselves do not.
+
+mod convolutions;
 
 use std::time::Instant;
 
@@ -25,6 +28,7 @@ fn main() {
         let [forward, gradient, step] = measure(&network, batch, &device);
         println!("{batch:>5}  {:>9.1} ms  {:>12.2} x  {:>11.2} x", forward * 1e3, gradient / forward, step / forward);
     }
+    convolutions::compare();
 }
 
 /// Measures a forward pass, an input gradient and a training step, in median seconds.

@@ -11,6 +11,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, FloatDType};
 
 use super::Classifier;
+use super::convolution::convolution;
 use super::depthwise::depthwise;
 
 impl Classifier {
@@ -24,16 +25,20 @@ impl Classifier {
 /// Applies `conv` in the precision of `x`: the weights are rounded to that precision, and their gradient goes back to f32.
 pub(super) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let dtype = x.dtype();
-    if dtype == DType::F32 {
-        return conv.forward(x);
-    }
     let PaddingConfig2d::Explicit(top, left, bottom, right) = conv.padding else {
         unreachable!("the networks here name their padding")
     };
     let options =
         ConvOptions::new_with_padding(conv.stride, [(top, bottom), (left, right)], conv.dilation, conv.groups);
-    let bias = conv.bias.as_ref().map(|bias| bias.val().cast(dtype));
-    conv2d(x, conv.weight.val().cast(dtype), bias, options)
+    let weight = conv.weight.val().cast(dtype);
+    match &conv.bias {
+        None if is_dense(conv) => convolution(x, weight, options),
+        bias => conv2d(x, weight, bias.as_ref().map(|bias| bias.val().cast(dtype)), options),
+    }
+}
+
+fn is_dense(conv: &Conv2d) -> bool {
+    conv.groups == 1 && conv.dilation == [1, 1]
 }
 
 /// Applies `conv`, which has neither bias, padding of its own nor dilation, and as many groups as channels or one, in the precision of
@@ -54,7 +59,7 @@ pub(super) fn convolve_same(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     if conv.groups > 1 {
         return depthwise(x, weight, options);
     }
-    conv2d(x, weight, None, options)
+    convolution(x, weight, options)
 }
 
 /// Applies `norm` in the precision of `x`; its parameters and running statistics stay in f32.

@@ -1,6 +1,7 @@
 //! Classifiers: pixels in, logits out.
 
 mod checkpointing;
+mod convolution;
 mod depthwise;
 mod efficientnet_lite;
 mod initial;
@@ -17,6 +18,7 @@ use burn::prelude::*;
 use burn::tensor::FloatDType;
 
 pub use checkpointing::checkpointed;
+pub use convolution::convolution;
 pub use efficientnet_lite::EfficientNetLite;
 pub use normalize::Normalize;
 pub use resnet::ResNet;

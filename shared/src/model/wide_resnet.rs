@@ -72,7 +72,7 @@ impl WideResNet {
     /// - `images`: `[batch, 3, height, width]`, normalised
     /// - output: logits `[batch, num_classes]`
     pub fn forward(&self, images: Tensor<4>, activations: FloatDType, visit: &mut Visit<'_>) -> Tensor<2> {
-        let mut x = self.conv1.forward(images).cast(activations); // [B, 16, H/2, W/2], or [B, 16, H, W]
+        let mut x = convolve(&self.conv1, images).cast(activations); // [B, 16, H/2, W/2], or [B, 16, H, W]
         for (stage, group) in [&self.layer1, &self.layer2, &self.layer3].into_iter().enumerate() {
             for block in group {
                 x = block.forward(x, self.activation);

@@ -80,7 +80,7 @@ impl ResNet {
             Some(side) => enlarge(images, side),
             None => images,
         };
-        let mut x = relu(self.bn1.forward(self.conv1.forward(images))).cast(activations);
+        let mut x = relu(self.bn1.forward(convolve(&self.conv1, images))).cast(activations);
         if let Some(maxpool) = &self.maxpool {
             x = maxpool.forward(x);
         }
