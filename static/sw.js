@@ -18,7 +18,7 @@ const PATIENCE_MS = 4000;
 const TYPES = { js: /javascript/, css: /css/, wasm: /wasm|octet-stream|^$/ };
 
 // Text in every index.html of Bastion, and in no other page that a hotel's network may give in its place.
-const MARK = 'name="bastion-engine"';
+const MARK = 'name="bastion-cpu-engine"';
 
 const pause = (ms = PATIENCE_MS) => new Promise((then) => setTimeout(then, ms));
 

@@ -62,14 +62,14 @@ fn programs_come_compressed_and_are_kept_for_ever_and_the_page_is_asked_for_agai
             [".js", ".wasm", ".css"].iter().any(|ending| name.ends_with(ending)) && !name.ends_with("/sw.js")
         });
         let workers =
-            "const named = document.querySelectorAll('meta[name=bastion-engine], meta[name=bastion-decoder]');
+            "const named = document.querySelectorAll('meta[name=bastion-cpu-engine], meta[name=bastion-gpu-engine], meta[name=bastion-decoder]');
             return [...named].map(named => named.content).join(' ')";
         let workers = client.execute(workers, vec![]).await.unwrap();
         let workers: Vec<&str> = workers.as_str().unwrap().split_whitespace().collect();
-        assert_eq!(workers.len(), 6, "the page does not name the three files of engine and decoder each");
+        assert_eq!(workers.len(), 9, "the page does not name three files of each of three workers");
         programs.extend(workers.iter().map(|name| (*name).to_owned()));
         // Two files of the app, three of each worker, and at least one style sheet.
-        assert!(programs.len() >= 9, "{programs:?}");
+        assert!(programs.len() >= 12, "{programs:?}");
         for program in &programs {
             let kept = header(client, program, "cache-control").await.unwrap_or_default();
             assert!(kept.contains("immutable"), "{program} may be kept as long as {kept:?} says");
@@ -101,7 +101,7 @@ fn the_engines_download_is_told_in_the_bytes_that_are_sent() {
             serde_json::from_value(client.execute("return window.told", vec![]).await.unwrap()).unwrap();
         let packed = fs::read_dir(page_folder()).unwrap().map(|entry| entry.unwrap());
         let packed = packed
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with("engine"))
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("cpu-engine"))
             .find(|entry| entry.file_name().to_string_lossy().ends_with(".wasm.br"));
         let packed = packed.expect("the engine lies packed beside itself").metadata().unwrap().len();
         let on_the_way = told.iter().filter(|[received, total]| (1..*total).contains(received)).count();

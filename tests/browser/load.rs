@@ -107,7 +107,7 @@ fn a_style_sheet_that_does_not_come_is_told_and_the_page_works() {
 fn a_program_of_another_build_is_told() {
     browse(Graphics::NoAdapter, async |client| {
         let server = FaultyServer::start();
-        let [app, engine] = ["app-", "engine-"].map(|name| server.folder.path().join(server.file(name, ".wasm")));
+        let [app, engine] = ["app-", "cpu-engine-"].map(|name| server.folder.path().join(server.file(name, ".wasm")));
         fs::copy(engine, app).unwrap();
         client.goto(&server.url).await.unwrap();
         let said = told(client).await;
@@ -138,8 +138,8 @@ fn a_page_that_is_opened_as_a_file_asks_for_a_server() {
 #[ignore = "needs the built page and Chromium: cargo xtask test"]
 fn an_engine_that_does_not_come_is_told_with_two_ways_on() {
     let server = FaultyServer::start();
-    let (loader, script) = (server.file("engine_loader-", ".js"), server.file("engine-", ".js"));
-    let program = server.file("engine-", ".wasm");
+    let (loader, script) = (server.file("cpu-engine_loader-", ".js"), server.file("cpu-engine-", ".js"));
+    let program = server.file("cpu-engine-", ".wasm");
     let cases = [
         (&loader, Fault::Status(404), ""),
         (&loader, Fault::WebPage, ""),

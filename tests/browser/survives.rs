@@ -19,7 +19,7 @@ const REMEMBER_WORKERS: &str = "window.workers = {};
     window.Worker = class extends Worker {
         constructor(url, options) {
             super(url, options);
-            window.workers[options.name.split('-')[1]] = this;
+            window.workers[options.name.split('-').at(-2)] = this;
         }
     }";
 
@@ -31,7 +31,7 @@ const LONG: Attack = Attack { kind: "bim", epsilon_255: 8, steps: 40 };
 fn a_worker_that_ends_in_the_middle_of_an_attack_is_replaced_and_the_attack_goes_on() {
     browse(Graphics::NoAdapter, async |client| {
         let server = FaultyServer::start();
-        let loader = server.file("engine_loader-", ".js");
+        let loader = server.file("cpu-engine_loader-", ".js");
         let closing = "new BroadcastChannel('test').onmessage = () => self.close();";
         server.edit(&loader, |script| format!("{closing}\n{script}"));
         before_each_page(client, REMEMBER_WORKERS).await;

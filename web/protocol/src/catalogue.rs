@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use terms::card::Class;
 use terms::metrics::Proportion;
 
-use super::Slot;
+use super::{BackendChoice, Slot};
 
 /// What computes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -39,6 +39,41 @@ pub struct BackendReport {
     pub reason: String,
     /// How quick each backend is, where the choice was between two.
     pub measured: Option<Measured>,
+}
+
+/// What looking for a graphics adapter in this browser gave.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Adapter {
+    /// Nobody looked.
+    #[default]
+    NotLookedFor,
+    /// The browser offers no WebGPU to this page.
+    NoWebGpu,
+    /// The browser has no adapter for WebGPU.
+    Missing,
+    /// There is one.
+    Found {
+        /// The adapter's name, where the browser gives it.
+        name: Option<String>,
+        /// Whether the adapter is emulated on the CPU.
+        software: bool,
+    },
+}
+
+impl Adapter {
+    /// Returns whether the engine has to be able to open the adapter, before a visitor's choice and what was measured on an earlier
+    /// visit: WebGPU is taken where it was chosen, and on hardware that was not found slower than the CPU.
+    pub fn is_for(&self, choice: BackendChoice, before: Option<&Measured>) -> bool {
+        let Self::Found { name, software } = self else { return false };
+        match choice {
+            BackendChoice::Cpu => false,
+            BackendChoice::WebGpu => true,
+            BackendChoice::Auto => {
+                let before = before.filter(|before| name.is_some() && before.adapter == *name);
+                !software && before.is_none_or(|before| before.quicker() == Backend::WebGpu)
+            }
+        }
+    }
 }
 
 /// How long both backends take to look at a picture, measured on this device.
@@ -144,4 +179,23 @@ pub struct LoadedModel {
     pub architecture: String,
     /// Hash of its weights.
     pub weights_sha256: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_is_for_hardware_or_on_demand_unless_it_was_slower() {
+        use BackendChoice::{Auto, Cpu, WebGpu};
+        let found = |name: Option<&str>, software| Adapter::Found { name: name.map(str::to_owned), software };
+        let measured = |webgpu_ms| Measured { adapter: Some("A".into()), webgpu_ms, cpu_ms: 40.0 };
+        let (hardware, software) = (found(Some("A"), false), found(None, true));
+        assert!(hardware.is_for(Auto, None) && hardware.is_for(WebGpu, None) && !hardware.is_for(Cpu, None));
+        assert!(software.is_for(WebGpu, None) && !software.is_for(Auto, None));
+        assert!(![Adapter::NotLookedFor, Adapter::NoWebGpu, Adapter::Missing].iter().any(|it| it.is_for(WebGpu, None)));
+        assert!(hardware.is_for(Auto, Some(&measured(3.0))) && !hardware.is_for(Auto, Some(&measured(90.0))));
+        assert!(hardware.is_for(WebGpu, Some(&measured(90.0))), "the visitor chose");
+        assert!(found(Some("B"), false).is_for(Auto, Some(&measured(90.0))), "another adapter is measured anew");
+    }
 }

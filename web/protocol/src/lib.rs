@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use terms::detection::DetectorKind;
 
 pub use catalogue::{
-    Backend, BackendReport, Catalogue, Download, Listed, LoadedModel, Measured, Offer, Pair, Training,
+    Adapter, Backend, BackendReport, Catalogue, Download, Listed, LoadedModel, Measured, Offer, Pair, Training,
 };
 pub use decoding::{DecodeReply, DecodeRequest, Decoded, Preview};
 pub use disturbance::{Control, Disturbance, Value};
@@ -54,6 +54,8 @@ pub enum Request {
         base: String,
         /// What was measured on an earlier visit.
         measured: Option<Measured>,
+        /// The adapter that the page found.
+        adapter: Adapter,
     },
     /// Fetch two networks and load them, but for what is loaded already; replaces all work that is older.
     Load {

@@ -116,7 +116,7 @@ mod tests {
     use std::fmt::Debug;
 
     use super::*;
-    use crate::{BackendChoice, Decoded, Disturbance, Guess, Listed, Pixels, Preview, Settings, Slot, Step};
+    use crate::{Adapter, BackendChoice, Decoded, Disturbance, Guess, Listed, Pixels, Preview, Settings, Slot, Step};
     use terms::picture::Crop;
 
     fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
@@ -128,7 +128,12 @@ mod tests {
 
     #[test]
     fn messages_come_through_unchanged() {
-        round_trip(Request::Start { choice: BackendChoice::WebGpu, base: "http://localhost/".into(), measured: None });
+        round_trip(Request::Start {
+            choice: BackendChoice::WebGpu,
+            base: "http://localhost/".into(),
+            measured: None,
+            adapter: Adapter::Missing,
+        });
         let pixels = Pixels(vec![8; 64 * 64 * 4]);
         round_trip(Request::Open { id: 3, pixels, disturbance: Disturbance::default() });
         round_trip(Request::Save { id: 6, slot: Slot::Left, pixels: Pixels(vec![9; 4]) });

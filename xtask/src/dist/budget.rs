@@ -11,10 +11,11 @@ use crate::server::encoding::{BROTLI, GZIP};
 
 /// Budget of the page and its program, without the engine, in bytes as sent. The page appears once these are loaded.
 const APP_LIMIT: u64 = 250_000;
-/// Budget of the engine, which loads while the visitor reads.
-const ENGINE_LIMIT: u64 = 2_500_000;
-/// Budget of the decoder, which loads beside the engine and has to be there before the first picture is seen: an eighth of the
-/// engine's.
+/// Budget of the engine for the CPU, which is all that a browser without an adapter loads.
+const CPU_ENGINE_LIMIT: u64 = 800_000;
+/// Budget of the engine for WebGPU, which loads while the visitor reads.
+const GPU_ENGINE_LIMIT: u64 = 2_500_000;
+/// Budget of the decoder, which loads beside the engine and has to be there before the first picture is seen.
 const DECODER_LIMIT: u64 = 300_000;
 /// Budget of each of the two default networks.
 const NETWORK_LIMIT: u64 = 8_000_000;
@@ -34,13 +35,14 @@ impl Budgets {
     /// # Errors
     /// If the folder cannot be read.
     pub fn of(out: &Path) -> Result<Self> {
-        let (mut app, mut engine, mut decoder) = (0, 0, 0);
+        let (mut app, mut cpu_engine, mut gpu_engine, mut decoder) = (0, 0, 0, 0);
         for file in originals(out)? {
             let address = address_of(&file, out)?;
             let is_program = [".html", ".js", ".css", ".wasm"].iter().any(|ending| address.ends_with(ending));
             if is_program && !address.contains('/') {
                 let part = match address.split(['-', '_', '.']).next() {
-                    Some("engine") => &mut engine,
+                    Some("cpu") => &mut cpu_engine,
+                    Some("gpu") => &mut gpu_engine,
                     Some("decoder") => &mut decoder,
                     _ => &mut app,
                 };
@@ -49,7 +51,8 @@ impl Budgets {
         }
         let mut budgets = vec![
             Budget { part: "page and app".into(), bytes: app, limit: APP_LIMIT },
-            Budget { part: "engine".into(), bytes: engine, limit: ENGINE_LIMIT },
+            Budget { part: "engine for the CPU".into(), bytes: cpu_engine, limit: CPU_ENGINE_LIMIT },
+            Budget { part: "engine for WebGPU".into(), bytes: gpu_engine, limit: GPU_ENGINE_LIMIT },
             Budget { part: "decoder".into(), bytes: decoder, limit: DECODER_LIMIT },
         ];
         for name in page::first_models(&out.join("models")) {

@@ -11,7 +11,7 @@ use crate::page::{INDEX_HTML, STYLES, read, write};
 use crate::{npm, process};
 
 /// Scripts in files of their own. The workers' loader is a template, whose placeholders esbuild would change.
-const SCRIPTS: [&str; 4] = ["app.js", "engine.js", "decoder.js", "sw.js"];
+const SCRIPTS: [&str; 5] = ["app.js", "cpu-engine.js", "gpu-engine.js", "decoder.js", "sw.js"];
 
 /// Begin and end of a script in the page itself.
 const INLINE: [&str; 2] = ["<script>", "</script>"];

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 const PAGE: &str = "<!doctype html>
 <html><head><title>x</title>
 <link rel=\"stylesheet\" href=\"a.css\" />
-<meta name=\"bastion-engine\" content=\"engine_loader.js engine.js engine_bg.wasm\" />
+<meta name=\"bastion-cpu-engine\" content=\"cpu-engine_loader.js cpu-engine.js cpu-engine_bg.wasm\" />
+<meta name=\"bastion-gpu-engine\" content=\"gpu-engine_loader.js gpu-engine.js gpu-engine_bg.wasm\" />
 <meta name=\"bastion-decoder\" content=\"decoder_loader.js decoder.js decoder_bg.wasm\" />
 <script type=\"module\">import init from \"./app.js\"; init(\"./app_bg.wasm\");</script></head>
 <body><!-- The texts about attacks. --></body></html>
@@ -25,8 +26,10 @@ fn workspace() -> TempDir {
     write("a.css", b"a {}");
     write("programs/app.js", b"// program");
     write("programs/app_bg.wasm", &[7; 9_000]);
-    write("programs/engine.js", &[b' '; 2_000]);
-    write("programs/engine_bg.wasm", &[0; 900_000]);
+    write("programs/cpu-engine.js", &[b' '; 2_000]);
+    write("programs/cpu-engine_bg.wasm", &[0; 900_000]);
+    write("programs/gpu-engine.js", &[b'\n'; 2_000]);
+    write("programs/gpu-engine_bg.wasm", &[2; 950_000]);
     write("programs/decoder.js", &[b' '; 1_000]);
     write("programs/decoder_bg.wasm", &[5; 90_000]);
     let loader = "static/worker_loader.js";
@@ -85,7 +88,7 @@ fn the_workers_names_have_a_hash_and_page_and_loaders_use_them() {
         let meta = page.split_once(&start).unwrap().1.split_once('"').unwrap().0;
         meta.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
     };
-    for worker in ["engine", "decoder"] {
+    for worker in ["cpu-engine", "gpu-engine", "decoder"] {
         let files = named(worker);
         for name in &files {
             assert!(name.starts_with(worker) && headers::never_changes(name) && names.contains(name), "{name}");
@@ -93,7 +96,7 @@ fn the_workers_names_have_a_hash_and_page_and_loaders_use_them() {
         let [loader, script, program] = files;
         let text = fs::read_to_string(out.path().join(loader)).unwrap();
         assert!(text.contains(&format!("./{script}")) && text.contains(&format!("./{program}")), "{text}");
-        assert_eq!(text.contains("unpackedBytes = 900000;"), worker == "engine", "{text}");
+        assert_eq!(text.contains("unpackedBytes = 900000;"), worker == "cpu-engine", "{text}");
         for gone in [format!("{worker}.js"), format!("{worker}_bg.wasm"), format!("{worker}_loader.js")] {
             assert!(!names.contains(&gone) && !page.contains(&gone), "{gone}");
         }
@@ -101,22 +104,25 @@ fn the_workers_names_have_a_hash_and_page_and_loaders_use_them() {
     for gone in ["app.js", "app_bg.wasm"] {
         assert!(!names.contains(&gone.to_owned()) && !page.contains(gone), "{gone}");
     }
-    let [loader, script, program] = &named("engine");
+    let [loader, script, program] = &named("cpu-engine");
     // Another engine has another name, and so has its loader.
-    fs::write(root.path().join("programs/engine_bg.wasm"), [1; 900_000]).unwrap();
+    fs::write(root.path().join("programs/cpu-engine_bg.wasm"), [1; 900_000]).unwrap();
     let other = fs::read_to_string(assembled(&root).path().join("index.html")).unwrap();
     assert!(other.contains(script) && !other.contains(program) && !other.contains(loader), "{other}");
-    assert!(named("decoder").iter().all(|name| other.contains(name)), "{other}");
+    assert!(
+        ["gpu-engine", "decoder"].iter().all(|worker| named(worker).iter().all(|name| other.contains(name))),
+        "{other}"
+    );
 }
 
 #[test]
 fn an_engine_that_is_not_there_is_named() {
     let root = workspace();
     let (root, programs) = (root.path(), root.path().join("programs"));
-    fs::remove_file(programs.join("engine_bg.wasm")).unwrap();
+    fs::remove_file(programs.join("gpu-engine_bg.wasm")).unwrap();
     let out = tempfile::tempdir().unwrap();
     let error = assemble(&mut Steps::new(), root, &programs, out.path(), Effort::Quick, |_| Ok(())).unwrap_err();
-    assert!(format!("{error:#}").contains("there is no engine_bg.wasm"), "{error:#}");
+    assert!(format!("{error:#}").contains("there is no gpu-engine_bg.wasm"), "{error:#}");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::{INDEX_HTML, STYLES, read, write};
 /// Files that `index.html` names and loads itself.
 const OWN: [&str; 3] = [STYLES, "app.js", "app_bg.wasm"];
 
-/// Programs that run in workers. `index.html` names their loader and files: `engine_loader.js engine.js engine_bg.wasm`.
-const WORKERS: [&str; 2] = ["engine", "decoder"];
+/// Programs that run in workers. `index.html` names their loader and files: `decoder_loader.js decoder.js decoder_bg.wasm`.
+const WORKERS: [&str; 3] = ["cpu-engine", "gpu-engine", "decoder"];
 
 /// Script that loads a worker's program. It names the program `program` and has a placeholder for the size of the program in
 /// bytes, uncompressed.

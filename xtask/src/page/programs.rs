@@ -14,10 +14,11 @@ use crate::steps::Steps;
 use crate::tools::{self, WASM_TARGET};
 
 /// The page's programs. Program `name` becomes `name.js` and `name_bg.wasm`.
-const PROGRAMS: [Program; 3] = [
-    Program { package: "page", name: "app" },
-    Program { package: "engine", name: "engine" },
-    Program { package: "decoder", name: "decoder" },
+const PROGRAMS: [Program; 4] = [
+    Program { package: "page", name: "app", feature: None },
+    Program { package: "engine", name: "cpu-engine", feature: None },
+    Program { package: "engine", name: "gpu-engine", feature: Some("engine/webgpu") },
+    Program { package: "decoder", name: "decoder", feature: None },
 ];
 
 /// Part of the names of wasm-streams' exports. leptos brings that crate for server functions, which the page has none of.
@@ -29,6 +30,9 @@ struct Program {
     package: &'static str,
     /// Name of the binary.
     name: &'static str,
+    /// Feature that the binary is built with. Cargo gives a feature to all that one command builds, so that each feature takes a
+    /// command of its own.
+    feature: Option<&'static str>,
 }
 
 /// A profile of `Cargo.toml` for the page's programs.
@@ -75,24 +79,36 @@ pub fn ensure(steps: &mut Steps, profile: Profile) -> Result<PathBuf> {
 pub fn lint(profile: Profile) -> Result<()> {
     // The form in which `cargo clippy` passes `-D warnings` to its driver.
     let deny_warnings = "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
-    let mut command = build(profile)?;
-    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", deny_warnings);
-    process::run(&mut command)
+    for mut command in builds(profile)? {
+        command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", deny_warnings);
+        process::run(&mut command)?;
+    }
+    Ok(())
 }
 
 /// Compiles all programs.
 fn compile(profile: Profile) -> Result<()> {
-    process::run(&mut build(profile)?).context("the page does not build; the compiler's messages are above")
+    for mut command in builds(profile)? {
+        process::run(&mut command).context("the page does not build; the compiler's messages are above")?;
+    }
+    Ok(())
 }
 
-/// Returns the command that builds all programs.
-fn build(profile: Profile) -> Result<Command> {
-    let mut command = process::cargo()?;
-    command.args(["build", "--locked", "--target", WASM_TARGET, "--profile", profile.name()]);
-    for Program { package, name } in PROGRAMS {
-        command.args(["--package", package, "--bin", name]);
-    }
-    Ok(command)
+/// Returns the commands that build all programs: one for those without a feature, then one for each of the others.
+fn builds(profile: Profile) -> Result<Vec<Command>> {
+    let mut features: Vec<_> = PROGRAMS.iter().map(|program| program.feature).collect();
+    features.sort_unstable();
+    features.dedup();
+    let build = |feature: Option<&str>| {
+        let mut command = process::cargo()?;
+        command.args(["build", "--locked", "--target", WASM_TARGET, "--profile", profile.name()]);
+        for Program { package, name, .. } in PROGRAMS.iter().filter(|program| program.feature == feature) {
+            command.args(["--package", package, "--bin", name]);
+        }
+        command.args(feature.into_iter().flat_map(|feature| ["--features", feature]));
+        Ok(command)
+    };
+    features.into_iter().map(build).collect()
 }
 
 /// Returns the paths of the programs' WebAssembly as written by the linker.

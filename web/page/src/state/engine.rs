@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Column, Coming, Effect, Phase, Progress, Stage, State, Work};
 use protocol::{
-    BackendChoice, BackendReport, Catalogue, Disturbance, Download, Measured, Reply, Request, RequestId, Slot,
+    Adapter, BackendChoice, BackendReport, Catalogue, Disturbance, Download, Measured, Reply, Request, RequestId, Slot,
 };
 
 /// The engine, as the page knows it.
@@ -16,6 +16,8 @@ pub struct Engine {
     pub choice: BackendChoice,
     /// How far the engine is.
     pub phase: Phase,
+    /// The graphics adapter, as far as one was looked for.
+    pub(super) adapter: Adapter,
     /// What computes, once a device is open.
     pub backend: Option<BackendReport>,
     /// Why WebGPU was given up, if it was.
@@ -51,6 +53,7 @@ impl State {
                     choice: self.effective_choice(),
                     base: self.engine.base.clone(),
                     measured: self.engine.measured.clone(),
+                    adapter: self.engine.adapter.clone(),
                 })];
             }
             Reply::Backend(report) => return self.opened_device(report),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{BackendChoice, Decoded, Disturbance, Measured, Pair, Pixels, Preview, Reply, Request, Slot};
+use protocol::{Adapter, BackendChoice, Decoded, Disturbance, Measured, Pair, Pixels, Preview, Reply, Request, Slot};
 use terms::attack::AttackKind;
 use terms::detection::DetectorKind;
 use terms::picture::{Crop, Size};
@@ -36,6 +36,13 @@ pub enum Event {
         generation: u32,
         /// What the browser said.
         message: String,
+    },
+    /// An adapter was looked for.
+    AdapterSeen {
+        /// The worker that is to use it.
+        generation: u32,
+        /// What was found.
+        adapter: Adapter,
     },
     /// The worker ended without a word, by itself or by the browser's hand.
     WorkerEnded {
@@ -144,8 +151,15 @@ pub enum Change {
 pub enum Effect {
     /// Send a request to the worker.
     Post(Request),
-    /// End the worker and start a fresh one under this number.
+    /// End the worker, and look for the adapter that a fresh one under this number could use.
     StartWorker(u32),
+    /// Start the worker.
+    LoadEngine {
+        /// Its number.
+        generation: u32,
+        /// Whether it has to be able to open the adapter.
+        uses_adapter: bool,
+    },
     /// Come back with an event.
     After {
         /// When, in milliseconds.

@@ -116,6 +116,11 @@ impl State {
         if self.engine.fallback.is_some() { BackendChoice::Cpu } else { self.engine.choice }
     }
 
+    /// Tells whether the engine has to be able to open the adapter.
+    pub fn uses_adapter(&self) -> bool {
+        self.engine.adapter.is_for(self.effective_choice(), self.engine.measured.as_ref())
+    }
+
     /// Tells whether the engine computes on WebGPU.
     pub fn on_webgpu(&self) -> bool {
         self.engine.backend.as_ref().is_some_and(|report| report.backend == Backend::WebGpu)
@@ -159,6 +164,7 @@ impl State {
             | Event::EngineComes { generation, .. }
             | Event::WorkerBroke { generation, .. }
             | Event::WorkerEnded { generation }
+            | Event::AdapterSeen { generation, .. }
             | Event::Silence { generation, .. }
                 if generation != self.engine.generation =>
             {
@@ -173,6 +179,11 @@ impl State {
                 self.engine.loads = true;
                 self.engine.program = Coming::of(received, total, sent);
                 Vec::new()
+            }
+            Event::AdapterSeen { generation, adapter } => {
+                self.engine.pulse += 1;
+                self.engine.adapter = adapter;
+                vec![Effect::LoadEngine { generation, uses_adapter: self.uses_adapter() }]
             }
             Event::WorkerBroke { message, .. } => self.on_worker_error(message),
             Event::WorkerEnded { .. } => self.on_worker_end("it ended without a word"),

@@ -81,6 +81,7 @@ impl State {
             | Event::EngineComes { .. }
             | Event::WorkerBroke { .. }
             | Event::WorkerEnded { .. }
+            | Event::AdapterSeen { .. }
             | Event::Silence { .. } => Vec::new(),
         }
     }

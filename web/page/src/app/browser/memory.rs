@@ -39,7 +39,7 @@ pub(crate) fn remember_measured(measured: &Measured) {
 
 /// Returns the name of the engine that measured, which has a hash of the engine's program in it.
 fn engine() -> Option<String> {
-    Program::Engine.files().map(|[loader, ..]| loader)
+    Program::GpuEngine.files().map(|[loader, ..]| loader)
 }
 
 /// Has it measured again on the next visit.

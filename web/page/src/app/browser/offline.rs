@@ -41,20 +41,22 @@ pub(crate) fn listen(on_kept: impl Fn(bool) + 'static) {
     });
 }
 
-/// Asks the service worker to keep what the page and its workers have loaded. On a first visit it was not there to see it.
-pub(crate) fn keep(loaded_by_engine: Vec<String>) {
+/// Asks the service worker to keep what the page and its workers have loaded. On a first visit it was not there to see it. The
+/// engine for the CPU is kept wherever the page is: an adapter may fail on a visit without a network.
+pub(crate) fn keep(loaded_by_engine: Vec<String>, uses_adapter: bool) {
     spawn_local(async move {
         // Without a service worker nothing is kept.
-        let _ = ask(loaded_by_engine).await;
+        let _ = ask(loaded_by_engine, uses_adapter).await;
     });
 }
 
-async fn ask(loaded_by_engine: Vec<String>) -> Option<()> {
+async fn ask(loaded_by_engine: Vec<String>, uses_adapter: bool) -> Option<()> {
     let ready = container()?.ready().ok()?;
     let registration: ServiceWorkerRegistration = JsFuture::from(ready).await.ok()?.unchecked_into();
     let (required, optional): (Vec<String>, Vec<String>) =
         loaded_by_engine.into_iter().chain(loaded_by_page()).partition(|address| is_program(address));
-    let programs = Program::ALL.into_iter().filter_map(Program::files).flatten();
+    let programs = [Program::Decoder, Program::CpuEngine].into_iter().chain(uses_adapter.then_some(Program::GpuEngine));
+    let programs = programs.filter_map(Program::files).flatten();
     let required = page().into_iter().chain(programs).chain(required);
     let optional = optional.into_iter().chain(INSTALLED.map(str::to_owned));
     let keep = Object::new();

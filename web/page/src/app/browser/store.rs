@@ -9,11 +9,11 @@ use leptos::task::spawn_local;
 use web_sys::File;
 
 use super::decoder::Decoder;
-use super::worker::WorkerHandle;
-use super::{copying, files, memory, offline};
+use super::worker::{Program, WorkerHandle};
+use super::{adapter, copying, files, memory, offline};
 use crate::state::{Candidate, Effect, Event, PickId, PictureFile, Sample, State};
-use protocol::Request;
 use protocol::text::sentence;
+use protocol::{Adapter, BackendChoice, Request};
 use terms::picture::Crop;
 
 /// A picture file that is being read or fetched. Boxed, so that opening a file is compiled once.
@@ -164,6 +164,7 @@ impl Store {
         match effect {
             Effect::Post(request) => self.post(&request),
             Effect::StartWorker(generation) => self.start_worker(generation),
+            Effect::LoadEngine { generation, uses_adapter } => self.load_engine(generation, uses_adapter),
             Effect::After { ms, event } => spawn_local(async move {
                 TimeoutFuture::new(ms).await;
                 self.dispatch(event);
@@ -177,7 +178,7 @@ impl Store {
                     self.dispatch(Event::Trouble(sentence(&format!("{name} could not be saved: {why}"))));
                 }
             }
-            Effect::KeepOffline(addresses) => offline::keep(addresses),
+            Effect::KeepOffline(addresses) => offline::keep(addresses, self.peek(State::uses_adapter)),
         }
     }
 
@@ -193,7 +194,15 @@ impl Store {
         if let Some(before) = self.engine.try_update_value(Option::take).flatten() {
             before.end();
         }
-        match WorkerHandle::start_engine(generation, move |event| self.dispatch(event)) {
+        let on_cpu = self.peek(|state| state.effective_choice() == BackendChoice::Cpu);
+        spawn_local(async move {
+            let adapter = if on_cpu { Adapter::NotLookedFor } else { adapter::look().await };
+            self.dispatch(Event::AdapterSeen { generation, adapter });
+        });
+    }
+
+    fn load_engine(self, generation: u32, uses_adapter: bool) {
+        match WorkerHandle::start_engine(Program::engine(uses_adapter), generation, move |event| self.dispatch(event)) {
             Ok(engine) => self.engine.set_value(Some(engine)),
             Err(message) => self.dispatch(Event::WorkerBroke { generation, message }),
         }

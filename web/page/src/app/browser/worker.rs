@@ -17,20 +17,25 @@ use protocol::wire::{Message, packed, unpacked};
 /// Programs that run in workers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Program {
-    /// Classifies and attacks.
-    Engine,
+    /// Classifies and attacks on the CPU.
+    CpuEngine,
+    /// Classifies and attacks over WebGPU, or on the CPU.
+    GpuEngine,
     /// Reads picture files.
     Decoder,
 }
 
 impl Program {
-    /// All there are.
-    pub(crate) const ALL: [Self; 2] = [Self::Engine, Self::Decoder];
+    /// Returns the engine that can open the adapter, or does without one.
+    pub(crate) fn engine(uses_adapter: bool) -> Self {
+        if uses_adapter { Self::GpuEngine } else { Self::CpuEngine }
+    }
 
-    /// Returns the name in the page's HTML, and in words.
+    /// Returns the name in the page's HTML.
     fn name(self) -> &'static str {
         match self {
-            Self::Engine => "engine",
+            Self::CpuEngine => "cpu-engine",
+            Self::GpuEngine => "gpu-engine",
             Self::Decoder => "decoder",
         }
     }
@@ -126,12 +131,16 @@ impl WorkerHandle {
         Ok(Self { worker, ended, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Starts the engine and calls `on_event` with what becomes of it, under this number.
+    /// Starts an engine and calls `on_event` with what becomes of it, under this number.
     ///
     /// # Errors
     /// Says why the browser did not start it.
-    pub(crate) fn start_engine(generation: u32, on_event: impl Fn(Event) + Clone + 'static) -> Result<Self, String> {
-        Self::start(Program::Engine, move |event| {
+    pub(crate) fn start_engine(
+        engine: Program,
+        generation: u32,
+        on_event: impl Fn(Event) + Clone + 'static,
+    ) -> Result<Self, String> {
+        Self::start(engine, move |event| {
             on_event(match event {
                 WorkerEvent::Comes([received, total, sent]) => Event::EngineComes { generation, received, total, sent },
                 WorkerEvent::Message(data) => match unpacked(data) {

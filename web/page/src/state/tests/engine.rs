@@ -1,5 +1,7 @@
 //! The engine: started, given up, restarted, failed.
 
+use protocol::Adapter;
+
 use super::*;
 
 #[test]
@@ -216,4 +218,39 @@ fn the_programs_download_is_told_in_the_bytes_that_are_sent() {
     assert!(page.0.engine.program.unwrap().is_here());
     page.0.update(Event::EngineComes { generation: generation.wrapping_sub(1), received: 1.0, total: 2.0, sent: 2.0 });
     assert!(page.0.engine.program.unwrap().is_here(), "an earlier worker's is not listened to");
+}
+
+#[test]
+fn the_engine_that_is_loaded_fits_the_adapter_and_the_choice() {
+    let found = |software| Adapter::Found { name: Some("Made-up".into()), software };
+    let loaded = |choice, adapter: Adapter| {
+        let mut page = State::new(choice);
+        page.update(Event::Opened);
+        let effects = page.update(Event::AdapterSeen { generation: page.engine.generation, adapter: adapter.clone() });
+        let Some(Effect::LoadEngine { uses_adapter, .. }) = effects.first() else { panic!("{effects:?}") };
+        let uses_adapter = *uses_adapter;
+        assert_eq!(page.uses_adapter(), uses_adapter, "what is kept for a visit without a network is what is loaded");
+        let reply = Event::Engine { generation: page.engine.generation, reply: Reply::Loaded };
+        let start = page.update(reply);
+        let told = start.iter().find_map(|effect| match effect {
+            Effect::Post(Request::Start { adapter, .. }) => Some(adapter.clone()),
+            _ => None,
+        });
+        assert_eq!(told, Some(adapter), "the engine is told what was found");
+        uses_adapter
+    };
+    use BackendChoice::{Auto, Cpu, WebGpu};
+    assert!(loaded(Auto, found(false)) && loaded(WebGpu, found(true)));
+    assert!(!loaded(Auto, found(true)) && !loaded(Auto, Adapter::NoWebGpu) && !loaded(WebGpu, Adapter::Missing));
+    assert!(!loaded(Cpu, Adapter::NotLookedFor));
+}
+
+#[test]
+fn an_adapter_that_an_earlier_worker_waited_for_starts_nothing() {
+    let mut page = State::new(BackendChoice::Auto);
+    page.update(Event::Opened);
+    let generation = page.engine.generation;
+    page.update(Event::Choose(BackendChoice::Cpu));
+    assert_ne!(page.engine.generation, generation);
+    assert!(page.update(Event::AdapterSeen { generation, adapter: Adapter::Missing }).is_empty());
 }

@@ -38,11 +38,12 @@ use wasm_bindgen_futures::spawn_local;
 
 use inbox::Inbox;
 use models::Models;
-use protocol::{BackendChoice, Measured, Reply, Request};
+use protocol::{Adapter, BackendChoice, Measured, Reply, Request};
 use report::post;
 use session::Session;
 
-fn main() {
+/// Runs the engine in a worker; called once, by the program.
+pub fn run() {
     constructors::run();
     report::install();
     let inbox = Inbox::listen();
@@ -51,12 +52,12 @@ fn main() {
 }
 
 async fn work(inbox: Inbox) {
-    let (choice, base, measured) = loop {
-        if let Request::Start { choice, base, measured } = inbox.next().await {
-            break (choice, base, measured);
+    let (choice, base, measured, adapter) = loop {
+        if let Request::Start { choice, base, measured, adapter } = inbox.next().await {
+            break (choice, base, measured, adapter);
         }
     };
-    let Some(mut session) = begin(choice, &base, measured).await else {
+    let Some(mut session) = begin(choice, &base, measured, adapter).await else {
         return;
     };
     loop {
@@ -76,8 +77,8 @@ async fn work(inbox: Inbox) {
 }
 
 /// Opens a device and lists the networks, and reports both to the page; none if no device can be opened.
-async fn begin(choice: BackendChoice, base: &str, measured: Option<Measured>) -> Option<Session> {
-    let (engine, report) = match device::open(choice, measured).await {
+async fn begin(choice: BackendChoice, base: &str, measured: Option<Measured>, adapter: Adapter) -> Option<Session> {
+    let (engine, report) = match device::open(choice, adapter, measured).await {
         Ok(opened) => opened,
         Err(error) => {
             post(&Reply::Failed(error.to_string()));
