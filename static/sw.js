@@ -18,7 +18,7 @@ const PATIENCE_MS = 4000;
 const TYPES = { js: /javascript/, css: /css/, wasm: /wasm|octet-stream|^$/ };
 
 // Text in every index.html of Bastion, and in no other page that a hotel's network may give in its place.
-const MARK = 'name="bastion-cpu-engine"';
+const MARK = 'name="bastion-decoder"';
 
 const pause = (ms = PATIENCE_MS) => new Promise((then) => setTimeout(then, ms));
 
@@ -140,9 +140,9 @@ function keyOf(request) {
 // it again on each visit.
 self.addEventListener("message", (event) => {
   if (event.data?.forget) event.waitUntil(forget());
-  const { required, optional } = event.data?.keep ?? {};
+  const { required, optional, spared } = event.data?.keep ?? {};
   if (!Array.isArray(required) || !Array.isArray(optional)) return;
-  const done = keep(addresses(required), addresses(optional));
+  const done = keep(addresses(required), addresses(optional), addresses(spared ?? []));
   event.waitUntil(done.then((kept) => kept && event.source?.postMessage({ kept })).catch(() => {}));
 });
 
@@ -160,8 +160,8 @@ function addresses(named) {
 }
 
 // Caches all files, and returns whether that succeeded. Optional files may be missing on the server, but one that the server
-// sends must be cached.
-async function keep(required, optional) {
+// sends must be cached; spared files are not fetched, and a copy of an earlier visit stays.
+async function keep(required, optional, spared) {
   // A page asks for it that was loaded after caching was turned off.
   forgetting = Promise.resolve(false);
   await caches.delete(FORGOTTEN);
@@ -184,7 +184,7 @@ async function keep(required, optional) {
     // Earlier builds had their version in the query.
     const versioned = immutable(url) || new URL(url).search !== "";
     const old = url.startsWith(self.registration.scope) && versioned;
-    if (old && !required.has(url) && !optional.has(url)) await cache.delete(url);
+    if (old && ![required, optional, spared].some((files) => files.has(url))) await cache.delete(url);
   }
   return true;
 }

@@ -19,7 +19,7 @@ const REMEMBER_WORKERS: &str = "window.workers = {};
     window.Worker = class extends Worker {
         constructor(url, options) {
             super(url, options);
-            window.workers[options.name.split('-').at(-2)] = this;
+            window.workers[options.name.match(/^bastion-(?:cpu-|gpu-)?(\\w+)-/)[1]] = this;
         }
     }";
 

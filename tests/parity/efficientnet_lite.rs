@@ -49,9 +49,10 @@ fn logits_and_input_gradients_are_those_of_the_package() {
             let image = images.clone().narrow(0, 0, 1).add(noise.mul_scalar(most));
             read(loss_gradient(&model, image, label_tensor(&labels[..1], &device)))
         });
-        let error = |gradient: &Vec<f32>| compare(gradient, &expected, 0.0).max;
-        let nearest = near.iter().min_by(|a, b| error(a).total_cmp(&error(b))).unwrap();
-        assert_close(&format!("input gradient at {side}"), nearest, &expected);
+        let mut errors = near.map(|gradient| compare(&gradient, &expected, 0.0).max);
+        errors.sort_by(f32::total_cmp);
+        let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        assert!(errors[2] <= 1e-4 * largest, "input gradient at {side}: largest {largest}, errors {errors:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all checks, in an order that compiles nothing twice.
 //!
 //! The dependencies are built three times: type-checked with the GPU stack (clippy and the documentation), native
-//! without it (tests; with `--gpu` native with it instead), and for wasm32 (the page and its lints).
+//! without it (tests; with `--gpu` native with it instead), and for wasm32 (the page and its lints; burn with and without WebGPU).
 
 use std::path::PathBuf;
 

@@ -6,12 +6,13 @@ use crate::process;
 use crate::tools::WASM_TARGET;
 
 /// A package, a library that the package must not depend on, and the reason.
-const WALLS: [(&str, &str, &str); 7] = [
+const WALLS: [(&str, &str, &str); 8] = [
     ("protocol", "burn", "the page links it too, and would get all of burn's constructors"),
     ("page", "burn", "networks are the engine's, and the page has to come first"),
     ("page", "picture", "a file that breaks a decoder would break the page"),
     ("page", "image", "a file that breaks a decoder would break the page"),
     ("engine", "leptos", "a worker has no document"),
+    ("engine", "wgpu", "a browser without an adapter would wait for the compilers of one"),
     ("decoder", "leptos", "a worker has no document"),
     ("decoder", "burn", "a picture has to come before the engine does"),
 ];

@@ -1,7 +1,7 @@
 //! Dense convolutions that are quick on a CPU in all three directions.
 //!
-//! burn's own lays weights and pictures out anew at every pass, and takes a transposed convolution for the input's gradient. Here
-//! the patches of the input become the columns of a matrix, row by row as they lie in memory (im2col; Chellapilla et al., 2006),
+//! burn lays weights and pictures out anew at every pass, and takes a transposed convolution for the input's gradient. Here the
+//! patches of the input become the columns of a matrix, row by row as they lie in memory (im2col; Chellapilla et al., 2006),
 //! and each direction is one matrix product: of the weights with the patches, of the turned weights with the output's gradient,
 //! whose columns are then added up where their patches came from, and of the output's gradient with the turned patches. Other
 //! backends compute as they do without this file.
@@ -18,11 +18,10 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::ops::{FloatTensorOps as _, ModuleOps as _};
+use burn::backend::ops::ModuleOps as _;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::prelude::*;
-use burn::tensor::DType;
 use burn::tensor::ops::ConvOptions;
 
 use patches::Patches;
@@ -148,6 +147,10 @@ impl<B: Backend + Convolution, C: CheckpointStrategy> Convolution for Autodiff<B
 }
 
 /// Convolves `x`, `[batch, in, height, width]`, with `weight`, `[out, in, rows, columns]`. `options` has one group, and no dilation.
+///
+/// # Panics
+///
+/// As burn's convolution does: if shapes do not fit each other.
 pub fn convolution(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions<2>) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as Convolution>::convolution(x.into_dispatch(), weight.into_dispatch(), options))
 }

@@ -18,13 +18,19 @@ pub(crate) async fn open(
     before: Option<Measured>,
 ) -> Result<(Engine, BackendReport), DeviceError> {
     let mut webgpu = None;
-    if adapter.is_for(choice, before.as_ref()) {
+    if adapter.is_for(choice, before.as_ref())
+        && let Adapter::Found { name, software } = &adapter
+    {
         match device::open(Backend::WebGpu).await {
-            Ok(engine) => webgpu = Some(engine),
+            // The page reads more of an adapter than wgpu does.
+            Ok(engine) => {
+                let (adapter, software) = (name.clone().or(engine.adapter), *software || engine.software);
+                webgpu = Some(Engine { adapter, software, ..engine });
+            }
             Err(error) => {
                 // In a developer's words; the visitor gets plain ones.
                 log::warn!("{error}");
-                adapter = Adapter::Missing;
+                adapter = Adapter::NotOpened;
             }
         }
     }
@@ -77,6 +83,8 @@ fn decide(choice: BackendChoice, adapter: &Adapter, measured: Option<&Measured>)
         _ if choice == BackendChoice::Cpu => return (false, "You chose the CPU.".into()),
         Adapter::NoWebGpu => return lacks("offers no WebGPU to this page"),
         Adapter::NotLookedFor | Adapter::Missing => return lacks("has no graphics adapter for WebGPU"),
+        Adapter::Silent => return lacks("did not answer when it was asked for a graphics adapter"),
+        Adapter::NotOpened => return lacks("could not open its graphics adapter"),
         Adapter::Found { name, software } => {
             (name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default(), *software)
         }
@@ -170,7 +178,7 @@ mod tests {
         assert_eq!((engine.backend, report.measured), (Backend::Flex, None));
         assert_eq!(
             report.reason,
-            "WebGPU was asked for, but this browser has no graphics adapter for WebGPU, so the CPU computes."
+            "WebGPU was asked for, but this browser could not open its graphics adapter, so the CPU computes."
         );
     }
 
@@ -186,5 +194,10 @@ mod tests {
         let (_, reason) = decide(BackendChoice::Auto, &adapter(true), None);
         assert!(reason.contains("(Made-up)") && reason.contains("software"), "{reason}");
         assert_eq!(decide(BackendChoice::Cpu, &Adapter::NotLookedFor, None).1, "You chose the CPU.");
+        let reason = decide(BackendChoice::Auto, &Adapter::Silent, None).1;
+        assert_eq!(
+            reason,
+            "This browser did not answer when it was asked for a graphics adapter, so the CPU computes."
+        );
     }
 }

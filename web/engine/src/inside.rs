@@ -62,7 +62,7 @@ pub(crate) struct StageMaps {
     pub(crate) drawing: Drawing,
 }
 
-/// The part of a report. Its names are those that reports have had since they tell of it.
+/// The part of a report about one network. Renaming a field changes the format of reports.
 #[derive(Serialize)]
 struct Reported<'a> {
     evasion: Option<&'a str>,
@@ -73,7 +73,7 @@ struct Reported<'a> {
 }
 
 impl Inside {
-    /// Writes all of it out for the network in `slot`, whose name ends the elements' test ids.
+    /// Returns HTML and JSON for the network in `slot`, whose name ends the test ids of the elements.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Inside {
             detectors_before: &self.before.gauges,
             detectors_after: self.after.as_ref().map(|after| &after.gauges[..]),
         };
-        // Texts, and numbers: nothing of it is refused by JSON.
+        // JSON takes texts and numbers without exception.
         let json = serde_json::to_string_pretty(&reported).unwrap_or_else(|_| "null".into());
         Ok(Insight { html: self.html(slot.name())?.into_string(), json })
     }

@@ -41,23 +41,27 @@ pub struct BackendReport {
     pub measured: Option<Measured>,
 }
 
-/// What looking for a graphics adapter in this browser gave.
+/// A graphics adapter, as far as the page has looked for one.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Adapter {
-    /// Nobody looked.
+    /// The page did not look, since the CPU was chosen.
     #[default]
     NotLookedFor,
     /// The browser offers no WebGPU to this page.
     NoWebGpu,
     /// The browser has no adapter for WebGPU.
     Missing,
-    /// There is one.
+    /// The browser did not answer in time.
+    Silent,
+    /// The browser has an adapter.
     Found {
-        /// The adapter's name, where the browser gives it.
+        /// Name of the adapter, where the browser gives one.
         name: Option<String>,
         /// Whether the adapter is emulated on the CPU.
         software: bool,
     },
+    /// The adapter that was found could not be opened.
+    NotOpened,
 }
 
 impl Adapter {

@@ -5,7 +5,7 @@
 //! questions it no longer asks. [`wire`] is how they travel, [`js`] says what JavaScript threw, and [`text`] puts sizes and
 //! counts into words. The words of the domain, attacks and corruptions, classes and crops, are those of [`terms`].
 //!
-//! All three programs are made of this crate, so it must not depend on `shared`, burn or leptos: some of burn's dependencies
+//! All programs of the page are made of this crate, so it must not depend on `shared`, burn or leptos: some of burn's dependencies
 //! register themselves at start, and the page would load megabytes before it shows anything.
 
 mod catalogue;

@@ -72,7 +72,7 @@ fn text(policy: &str, addresses: &[String]) -> String {
     text
 }
 
-/// Returns whether a file has a hash in its name: `app-0123abcd4567ef89.js`, `engine-0123abcd4567ef89_bg.wasm`. The
+/// Returns whether a file has a hash in its name: `app-0123abcd4567ef89.js`, `decoder-0123abcd4567ef89_bg.wasm`. The
 /// service worker uses the same pattern.
 pub fn never_changes(path: &str) -> bool {
     let Some((stem, "js" | "wasm" | "css")) = path.rsplit_once('.') else { return false };

@@ -1,15 +1,21 @@
 //! Patches of pictures as columns of a matrix, and the products that convolutions are made of.
 
+use burn::backend::ops::FloatTensorOps as _;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata as _};
+use burn::prelude::*;
+use burn::tensor::DType;
+use burn::tensor::ops::ConvOptions;
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
-
-use super::*;
 
 /// Columns of a product, at least where there are so many: a product with fewer takes as long to read the weights.
 const COLUMNS: usize = 512;
 
+/// Multiply-accumulates from which on burn-flex 0.22 spreads a product over threads (its `PARALLEL_THRESHOLD`).
+const OF_ONE_THREAD: usize = 192 * 192 * 192;
+
 /// A convolution's shapes.
-#[derive(Clone, Debug)]
 pub(super) struct Patches {
     batch: usize,
     channels: usize,
@@ -25,14 +31,18 @@ pub(super) struct Patches {
 }
 
 impl Patches {
-    /// Returns the shapes of a convolution in f32 with one group and no dilation; none for any other.
+    /// Returns the shapes of a convolution in f32 with one group and no dilation; none for any other, and where there is nothing to
+    /// compute.
     pub(super) fn of(x: &FloatTensor<Flex>, weight: &FloatTensor<Flex>, options: &ConvOptions<2>) -> Option<Self> {
         let is_plain = options.groups == 1 && options.dilation == [1, 1];
         if !is_plain || x.dtype() != DType::F32 || weight.dtype() != DType::F32 {
             return None;
         }
         let [batch, channels, height, width] = x.shape().dims::<4>();
-        let [outputs, _, rows, columns] = weight.shape().dims::<4>();
+        let [outputs, of_weight, rows, columns] = weight.shape().dims::<4>();
+        if of_weight != channels || [batch, channels, outputs, rows, columns].contains(&0) {
+            return None;
+        }
         let (kernel, stride, [vertical, horizontal]) = ([rows, columns], options.stride, options.padding);
         let side = |side: usize, (before, behind): (usize, usize), axis: usize| {
             Some((side + before + behind).checked_sub(kernel[axis])? / stride[axis] + 1)
@@ -56,13 +66,9 @@ impl Patches {
         self.channels * self.input[0] * self.input[1]
     }
 
-    /// Returns how many pictures share a product: as many as it takes to have enough columns, but no more than leaves each thread some.
+    /// Returns how many pictures share a product. It does not depend on the number of threads, so that sums over pictures do not.
     fn together(&self) -> usize {
-        #[cfg(not(target_family = "wasm"))]
-        let threads = rayon::current_num_threads();
-        #[cfg(target_family = "wasm")]
-        let threads = 1;
-        COLUMNS.div_ceil(self.places()).min(self.batch.div_ceil(threads)).max(1)
+        COLUMNS.div_ceil(self.places()).min(self.batch)
     }
 
     /// Tells whether the input is its own matrix of patches.
@@ -74,7 +80,7 @@ impl Patches {
     pub(super) fn convolved(&self, x: &FloatTensor<Flex>, weight: &FloatTensor<Flex>) -> FloatTensor<Flex> {
         let (x, weight) = (x.to_contiguous(), self.flat(weight));
         let groups = self.groups(x.storage::<f32>(), self.input_len(), |_, pictures| {
-            self.by_picture(product(&weight, &self.matrix(pictures)), self.outputs)
+            self.by_picture(self.product(&weight, &self.matrix(pictures)), self.outputs)
         });
         tensor(groups.concat(), [self.batch, self.outputs, self.output[0], self.output[1]])
     }
@@ -83,7 +89,7 @@ impl Patches {
     pub(super) fn input_gradient(&self, weight: &FloatTensor<Flex>, grad: &FloatTensor<Flex>) -> FloatTensor<Flex> {
         let (turned, grad) = (Flex::float_transpose(self.flat(weight)), grad.to_contiguous());
         let groups = self.groups(grad.storage::<f32>(), self.outputs * self.places(), |_, grads| {
-            self.added_up(product(&turned, &self.side_by_side(grads, self.outputs)))
+            self.added_up(self.product(&turned, &self.side_by_side(grads, self.outputs)))
         });
         tensor(groups.concat(), [self.batch, self.channels, self.input[0], self.input[1]])
     }
@@ -96,7 +102,7 @@ impl Patches {
         let groups = self.groups(x, of_input, |first, pictures| {
             let grads = &grad[first * of_output..][..pictures.len() / of_input * of_output];
             let turned = Flex::float_transpose(self.matrix(pictures));
-            product(&self.side_by_side(grads, self.outputs), &turned)
+            self.product(&self.side_by_side(grads, self.outputs), &turned)
         });
         let mut sums = vec![0.0; self.outputs * self.rows()];
         for group in groups {
@@ -105,8 +111,8 @@ impl Patches {
         tensor(sums, [self.outputs, self.channels, self.kernel[0], self.kernel[1]])
     }
 
-    /// Applies `work` to the pictures of each product, in parallel where there are threads: to the number of the first one, and to the
-    /// values of all, of which one picture has `of_one`.
+    /// Applies `work` to the pictures of each product: to the number of the first one, and to the values of all, of which one picture
+    /// has `of_one`.
     fn groups<T: Send>(
         &self,
         values: &[f32],
@@ -114,11 +120,23 @@ impl Patches {
         work: impl Fn(usize, &[f32]) -> T + Send + Sync,
     ) -> Vec<T> {
         let together = self.together();
-        #[cfg(not(target_family = "wasm"))]
-        let groups = values.par_chunks(of_one * together);
-        #[cfg(target_family = "wasm")]
-        let groups = values.chunks(of_one * together);
-        groups.enumerate().map(|(number, values)| work(number * together, values)).collect()
+        each(self.batch, together, |first| {
+            work(first, &values[first * of_one..(first + together).min(self.batch) * of_one])
+        })
+    }
+
+    /// Returns the product of `[m, k]` and `[k, n]`, row by row. Where it is the only one, and large, each thread computes some rows of
+    /// it: two threads that share a product of this size, as burn has it, take longer than one.
+    fn product(&self, left: &FloatTensor<Flex>, right: &FloatTensor<Flex>) -> Vec<f32> {
+        let ([m, k], [_, n]) = (left.shape().dims::<2>(), right.shape().dims::<2>());
+        let parts = m.saturating_mul(k).saturating_mul(n).div_ceil(OF_ONE_THREAD).min(m);
+        let splits = self.batch <= self.together() && !cfg!(target_family = "wasm");
+        let rows = if splits { m.div_ceil(parts) } else { m };
+        let part = |first: usize| {
+            let part = left.narrow(0, first, rows.min(m - first));
+            Flex::float_matmul(part, right.clone()).storage::<f32>().to_vec()
+        };
+        each(m, rows, part).concat()
     }
 
     /// Returns the weights as a matrix, `[out, rows]`.
@@ -209,28 +227,12 @@ impl Patches {
     }
 }
 
-/// Multiply-accumulates below which burn computes a product on one thread.
-const OF_ONE_THREAD: usize = 192 * 192 * 192;
-
-/// Returns the product of `[m, k]` and `[k, n]`, row by row. It is computed in parts by rows of the left one, each on a thread of its
-/// own: two threads that share a product of this size, as burn has it, take longer than one.
-fn product(left: &FloatTensor<Flex>, right: &FloatTensor<Flex>) -> Vec<f32> {
-    let [m, k] = left.shape().dims::<2>();
-    let [_, n] = right.shape().dims::<2>();
-    // Parts of nearly the same size, in whole blocks of the product's kernels.
-    let rows = m.div_ceil((m * k * n).div_ceil(OF_ONE_THREAD).max(1)).next_multiple_of(16).min(m);
-    let part = |first: usize| {
-        let part = left.narrow(0, first, rows.min(m - first));
-        Flex::float_matmul(part, right.clone()).storage::<f32>().to_vec()
-    };
-    if rows == m {
-        return part(0);
-    }
+/// Applies `work` to the first number of each `step` numbers below `end`; in parallel, where there are threads.
+fn each<T: Send>(end: usize, step: usize, work: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    let firsts = (0..end).step_by(step);
     #[cfg(not(target_family = "wasm"))]
-    let parts = (0..m.div_ceil(rows)).into_par_iter();
-    #[cfg(target_family = "wasm")]
-    let parts = 0..m.div_ceil(rows);
-    parts.map(|number| part(number * rows)).collect::<Vec<_>>().concat()
+    let firsts = firsts.collect::<Vec<_>>().into_par_iter();
+    firsts.map(work).collect()
 }
 
 /// Swaps the first two axes of `[first, second, length]`.

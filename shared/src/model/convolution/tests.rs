@@ -23,6 +23,8 @@ fn outputs_and_both_gradients_are_those_of_burn() {
         (1, [1, 1], [3, 3], [1, 1], [(2, 2), (2, 2)], [1, 1]),
         (40, [3, 4], [3, 3], [1, 1], [(1, 1), (1, 1)], [4, 4]),
         (2, [3, 4], [2, 2], [3, 3], [(1, 1), (1, 1)], [6, 5]),
+        // One product that is spread over threads, forward and back.
+        (1, [64, 70], [3, 3], [1, 1], [(1, 1), (1, 1)], [16, 16]),
     ] {
         let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Default, &device);
         let (x, weight) = (random([batch, input, height, width]), random([output, input, kernel[0], kernel[1]]));
@@ -44,6 +46,31 @@ fn outputs_and_both_gradients_are_those_of_burn() {
             assert!(close, "{place} of kernel {kernel:?}, stride {stride:?}, padding {padding:?}, {height}x{width}");
         }
     }
+}
+
+#[test]
+fn what_is_left_to_burn_is_as_burn_has_it() {
+    let device = Device::flex();
+    let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Default, &device);
+    for (weight, dilation, groups) in [([4, 2, 3, 3], 1, 2), ([4, 4, 3, 3], 2, 1)] {
+        let (x, weight) = (random([2, 4, 9, 9]), random(weight));
+        let options = || ConvOptions::new_with_padding([1, 1], [(1, 1), (1, 1)], [dilation; 2], groups);
+        assert_eq!(read(convolution(x.clone(), weight.clone(), options())), read(conv2d(x, weight, None, options())));
+    }
+}
+
+#[test]
+fn one_of_both_may_be_tracked() {
+    let device = Device::flex().autodiff();
+    let x = Tensor::<4>::random([2, 3, 6, 6], Distribution::Default, &device);
+    let weight = Tensor::<4>::random([4, 3, 3, 3], Distribution::Default, &device);
+    let options = || ConvOptions::new_with_padding([1, 1], [(1, 1), (1, 1)], [1, 1], 1);
+    let tracked = weight.clone().require_grad();
+    let gradients = convolution(x.clone(), tracked.clone(), options()).sum().backward();
+    assert!(tracked.grad(&gradients).is_some() && x.grad(&gradients).is_none());
+    let tracked = x.clone().require_grad();
+    let gradients = convolution(tracked.clone(), weight.clone(), options()).sum().backward();
+    assert!(tracked.grad(&gradients).is_some() && weight.grad(&gradients).is_none());
 }
 
 #[test]

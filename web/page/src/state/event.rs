@@ -155,9 +155,9 @@ pub enum Effect {
     StartWorker(u32),
     /// Start the worker.
     LoadEngine {
-        /// Its number.
+        /// Number of the worker.
         generation: u32,
-        /// Whether it has to be able to open the adapter.
+        /// Whether the worker has to be able to open the adapter.
         uses_adapter: bool,
     },
     /// Come back with an event.

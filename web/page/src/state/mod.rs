@@ -10,6 +10,7 @@ mod disturb;
 mod download;
 mod engine;
 mod event;
+mod failure;
 mod keep;
 mod link;
 mod look;
@@ -228,7 +229,9 @@ impl State {
         const SOFTWARE: u32 = 600_000;
         match self.engine.phase {
             Phase::Starting => Some(if self.engine.loads { COMPILATION } else { SCRIPT }),
-            Phase::OpeningDevice if self.effective_choice() == BackendChoice::WebGpu => Some(DEVICE_ON_DEMAND),
+            Phase::OpeningDevice if self.uses_adapter() && self.engine.choice == BackendChoice::WebGpu => {
+                Some(DEVICE_ON_DEMAND)
+            }
             Phase::OpeningDevice => Some(DEVICE),
             Phase::SelfTesting(_) | Phase::Ready if self.engine.phase != Phase::Ready || self.work() != Work::Idle => {
                 let software = self.engine.backend.as_ref().is_some_and(|report| report.software);

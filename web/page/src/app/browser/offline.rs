@@ -57,11 +57,14 @@ async fn ask(loaded_by_engine: Vec<String>, uses_adapter: bool) -> Option<()> {
         loaded_by_engine.into_iter().chain(loaded_by_page()).partition(|address| is_program(address));
     let programs = [Program::Decoder, Program::CpuEngine].into_iter().chain(uses_adapter.then_some(Program::GpuEngine));
     let programs = programs.filter_map(Program::files).flatten();
+    // The next visit may use the adapter again.
+    let spared = Program::GpuEngine.files().into_iter().flatten();
     let required = page().into_iter().chain(programs).chain(required);
     let optional = optional.into_iter().chain(INSTALLED.map(str::to_owned));
     let keep = Object::new();
     Reflect::set(&keep, &"required".into(), &array(required)).ok()?;
     Reflect::set(&keep, &"optional".into(), &array(optional)).ok()?;
+    Reflect::set(&keep, &"spared".into(), &array(spared)).ok()?;
     let message = Object::new();
     Reflect::set(&message, &"keep".into(), &keep).ok()?;
     registration.active()?.post_message(&message).ok()
@@ -130,7 +133,7 @@ fn container() -> Option<ServiceWorkerContainer> {
 }
 
 /// Returns a property of this type, where the browser has it.
-fn property<T: JsCast>(object: &JsValue, name: &str) -> Option<T> {
+pub(super) fn property<T: JsCast>(object: &JsValue, name: &str) -> Option<T> {
     Reflect::get(object, &name.into()).ok()?.dyn_into().ok()
 }
 

@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 use web_sys::File;
 
 use super::decoder::Decoder;
-use super::worker::{Program, WorkerHandle};
+use super::worker::WorkerHandle;
 use super::{adapter, copying, files, memory, offline};
 use crate::state::{Candidate, Effect, Event, PickId, PictureFile, Sample, State};
 use protocol::text::sentence;
@@ -202,7 +202,7 @@ impl Store {
     }
 
     fn load_engine(self, generation: u32, uses_adapter: bool) {
-        match WorkerHandle::start_engine(Program::engine(uses_adapter), generation, move |event| self.dispatch(event)) {
+        match WorkerHandle::start_engine(uses_adapter, generation, move |event| self.dispatch(event)) {
             Ok(engine) => self.engine.set_value(Some(engine)),
             Err(message) => self.dispatch(Event::WorkerBroke { generation, message }),
         }

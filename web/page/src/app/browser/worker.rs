@@ -26,11 +26,6 @@ pub(crate) enum Program {
 }
 
 impl Program {
-    /// Returns the engine that can open the adapter, or does without one.
-    pub(crate) fn engine(uses_adapter: bool) -> Self {
-        if uses_adapter { Self::GpuEngine } else { Self::CpuEngine }
-    }
-
     /// Returns the name in the page's HTML.
     fn name(self) -> &'static str {
         match self {
@@ -131,16 +126,17 @@ impl WorkerHandle {
         Ok(Self { worker, ended, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Starts an engine and calls `on_event` with what becomes of it, under this number.
+    /// Starts the engine that can open the adapter, or the one that does without, and calls `on_event` with what becomes of it, under this number.
     ///
     /// # Errors
     /// Says why the browser did not start it.
     pub(crate) fn start_engine(
-        engine: Program,
+        uses_adapter: bool,
         generation: u32,
         on_event: impl Fn(Event) + Clone + 'static,
     ) -> Result<Self, String> {
-        Self::start(engine, move |event| {
+        let program = if uses_adapter { Program::GpuEngine } else { Program::CpuEngine };
+        Self::start(program, move |event| {
             on_event(match event {
                 WorkerEvent::Comes([received, total, sent]) => Event::EngineComes { generation, received, total, sent },
                 WorkerEvent::Message(data) => match unpacked(data) {

@@ -45,10 +45,9 @@ fn OneInside(network: Slot) -> impl IntoView {
     let name = network.name();
     let title = store.read(move |state| state.title(network));
     let can_look = store.read(State::can_look);
-    let found = store.read(move |state| {
-        state.columns[network.index()].insight.as_ref().map_or_else(String::new, |insight| insight.html.clone())
-    });
-    let is_empty = move || found.with(String::is_empty);
+    let found = store.read(move |state| state.columns[network.index()].insight.clone());
+    let is_empty = move || found.with(Option::is_none);
+    let html = move || found.with(|found| found.as_ref().map_or_else(String::new, |insight| insight.html.clone()));
     // Result of the sweep of the same picture.
     let smallest = store.read(move |state| {
         let found = state.sweep.curves[network.index()].smallest?;
@@ -61,12 +60,15 @@ fn OneInside(network: Slot) -> impl IntoView {
         found.track();
         let off = (!can_look.get()).to_string();
         for button in buttons(&place) {
-            // An element of the page takes any attribute of this name.
+            // An element takes any attribute with a valid name.
             let _ = button.set_attribute("aria-disabled", &off);
         }
     });
     let evade = move |event: MouseEvent| {
-        let kind = event.target().and_then(|target| target.dyn_into::<Element>().ok()?.get_attribute(EVADE));
+        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        // A browser that translates the page puts elements of its own into the button.
+        let button = target.and_then(|target| target.closest(&format!("[{EVADE}]")).ok()?);
+        let kind = button.and_then(|button| button.get_attribute(EVADE));
         if let Some(kind) = kind.as_deref().and_then(DetectorKind::named) {
             store.dispatch(Event::Look(Some(kind)));
         }
@@ -80,7 +82,7 @@ fn OneInside(network: Slot) -> impl IntoView {
         >
             <h4>{title}</h4>
             <p data-testid=format!("smallest-words-{name}") hidden=follow(move || smallest.with(Option::is_none))>{smallest}</p>
-            <div class="insight" node_ref=place inner_html=follow(move || found.get()) on:click=evade></div>
+            <div class="insight" node_ref=place inner_html=follow(html) on:click=evade></div>
         </section>
     }
 }

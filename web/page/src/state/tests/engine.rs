@@ -1,6 +1,6 @@
 //! The engine: started, given up, restarted, failed.
 
-use protocol::Adapter;
+use protocol::{Adapter, Measured};
 
 use super::*;
 
@@ -113,7 +113,7 @@ fn a_loader_that_does_not_come_is_told_and_a_slow_download_is_not() {
     assert!(before <= 20_000 && after > 60_000, "{before}, {after}");
     assert_eq!(page.0.update(silence), []);
 
-    let mut page = Page::new(BackendChoice::Auto);
+    let mut page = Page::new(BackendChoice::Cpu);
     let (_, silence) = watch(&page.0.update(Event::Opened)).unwrap();
     page.0.update(silence);
     assert!(matches!(&page.0.engine.phase, Phase::Failed(why) if why.contains("seconds")));
@@ -147,7 +147,7 @@ fn a_crash_on_the_cpu_drops_the_picture_and_is_not_repeated_for_ever() {
 
 #[test]
 fn a_missing_worker_script_is_told() {
-    let mut page = Page::new(BackendChoice::Auto);
+    let mut page = Page::new(BackendChoice::Cpu);
     page.0.update(Event::WorkerBroke { generation: 1, message: "404".into() });
     assert!(matches!(&page.0.engine.phase, Phase::Failed(why) if why.contains("404")));
 }
@@ -229,7 +229,6 @@ fn the_engine_that_is_loaded_fits_the_adapter_and_the_choice() {
         let effects = page.update(Event::AdapterSeen { generation: page.engine.generation, adapter: adapter.clone() });
         let Some(Effect::LoadEngine { uses_adapter, .. }) = effects.first() else { panic!("{effects:?}") };
         let uses_adapter = *uses_adapter;
-        assert_eq!(page.uses_adapter(), uses_adapter, "what is kept for a visit without a network is what is loaded");
         let reply = Event::Engine { generation: page.engine.generation, reply: Reply::Loaded };
         let start = page.update(reply);
         let told = start.iter().find_map(|effect| match effect {
@@ -253,4 +252,45 @@ fn an_adapter_that_an_earlier_worker_waited_for_starts_nothing() {
     page.update(Event::Choose(BackendChoice::Cpu));
     assert_ne!(page.engine.generation, generation);
     assert!(page.update(Event::AdapterSeen { generation, adapter: Adapter::Missing }).is_empty());
+}
+
+#[test]
+fn an_adapter_that_was_slower_than_the_cpu_is_not_loaded_for() {
+    let name = || Some("Made-up".to_owned());
+    let measured = Measured { adapter: name(), webgpu_ms: 90.0, cpu_ms: 40.0 };
+    let mut page = State::new(BackendChoice::Auto).served_from(String::new(), Some(measured));
+    page.update(Event::Opened);
+    let adapter = Adapter::Found { name: name(), software: false };
+    let effects = page.update(Event::AdapterSeen { generation: 1, adapter });
+    assert!(matches!(effects[..], [Effect::LoadEngine { uses_adapter: false, .. }, ..]), "{effects:?}");
+}
+
+#[test]
+fn an_engine_for_webgpu_that_does_not_load_leaves_the_one_for_the_cpu() {
+    let mut page = State::new(BackendChoice::Auto);
+    page.update(Event::Opened);
+    let adapter = || Adapter::Found { name: None, software: false };
+    page.update(Event::AdapterSeen { generation: 1, adapter: adapter() });
+    let effects = page.update(Event::WorkerBroke { generation: 1, message: "no connection".into() });
+    assert!(effects.contains(&Effect::StartWorker(2)), "{effects:?}");
+    assert!(
+        page.backend_reason().contains("its program could not be loaded (no connection)"),
+        "{}",
+        page.backend_reason()
+    );
+    let effects = page.update(Event::AdapterSeen { generation: 2, adapter: Adapter::NotLookedFor });
+    assert!(matches!(effects[..], [Effect::LoadEngine { uses_adapter: false, .. }, ..]), "{effects:?}");
+    // Where that one does not load either, there is none.
+    page.update(Event::WorkerBroke { generation: 2, message: "no connection".into() });
+    assert!(matches!(page.engine.phase, Phase::Failed(_)));
+}
+
+#[test]
+fn a_crash_before_the_device_is_open_is_not_webgpus_where_there_is_no_adapter() {
+    let mut page = State::new(BackendChoice::Auto);
+    page.update(Event::Opened);
+    page.update(Event::AdapterSeen { generation: 1, adapter: Adapter::Missing });
+    page.update(Event::Engine { generation: 1, reply: Reply::Loaded });
+    page.update(Event::Engine { generation: 1, reply: Reply::Panicked("out of luck".into()) });
+    assert_eq!((page.engine.fallback.clone(), page.engine.cpu_restarts), (None, 1));
 }

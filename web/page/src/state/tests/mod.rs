@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::*;
 use protocol::{
-    BackendReport, Catalogue, Disturbance, Guess, Offer, Pixels, Preview, Reply, Request, Settings, Slot, Step,
-    Training,
+    Adapter, BackendReport, Catalogue, Disturbance, Guess, Offer, Pixels, Preview, Reply, Request, Settings, Slot,
+    Step, Training,
 };
 use terms::attack::AttackKind;
 use terms::corruption::Corruption;
@@ -137,8 +137,13 @@ fn step(done: u32, total: u32) -> Box<Step> {
 struct Page(State);
 
 impl Page {
+    /// A page in a browser that has an adapter.
     fn new(choice: BackendChoice) -> Self {
-        Self(State::new(choice))
+        let mut page = State::new(choice);
+        if choice != BackendChoice::Cpu {
+            page.engine.adapter = Adapter::Found { name: None, software: false };
+        }
+        Self(page)
     }
 
     fn hear(&mut self, reply: Reply) -> Vec<Effect> {
