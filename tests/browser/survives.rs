@@ -250,3 +250,22 @@ fn narrow_screens_and_large_letters_scroll_down_only() {
         }
     });
 }
+
+#[test]
+#[ignore = "needs the built page and Chromium: cargo xtask test"]
+fn a_browser_that_is_silent_about_its_adapter_computes_on_the_cpu() {
+    browse(Graphics::NoAdapter, async |client| {
+        let server = Server::start(&page_folder());
+        let silent =
+            "Object.defineProperty(navigator, 'gpu', { value: { requestAdapter: () => new Promise(() => {}) } })";
+        before_each_page(client, silent).await;
+        let page = Page::open(client, &server.url, "", CPU_TIMEOUT).await;
+        page.wait_until_ready().await;
+        let reason = page.text("backend-reason").await.unwrap();
+        assert!(reason.starts_with("This browser did not answer when it was asked for a graphics adapter"), "{reason}");
+        let script = "return performance.getEntriesByType('resource').map(entry => entry.name)
+            .filter(name => name.includes('-engine_loader')).map(name => name.split('/').pop())";
+        let loaders: Vec<String> = serde_json::from_value(client.execute(script, vec![]).await.unwrap()).unwrap();
+        assert!(!loaders.is_empty() && loaders.iter().all(|name| name.starts_with("cpu-engine")), "{loaders:?}");
+    });
+}

@@ -10,7 +10,7 @@ use burn::tensor::ops::ConvOptions;
 use rayon::prelude::*;
 
 /// Columns of a product, at least where there are so many: a product with fewer takes as long to read the weights.
-const COLUMNS: usize = 512;
+const COLUMNS: usize = 256;
 
 /// Multiply-accumulates from which on burn-flex 0.22 spreads a product over threads (its `PARALLEL_THRESHOLD`).
 const OF_ONE_THREAD: usize = 192 * 192 * 192;

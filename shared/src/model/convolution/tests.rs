@@ -68,7 +68,7 @@ fn one_of_both_may_be_tracked() {
     let tracked = weight.clone().require_grad();
     let gradients = convolution(x.clone(), tracked.clone(), options()).sum().backward();
     assert!(tracked.grad(&gradients).is_some() && x.grad(&gradients).is_none());
-    let tracked = x.clone().require_grad();
+    let tracked = x.require_grad();
     let gradients = convolution(tracked.clone(), weight.clone(), options()).sum().backward();
     assert!(tracked.grad(&gradients).is_some() && weight.grad(&gradients).is_none());
 }
@@ -79,7 +79,7 @@ fn views_of_a_tensor_are_read_as_they_are() {
     let x = Tensor::<4>::random([2, 4, 8, 8], Distribution::Default, &device);
     let weight = Tensor::<4>::random([4, 5, 3, 3], Distribution::Default, &device);
     let options = || ConvOptions::new_with_padding([1, 1], [(1, 1), (1, 1)], [1, 1], 1);
-    let (part, turned) = (x.clone().slice([1..2, 0..4, 0..8, 2..8]), weight.swap_dims(0, 1));
+    let (part, turned) = (x.slice([1..2, 0..4, 0..8, 2..8]), weight.swap_dims(0, 1));
     let ours = read(convolution(part.clone(), turned.clone(), options()));
     let theirs = read(conv2d(part, turned, None, options()));
     assert!(ours.iter().zip(&theirs).all(|(one, other)| (one - other).abs() < 1e-4), "{ours:?} and {theirs:?}");
