@@ -6,6 +6,7 @@ use rand_distr::StandardNormal;
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
 
+use super::largest::largest_places;
 use super::rows::Rows;
 use super::{Norm, ThreatModel};
 use crate::seed::{Purpose, derive};
@@ -202,7 +203,7 @@ impl Ball {
             0 => none,
             all if all == height * width => none.ones_like(),
             _ => {
-                let places = pixels_of(change.square()).argtopk(count, 1);
+                let places = largest_places(pixels_of(change.square()), count);
                 let ones = Tensor::ones([batch, count], &none.device());
                 none.scatter(1, places, ones, IndexingUpdateOp::Add)
             }

@@ -13,6 +13,7 @@ mod executor;
 mod fab;
 mod gradient_step;
 mod in_8_bits;
+mod largest;
 mod n_fgsm;
 mod objective;
 mod one_pixel;

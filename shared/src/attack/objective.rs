@@ -1,6 +1,7 @@
 use burn::prelude::*;
 use burn::tensor::activation::log_softmax;
 
+use super::largest::largest_places;
 use super::rows::Rows;
 use super::{Goal, Loss};
 
@@ -47,7 +48,7 @@ impl Objective {
     pub fn likeliest_others(&self, logits: &Tensor<2>) -> Tensor<2, Int> {
         let [_, classes] = logits.dims();
         let others = logits.clone().mask_fill(own_class(logits, &self.labels), f32::MIN);
-        others.argtopk(Loss::TARGETS.min(classes.saturating_sub(1)), 1)
+        largest_places(others, Loss::TARGETS.min(classes.saturating_sub(1)))
     }
 
     /// Returns the value of each image, larger for the attacker's better: `[batch, classes]` to `[batch]`.
@@ -110,11 +111,11 @@ fn of_class(logits: &Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
 }
 
 /// Returns the logits of each image at those places of their order, the largest at 0: `[batch]` each. A network of fewer classes gives
-/// its smallest logit instead. By `topk`, since sorting reads back from a GPU.
+/// its smallest logit instead.
 fn ranked<const N: usize>(logits: &Tensor<2>, places: [usize; N]) -> [Tensor<1>; N] {
     let [batch, classes] = logits.dims();
     let count = places.iter().max().map_or(1, |last| last + 1).min(classes);
-    let largest = logits.clone().gather(1, logits.clone().argtopk(count, 1));
+    let largest = logits.clone().gather(1, largest_places(logits.clone(), count));
     places.map(|place| largest.clone().narrow(1, place.min(count - 1), 1).reshape([batch]))
 }
 

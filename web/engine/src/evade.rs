@@ -128,7 +128,11 @@ impl Found {
                  {of_100} of 100 untouched pictures exceed."
             ),
             (true, true) => format!("The attacker fooled the network, and the detector ({detector}) raised an alarm."),
-            (false, _) => format!("The attacker, who knows both, did not fool the network in {STEPS} steps."),
+            (false, _) => {
+                format!(
+                    "The attacker, who knows the network and its detector ({detector}), did not fool the network in {STEPS} steps."
+                )
+            }
         }
     }
 }

@@ -103,13 +103,15 @@ impl Inside {
         for (when, view) in self.views() {
             if let Some(drawing) = &view.evidence {
                 let testid = format!("evidence-{}-{network}", when.to_lowercase());
-                evidence.push(figure(drawing, &testid, "inside-picture", EVIDENCE, when)?);
+                let label = format!("{when} the attack: {EVIDENCE}");
+                evidence.push(figure(drawing, &testid, "inside-picture", &label, when)?);
             }
         }
         let mut stages = Vec::with_capacity(self.stages.len());
         for stage in &self.stages {
             let testid = format!("maps-{}-{network}", stage.name);
-            stages.push(figure(&stage.drawing, &testid, "inside-maps", MAPS, &stage.caption())?);
+            let label = format!("{MAPS}, of {}", stage.name);
+            stages.push(figure(&stage.drawing, &testid, "inside-maps", &label, &stage.caption())?);
         }
         Ok(html! {
             p.words data-testid={ "words-" (network) } { (self.words) }
@@ -145,6 +147,7 @@ impl Inside {
                                         type="button"
                                         data-testid={ "evade-" (gauge.kind) "-" (network) }
                                         data-evade=(gauge.kind)
+                                        aria-label={ "Fool both, the network and its detector " (gauge.kind.label()) }
                                     { "Fool both" }
                                 }
                                 @for (_, view) in self.views() {
@@ -169,7 +172,7 @@ impl StageMaps {
 }
 
 /// What the drawings are, to those who do not see them.
-const EVIDENCE: &str = "The picture under the evidence of its cells: red for the answer, blue against it";
+const EVIDENCE: &str = "the picture under the evidence of its cells, red for the answer, blue against it";
 const MAPS: &str = "Feature maps before the attack, after it, and their difference";
 
 fn figure(drawing: &Drawing, testid: &str, class: &str, label: &str, caption: &str) -> Result<Markup, StepError> {
@@ -224,7 +227,9 @@ mod tests {
             "src=\"data:image/png;base64,iVBORw0KGgo",
             "<td data-share=\"0.5000\">50",
             "<td data-share=\"0.0130\">1",
-            "data-evade=\"maps\">Fool both</button>",
+            "data-evade=\"maps\" aria-label=\"Fool both, the network and its detector head on the middle stage\">Fool both</button>",
+            "alt=\"After the attack: the picture under",
+            "alt=\"Feature maps before the attack, after it, and their difference, of layer1\"",
             "of &lt;1&gt;",
             "layer1, changed by 25%; channels 3, 7: before, after, change",
         ] {
