@@ -32,7 +32,7 @@ mod tests {
         let found = |count: usize| {
             let places = largest_places(values.clone(), count);
             assert_eq!(places.dims(), [2, count]);
-            places.into_data().iter::<i64>().collect::<Vec<_>>()
+            pollster::block_on(places.into_data_async()).unwrap().iter::<i64>().collect::<Vec<_>>()
         };
         assert_eq!(found(4), [1, 3, 0, 2, 0, 3, 1, 2]);
         assert_eq!((found(1), found(0)), (vec![1, 0], vec![]));
