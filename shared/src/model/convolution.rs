@@ -29,7 +29,7 @@ use patches::Patches;
 /// Backends that compute dense convolutions.
 ///
 /// Shapes: `x` is `[batch, in, height, width]`, `weight` is `[out, in, rows, columns]`, the output and its gradient are
-/// `[batch, out, height', width']`. `options` has one group, and no dilation.
+/// `[batch, out, height', width']`. Several groups, dilation and other precisions than f32 are left to burn.
 #[backend_extension(
     Flex,
     Cube: cfg(any(feature = "wgpu", feature = "webgpu")),
@@ -146,7 +146,7 @@ impl<B: Backend + Convolution, C: CheckpointStrategy> Convolution for Autodiff<B
     }
 }
 
-/// Convolves `x`, `[batch, in, height, width]`, with `weight`, `[out, in, rows, columns]`. `options` has one group, and no dilation.
+/// Convolves `x`, `[batch, in, height, width]`, with `weight`, `[out, in, rows, columns]`, or `[out, in / groups, rows, columns]`.
 ///
 /// # Panics
 ///

@@ -32,13 +32,9 @@ pub(super) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
         ConvOptions::new_with_padding(conv.stride, [(top, bottom), (left, right)], conv.dilation, conv.groups);
     let weight = conv.weight.val().cast(dtype);
     match &conv.bias {
-        None if is_dense(conv) => convolution(x, weight, options),
-        bias => conv2d(x, weight, bias.as_ref().map(|bias| bias.val().cast(dtype)), options),
+        None => convolution(x, weight, options),
+        Some(bias) => conv2d(x, weight, Some(bias.val().cast(dtype)), options),
     }
-}
-
-fn is_dense(conv: &Conv2d) -> bool {
-    conv.groups == 1 && conv.dilation == [1, 1]
 }
 
 /// Applies `conv`, which has neither bias, padding of its own nor dilation, and as many groups as channels or one, in the precision of
